@@ -1,0 +1,5 @@
+"""The records, one class a file."""
+
+from commands.models.user import User
+
+__all__ = ["User"]
