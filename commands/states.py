@@ -1,0 +1,244 @@
+"""The states of a command and of an artifact: which there are, who may move one where, and the words for people.
+
+Owns the two tables of the design and nothing else: no model, no clock, no query. The database's constraints, the drawing
+in docs/states.md and `actions/moves.py` are all made from what stands here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """The status of a command. The four of Cloudflare keep their names."""
+
+    AWAITING_APPROVAL = "awaiting_approval"
+    WAITING_DEVICE = "waiting_device"
+    QUEUED = "queued"
+    SENDING = "sending"
+    UNCERTAIN = "uncertain"
+    PENDING_EXEC = "PENDING_EXEC"
+    PENDING_UPLOAD = "PENDING_UPLOAD"
+    UNCONFIRMED = "unconfirmed"
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+    REJECTED = "rejected"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
+class ArtifactStatus(StrEnum):
+    WANTED = "wanted"
+    FETCHING = "fetching"
+    STORED = "stored"
+    READING = "reading"
+    READ = "read"
+    UNREADABLE = "unreadable"
+    TOO_LARGE = "too_large"
+    GONE = "gone"
+    REFUSED = "refused"
+    PURGED = "purged"
+
+
+class Mover(StrEnum):
+    """Who may make a move."""
+
+    PERSON = "person"  # somebody with the right to run
+    APPROVER = "approver"  # the second person that a policy wants
+    PORTAL = "portal"  # our own workers: claims, leases and deadlines
+    CLOUDFLARE = "cloudflare"  # an answer or a listing of Cloudflare said so
+    RESTORE = "restore"  # the operator, after a database was restored
+
+
+UNSENT = frozenset({Status.AWAITING_APPROVAL, Status.WAITING_DEVICE, Status.QUEUED})
+IN_FLIGHT = frozenset({Status.SENDING, Status.UNCERTAIN, Status.PENDING_EXEC, Status.PENDING_UPLOAD})
+DONE = frozenset(Status) - UNSENT - IN_FLIGHT
+OPEN = UNSENT | IN_FLIGHT
+
+REMOTE = (Status.PENDING_EXEC, Status.PENDING_UPLOAD, Status.SUCCESS, Status.FAILED)
+"""Cloudflare's own statuses, in the order in which it goes through them (the last two end it)."""
+
+FINAL_REMOTE = frozenset({Status.SUCCESS, Status.FAILED})
+
+type Moves[S] = Mapping[tuple[S, S], frozenset[Mover]]
+
+
+def _moves[S](*rows: tuple[S, tuple[S, ...], tuple[Mover, ...]]) -> Moves[S]:
+    """Spread rows of (from, to the one or the other, by whom) into one entry a pair."""
+    table: dict[tuple[S, S], frozenset[Mover]] = {}
+    for source, targets, movers in rows:
+        for target in targets:
+            table[source, target] = table.get((source, target), frozenset()) | frozenset(movers)
+    return table
+
+
+COMMAND_MOVES: Moves[Status] = _moves(
+    (Status.AWAITING_APPROVAL, (Status.QUEUED, Status.WAITING_DEVICE, Status.DECLINED), (Mover.APPROVER,)),
+    (Status.AWAITING_APPROVAL, (Status.WITHDRAWN,), (Mover.PERSON,)),
+    (Status.AWAITING_APPROVAL, (Status.EXPIRED,), (Mover.PORTAL,)),
+    (Status.WAITING_DEVICE, (Status.QUEUED,), (Mover.PORTAL, Mover.PERSON)),
+    (Status.WAITING_DEVICE, (Status.WITHDRAWN,), (Mover.PERSON,)),
+    (Status.WAITING_DEVICE, (Status.EXPIRED,), (Mover.PORTAL,)),
+    (Status.QUEUED, (Status.SENDING, Status.EXPIRED), (Mover.PORTAL,)),
+    (Status.QUEUED, (Status.WAITING_DEVICE,), (Mover.PORTAL, Mover.PERSON)),
+    (Status.QUEUED, (Status.WITHDRAWN,), (Mover.PERSON,)),
+    (Status.QUEUED, (Status.UNCERTAIN,), (Mover.RESTORE,)),
+    (Status.SENDING, (*REMOTE, Status.REJECTED, Status.QUEUED), (Mover.CLOUDFLARE,)),
+    (Status.SENDING, (Status.QUEUED, Status.UNCERTAIN), (Mover.PORTAL,)),
+    (Status.SENDING, (Status.UNCERTAIN,), (Mover.RESTORE,)),
+    (Status.UNCERTAIN, (*REMOTE, Status.REJECTED, Status.QUEUED), (Mover.CLOUDFLARE,)),
+    (Status.UNCERTAIN, (Status.QUEUED, Status.REJECTED, Status.UNCONFIRMED), (Mover.PORTAL,)),
+    (Status.PENDING_EXEC, (Status.PENDING_UPLOAD, *FINAL_REMOTE), (Mover.CLOUDFLARE,)),
+    (Status.PENDING_EXEC, (Status.UNCONFIRMED,), (Mover.PORTAL,)),
+    (Status.PENDING_UPLOAD, tuple(FINAL_REMOTE), (Mover.CLOUDFLARE,)),
+    (Status.PENDING_UPLOAD, (Status.UNCONFIRMED,), (Mover.PORTAL,)),
+    (Status.UNCONFIRMED, tuple(FINAL_REMOTE), (Mover.CLOUDFLARE,)),
+)
+
+_HOLDS_A_FILE = (
+    ArtifactStatus.STORED,
+    ArtifactStatus.READING,
+    ArtifactStatus.READ,
+    ArtifactStatus.UNREADABLE,
+)
+
+ARTIFACT_MOVES: Moves[ArtifactStatus] = _moves(
+    (ArtifactStatus.WANTED, (ArtifactStatus.FETCHING,), (Mover.PORTAL,)),
+    (ArtifactStatus.FETCHING, (ArtifactStatus.STORED, ArtifactStatus.WANTED), (Mover.PORTAL,)),
+    (
+        ArtifactStatus.FETCHING,
+        (ArtifactStatus.TOO_LARGE, ArtifactStatus.GONE, ArtifactStatus.REFUSED),
+        (Mover.PORTAL,),
+    ),
+    (ArtifactStatus.STORED, (ArtifactStatus.READING,), (Mover.PORTAL,)),
+    (
+        ArtifactStatus.READING,
+        (ArtifactStatus.READ, ArtifactStatus.STORED, ArtifactStatus.UNREADABLE),
+        (Mover.PORTAL,),
+    ),
+    *((source, (ArtifactStatus.PURGED,), (Mover.PORTAL, Mover.PERSON)) for source in _HOLDS_A_FILE),
+)
+
+HAS_FILE = frozenset(_HOLDS_A_FILE)
+
+
+def sources[S](moves: Moves[S], to: S, by: Mover) -> frozenset[S]:
+    """The states from which this mover may move to that one."""
+    return frozenset(source for (source, target), movers in moves.items() if target == to and by in movers)
+
+
+def rank(status: Status) -> int:
+    """How far along Cloudflare's own life a status is: 0 before it, 1 to 3 in it. Moves only raise it."""
+    if status in FINAL_REMOTE:
+        return 3
+    return {Status.PENDING_EXEC: 1, Status.PENDING_UPLOAD: 2}.get(status, 0)
+
+
+class Tone(StrEnum):
+    """What colour of the palette a status takes; a word always stands beside it."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+    UNCERTAIN = "uncertain"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    label: str
+    sentence: str
+    tone: Tone
+
+
+WORDS: Mapping[Status, Words] = {
+    Status.AWAITING_APPROVAL: Words(
+        "Awaiting approval", "A second person has to approve it before it is sent.", Tone.WAITING
+    ),
+    Status.WAITING_DEVICE: Words(
+        "Waiting for device", "It is sent when the device connects to Cloudflare again.", Tone.WAITING
+    ),
+    Status.QUEUED: Words("Queued", "It is about to be sent to Cloudflare.", Tone.WAITING),
+    Status.SENDING: Words("Sending", "It is being sent to Cloudflare.", Tone.RUNNING),
+    Status.UNCERTAIN: Words(
+        "Uncertain",
+        "Cloudflare gave no clear answer, so it may be running. dexportal is looking for it and will not send it twice.",
+        Tone.UNCERTAIN,
+    ),
+    Status.PENDING_EXEC: Words(
+        "Running", "Cloudflare accepted it; the device is working on it.", Tone.RUNNING
+    ),
+    Status.PENDING_UPLOAD: Words(
+        "Uploading", "The device is uploading the result to Cloudflare.", Tone.RUNNING
+    ),
+    Status.UNCONFIRMED: Words(
+        "Unconfirmed",
+        "Nothing was heard of it within every deadline. It may have run; if Cloudflare lists it, it is attached here.",
+        Tone.UNCERTAIN,
+    ),
+    Status.SUCCESS: Words("Done", "The device ran it and uploaded the result.", Tone.DONE),
+    Status.FAILED: Words("Failed", "Cloudflare says that it failed, without giving a reason.", Tone.FAILED),
+    Status.REJECTED: Words("Rejected", "Cloudflare refused it.", Tone.FAILED),
+    Status.DECLINED: Words("Declined", "The approver declined it; it was never sent.", Tone.FAILED),
+    Status.WITHDRAWN: Words("Withdrawn", "It was taken back before it was sent.", Tone.WITHDRAWN),
+    Status.EXPIRED: Words("Expired", "It could not be sent in time, so it never was.", Tone.WITHDRAWN),
+}
+
+ARTIFACT_WORDS: Mapping[ArtifactStatus, Words] = {
+    ArtifactStatus.WANTED: Words(
+        "Waiting to be fetched", "The file is fetched from Cloudflare next.", Tone.WAITING
+    ),
+    ArtifactStatus.FETCHING: Words("Fetching", "The file is being fetched from Cloudflare.", Tone.RUNNING),
+    ArtifactStatus.STORED: Words("Stored", "The file is here.", Tone.DONE),
+    ArtifactStatus.READING: Words("Reading", "The file is here and being read.", Tone.RUNNING),
+    ArtifactStatus.READ: Words("Read", "The file is here and was read.", Tone.DONE),
+    ArtifactStatus.UNREADABLE: Words("Unreadable", "The file is here, but could not be read.", Tone.FAILED),
+    ArtifactStatus.TOO_LARGE: Words("Too large", "The file is larger than dexportal fetches.", Tone.FAILED),
+    ArtifactStatus.GONE: Words("Gone", "Cloudflare no longer has the file.", Tone.FAILED),
+    ArtifactStatus.REFUSED: Words(
+        "Not fetched", "The file could not be fetched from Cloudflare.", Tone.FAILED
+    ),
+    ArtifactStatus.PURGED: Words("Purged", "The file was deleted here.", Tone.WITHDRAWN),
+}
+
+
+def _drawing[S: StrEnum](moves: Moves[S], start: tuple[S, ...], statuses: type[S]) -> list[str]:
+    lines = ["```mermaid", "stateDiagram-v2"]
+    lines += [f"    [*] --> {status}" for status in start]
+    lines += [
+        f"    {source} --> {target}: {', '.join(sorted(movers))}"
+        for source in statuses
+        for target in statuses
+        if (movers := moves.get((source, target)))
+    ]
+    ends = [status for status in statuses if not any(source == status for source, _ in moves)]
+    lines += [f"    {status} --> [*]" for status in ends]
+    return [*lines, "```"]
+
+
+def diagram() -> str:
+    """docs/states.md, whole: both drawings (Mermaid) and the words, made from the tables above."""
+    lines = [
+        "# The states of a command and of an artifact",
+        "",
+        "Made by `manage.py states_diagram` from `commands/states.py`; `make check` compares them.",
+        "",
+        "## A command",
+        "",
+        *_drawing(COMMAND_MOVES, (Status.QUEUED, Status.AWAITING_APPROVAL, Status.WAITING_DEVICE), Status),
+        "",
+        "| status | people read | which means |",
+        "|---|---|---|",
+        *(f"| `{status}` | {words.label} | {words.sentence} |" for status, words in WORDS.items()),
+        "",
+        "## An artifact",
+        "",
+        *_drawing(ARTIFACT_MOVES, (ArtifactStatus.WANTED,), ArtifactStatus),
+        "",
+        "| status | people read | which means |",
+        "|---|---|---|",
+        *(f"| `{status}` | {words.label} | {words.sentence} |" for status, words in ARTIFACT_WORDS.items()),
+    ]
+    return "\n".join(lines) + "\n"
