@@ -36,11 +36,6 @@ def first_id(at: datetime) -> UUID:
     return _uuid7(_milliseconds(at), 0)
 
 
-def instant_of(id_: UUID) -> int:
-    """Milliseconds since 1970 that the id carries."""
-    return id_.int >> 80
-
-
 def _milliseconds(at: datetime) -> int:
     if at.tzinfo is None:
         raise ValueError("an id needs an aware time")

@@ -1,7 +1,7 @@
-"""The states of a command and of an artifact: which there are, who may move one where, and the words for people.
+"""The states of a command and of an artifact: which there are, who moves one where, and the words for people.
 
-Owns the two tables of the design and nothing else: no model, no clock, no query. The database's constraints, the drawing
-in docs/states.md and `actions/moves.py` are all made from what stands here.
+Owns the two tables of the design and nothing else: no model, no clock, no query. The database's constraints,
+the drawing in docs/states.md and `actions/moves.py` are all made from what stands here.
 """
 
 from collections.abc import Mapping
@@ -164,18 +164,16 @@ WORDS: Mapping[Status, Words] = {
     Status.SENDING: Words("Sending", "It is being sent to Cloudflare.", Tone.RUNNING),
     Status.UNCERTAIN: Words(
         "Uncertain",
-        "Cloudflare gave no clear answer, so it may be running. dexportal is looking for it and will not send it twice.",
+        "Cloudflare gave no clear answer, so it may be running. It is looked for, and never sent a second time.",
         Tone.UNCERTAIN,
     ),
-    Status.PENDING_EXEC: Words(
-        "Running", "Cloudflare accepted it; the device is working on it.", Tone.RUNNING
-    ),
+    Status.PENDING_EXEC: Words("Running", "Cloudflare took it; the device is working on it.", Tone.RUNNING),
     Status.PENDING_UPLOAD: Words(
-        "Uploading", "The device is uploading the result to Cloudflare.", Tone.RUNNING
+        "Uploading", "The device is sending the result to Cloudflare.", Tone.RUNNING
     ),
     Status.UNCONFIRMED: Words(
         "Unconfirmed",
-        "Nothing was heard of it within every deadline. It may have run; if Cloudflare lists it, it is attached here.",
+        "No word of it within every deadline. It may have run; if it turns up, it is attached here.",
         Tone.UNCERTAIN,
     ),
     Status.SUCCESS: Words("Done", "The device ran it and uploaded the result.", Tone.DONE),
@@ -187,15 +185,13 @@ WORDS: Mapping[Status, Words] = {
 }
 
 ARTIFACT_WORDS: Mapping[ArtifactStatus, Words] = {
-    ArtifactStatus.WANTED: Words(
-        "Waiting to be fetched", "The file is fetched from Cloudflare next.", Tone.WAITING
-    ),
+    ArtifactStatus.WANTED: Words("Waiting to be fetched", "The file is about to be fetched.", Tone.WAITING),
     ArtifactStatus.FETCHING: Words("Fetching", "The file is being fetched from Cloudflare.", Tone.RUNNING),
     ArtifactStatus.STORED: Words("Stored", "The file is here.", Tone.DONE),
     ArtifactStatus.READING: Words("Reading", "The file is here and being read.", Tone.RUNNING),
     ArtifactStatus.READ: Words("Read", "The file is here and was read.", Tone.DONE),
     ArtifactStatus.UNREADABLE: Words("Unreadable", "The file is here, but could not be read.", Tone.FAILED),
-    ArtifactStatus.TOO_LARGE: Words("Too large", "The file is larger than dexportal fetches.", Tone.FAILED),
+    ArtifactStatus.TOO_LARGE: Words("Too large", "The file is larger than the limit here.", Tone.FAILED),
     ArtifactStatus.GONE: Words("Gone", "Cloudflare no longer has the file.", Tone.FAILED),
     ArtifactStatus.REFUSED: Words(
         "Not fetched", "The file could not be fetched from Cloudflare.", Tone.FAILED
