@@ -164,13 +164,11 @@ WORDS: Mapping[Status, Words] = {
     Status.SENDING: Words("Sending", "It is being sent to Cloudflare.", Tone.RUNNING),
     Status.UNCERTAIN: Words(
         "Uncertain",
-        "Cloudflare gave no clear answer, so it may be running. It is looked for, and never sent a second time.",
+        "Cloudflare gave no clear answer, so it may be running. It is looked for and never sent twice.",
         Tone.UNCERTAIN,
     ),
     Status.PENDING_EXEC: Words("Running", "Cloudflare took it; the device is working on it.", Tone.RUNNING),
-    Status.PENDING_UPLOAD: Words(
-        "Uploading", "The device is sending the result to Cloudflare.", Tone.RUNNING
-    ),
+    Status.PENDING_UPLOAD: Words("Uploading", "The device is sending the result to Cloudflare.", Tone.RUNNING),
     Status.UNCONFIRMED: Words(
         "Unconfirmed",
         "No word of it within every deadline. It may have run; if it turns up, it is attached here.",
@@ -193,9 +191,7 @@ ARTIFACT_WORDS: Mapping[ArtifactStatus, Words] = {
     ArtifactStatus.UNREADABLE: Words("Unreadable", "The file is here, but could not be read.", Tone.FAILED),
     ArtifactStatus.TOO_LARGE: Words("Too large", "The file is larger than the limit here.", Tone.FAILED),
     ArtifactStatus.GONE: Words("Gone", "Cloudflare no longer has the file.", Tone.FAILED),
-    ArtifactStatus.REFUSED: Words(
-        "Not fetched", "The file could not be fetched from Cloudflare.", Tone.FAILED
-    ),
+    ArtifactStatus.REFUSED: Words("Not fetched", "The file could not be fetched from Cloudflare.", Tone.FAILED),
     ArtifactStatus.PURGED: Words("Purged", "The file was deleted here.", Tone.WITHDRAWN),
 }
 

@@ -1,5 +1,34 @@
-"""The records, one class a file."""
+"""The records, one class a file, its QuerySet beside it. Constraints mirror `states.py`; no status is written here."""
 
+from commands.models.account import Account, AccountSync, AccountVersion
+from commands.models.artifact import Artifact
+from commands.models.command import Command
+from commands.models.credential import CallBudget, Credential
+from commands.models.device import Device
+from commands.models.dispatch import Dispatch
+from commands.models.event import Event
+from commands.models.grant import Grant
+from commands.models.heartbeat import Heartbeat
+from commands.models.pause import Pause
+from commands.models.preset import Preset
+from commands.models.run import Run
 from commands.models.user import User
 
-__all__ = ["User"]
+__all__ = [
+    "Account",
+    "AccountSync",
+    "AccountVersion",
+    "Artifact",
+    "CallBudget",
+    "Command",
+    "Credential",
+    "Device",
+    "Dispatch",
+    "Event",
+    "Grant",
+    "Heartbeat",
+    "Pause",
+    "Preset",
+    "Run",
+    "User",
+]

@@ -1,0 +1,89 @@
+from typing import Self
+from uuid import UUID
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import F
+
+from commands.models.credential import Credential
+from commands.models.leased import Leased
+
+
+class AccountQuerySet(models.QuerySet["Account"]):
+    def in_force(self) -> Self:
+        """Accounts of the upstream that this portal talks to now, with a credential, not retired."""
+        return self.filter(upstream=settings.UPSTREAM.url, retired_at=None, credential__isnull=False)
+
+
+class Account(models.Model):
+    """A Cloudflare account. Retired, never deleted; it remembers the upstream that it belongs to."""
+
+    class Dialect(models.TextChoices):
+        AUTO = "auto", "found out with the first command"
+        CURRENT = "current", "since June 2026 (type, args)"
+        LEGACY = "legacy", "until June 2026 (command_type, command_args)"
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    cloudflare_id = models.CharField(
+        "Cloudflare's account id",
+        max_length=32,
+        validators=[RegexValidator(r"^[0-9A-Za-z_-]+$", "Letters, digits, _ and - only.")],
+    )
+    name = models.CharField(max_length=100)
+    upstream = models.CharField(
+        max_length=200,
+        editable=False,
+        help_text="Address of the API that it belongs to; set when it is made.",
+    )
+    credential = models.ForeignKey(Credential, on_delete=models.PROTECT, null=True, blank=True)
+    dialect = models.CharField(max_length=10, choices=Dialect, default=Dialect.AUTO)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["upstream", "cloudflare_id"], name="account_once_per_upstream"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AccountSync(Leased):
+    """What the workers know of an account: who syncs it, how fresh its listings are, its quota."""
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, primary_key=True, related_name="sync")
+    due_at = models.DateTimeField(null=True, help_text="When the next listing is due.")
+    listed_at = models.DateTimeField(null=True, help_text="When the last good listing, of either sort, began.")
+    complete_at = models.DateTimeField(null=True, help_text="When the last complete listing began.")
+    directory_due_at = models.DateTimeField(null=True)
+    directory_at = models.DateTimeField(null=True, help_text="When the last whole pass over the devices began.")
+    clock_offset = models.DurationField(null=True, help_text="Cloudflare's clock less ours, at the last answer.")
+    quota_total = models.PositiveIntegerField(null=True)
+    quota_used = models.PositiveIntegerField(null=True)
+    quota_reset_at = models.DateTimeField(null=True)
+    quota_read_at = models.DateTimeField(null=True, help_text="When the reading of the quota began.")
+
+    def __str__(self) -> str:
+        return f"sync of {self.account_id}"
+
+
+class AccountVersionQuerySet(models.QuerySet["AccountVersion"]):
+    def raise_for(self, account_ids: set[UUID]) -> None:
+        """The last statement of every transaction that changes what a list shows; in key order, so none deadlock."""
+        for account_id in sorted(account_ids):
+            self.filter(account_id=account_id).update(number=F("number") + 1)
+
+
+class AccountVersion(models.Model):
+    """A counter that is raised with every change of what a list of the account shows: the table's token."""
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, primary_key=True, related_name="version")
+    number = models.PositiveBigIntegerField(default=0)
+
+    objects = AccountVersionQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return str(self.number)

@@ -1,0 +1,56 @@
+from django.db import models
+
+from commands.models.command import Command
+from commands.models.leased import Leased
+from commands.states import HAS_FILE, ArtifactStatus
+
+
+class Artifact(Leased):
+    """The zip that a command brought back, and what became of it here."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    command = models.OneToOneField(Command, on_delete=models.PROTECT, related_name="artifact")
+    status = models.CharField(
+        max_length=10, choices=[(s.value, s.value) for s in ArtifactStatus], default=ArtifactStatus.WANTED
+    )
+    status_at = models.DateTimeField()
+    filename = models.CharField(max_length=255, help_text="Cloudflare's name for it: the last part of its path.")
+    deleted_remotely_at = models.DateTimeField(help_text="When Cloudflare deletes it.")
+    etag = models.CharField(max_length=200, blank=True)
+    size = models.PositiveBigIntegerField(null=True, help_text="Bytes.")
+    sha256 = models.CharField(max_length=64, blank=True)
+    stored_at = models.DateTimeField(null=True)
+    words = models.CharField(max_length=500, blank=True, help_text="Why it is not here, or the last failure.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="artifact_status_known",
+                condition=models.Q(status__in=sorted(s.value for s in ArtifactStatus)),
+            ),
+            models.CheckConstraint(
+                name="artifact_with_file_is_whole",
+                condition=~models.Q(status__in=sorted(s.value for s in HAS_FILE))
+                | models.Q(size__isnull=False, stored_at__isnull=False) & ~models.Q(sha256=""),
+            ),
+            models.CheckConstraint(
+                name="artifact_in_work_is_leased",
+                condition=~models.Q(status__in=["fetching", "reading"])
+                | models.Q(lease_token__isnull=False, lease_until__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["deleted_remotely_at"],
+                condition=models.Q(status__in=["wanted", "fetching"]),
+                name="artifact_to_fetch",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.filename
+
+    @property
+    def storage_name(self) -> str:
+        """Where the file lies in the storage: by id, so that no name of Cloudflare's reaches a path."""
+        return f"{self.id.hex[:4]}/{self.id}.zip"

@@ -1,0 +1,130 @@
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from commands.models.account import Account
+from commands.models.dispatch import Dispatch
+from commands.models.run import Run
+from commands.states import FINAL_REMOTE, IN_FLIGHT, OPEN, REMOTE, UNSENT, Status
+
+
+def _values(statuses: frozenset[Status] | tuple[Status, ...]) -> list[str]:
+    """In a fixed order, so that migrations don't change with the hash seed."""
+    return sorted(status.value for status in statuses)
+
+
+class CommandQuerySet(models.QuerySet["Command"]):
+    def open(self) -> Self:
+        return self.filter(status__in=_values(OPEN))
+
+    def in_flight(self) -> Self:
+        return self.filter(status__in=_values(IN_FLIGHT))
+
+    def ours(self) -> Self:
+        return self.filter(started_elsewhere=False)
+
+
+class Command(models.Model):
+    """One machine's part of a run, the row in every table; or a command that somebody started elsewhere.
+
+    It keeps its own copy of whom it is about: what the directory forgets, the record keeps. Absent is ''.
+    `actions/moves.py` alone writes `status`, `status_at` and `version`.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="commands")
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, related_name="commands")
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="commands")
+    asked_at = models.DateTimeField()
+    ticket = models.CharField(max_length=64, blank=True)
+    started_elsewhere = models.BooleanField(default=False)
+
+    kind = models.CharField(max_length=20)
+    options = models.JSONField(default=dict)
+    device_id = models.CharField(max_length=64)
+    registration_id = models.CharField(max_length=64, blank=True)
+    email = models.CharField(max_length=254, blank=True)
+    device_name = models.CharField(max_length=255, blank=True)
+    platform = models.CharField(max_length=32, blank=True)
+    listed = models.BooleanField(default=True, help_text="Cloudflare listed this device when it was asked for.")
+
+    status = models.CharField(max_length=20, choices=[(s.value, s.value) for s in Status])
+    status_at = models.DateTimeField()
+    version = models.PositiveIntegerField(default=0)
+    words = models.CharField(max_length=500, blank=True, help_text="Why it is in this status, when that is known.")
+    not_before = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True, help_text="Unsent by then, it expires.")
+    deadline_at = models.DateTimeField(null=True, help_text="Without a word of Cloudflare by then: unconfirmed.")
+    alone = models.BooleanField(default=False, help_text="To be sent in a POST of its own.")
+    dispatch = models.ForeignKey(Dispatch, on_delete=models.PROTECT, null=True, related_name="commands")
+    unlisted = models.PositiveSmallIntegerField(
+        default=0, help_text="Complete listings begun after the lease that did not have it."
+    )
+
+    remote_id = models.CharField(max_length=64, blank=True)
+    remote_status = models.CharField(max_length=40, blank=True, help_text="Cloudflare's raw word.")
+    remote_created_at = models.DateTimeField(null=True)
+    remote_completed_at = models.DateTimeField(null=True)
+    likely = models.BooleanField(default=False, help_text="Adopted, but another pairing would have been possible.")
+
+    objects = CommandQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="command_status_known", condition=Q(status__in=_values(tuple(Status)))),
+            models.UniqueConstraint(
+                fields=["account", "remote_id"], condition=~Q(remote_id=""), name="command_once_a_remote_id"
+            ),
+            models.UniqueConstraint(
+                fields=["account", "device_id", "kind"],
+                condition=Q(started_elsewhere=False, status__in=_values(IN_FLIGHT)),
+                name="command_one_in_flight_a_kind",
+            ),
+            models.UniqueConstraint(
+                fields=["account", "device_id"],
+                condition=Q(
+                    started_elsewhere=False,
+                    platform="windows",
+                    kind__in=["pcap", "warp-diag"],
+                    status__in=_values(IN_FLIGHT),
+                ),
+                name="command_one_capture_on_windows",
+            ),
+            models.CheckConstraint(
+                name="command_in_flight_has_dispatch",
+                condition=~Q(status__in=_values(IN_FLIGHT)) | Q(started_elsewhere=True) | Q(dispatch__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="command_unsent_has_no_remote_id",
+                condition=~Q(status__in=_values(UNSENT)) | Q(remote_id=""),
+            ),
+            models.CheckConstraint(
+                name="command_remote_has_remote_id",
+                condition=~Q(status__in=_values(REMOTE)) | ~Q(remote_id=""),
+            ),
+            models.CheckConstraint(
+                name="command_of_ours_has_run",
+                condition=Q(started_elsewhere=True, run=None, asked_by=None)
+                | Q(started_elsewhere=False, run__isnull=False, asked_by__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["account", "id"], name="command_by_account"),
+            models.Index(fields=["account", "status", "id"], name="command_by_status"),
+            models.Index(fields=["account", "kind", "id"], name="command_by_kind"),
+            models.Index(fields=["account", "email", "id"], name="command_by_email"),
+            models.Index(fields=["account", "device_id", "id"], name="command_by_device"),
+            models.Index(fields=["account", "ticket", "id"], name="command_by_ticket"),
+            models.Index(fields=["account", "asked_by", "id"], name="command_by_asker"),
+            models.Index(fields=["account", "kind", "id"], condition=Q(status="queued"), name="command_to_send"),
+            models.Index(fields=["account", "status"], condition=Q(status__in=_values(OPEN)), name="command_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} on {self.device_name or self.device_id}"
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL_REMOTE

@@ -1,0 +1,53 @@
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from commands.models.sealed import Sealed, SealedField
+
+
+class Credential(models.Model):
+    """The token or key behind accounts. Its value is written, never shown."""
+
+    class Scheme(models.TextChoices):
+        TOKEN = "token", "API token"
+        KEY = "key", "email and global API key"
+
+    name = models.CharField(max_length=100, unique=True)
+    scheme = models.CharField(max_length=10, choices=Scheme, default=Scheme.TOKEN)
+    email = models.EmailField(blank=True, help_text="Only with a global API key.")
+    secret: models.Field[str | Sealed, Sealed] = SealedField(editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="credential_key_has_email",
+                condition=models.Q(scheme="token") | ~models.Q(email=""),
+                violation_error_message="A global API key needs the email address that it belongs to.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        if self.scheme == self.Scheme.KEY and not self.email:
+            raise ValidationError({"email": "A global API key needs the email address that it belongs to."})
+
+
+class CallBudget(models.Model):
+    """The calls that a credential has left: Cloudflare counts 1200 in 5 minutes, for each user or token.
+
+    One row, so that every worker counts in the same place; so is the pause after a 429.
+    """
+
+    credential = models.OneToOneField(Credential, on_delete=models.CASCADE, primary_key=True, related_name="budget")
+    window_started_at = models.DateTimeField(null=True)
+    calls = models.PositiveIntegerField(default=0, help_text="All calls of this window.")
+    list_calls = models.PositiveIntegerField(default=0, help_text="Those of them that listed commands.")
+    other_calls = models.PositiveIntegerField(default=0, help_text="Those for devices, quota and files.")
+    paused_until = models.DateTimeField(null=True)
+    pause_words = models.CharField(max_length=300, blank=True)
+
+    def __str__(self) -> str:
+        return f"budget of {self.credential_id}"

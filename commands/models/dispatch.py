@@ -1,0 +1,56 @@
+from django.db import models
+
+from commands.models.account import Account
+
+
+class Dispatch(models.Model):
+    """One POST: the outbox row. Its body is what was sent; what came back is kept with it.
+
+    `token` is the fence: an answer is recorded only for commands that still point to this dispatch.
+    """
+
+    class Outcome(models.TextChoices):
+        OPEN = "open", "in flight"
+        CREATED = "created", "Cloudflare created them"
+        NOT_SENT = "not_sent", "surely not sent"
+        REFUSED = "refused", "the account was refused"
+        REJECTED = "rejected", "the request was rejected"
+        THROTTLED = "throttled", "too many calls"
+        SAID_NO = "said_no", "no success, with status 200"
+        UNKNOWN = "unknown", "it may have landed"
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="dispatches")
+    kind = models.CharField(max_length=20)
+    claimed_at = models.DateTimeField(help_text="By the database's clock.")
+    lease_until = models.DateTimeField(help_text="By the database's clock.")
+    ended_at = models.DateTimeField(null=True, help_text="When the answer, or its absence, was recorded.")
+    outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.OPEN)
+    http_status = models.PositiveSmallIntegerField(null=True)
+    code = models.IntegerField(null=True, help_text="Cloudflare's own code.")
+    words = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="dispatch_outcome_known",
+                condition=models.Q(
+                    outcome__in=[
+                        "open",
+                        "created",
+                        "not_sent",
+                        "refused",
+                        "rejected",
+                        "throttled",
+                        "said_no",
+                        "unknown",
+                    ]
+                ),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["lease_until"], condition=models.Q(outcome="open"), name="dispatch_open_by_lease"),
+        ]
+
+    def __str__(self) -> str:
+        return f"dispatch {self.id}"

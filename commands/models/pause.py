@@ -1,0 +1,36 @@
+from django.db import models
+
+from commands.models.account import Account
+
+
+class Pause(models.Model):
+    """One act that rests for one account, and why: a dead upstream, or a refusal (401, 403, 404).
+
+    No row, or a time that has passed: the act is allowed. `failures` makes the next pause longer.
+    """
+
+    class Act(models.TextChoices):
+        CREATE = "create", "sending commands"
+        LIST = "list", "listing commands"
+        DIRECTORY = "directory", "listing devices and the quota"
+        DOWNLOAD = "download", "fetching files"
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="pauses")
+    act = models.CharField(max_length=10, choices=Act)
+    until = models.DateTimeField()
+    since = models.DateTimeField()
+    failures = models.PositiveIntegerField(default=1)
+    refused = models.BooleanField(default=False, help_text="Cloudflare refused it: an admin has to mend something.")
+    words = models.CharField(max_length=300)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["account", "act"], name="pause_once_an_act"),
+            models.CheckConstraint(
+                name="pause_act_known",
+                condition=models.Q(act__in=["create", "list", "directory", "download"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_act_display()} until {self.until:%H:%M}"

@@ -1,0 +1,71 @@
+"""A text that is stored encrypted (cryptography's MultiFernet) and opened only on purpose.
+
+Reading the attribute gives a `Sealed`, never the value, so that it can't slip into a repr, a log, a dump or a history.
+"""
+
+from dataclasses import dataclass
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.db import models
+
+
+class CannotOpen(Exception):
+    """No key of CREDENTIAL_KEYS opens the stored value."""
+
+
+def _keys() -> MultiFernet:
+    """The first key encrypts, all of them decrypt."""
+    return MultiFernet([Fernet(key) for key in settings.CREDENTIAL_KEYS])
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Sealed:
+    """An encrypted value. Falsy when there is none."""
+
+    token: str
+
+    @classmethod
+    def of(cls, value: str) -> "Sealed":
+        return cls(_keys().encrypt(value.encode()).decode() if value else "")
+
+    def reveal(self) -> str:
+        """The value itself; raises CannotOpen."""
+        if not self.token:
+            raise CannotOpen
+        try:
+            return _keys().decrypt(self.token.encode()).decode()
+        except InvalidToken as error:
+            raise CannotOpen from error
+
+    def rotated(self) -> "Sealed":
+        """The same value under the first key; raises CannotOpen."""
+        try:
+            return Sealed(_keys().rotate(self.token.encode()).decode())
+        except InvalidToken as error:
+            raise CannotOpen from error
+
+    def __bool__(self) -> bool:
+        return bool(self.token)
+
+    def __repr__(self) -> str:
+        return "Sealed(***)" if self.token else "Sealed(empty)"
+
+    __str__ = __repr__
+
+
+class SealedField(models.TextField):
+    """A column of `Sealed` values; a plain text that is assigned is sealed on its way to the database."""
+
+    def from_db_value(self, value: str, expression: object, connection: object) -> Sealed:
+        return Sealed(value)
+
+    def to_python(self, value: object) -> Sealed:
+        return value if isinstance(value, Sealed) else Sealed.of(str(value or ""))
+
+    def get_prep_value(self, value: object) -> str:
+        return self.to_python(value).token
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """Nothing: a dump carries no credential, encrypted or not."""
+        return ""
