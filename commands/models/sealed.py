@@ -4,6 +4,7 @@ Reading the attribute gives a `Sealed`, never the value, so that it can't slip i
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
@@ -54,7 +55,13 @@ class Sealed:
     __str__ = __repr__
 
 
-class SealedField(models.TextField):
+if TYPE_CHECKING:
+    SealedColumn = models.TextField[str | Sealed, Sealed]
+else:
+    SealedColumn = models.TextField
+
+
+class SealedField(SealedColumn):
     """A column of `Sealed` values; a plain text that is assigned is sealed on its way to the database."""
 
     def from_db_value(self, value: str, expression: object, connection: object) -> Sealed:
