@@ -3,8 +3,6 @@
 Every error carries the call and a short sentence for people; never a secret, never an HTTP object.
 """
 
-# ruff: noqa: N818  (named by what they mean for us: `except NotSent` reads as the contract does)
-
 from commands.cloudflare.types import Call, Problem
 
 MAX_WORDS = 300
@@ -14,12 +12,19 @@ class CloudflareError(Exception):
     """The root. `words` is a sentence for people of at most MAX_WORDS characters."""
 
     def __init__(
-        self, call: Call, words: str, *, status: int = 0, problems: tuple[Problem, ...] = ()
+        self,
+        call: Call,
+        words: str,
+        *,
+        status: int = 0,
+        problems: tuple[Problem, ...] = (),
+        retry_after: float | None = None,
     ) -> None:
         self.call = call
         self.words = words if len(words) <= MAX_WORDS else words[: MAX_WORDS - 1] + "…"
         self.status = status  # HTTP's, 0 where there was no answer
         self.problems = problems
+        self.retry_after = retry_after  # seconds, None where Cloudflare did not say
         super().__init__(self.words)
 
     @property
@@ -45,19 +50,7 @@ class Rejected(CloudflareError):
 
 
 class Throttled(CloudflareError):
-    """429: nothing was done. `retry_after` is in seconds, None where Cloudflare did not say."""
-
-    def __init__(
-        self,
-        call: Call,
-        words: str,
-        *,
-        status: int = 429,
-        problems: tuple[Problem, ...] = (),
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(call, words, status=status, problems=problems)
-        self.retry_after = retry_after
+    """429: nothing was done. Every call of the credential waits for `retry_after`."""
 
 
 class Unknown(CloudflareError):

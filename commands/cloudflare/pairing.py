@@ -41,16 +41,9 @@ def pair(asked: Sequence[NewCommand], created: Sequence[Created]) -> Pairing:
     )
 
 
-def _only_choices(
-    asked: Sequence[NewCommand], created: Sequence[Created], *, exact: bool
-) -> list[tuple[int, Created]]:
+def _only_choices(asked: Sequence[NewCommand], created: Sequence[Created], *, exact: bool) -> list[tuple[int, Created]]:
     """The pairs in which each side is the other's only candidate."""
-    fits = [
-        (i, j)
-        for i, item in enumerate(asked)
-        for j, answer in enumerate(created)
-        if _fits(item, answer, exact)
-    ]
+    fits = [(i, j) for i, item in enumerate(asked) for j, answer in enumerate(created) if _fits(item, answer, exact)]
     items, answers = [i for i, _ in fits], [j for _, j in fits]
     return [(i, created[j]) for i, j in fits if items.count(i) == 1 and answers.count(j) == 1]
 
