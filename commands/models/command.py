@@ -22,6 +22,10 @@ class CommandQuerySet(models.QuerySet["Command"]):
     def in_flight(self) -> Self:
         return self.filter(status__in=_values(IN_FLIGHT))
 
+    def shown(self) -> Self:
+        """Without the imports that turned out to be ours."""
+        return self.filter(merged_into=None)
+
     def ours(self) -> Self:
         return self.filter(started_elsewhere=False)
 
@@ -57,6 +61,9 @@ class Command(models.Model):
     not_before = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True, help_text="Unsent by then, it expires.")
     deadline_at = models.DateTimeField(null=True, help_text="Without a word of Cloudflare by then: unconfirmed.")
+    after_listing_at = models.DateTimeField(
+        null=True, help_text="Not to be sent before a complete listing that began after this."
+    )
     alone = models.BooleanField(default=False, help_text="To be sent in a POST of its own.")
     dispatch = models.ForeignKey(Dispatch, on_delete=models.PROTECT, null=True, related_name="commands")
     unlisted = models.PositiveSmallIntegerField(
@@ -68,6 +75,14 @@ class Command(models.Model):
     remote_created_at = models.DateTimeField(null=True)
     remote_completed_at = models.DateTimeField(null=True)
     likely = models.BooleanField(default=False, help_text="Adopted, but another pairing would have been possible.")
+
+    merged_into = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="merged",
+        help_text="It had been taken for one started elsewhere, and turned out to be this one of ours.",
+    )
 
     objects = CommandQuerySet.as_manager()
 
@@ -102,7 +117,7 @@ class Command(models.Model):
             ),
             models.CheckConstraint(
                 name="command_remote_has_remote_id",
-                condition=~Q(status__in=_values(REMOTE)) | ~Q(remote_id=""),
+                condition=~Q(status__in=_values(REMOTE)) | ~Q(remote_id="") | Q(merged_into__isnull=False),
             ),
             models.CheckConstraint(
                 name="command_of_ours_has_run",

@@ -36,16 +36,16 @@ class Credential(models.Model):
 
 
 class CallBudget(models.Model):
-    """The calls that a credential has left: Cloudflare counts 1200 in 5 minutes, for each user or token.
+    """The calls that a credential may make: Cloudflare counts 1200 in 5 minutes, for each user or token.
 
-    One row, so that every worker counts in the same place; so is the pause after a 429.
+    One row, so that every worker counts in the same place; so is the pause after a 429. `actions/budget.py`
+    alone writes it.
     """
 
     credential = models.OneToOneField(Credential, on_delete=models.CASCADE, primary_key=True, related_name="budget")
-    window_started_at = models.DateTimeField(null=True)
-    calls = models.PositiveIntegerField(default=0, help_text="All calls of this window.")
-    list_calls = models.PositiveIntegerField(default=0, help_text="Those of them that listed commands.")
-    other_calls = models.PositiveIntegerField(default=0, help_text="Those for devices, quota and files.")
+    calls_left = models.FloatField(null=True, help_text="Of all calls; null: never counted yet.")
+    list_calls_left = models.FloatField(null=True, help_text="Of the half that listings may take.")
+    counted_at = models.DateTimeField(null=True)
     paused_until = models.DateTimeField(null=True)
     pause_words = models.CharField(max_length=300, blank=True)
 
