@@ -1,0 +1,18 @@
+"""Wiring that has to happen when Django is ready: the cache's table comes with the migrations."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.core.management import call_command
+from django.db.models.signals import post_migrate
+
+
+class DexportalConfig(AppConfig):
+    name = "dexportal"
+
+    def ready(self) -> None:
+        post_migrate.connect(_create_cache_table, sender=self)
+
+
+def _create_cache_table(*, using: str, **_signal: Any) -> None:
+    call_command("createcachetable", database=using, verbosity=0)

@@ -1,0 +1,95 @@
+"""The Celery app, its two queues and the whole beat schedule.
+
+The queue of work is the database: a message here only wakes a worker, so losing one costs a few seconds. No task's
+result is kept and none is delivered twice on purpose (acknowledged early): beat comes again anyway.
+"""
+
+import os
+from datetime import timedelta
+from logging.config import dictConfig
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging
+from django.conf import settings
+from django_structlog.celery.steps import DjangoStructLogInitStep
+from kombu import Queue
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dexportal.settings")
+
+TALK = "talk"  # deliver, sync, settle, directory: short
+FETCH = "fetch"  # collect, read, purge: long
+
+FETCH_TASKS = ("collect_due", "collect_artifact", "fetch_heartbeat")  # every other task of ours is talk
+
+
+def beat_schedule() -> dict[str, dict[str, Any]]:
+    """Every periodic task. Each takes a lease in the database, so a second beat does no harm."""
+    return dict(
+        [
+            every(settings.DELIVER_INTERVAL, "deliver_due"),
+            every(settings.SETTLE_INTERVAL, "settle_due"),
+            every(settings.SYNC_INTERVAL, "sync_due"),
+            every(settings.DIRECTORY_INTERVAL, "directory_due"),
+            every(settings.COLLECT_INTERVAL, "collect_due"),
+            every(settings.HEARTBEAT_INTERVAL, "beat_heartbeat"),
+            every(settings.HEARTBEAT_INTERVAL, "talk_heartbeat"),
+            every(settings.HEARTBEAT_INTERVAL, "fetch_heartbeat"),
+        ]
+    )
+
+
+def every(interval: timedelta, name: str) -> tuple[str, dict[str, Any]]:
+    """A message that nobody took before the next one is due is worth nothing: it expires, and nothing piles up."""
+    seconds = interval.total_seconds()
+    return name, {"task": f"commands.tasks.{name}", "schedule": interval, "options": {"expires": seconds}}
+
+
+def broker_options(url: str, timeout: timedelta) -> dict[str, Any]:
+    """Kombu's transport options; `timeout` is for connecting and for each answer."""
+    if not url.startswith("filesystem:"):
+        seconds = timeout.total_seconds()
+        return {"socket_timeout": seconds, "socket_connect_timeout": seconds, "retry_on_timeout": False}
+    folders = {name: settings.BROKER_DIR / name for name in ("messages", "control")}
+    for folder in folders.values():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return {
+        "data_folder_in": str(folders["messages"]),
+        "data_folder_out": str(folders["messages"]),
+        "control_folder": str(folders["control"]),
+        "polling_interval": 0.1,  # Kombu's own second is noticeable
+    }
+
+
+def configuration() -> dict[str, Any]:
+    return {
+        "broker_url": settings.BROKER_URL,
+        "broker_transport_options": broker_options(settings.BROKER_URL, settings.BROKER_TIMEOUT),
+        "broker_connection_retry_on_startup": True,
+        "task_publish_retry": False,
+        "task_queues": [Queue(TALK), Queue(FETCH)],
+        "task_default_queue": TALK,
+        "task_routes": {f"commands.tasks.{name}": {"queue": FETCH} for name in FETCH_TASKS},
+        "task_create_missing_queues": False,
+        "task_ignore_result": True,
+        "task_acks_late": False,
+        "worker_prefetch_multiplier": 1,
+        "worker_hijack_root_logger": False,
+        "worker_send_task_events": False,
+        "worker_enable_remote_control": False,
+        "beat_schedule": beat_schedule(),
+        "beat_scheduler": "celery.beat:Scheduler",  # without a file: intervals of seconds need no memory
+        "beat_max_loop_interval": settings.SYNC_INTERVAL.total_seconds(),
+        "timezone": "UTC",
+    }
+
+
+@setup_logging.connect
+def _log_as_django_does(**_signal: Any) -> None:
+    dictConfig(settings.LOGGING)
+
+
+app = Celery("dexportal")
+app.config_from_object(configuration())
+app.autodiscover_tasks()
+app.steps["worker"].add(DjangoStructLogInitStep)

@@ -1,0 +1,222 @@
+"""Reads the environment for settings.py: typed, and loud when a value cannot be understood.
+
+Every variable may also come as `NAME_FILE`, the path of a file that holds the value. A bad or missing value raises
+ImproperlyConfigured with one sentence that names the variable and never repeats its value. An empty value counts as
+not set. It must not import Django's settings.
+"""
+
+import os
+import tempfile
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+from environs import EnvError, FileAwareEnv
+
+_env = FileAwareEnv(strip_whitespace=True)
+
+type Network = IPv4Network | IPv6Network
+
+
+def text(name: str, default: str = "") -> str:
+    try:
+        return _env.str(name, "") or default
+    except (OSError, ValueError):
+        raise ImproperlyConfigured(f"{name}_FILE must be the path of a readable text file.") from None
+
+
+def required(name: str, *, purpose: str) -> str:
+    value = text(name)
+    if not value:
+        raise ImproperlyConfigured(f"{name} (or {name}_FILE) must be set: {purpose}.")
+    return value
+
+
+def choice(name: str, default: str, among: set[str]) -> str:
+    value = text(name, default).upper()
+    if value not in among:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(sorted(among))}.")
+    return value
+
+
+def flag(name: str, *, default: bool) -> bool:
+    return _read(name, default, _env.bool, "must be true or false")
+
+
+def number(name: str, default: int, *, least: int, most: int) -> int:
+    value = _read(name, default, _env.int, "must be a whole number")
+    if not least <= value <= most:
+        raise ImproperlyConfigured(f"{name} must be a whole number from {least} to {most}.")
+    return value
+
+
+def factor(name: str, default: float) -> float:
+    """A positive finite number to divide by."""
+    value = _read(name, default, _env.float, "must be a number above 0")
+    if not 0 < value < float("inf"):
+        raise ImproperlyConfigured(f"{name} must be a number above 0.")
+    return value
+
+
+def web_address(name: str, default: str = "") -> str:
+    """An http or https address without credentials, query or fragment, its last slash removed."""
+    value = text(name, default)
+    if not value:
+        return ""
+    parts = _split(name, value)
+    plain = not (parts.username or parts.password or parts.query or parts.fragment)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain:
+        raise ImproperlyConfigured(f"{name} must be an address such as https://dex.example.com.")
+    return value.rstrip("/")
+
+
+def networks(name: str) -> tuple[Network, ...]:
+    """Addresses or networks, separated by commas."""
+    found = []
+    for item in _items(text(name)):
+        try:
+            found.append(ip_network(item, strict=False))
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} must be addresses or networks separated by commas, such as 10.0.0.0/8,192.0.2.7."
+            ) from None
+    return tuple(found)
+
+
+def fernet_keys(name: str, value: str) -> list[str]:
+    """Keys separated by commas: the first encrypts, all decrypt."""
+    keys = _items(value)
+    try:
+        for key in keys:
+            Fernet(key)
+    except ValueError:
+        keys = []
+    if not keys:
+        raise ImproperlyConfigured(
+            f"{name} must be keys separated by commas, each 32 bytes in URL-safe base64 (manage.py new_key)."
+        )
+    return keys
+
+
+def database(name: str, value: str) -> dict[str, Any]:
+    """Django's settings for the database behind an address; PostgreSQL and SQLite only."""
+    try:
+        config: dict[str, Any] = dict(_env.dj_db_url(name, value))
+    except (EnvError, AssertionError):
+        config = {}
+    if config.get("ENGINE") not in {"django.db.backends.postgresql", "django.db.backends.sqlite3"}:
+        raise ImproperlyConfigured(
+            f"{name} must be like postgres://user:password@host:5432/name or sqlite:////folder/file.sqlite3."
+        )
+    return config
+
+
+def broker(name: str, value: str) -> str:
+    if _split(name, value).scheme not in {"redis", "rediss"}:
+        raise ImproperlyConfigured(f"{name} must be like redis://:password@host:6379/0 (or rediss://).")
+    return value
+
+
+def mailer(name: str, value: str) -> dict[str, Any]:
+    """One entry of Django's MAILERS."""
+    try:
+        conf: dict[str, Any] = _env.dj_email_url(name, value)
+    except EnvError:
+        conf = {}
+    if "EMAIL_BACKEND" not in conf:
+        raise ImproperlyConfigured(f"{name} must be like submission://user:password@mail.example.com:587.")
+    entry: dict[str, Any] = {"BACKEND": conf["EMAIL_BACKEND"]}
+    if conf["EMAIL_BACKEND"].endswith("smtp.EmailBackend"):
+        entry["OPTIONS"] = {
+            "host": conf["EMAIL_HOST"],
+            "port": conf["EMAIL_PORT"],
+            "username": conf["EMAIL_HOST_USER"] or "",
+            "password": conf["EMAIL_HOST_PASSWORD"] or "",
+            "use_tls": conf["EMAIL_USE_TLS"],
+            "use_ssl": conf["EMAIL_USE_SSL"],
+            "timeout": conf["EMAIL_TIMEOUT"] or 10,
+        }
+    elif conf["EMAIL_BACKEND"].endswith("filebased.EmailBackend"):
+        entry["OPTIONS"] = {"file_path": conf["EMAIL_FILE_PATH"]}
+    return entry
+
+
+def storage(name: str, value: str) -> dict[str, Any]:
+    """One entry of Django's STORAGES: `file:///folder` or `s3://bucket/prefix?region=…&endpoint=https://…`.
+
+    Keys of S3 may stand before the bucket (`s3://key:secret@bucket`), else boto3 looks for them where it always does.
+    """
+    parts = _split(name, value)
+    if parts.scheme == "file" and parts.path and not parts.netloc:
+        return folder_storage(Path(unquote(parts.path)))
+    if parts.scheme != "s3" or not parts.hostname:
+        raise ImproperlyConfigured(f"{name} must be like file:///folder or s3://bucket/prefix?region=eu-central-1.")
+    query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    options = {
+        "bucket_name": parts.netloc.rpartition("@")[2],
+        "location": unquote(parts.path).strip("/"),
+        "region_name": query.get("region"),
+        "endpoint_url": query.get("endpoint"),
+        "access_key": unquote(parts.username) if parts.username else None,
+        "secret_key": unquote(parts.password) if parts.password else None,
+        "default_acl": "private",
+        "querystring_auth": True,
+        "file_overwrite": True,
+    }
+    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+
+
+def folder_storage(folder: Path) -> dict[str, Any]:
+    options = {"location": folder, "file_permissions_mode": 0o600, "directory_permissions_mode": 0o700}
+    return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
+
+
+def passwords(*addresses: str) -> list[str]:
+    """What stands before the @ of these addresses after a colon, as written and decoded."""
+    written = [urlsplit(address).password or "" for address in addresses]
+    return [form for word in written for form in (word, unquote(word))]
+
+
+def kept(file: Path, make: Callable[[], str]) -> str:
+    """The text of a file with mode 600, made once; processes that start at once agree on one value."""
+    if not file.exists():
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(dir=file.parent)  # mode 600 from its first moment
+        with os.fdopen(handle, "w") as writer:
+            writer.write(make())
+            writer.flush()
+            os.fsync(writer.fileno())
+        try:
+            os.link(draft, file)  # fails where another process was first: then its value counts
+        except FileExistsError:
+            pass
+        finally:
+            os.unlink(draft)
+    return file.read_text()
+
+
+def _read[T](name: str, default: T, parse: Callable[..., Any], problem: str) -> T:
+    if not text(name):
+        return default
+    try:
+        value: T = parse(name)
+    except EnvError:
+        raise ImproperlyConfigured(f"{name} {problem}.") from None
+    return value
+
+
+def _split(name: str, value: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # raises for a port that is none
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be an address that can be read.") from None
+    return parts
+
+
+def _items(value: str) -> list[str]:
+    return [item.strip() for item in value.split(",") if item.strip()]
