@@ -1,0 +1,69 @@
+"""Leases: who works on what, until when, and how it is handed back. By the database's clock, whoever asks.
+
+Two workers that reach for the same row get it once. A lease that ran out is free for the next; the fence (`held`)
+keeps the late one from writing. A claim counts as an attempt before the work begins, so that work which kills its
+worker comes to rest.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet
+
+from commands.models.leased import Leased
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    token: UUID
+    until: datetime
+
+
+def database_now() -> datetime:
+    """The database's clock, aware UTC. On PostgreSQL that of this statement, not of the transaction's begin."""
+    statement = {
+        "postgresql": "SELECT clock_timestamp()",
+        "sqlite": "SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')",
+    }[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        (value,) = cursor.fetchone()
+    return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
+
+
+def is_free(now: datetime) -> Q:
+    return (Q(lease_until=None) | Q(lease_until__lte=now)) & (Q(not_before=None) | Q(not_before__lte=now))
+
+
+def take[L: Leased](rows: QuerySet[L], *, lasting: timedelta, values: Mapping[str, object] | None = None) -> L | None:
+    """Lease the first free row of `rows` (in their order), or none. The attempt is counted now."""
+    with transaction.atomic():
+        now = database_now()
+        row = rows.filter(is_free(now)).select_for_update(skip_locked=True, of=("self",)).first()
+        if row is None:
+            return None
+        lease = Lease(uuid4(), now + lasting)
+        type(row)._default_manager.filter(pk=row.pk).update(
+            lease_token=lease.token, lease_until=lease.until, attempts=F("attempts") + 1, **(values or {})
+        )
+        row.refresh_from_db(fields=["lease_token", "lease_until", "attempts", *(values or {})])
+        return row
+
+
+def held(row: Leased) -> Q:
+    """The fence: true only while this lease is still the row's own."""
+    return Q(pk=row.pk, lease_token=row.lease_token)
+
+
+def released(*, attempts: int = 0, not_before: datetime | None = None) -> dict[str, object]:
+    """The columns that end a lease; `attempts` 0 after a success."""
+    return {"lease_token": None, "lease_until": None, "attempts": attempts, "not_before": not_before}
+
+
+def hand_back(row: Leased, *, attempts: int = 0, not_before: datetime | None = None) -> bool:
+    """Let go of a lease; False if it was no longer ours."""
+    values = released(attempts=attempts, not_before=not_before)
+    return type(row)._default_manager.filter(held(row)).update(**values) == 1

@@ -1,0 +1,162 @@
+"""The only place that writes a status, of a command or of an artifact.
+
+A move is one conditional update of all commands that make it, with their Events and the account's version in the same
+transaction. What was not in an allowed state is left alone: the caller learns which ones moved.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import batched
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Case, F, Field, Model, Q, Value, When
+
+from commands import audit
+from commands.audit import By, EventType, Subject
+from commands.models import AccountVersion, Artifact, Command
+from commands.states import ARTIFACT_MOVES, COMMAND_MOVES, ArtifactStatus, Status, sources
+
+BATCH = 500
+MAX_WORDS = 500
+
+type Values = Mapping[str, object]
+
+
+@dataclass(slots=True)
+class Change:
+    """A transaction that changes what lists show. Made by `change()`; its verbs raise nothing for what did not move."""
+
+    now: datetime
+    by: By
+    accounts: set[UUID] = field(default_factory=set)
+
+    def move(
+        self,
+        ids: Iterable[UUID],
+        *,
+        to: Status,
+        because: str = "",
+        by: By | None = None,
+        where: Q | None = None,
+        values: Values | None = None,
+        each: Mapping[UUID, Values] | None = None,
+        event: EventType = EventType.MOVED,
+        data: Values | None = None,
+        each_data: Mapping[UUID, Values] | None = None,
+    ) -> list[UUID]:
+        """Move those of the commands that may; `because` becomes their words. Returns the ids that moved, in order.
+
+        `values` are set on all, `each` on single ones, both in the same update. `where` is a further condition.
+        """
+        by = by or self.by
+        allowed = Q(status__in=sources(COMMAND_MOVES, to, by.mover)) & (where or Q())
+        because = because[:MAX_WORDS]
+        new = {"status": to, "status_at": self.now, "words": because, **(values or {})}
+        event_data = {**({"because": because} if because else {}), **(data or {})}
+        return self._write(
+            ids, allowed=allowed, values=new, each=each, by=by, event=event, to=to, data=event_data, each_data=each_data
+        )
+
+    def note(
+        self,
+        ids: Iterable[UUID],
+        *,
+        event: EventType,
+        where: Q | None = None,
+        values: Values | None = None,
+        each: Mapping[UUID, Values] | None = None,
+        data: Values | None = None,
+        each_data: Mapping[UUID, Values] | None = None,
+    ) -> list[UUID]:
+        """Set values and write an Event without a move; as `move` otherwise."""
+        return self._write(
+            ids,
+            allowed=where or Q(),
+            values=values or {},
+            each=each,
+            by=self.by,
+            event=event,
+            to=None,
+            data=data or {},
+            each_data=each_data,
+        )
+
+    def touch(self, account_id: UUID) -> None:
+        """Something that a list shows changed in another way (a row was made, a file arrived)."""
+        self.accounts.add(account_id)
+
+    def move_artifact(
+        self, artifact: Artifact, *, to: ArtifactStatus, where: Q | None = None, values: Values | None = None
+    ) -> bool:
+        """Move one artifact, with the command's Event; False if it was no longer in an allowed state."""
+        allowed = Q(status__in=sources(ARTIFACT_MOVES, to, self.by.mover)) & (where or Q())
+        new = {"status": to, "status_at": self.now, **(values or {})}
+        if not Artifact.objects.filter(allowed, id=artifact.id).update(**new):
+            return False
+        shown: Values = {key: new[key] for key in ("size", "sha256") if key in new}
+        data: Values = {"artifact": str(artifact.id), "artifact_status": to, **shown, "because": new.get("words", "")}
+        self.note([artifact.command_id], event=EventType.ARTIFACT, data=data)
+        return True
+
+    def _write(
+        self,
+        ids: Iterable[UUID],
+        *,
+        allowed: Q,
+        values: Values,
+        each: Mapping[UUID, Values] | None,
+        by: By,
+        event: EventType,
+        to: Status | None,
+        data: Values,
+        each_data: Mapping[UUID, Values] | None,
+    ) -> list[UUID]:
+        done: list[UUID] = []
+        for batch in batched(sorted(set(ids)), BATCH):
+            subjects = _locked(batch, allowed, to)
+            chosen = [subject.id for subject in subjects]
+            if not chosen:
+                continue
+            single = _cases(Command, {id_: each[id_] for id_ in chosen if each and id_ in each})
+            Command.objects.filter(id__in=chosen).update(version=F("version") + 1, **values, **single)
+            audit.write(subjects, event=event, by=by, now=self.now, data=data, each=each_data)
+            self.accounts.update(subject.account_id for subject in subjects)
+            done += chosen
+        return done
+
+
+@contextmanager
+def change(*, by: By, now: datetime) -> Iterator[Change]:
+    """One transaction for moves and notes; its last statement raises the version of every account it touched."""
+    with transaction.atomic():
+        changes = Change(now=now, by=by)
+        yield changes
+        AccountVersion.objects.raise_for(changes.accounts)
+
+
+def _locked(ids: tuple[UUID, ...], allowed: Q, to: Status | None) -> list[Subject]:
+    """The commands that may make the move, locked in key order, as the Events will tell of them."""
+    rows = (
+        Command.objects.select_for_update(of=("self",))
+        .filter(allowed, id__in=ids)
+        .order_by("id")
+        .values_list("id", "account_id", "run_id", "version", "status")
+    )
+    return [
+        Subject(id_, account_id, run_id, version + 1, *((status, to) if to else ("", "")))
+        for id_, account_id, run_id, version, status in rows
+    ]
+
+
+def _cases(model: type[Model], each: Mapping[UUID, Values]) -> dict[str, Case]:
+    """{id: {column: value}} as one CASE a column."""
+    columns: dict[str, list[When]] = {}
+    for id_, values in each.items():
+        for name, value in values.items():
+            column = model._meta.get_field(name)
+            assert isinstance(column, Field)
+            columns.setdefault(name, []).append(When(id=id_, then=Value(value, output_field=column)))
+    return {name: Case(*whens, default=F(name)) for name, whens in columns.items()}

@@ -1,0 +1,139 @@
+"""Who did what, to whom, why and when: the event types, their wording, and what an Event may carry.
+
+Owns the making of Events. They are written in the transaction of the change that they tell of; nothing changes one
+afterwards. `data` holds the allowed keys only, so that no secret and no content ever reaches the record.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from commands.ids import new_id
+from commands.models import Command, Event, User
+from commands.states import WORDS, Mover, Status
+
+
+class EventType(StrEnum):
+    ASKED = "asked"
+    MOVED = "moved"
+    ADOPTED = "adopted"
+    ATTACHED = "attached"
+    LATE_ANSWER = "late_answer"
+    IMPORTED = "imported"
+    MERGED = "merged"
+    ARTIFACT = "artifact"
+    DOWNLOADED = "downloaded"
+
+
+ALLOWED: Mapping[EventType, frozenset[str]] = {
+    EventType.ASKED: frozenset({"ticket", "reason"}),
+    EventType.MOVED: frozenset({"because", "remote_id", "dispatch"}),
+    EventType.ADOPTED: frozenset({"because", "remote_id", "likely"}),
+    EventType.ATTACHED: frozenset({"because", "remote_id", "likely"}),
+    EventType.LATE_ANSWER: frozenset({"because", "remote_id", "dispatch"}),
+    EventType.IMPORTED: frozenset({"remote_id"}),
+    EventType.MERGED: frozenset({"because", "remote_id"}),
+    EventType.ARTIFACT: frozenset({"because", "artifact", "artifact_status", "size", "sha256"}),
+    EventType.DOWNLOADED: frozenset({"artifact", "size", "sha256"}),
+}
+
+_SENTENCES: Mapping[EventType, str] = {
+    EventType.ASKED: "Asked for",
+    EventType.ADOPTED: "Found in Cloudflare's list",
+    EventType.ATTACHED: "Cloudflare's id attached",
+    EventType.LATE_ANSWER: "Cloudflare's answer came late",
+    EventType.IMPORTED: "Started elsewhere, found in Cloudflare's list",
+    EventType.MERGED: "Taken over by the command that it is",
+    EventType.ARTIFACT: "Result file",
+    EventType.DOWNLOADED: "Result file downloaded",
+}
+
+
+def wording(event: Event) -> str:
+    """The line of a history for people, without who and when."""
+    kind = EventType(event.event)
+    if kind is EventType.MOVED:
+        return WORDS[Status(event.to_status)].label
+    if kind is EventType.ARTIFACT:
+        return f"Result file {str(event.data.get('artifact_status', '')).replace('_', ' ')}"
+    return _SENTENCES[kind]
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who makes a change: the mover that `states.py` knows, and the person if it is one."""
+
+    mover: Mover
+    person: User | None = None
+
+
+PORTAL = By(Mover.PORTAL)
+CLOUDFLARE = By(Mover.CLOUDFLARE)
+
+
+def by_person(person: User) -> By:
+    return By(Mover.PERSON, person)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The command that an Event is about, with the version that the Event takes."""
+
+    id: UUID
+    account_id: UUID
+    run_id: UUID | None
+    version: int
+    from_status: str = ""
+    to_status: str = ""
+
+
+def write(
+    subjects: Iterable[Subject],
+    *,
+    event: EventType,
+    by: By,
+    now: datetime,
+    data: Mapping[str, object] | None = None,
+    each: Mapping[UUID, Mapping[str, object]] | None = None,
+) -> None:
+    """One Event a subject, in one insert; `each` adds data of single ones. Belongs into the change's transaction."""
+    Event.objects.bulk_create(
+        [
+            Event(
+                id=new_id(now),
+                at=now,
+                event=event,
+                account_id=subject.account_id,
+                run_id=subject.run_id,
+                command_id=subject.id,
+                version=subject.version,
+                from_status=subject.from_status,
+                to_status=subject.to_status,
+                mover=by.mover,
+                by=by.person,
+                data=_allowed(event, {**(data or {}), **((each or {}).get(subject.id, {}))}),
+            )
+            for subject in subjects
+        ],
+        batch_size=500,
+    )
+
+
+def record(command: Command, *, event: EventType, by: By, now: datetime, data: Mapping[str, object]) -> None:
+    """One Event of a command whose status stays: it takes the command's next version."""
+    with transaction.atomic():
+        Command.objects.filter(id=command.id).update(version=F("version") + 1)
+        version = Command.objects.values_list("version", flat=True).get(id=command.id)
+        subject = Subject(command.id, command.account_id, command.run_id, version)
+        write([subject], event=event, by=by, now=now, data=data)
+
+
+def _allowed(event: EventType, data: Mapping[str, object]) -> dict[str, object]:
+    if strange := set(data) - ALLOWED[event]:
+        raise ValueError(f"an Event '{event}' does not carry {', '.join(sorted(strange))}")
+    return {key: value for key, value in data.items() if value not in ("", None)}
