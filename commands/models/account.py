@@ -13,7 +13,7 @@ from commands.models.leased import Leased
 class AccountQuerySet(models.QuerySet["Account"]):
     def in_force(self) -> Self:
         """Accounts of the upstream that this portal talks to now, with a credential, not retired."""
-        return self.filter(upstream=settings.UPSTREAM.url, retired_at=None, credential__isnull=False)
+        return self.filter(upstream=settings.UPSTREAM.name, retired_at=None, credential__isnull=False)
 
 
 class Account(models.Model):
@@ -34,7 +34,7 @@ class Account(models.Model):
     upstream = models.CharField(
         max_length=200,
         editable=False,
-        help_text="Address of the API that it belongs to; set when it is made.",
+        help_text="The simulator, or the address of the API; set when it is made.",
     )
     credential = models.ForeignKey(Credential, on_delete=models.PROTECT, null=True, blank=True)
     dialect = models.CharField(max_length=10, choices=Dialect, default=Dialect.AUTO)

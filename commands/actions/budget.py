@@ -1,0 +1,120 @@
+"""May this call to Cloudflare be made now, and if not, when: the rate budget of a credential, and the pauses.
+
+The budget is Cloudflare's (1200 calls in 5 minutes for a credential, less a reserve for people): a bucket that holds
+half of it and refills at the rate of the other half, so that no 5 minutes ever see more than the whole. Listings have a
+bucket of their own of half the size, so that a POST finds room; files and devices get what is left above a floor.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from commands.actions.claims import database_now
+from commands.cloudflare.types import Call
+from commands.models import Account, CallBudget, Pause
+
+OTHER_CALLS_FLOOR = 0.25  # files and devices leave this part of the bucket to POSTs and listings
+
+
+class NotNow(Exception):
+    """This call is not to be made before `until`; nothing was sent."""
+
+    def __init__(self, until: datetime, words: str) -> None:
+        super().__init__(words)
+        self.until = until
+        self.words = words
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Calls left, of at most `size`, refilled at `rate` calls a second."""
+
+    size: float
+    rate: float
+
+    def refilled(self, left: float | None, since: datetime | None, now: datetime) -> float:
+        if left is None or since is None:
+            return self.size
+        return min(self.size, left + max(0.0, (now - since).total_seconds()) * self.rate)
+
+    def wait_for(self, left: float, wanted: float) -> timedelta:
+        return timedelta(seconds=max(0.0, wanted - left) / self.rate)
+
+
+def _all_calls() -> Bucket:
+    half = (settings.RATE_CALLS - settings.RATE_RESERVE) / 2
+    return Bucket(half, half / settings.RATE_WINDOW.total_seconds())
+
+
+def _list_calls() -> Bucket:
+    whole = _all_calls()
+    return Bucket(whole.size / 2, whole.rate / 2)
+
+
+def spend(credential_id: int, call: Call) -> None:
+    """Take one call from the credential's budget; raises NotNow. To be asked before every HTTP request."""
+    with transaction.atomic():
+        row = CallBudget.objects.select_for_update().get(credential_id=credential_id)
+        now = database_now()
+        if row.paused_until and row.paused_until > now:
+            raise NotNow(row.paused_until, row.pause_words)
+        everything, listings = _all_calls(), _list_calls()
+        left = everything.refilled(row.calls_left, row.counted_at, now)
+        list_left = listings.refilled(row.list_calls_left, row.counted_at, now)
+        wait = _wait(call, left, list_left)
+        if wait:
+            raise NotNow(now + wait, "The calls that Cloudflare allows are used up for the moment.")
+        CallBudget.objects.filter(pk=row.pk).update(
+            calls_left=left - 1,
+            list_calls_left=list_left - (1 if call is Call.LIST else 0),
+            counted_at=now,
+        )
+
+
+def _wait(call: Call, left: float, list_left: float) -> timedelta:
+    everything, listings = _all_calls(), _list_calls()
+    if call is Call.LIST:
+        return max(everything.wait_for(left, 1), listings.wait_for(list_left, 1))
+    if call is Call.CREATE:
+        return everything.wait_for(left, 1)
+    return everything.wait_for(left, 1 + everything.size * OTHER_CALLS_FLOOR)
+
+
+def throttled(credential_id: int, *, retry_after: float | None, words: str) -> datetime:
+    """Cloudflare answered 429: no call of this credential before the time that this returns."""
+    rest = settings.THROTTLE_PAUSE if retry_after is None else timedelta(seconds=retry_after)
+    with transaction.atomic():
+        row = CallBudget.objects.select_for_update().get(credential_id=credential_id)
+        until = max(database_now() + rest, row.paused_until or database_now())
+        CallBudget.objects.filter(pk=row.pk).update(paused_until=until, pause_words=words[:300])
+    return until
+
+
+def pause(account: Account, act: Pause.Act, *, words: str, refused: bool, now: datetime) -> datetime:
+    """Let one act of an account rest, longer with every failure in a row. Returns until when."""
+    with transaction.atomic():
+        row, made = Pause.objects.select_for_update().get_or_create(
+            account=account, act=act, defaults={"until": now, "since": now, "words": words[:300], "refused": refused}
+        )
+        failures = 1 if made else row.failures + 1
+        rest = min(settings.PAUSE_MAX, settings.PAUSE_BASE * 2 ** min(failures - 1, 10))
+        until = now + (settings.PAUSE_MAX if refused else rest)
+        Pause.objects.filter(pk=row.pk).update(until=until, failures=failures, words=words[:300], refused=refused)
+    return until
+
+
+def works(account: Account, act: Pause.Act) -> None:
+    """The act succeeded: its pause, if there was one, is over."""
+    Pause.objects.filter(account=account, act=act).delete()
+
+
+def resting(account: Account, act: Pause.Act, *, now: datetime) -> Pause | None:
+    return Pause.objects.filter(account=account, act=act, until__gt=now).first()
+
+
+def paused_credentials(credential_ids: Iterable[int], *, now: datetime) -> set[int]:
+    rows = CallBudget.objects.filter(credential_id__in=credential_ids, paused_until__gt=now)
+    return set(rows.values_list("credential_id", flat=True))
