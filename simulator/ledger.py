@@ -1,0 +1,178 @@
+"""Every command that was ever created and every POST that was received. The truth that tests compare a client with."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from operator import attrgetter
+
+from simulator.life import PENDING_EXEC, PENDING_UPLOAD, Options, Timeline, status_at
+from simulator.world import Device
+
+_by_time = attrgetter("created_at")
+
+
+@dataclass(slots=True, eq=False)
+class Command:
+    """`foreign`: not created by a POST of the API; `post_id` is '' then."""
+
+    id: str
+    device: Device
+    kind: str
+    options: Options
+    created_at: float
+    timeline: Timeline
+    post_id: str = ""
+    foreign: bool = False
+
+    def status(self, now: float) -> str:
+        return status_at(self.timeline, now)
+
+    @property
+    def filename(self) -> str:
+        return f"{self.id}.zip"
+
+
+@dataclass(slots=True, eq=False)
+class Post:
+    """`credential` is a label, never the secret. `outcome`: not carried out, created or refused.
+    `answered`: the whole answer went out before the client left."""
+
+    id: str
+    account_id: str
+    received_at: float
+    credential: str = ""
+    items: object = None
+    outcome: str = "not carried out"
+    faults: tuple[str, ...] = ()
+    status_code: int | None = None
+    answered: bool = False
+    command_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Instants are None for open; '' is no filter. `hidden_after`: newer ones are not listed yet."""
+
+    page: int
+    per_page: int
+    since: float | None = None
+    until: float | None = None
+    device_id: str = ""
+    user_email: str = ""
+    kind: str = ""
+    status: str = ""
+    hidden_after: float | None = None
+    newest_first: bool = True
+    inclusive: bool = True
+
+
+@dataclass(slots=True)
+class _Book:
+    """The commands of one account, each list in the order of `created_at`."""
+
+    by_time: list[Command] = field(default_factory=list)
+    by_device: dict[str, list[Command]] = field(default_factory=lambda: defaultdict(list))
+    by_email: dict[str, list[Command]] = field(default_factory=lambda: defaultdict(list))
+    longest: float = 0.0
+
+    def lists_of(self, command: Command) -> tuple[list[Command], list[Command], list[Command]]:
+        device = command.device
+        return self.by_time, self.by_device[device.device_id], self.by_email[device.person_email]
+
+    def every_list(self) -> Iterator[list[Command]]:
+        yield self.by_time
+        yield from self.by_device.values()
+        yield from self.by_email.values()
+
+
+class Ledger:
+    def __init__(self) -> None:
+        self._books: dict[str, _Book] = defaultdict(_Book)
+        self._commands: dict[str, Command] = {}
+        self.posts: dict[str, Post] = {}
+
+    def __len__(self) -> int:
+        return len(self._commands)
+
+    def command(self, account_id: str, command_id: str) -> Command | None:
+        command = self._commands.get(command_id)
+        return command if command and command.device.account_id == account_id else None
+
+    def commands(self) -> Iterable[Command]:
+        """In the order in which they came in."""
+        return self._commands.values()
+
+    def count(self, account_id: str) -> int:
+        return len(self._books[account_id].by_time)
+
+    def of_device(self, account_id: str, device_id: str) -> list[Command]:
+        return self._books[account_id].by_device.get(device_id, [])
+
+    def add(self, command: Command) -> None:
+        book = self._enter(command)
+        for rows in book.lists_of(command):
+            if rows and rows[-1].created_at > command.created_at:
+                insort(rows, command, key=_by_time)
+            else:
+                rows.append(command)
+
+    def load(self, commands: Iterable[Command]) -> None:
+        """Many at once, of any time: sorted once at the end."""
+        books = []
+        for command in commands:
+            book = self._enter(command)
+            for rows in book.lists_of(command):
+                rows.append(command)
+            books.append(book)
+        for book in {id(book): book for book in books}.values():
+            for rows in book.every_list():
+                rows.sort(key=_by_time)
+
+    def _enter(self, command: Command) -> _Book:
+        self._commands[command.id] = command
+        book = self._books[command.device.account_id]
+        book.longest = max(book.longest, command.timeline.ends_at - command.created_at)
+        return book
+
+    def page(self, account_id: str, query: Query, now: float) -> list[Command]:
+        book = self._books[account_id]
+        rows = _narrowest(book, query)
+        low, high = _bounds(rows, query)
+        if query.status in {PENDING_EXEC, PENDING_UPLOAD}:  # none older than the longest life is still open
+            low = max(low, bisect_left(rows, now - book.longest, key=_by_time))
+        span = range(high - 1, low - 1, -1) if query.newest_first else range(low, high)
+        skip = (query.page - 1) * query.per_page
+        if not (query.kind or query.status or (query.device_id and query.user_email)):
+            return [rows[index] for index in span[skip : skip + query.per_page]]
+        found = (row for row in map(rows.__getitem__, span) if _fits(row, query, now))
+        return list(islice(found, skip, skip + query.per_page))
+
+
+def _narrowest(book: _Book, query: Query) -> list[Command]:
+    if query.device_id:
+        return book.by_device.get(query.device_id, [])
+    if query.user_email:
+        return book.by_email.get(query.user_email, [])
+    return book.by_time
+
+
+def _bounds(rows: list[Command], query: Query) -> tuple[int, int]:
+    """Which slice of `rows` lies in the asked time."""
+    after, before = (bisect_left, bisect_right) if query.inclusive else (bisect_right, bisect_left)
+    low = 0 if query.since is None else after(rows, query.since, key=_by_time)
+    high = len(rows) if query.until is None else before(rows, query.until, key=_by_time)
+    if query.hidden_after is not None:
+        high = min(high, bisect_right(rows, query.hidden_after, key=_by_time))
+    return low, high
+
+
+def _fits(command: Command, query: Query, now: float) -> bool:
+    return (
+        (not query.kind or command.kind == query.kind)
+        and (not query.status or command.status(now) == query.status)
+        and (not query.user_email or command.device.person_email == query.user_email)
+    )
