@@ -131,6 +131,7 @@ WAKE_QUIET = scaled(seconds=10)  # after a failure nobody waits for the broker a
 # --- Limits ------------------------------------------------------------------------------------------------------
 
 POST_DEVICES = 10  # Cloudflare's
+POSTS_AT_ONCE = 2  # under way for an account
 PAGE_SIZE = 50  # Cloudflare's
 MAX_PAGES = 2000  # a listing that is longer is broken
 ANSWER_MAX_BYTES = 5_000_000
@@ -178,7 +179,7 @@ SESSION_ENGINE = "django.contrib.sessions.backends.db"
 _redis = env.text("REDIS_URL")
 if PRODUCTION:
     _redis = env.required("REDIS_URL", purpose="the broker that wakes the workers")
-BROKER_URL = env.broker("REDIS_URL", _redis) if _redis else "filesystem://localhost"
+BROKER_URL = env.broker("REDIS_URL", _redis) if _redis else "spool://localhost"  # see spool.py
 BROKER_DIR = VAR_DIR / "broker"  # of the embedded broker
 
 STORAGES: dict[str, dict[str, Any]] = {

@@ -5,12 +5,13 @@ keeps the late one from writing. A claim counts as an attempt before the work be
 worker comes to rest.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q, QuerySet
 
 from commands.models.leased import Leased
@@ -67,3 +68,15 @@ def hand_back(row: Leased, *, attempts: int = 0, not_before: datetime | None = N
     """Let go of a lease; False if it was no longer ours."""
     values = released(attempts=attempts, not_before=not_before)
     return type(row)._default_manager.filter(held(row)).update(**values) == 1
+
+
+def insist(write: Callable[[], None], *, until: float, every: float = 0.5) -> None:
+    """Write what must not be lost: again and again while the database is away, until this monotonic time."""
+    while True:
+        try:
+            return write()
+        except (OperationalError, InterfaceError):
+            if time.monotonic() + every > until:
+                raise
+        connection.close()
+        time.sleep(every)

@@ -58,6 +58,7 @@ class AccountSync(Leased):
     due_at = models.DateTimeField(null=True, help_text="When the next listing is due.")
     listed_at = models.DateTimeField(null=True, help_text="When the last good listing, of either sort, began.")
     complete_at = models.DateTimeField(null=True, help_text="When the last complete listing began.")
+    complete_due_at = models.DateTimeField(null=True, help_text="A complete one is due by then, whatever else is.")
     directory_due_at = models.DateTimeField(null=True)
     directory_at = models.DateTimeField(null=True, help_text="When the last whole pass over the devices began.")
     clock_offset = models.DurationField(null=True, help_text="Cloudflare's clock less ours, at the last answer.")
