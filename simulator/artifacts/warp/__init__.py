@@ -1,0 +1,1 @@
+"""The files of a WARP diag, by what they are about."""

@@ -1,0 +1,86 @@
+"""What tshark, a reader that is not ours, finds in the simulator's captures."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from simulator.artifacts import build_artifact
+from simulator.artifacts.facts import Platform
+from tests.simulator.artifacts.made import facts, opened
+
+CAPTURES = pytest.mark.parametrize("interface", ["default", "tunnel"])
+CHECKSUMS = ("ip.check_checksum:TRUE", "tcp.check_checksum:TRUE", "udp.check_checksum:TRUE")
+COMPLAINTS = (
+    "_ws.malformed || _ws.expert.severity >= 6291456"  # a warning or worse
+    " || ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || icmp.checksum.status == 0"
+)
+
+
+def tshark(capture: Path, *arguments: str) -> list[str]:
+    options = [word for name in CHECKSUMS for word in ("-o", name)]
+    done = subprocess.run(
+        ["tshark", "-n", "-r", str(capture), *options, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "cut short" not in done.stderr
+    return done.stdout.splitlines()
+
+
+def written(tmp_path: Path, interface: str, platform: Platform = "mac", snap_length: int = 1514) -> Path:
+    some = facts(platform=platform, options={"packet-size-bytes": snap_length})
+    target = tmp_path / f"{interface}.pcap"
+    target.write_bytes(opened(some)[f"capture-{interface}.pcap"])
+    return target
+
+
+def values(capture: Path, field: str) -> set[str]:
+    return {line for line in tshark(capture, "-T", "fields", "-e", field) if line}
+
+
+@CAPTURES
+@pytest.mark.parametrize("snap_length", [160, 1500, 65535])
+def test_tshark_has_no_complaint(tmp_path: Path, interface: str, snap_length: int) -> None:
+    capture = written(tmp_path, interface, snap_length=snap_length)
+    assert tshark(capture, "-Y", COMPLAINTS) == []
+    assert len(tshark(capture)) > 50
+
+
+@pytest.mark.parametrize("platform", ["windows", "linux"])
+def test_tshark_has_no_complaint_about_other_platforms(tmp_path: Path, platform: Platform) -> None:
+    for interface in ("default", "tunnel"):
+        assert tshark(written(tmp_path, interface, platform), "-Y", COMPLAINTS) == []
+
+
+def test_a_wrong_checksum_would_be_a_complaint(tmp_path: Path) -> None:
+    capture = written(tmp_path, "tunnel")
+    content = bytearray(capture.read_bytes())
+    content[24 + 16 + 10] ^= 0xFF  # the first packet's IP checksum
+    capture.write_bytes(content)
+    assert tshark(capture, "-Y", COMPLAINTS)
+
+
+def test_names_servers_and_requests_are_visible(tmp_path: Path) -> None:
+    card, tunnel = written(tmp_path, "default"), written(tmp_path, "tunnel")
+    assert {"cp.cloudflare.com", "meet.example.net"} <= values(card, "dns.qry.name")
+    assert values(card, "tls.handshake.extensions_server_name") == {"meet.example.net"}
+    assert values(card, "http.request.uri") == {"/generate_204"}
+    assert values(card, "http.response.code") == {"204"}
+    assert "mail.example.com" in values(tunnel, "tls.handshake.extensions_server_name")
+    assert values(tunnel, "http.host") == {"intranet.example.com"}
+    assert values(tunnel, "http.response.code") == {"200"}
+    assert values(tunnel, "icmp.type") == {"0", "8"}
+    assert values(card, "wg.type") == {"1", "2", "4"}
+
+
+def test_many_devices_and_commands_are_read_without_complaint(tmp_path: Path) -> None:
+    for number in range(6):
+        some = facts(command_id=f"command-{number}", device_id=f"device-{number}", seed=number)
+        assert build_artifact(some)
+        for interface in ("default", "tunnel"):
+            target = tmp_path / f"{number}-{interface}.pcap"
+            target.write_bytes(opened(some)[f"capture-{interface}.pcap"])
+            assert tshark(target, "-Y", COMPLAINTS) == []
