@@ -15,6 +15,8 @@ from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu import Queue
 
+from dexportal import spool  # noqa: F401 - makes spool:// known
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dexportal.settings")
 
 TALK = "talk"  # deliver, sync, settle, directory: short
@@ -47,16 +49,19 @@ def every(interval: timedelta, name: str) -> tuple[str, dict[str, Any]]:
 
 def broker_options(url: str, timeout: timedelta) -> dict[str, Any]:
     """Kombu's transport options; `timeout` is for connecting and for each answer."""
-    if not url.startswith("filesystem:"):
+    if not url.startswith("spool:"):
         seconds = timeout.total_seconds()
-        return {"socket_timeout": seconds, "socket_connect_timeout": seconds, "retry_on_timeout": False}
-    folders = {name: settings.BROKER_DIR / name for name in ("messages", "control")}
-    for folder in folders.values():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return {
+            "socket_timeout": seconds,
+            "socket_connect_timeout": seconds,
+            "retry_on_timeout": False,
+            "max_retries": 0,
+        }
+    messages = settings.BROKER_DIR / "messages"
+    messages.mkdir(mode=0o700, parents=True, exist_ok=True)
     return {
-        "data_folder_in": str(folders["messages"]),
-        "data_folder_out": str(folders["messages"]),
-        "control_folder": str(folders["control"]),
+        "data_folder_in": str(messages),
+        "data_folder_out": str(messages),
         "polling_interval": 0.1,  # Kombu's own second is noticeable
     }
 
@@ -67,7 +72,7 @@ def configuration() -> dict[str, Any]:
         "broker_transport_options": broker_options(settings.BROKER_URL, settings.BROKER_TIMEOUT),
         "broker_connection_retry_on_startup": True,
         "task_publish_retry": False,
-        "task_queues": [Queue(TALK), Queue(FETCH)],
+        "task_queues": [Queue(name, routing_key=name) for name in (TALK, FETCH)],
         "task_default_queue": TALK,
         "task_routes": {f"commands.tasks.{name}": {"queue": FETCH} for name in FETCH_TASKS},
         "task_create_missing_queues": False,

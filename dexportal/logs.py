@@ -93,10 +93,11 @@ def configure(*, as_json: bool, level: str, secrets: Iterable[str]) -> dict[str,
 
 def _quieter() -> dict[str, dict[str, Any]]:
     """Loggers that say twice what structlog's request and task lines say, or say it too often."""
-    chatty = ("celery.app.trace", "celery.worker.strategy", "celery.beat", "kombu", "urllib3", "botocore")
+    chatty = ("celery.worker.strategy", "celery.beat", "kombu", "urllib3", "botocore")
     return {
         "django": {"handlers": [], "propagate": True},
         "django.request": {"level": "CRITICAL"},
+        "celery.app.trace": {"level": "CRITICAL"},
         **{name: {"level": "WARNING"} for name in chatty},
     }
 
