@@ -1,0 +1,116 @@
+"""Who may: the rights of a person in an account, and fetching an object together with the right to it.
+
+Owns the reading of Grants. Rights come from the Grants of a person's groups and from nothing else: not from being a
+superuser, and none stands for another. It must not know when something may be done (`policies.py`), and writes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
+from django.db.models import FETCH_RAISE, Exists, OuterRef, Q
+from django.http import Http404
+
+from commands.models import Account, Artifact, Command, Grant, User
+from commands.models.account import AccountQuerySet
+
+type Person = User | AnonymousUser
+
+
+class Right(StrEnum):
+    """The names are those of the columns of a Grant."""
+
+    RUN = "run"
+    SEE = "see"
+    SEE_CONTENTS = "see_contents"
+    EXPORT = "export"
+    ADMINISTER = "administer"
+
+    @property
+    def words(self) -> str:
+        """As in "you don't have the right to …"."""
+        return _WORDS[self]
+
+
+_WORDS: Mapping[Right, str] = {
+    Right.RUN: "run commands",
+    Right.SEE: "see commands",
+    Right.SEE_CONTENTS: "see contents",
+    Right.EXPORT: "export",
+    Right.ADMINISTER: "administer",
+}
+_NONE: frozenset[Right] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """All rights of one person."""
+
+    everywhere: frozenset[Right] = _NONE
+    by_account: Mapping[UUID, frozenset[Right]] = MappingProxyType({})
+
+    def within(self, account_id: UUID) -> frozenset[Right]:
+        return self.everywhere | self.by_account.get(account_id, _NONE)
+
+
+def rights_of(user: Person) -> Rights:
+    """One query; none for somebody who is signed out or inactive."""
+    if not user.is_active:
+        return Rights()
+    everywhere: set[Right] = set()
+    by_account: dict[UUID, set[Right]] = {}
+    for grant in Grant.objects.filter(group__user=user.pk):
+        granted = by_account.setdefault(grant.account_id, set()) if grant.account_id else everywhere
+        granted.update(right for right in Right if getattr(grant, right))
+    return Rights(frozenset(everywhere), {account: frozenset(rights) for account, rights in by_account.items()})
+
+
+def rights_in(user: Person, account: Account) -> frozenset[Right]:
+    return rights_of(user).within(account.id)
+
+
+def accounts_with(user: Person, right: Right) -> AccountQuerySet:
+    """The accounts, retired ones too, in which the person has the right. What stands in a list comes from here."""
+    if not user.is_active:
+        return Account.objects.none()
+    grants = Grant.objects.filter(Q(account=None) | Q(account=OuterRef("pk")), group__user=user.pk, **{right: True})
+    return Account.objects.filter(Exists(grants))
+
+
+def get_account(user: Person, account_id: UUID | None, right: Right) -> Account:
+    """The account; without an id the first in force (by name) in which the person has the right."""
+    if account_id is None:
+        first = accounts_with(user, right).in_force().fetch_mode(FETCH_RAISE).order_by("name", "id").first()
+        if first is None:
+            raise PermissionDenied(f"You don't have the right to {right.words} in any account that is in use.")
+        return first
+    account = Account.objects.filter(id=account_id).fetch_mode(FETCH_RAISE).first()
+    return _checked(user, account, account, right)
+
+
+def get_command(user: Person, command_id: UUID, right: Right) -> Command:
+    """The command with its account, run, asker and dispatch; nothing else of it is loaded later."""
+    related = ("account", "run", "asked_by", "dispatch")
+    command = Command.objects.filter(id=command_id).select_related(*related).fetch_mode(FETCH_RAISE).first()
+    return _checked(user, command, command.account if command else None, right)
+
+
+def get_artifact(user: Person, artifact_id: UUID, right: Right) -> Artifact:
+    """The artifact with its command and account; nothing else of it is loaded later."""
+    related = ("command", "command__account")
+    artifact = Artifact.objects.filter(id=artifact_id).select_related(*related).fetch_mode(FETCH_RAISE).first()
+    return _checked(user, artifact, artifact.command.account if artifact else None, right)
+
+
+def _checked[T](user: Person, found: T | None, account: Account | None, right: Right) -> T:
+    """Where somebody has no right at all, an object is as absent as one that never was."""
+    rights = rights_in(user, account) if account else _NONE
+    if found is None or account is None or not rights:
+        raise Http404("There is no such thing here.")
+    if right not in rights:
+        raise PermissionDenied(f"You don't have the right to {right.words} in {account.name}.")
+    return found

@@ -1,0 +1,22 @@
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from commands.actions import accounts, demo
+
+
+class Command(BaseCommand):
+    help = "Makes the account of the upstream in force and, only while that is the simulator, the demo people."
+
+    def handle(self, **options: Any) -> None:
+        now = timezone.now()
+        account = accounts.ensure_upstream_account(now=now)
+        self.stdout.write(f"Account: {account.name} ({account.cloudflare_id}) at {settings.UPSTREAM.url}")
+        if not settings.UPSTREAM.is_simulator:
+            self.stdout.write("No demo people: this portal talks to a real Cloudflare account.")
+            return
+        people = demo.ensure_demo_people(now=now)
+        self.stdout.write("Sign in as: " + ", ".join(person.username for person in people))
+        self.stdout.write(f"Password:   {demo.demo_password()}")
