@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from commands.cloudflare import answers, bodies, dialects, downloads, parsing, values
 from commands.cloudflare.auth import Auth
-from commands.cloudflare.errors import Rejected, TooManyPages
+from commands.cloudflare.errors import Rejected, TooManyPages, Unknown
 from commands.cloudflare.retries import Retries
 from commands.cloudflare.transport import Answer, Ask, Transport
 from commands.cloudflare.types import (
@@ -251,6 +251,8 @@ class Client:
             body = bodies.whole(answer, self._limits.max_answer_bytes)
         finally:
             answer.close()
+        if not body:  # also what is left of an answer that was cut in its headers
+            raise Unknown(ask.call, "Cloudflare's answer was empty.", status=answer.status)
         return answers.parsed(ask.call, body), values.answered_at(answer.headers)
 
     def _open(self, ask: Ask) -> Answer:

@@ -1,0 +1,110 @@
+"""Servers and clients for the tests of the Cloudflare client: real sockets, tiny time-outs."""
+
+import datetime
+import ipaddress
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from commands.cloudflare.auth import TokenAuth
+from commands.cloudflare.client import Client
+from commands.cloudflare.types import Limits
+from tests.cloudflare.upstream import Act, Upstream
+
+ACCOUNT = "01a7362d577a6c3019a474fd6f485823"
+TOKEN = "tok-Sn3lZJTBX6kkg7Od-invented"
+LIMITS = Limits(
+    connect_timeout=0.3,
+    read_timeout=0.3,
+    deadline=2,
+    create_deadline=0.6,
+    download_deadline=2,
+    tries=1,
+    max_answer_bytes=100_000,
+    max_artifact_bytes=300_000,
+    max_pages=5,
+)
+
+type Serve = Callable[..., Upstream]
+type Connect = Callable[..., Client]
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as things:
+        yield things
+
+
+@pytest.fixture
+def serve(stack: ExitStack) -> Serve:
+    def start(*acts: Act, tls: ssl.SSLContext | None = None) -> Upstream:
+        return stack.enter_context(Upstream(*acts, tls=tls))
+
+    return start
+
+
+@pytest.fixture
+def connect(stack: ExitStack) -> Connect:
+    def start(upstream: Upstream | str, **options: Any) -> Client:
+        url = upstream if isinstance(upstream, str) else upstream.url
+        defaults: dict[str, Any] = {
+            "auth": TokenAuth(TOKEN),
+            "limits": LIMITS,
+            "sleep": lambda _: None,
+            "random": lambda: 0.5,
+        }
+        return stack.enter_context(Client(url, ACCOUNT, **(defaults | options)))
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A self-signed certificate of 127.0.0.1 with its key, as one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    path.write_bytes(
+        made.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return path
+
+
+@pytest.fixture
+def tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
