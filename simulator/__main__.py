@@ -41,16 +41,16 @@ def _above_zero(text: str) -> float:
 
 
 async def _run(config: Config, port: int) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
     server = Server(Simulator(config))
     bound = await server.start(port)
     lines = [f"simulator {base_url(bound)}"]
     lines += [f"account {account.account_id} token {account.token}" for account in config.accounts]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
     await stopped.wait()
     await server.stop()
 

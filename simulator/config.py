@@ -92,6 +92,8 @@ def _accounts(value: object) -> tuple[AccountConfig, ...]:
         if not account.token and not (account.email and account.api_key):
             raise BadInputError(f"{name}: a token, or email and api_key, is needed")
         accounts.append(account)
+    if not accounts:
+        raise BadInputError("config.accounts: at least one is needed")
     if len({account.account_id for account in accounts}) != len(accounts):
         raise BadInputError("config.accounts: an account_id appears twice")
     return tuple(accounts)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from functools import lru_cache
 from random import Random
 
 from simulator.auth import Credentials
 from simulator.clock import Clock
-from simulator.config import AccountConfig, Config
+from simulator.config import Config
 from simulator.faults import Faults
 from simulator.ledger import Command, Ledger
-from simulator.life import Job, Options, Terms, Timeline, plan, status_at
+from simulator.life import PENDING_EXEC, Job, Options, Terms, Timeline, plan, status_at
 from simulator.limits import Quotas, RateLimits
 from simulator.shelf import Shelf
 from simulator.world import Device, World, build_world
@@ -35,7 +36,10 @@ class Simulator:
         self.clock.offset = config.clock_offset
         self.credentials = Credentials(config.accounts)
         self.accounts = {account.account_id: account for account in config.accounts}
-        self.worlds = {account.account_id: _world(account, config) for account in config.accounts}
+        self.worlds = {
+            account_id: _world(account_id, first=number == 0, seed=config.seed, people=config.people)
+            for number, account_id in enumerate(self.accounts)
+        }
         self.shelf = Shelf(config.artifact_cache_bytes)
         self.rng = Random(config.seed)
 
@@ -46,27 +50,18 @@ class Simulator:
     def real(self, simulated_seconds: float) -> float:
         return simulated_seconds / self.config.speed
 
-    def create(
-        self,
-        device: Device,
-        kind: str,
-        options: Options,
-        *,
-        at: float,
-        post_id: str = "",
-        count_usage: bool = True,
-    ) -> Command:
-        """One command, planned to its end. Without a `post_id` it is a foreign one. Ids never repeat, not even
-        after a restart with the same seed: a client's database may outlive this process."""
+    def create(self, device: Device, kind: str, options: Options, *, at: float, post_id: str = "") -> Command:
+        """One command, in the ledger and in the usage. Without a `post_id` it is a foreign one."""
         command = self.new_command(device, kind, options, at=at, post_id=post_id)
         self.ledger.add(command)
-        if count_usage:
-            self.quotas.use(device.account_id, at, self.real(self.config.quota_day), 1)
+        self.quotas.use(device.account_id, at, self.real(self.config.quota_day), 1)
         return command
 
     def new_command(
         self, device: Device, kind: str, options: Options, *, at: float, post_id: str = "", busy: bool | None = None
     ) -> Command:
+        """Planned to its end. Ids never repeat, not even after a restart with the same seed: a client's database
+        may outlive this process."""
         command_id = uuid.uuid4()
         if busy is None:
             busy = self._is_busy(device, kind, at)
@@ -91,11 +86,12 @@ class Simulator:
 
 
 def _occupies(timeline: Timeline, at: float) -> bool:
-    return at < timeline.uploads_at and status_at(timeline, at) == "PENDING_EXEC"
+    """A capture that is yet to begin has its machine too; one that failed has let go of it."""
+    return status_at(timeline, at) == PENDING_EXEC
 
 
-def _world(account: AccountConfig, config: Config) -> World:
+@lru_cache(maxsize=64)
+def _world(account_id: str, *, first: bool, seed: int, people: int) -> World:
     """The first account's people are at example.com, the others' at a domain of their own below it."""
-    first = account.account_id == config.accounts[0].account_id
-    domain = "example.com" if first else f"{account.account_id[:8].lower()}.example.com"
-    return build_world(account.account_id, seed=config.seed, people=config.people, domain=domain)
+    domain = "example.com" if first else f"{account_id[:8].lower()}.example.com"
+    return build_world(account_id, seed=seed, people=people, domain=domain)
