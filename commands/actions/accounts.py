@@ -29,6 +29,14 @@ def add_account(account: Account, *, now: datetime) -> Account:
 
 
 @transaction.atomic
+def change_account(account: Account) -> None:
+    """Its name, credential and dialect; Cloudflare's refusals of it are tried anew."""
+    account.save(update_fields=["name", "credential", "dialect"])
+    Pause.objects.filter(account=account, refused=True).delete()
+    AccountVersion.objects.raise_for({account.id})
+
+
+@transaction.atomic
 def retire_account(account: Account, *, now: datetime) -> bool:
     """From now on nothing is sent or fetched for it; what is recorded stays. False: it was retired already."""
     retired = Account.objects.filter(id=account.id, retired_at=None).update(retired_at=now)

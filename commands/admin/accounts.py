@@ -1,0 +1,47 @@
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from commands.actions import accounts
+from commands.admin.base import Kept
+from commands.models import Account
+
+
+@admin.register(Account)
+class AccountAdmin(Kept[Account]):
+    """Accounts are retired, never deleted: the record names them."""
+
+    list_display = ("name", "cloudflare_id", "upstream", "credential", "dialect", "retired_at")
+    list_select_related = ("credential",)
+    list_filter = ("dialect",)
+    ordering = ("name", "id")
+    search_fields = ("name", "cloudflare_id__exact")
+    actions = ("retire", "take_back")
+    fields = ("name", "cloudflare_id", "credential", "dialect", "upstream", "retired_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
+        """Which account it is, is settled when it is made."""
+        return ("upstream", "retired_at", "cloudflare_id") if obj else ("upstream", "retired_at")
+
+    def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
+        if change:
+            accounts.change_account(obj)
+        else:
+            accounts.add_account(obj, now=timezone.now())
+
+    @admin.action(description="Retire the selected accounts", permissions=["change"])
+    def retire(self, request: HttpRequest, chosen: QuerySet[Account]) -> None:
+        retired = [account for account in chosen if accounts.retire_account(account, now=timezone.now())]
+        for account in retired:
+            self.log_change(request, account, "Retired.")
+        self.message_user(request, f"{len(retired)} retired: nothing is sent or fetched for them.", messages.SUCCESS)
+
+    @admin.action(description="Take the selected accounts back into use", permissions=["change"])
+    def take_back(self, request: HttpRequest, chosen: QuerySet[Account]) -> None:
+        returned = [account for account in chosen if accounts.return_account(account)]
+        for account in returned:
+            self.log_change(request, account, "Taken back into use.")
+        self.message_user(request, f"{len(returned)} taken back into use.", messages.SUCCESS)

@@ -1,0 +1,72 @@
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
+
+from commands.actions import accounts
+from commands.admin.typed import ModelAdmin, ModelForm
+from commands.models import Credential
+from commands.models.sealed import CannotOpen
+
+
+class CredentialForm(ModelForm[Credential]):
+    value = forms.CharField(
+        label="Token or key",
+        required=False,
+        max_length=1000,
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password", "size": 60}),
+        help_text="It is stored encrypted and never shown again. Leave empty to keep the one that is there.",
+    )
+
+    class Meta:
+        model = Credential
+        fields = ("name", "scheme", "email")
+
+    def clean_value(self) -> str:
+        value: str = self.cleaned_data["value"]
+        if not value and self.instance._state.adding:
+            raise forms.ValidationError("A new credential needs its token or key.")
+        if not all("!" <= character <= "~" for character in value):
+            raise forms.ValidationError("A token or key has letters, digits and signs only, without spaces.")
+        return value
+
+
+@admin.register(Credential)
+class CredentialAdmin(ModelAdmin[Credential]):
+    """Write-only: a value goes in and never comes out, neither here nor in the history."""
+
+    form = CredentialForm
+    fields = ("name", "scheme", "email", "value", "state")
+    readonly_fields = ("state",)
+    list_display = ("name", "scheme", "state", "changed_at")
+    ordering = ("name",)
+
+    @admin.display(description="State")
+    def state(self, credential: Credential) -> str:
+        if not credential.secret:
+            return "No value yet"
+        try:
+            credential.secret.reveal()
+        except CannotOpen:
+            return "No key of CREDENTIAL_KEYS opens it: enter the value again"
+        return "Stored, encrypted"
+
+    def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
+        value = form.cleaned_data["value"]
+        if change:
+            accounts.change_credential(obj, value=value)
+        else:
+            accounts.add_credential(obj, value=value)
+
+    @method_decorator(sensitive_post_parameters("value"))
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        return super().changeform_view(request, object_id, form_url, extra_context)

@@ -1,0 +1,34 @@
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.models import Group
+from django.core.exceptions import ValidationError
+
+from commands.admin.typed import BaseInlineFormSet, TabularInline
+from commands.models import Grant
+
+admin.site.unregister(Group)
+
+
+class GrantFormSet(BaseInlineFormSet[Grant, Group, Any]):
+    def clean(self) -> None:
+        """The database allows one grant an account; two new lines of one form are not compared by Django itself."""
+        super().clean()
+        kept = [form for form in self.forms if form.has_changed() or form.instance.pk]
+        accounts = [form.cleaned_data.get("account") for form in kept if not form.cleaned_data.get("DELETE")]
+        if len(accounts) != len(set(accounts)):
+            raise ValidationError("One line for each account, and one for every account.")
+
+
+class GrantInline(TabularInline[Grant, Group]):
+    model = Grant
+    formset = GrantFormSet
+    extra = 1
+
+
+@admin.register(Group)
+class GroupWithGrantsAdmin(GroupAdmin):
+    """Grants say what people may do in the portal; permissions say what they may do in this admin."""
+
+    inlines = (GrantInline,)

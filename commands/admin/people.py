@@ -1,0 +1,45 @@
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from commands.admin.base import Kept
+from commands.admin.typed import UserAdmin
+from commands.models import User
+
+
+@admin.register(User)
+class PersonAdmin(UserAdmin[User], Kept[User]):
+    """People are deactivated, never deleted. What they may do comes from their groups' grants alone."""
+
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        (
+            "Access",
+            {
+                "fields": ("is_active", "is_staff", "groups"),
+                "description": "Who leaves is deactivated, so that the record keeps its names.",
+            },
+        ),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    readonly_fields = ("last_login", "date_joined")
+    list_display = ("username", "email", "first_name", "last_name", "is_active", "is_staff")
+    list_filter = ("is_active", "is_staff", "groups")
+    filter_horizontal = ("groups",)
+    actions = ("deactivate",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """An admin must not become a superuser by taking over one."""
+        superuser = isinstance(obj, User) and obj.is_superuser
+        return super().has_change_permission(request, obj) and (not superuser or bool(request.user.is_superuser))
+
+    @admin.action(description="Deactivate the selected people", permissions=["change"])
+    def deactivate(self, request: HttpRequest, people: QuerySet[User]) -> None:
+        for person in people.filter(is_active=True):
+            if self.has_change_permission(request, person):
+                person.is_active = False
+                person.save(update_fields=["is_active"])
+                self.log_change(request, person, "Deactivated.")

@@ -1,0 +1,39 @@
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+
+from commands.admin.typed import ModelAdmin, ModelForm
+from commands.kinds import Kind, clean_options
+from commands.models import Preset
+
+
+class PresetForm(ModelForm[Preset]):
+    class Meta:
+        model = Preset
+        fields = ("name", "position", "active", "options")
+
+    def clean_options(self) -> dict[str, Any]:
+        """As a person would fill in the form: what is missing takes Cloudflare's default."""
+        given = self.cleaned_data["options"]
+        if not isinstance(given, dict) or not given:
+            raise forms.ValidationError('Options stand under their kind, as in {"pcap": {"time-limit-min": 2}}.')
+        cleaned: dict[str, Any] = {}
+        problems: list[str] = []
+        for kind, raw in given.items():
+            if kind not in list(Kind) or not isinstance(raw, dict):
+                problems.append(f"“{kind}” is not a kind with options; kinds are {', '.join(Kind)}.")
+                continue
+            cleaned[kind], errors = clean_options(Kind(kind), raw)
+            problems += errors.values()
+        if problems:
+            raise forms.ValidationError(problems)
+        return cleaned
+
+
+@admin.register(Preset)
+class PresetAdmin(ModelAdmin[Preset]):
+    form = PresetForm
+    list_display = ("name", "position", "active")
+    list_filter = ("active",)
+    ordering = ("position", "id")
