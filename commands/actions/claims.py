@@ -59,6 +59,11 @@ def held(row: Leased) -> Q:
     return Q(pk=row.pk, lease_token=row.lease_token)
 
 
+def renew(row: Leased, *, lasting: timedelta) -> bool:
+    """Longer work, a longer lease; False if it was no longer ours."""
+    return type(row)._default_manager.filter(held(row)).update(lease_until=database_now() + lasting) == 1
+
+
 def released(*, attempts: int = 0, not_before: datetime | None = None) -> dict[str, object]:
     """The columns that end a lease; `attempts` 0 after a success."""
     return {"lease_token": None, "lease_until": None, "attempts": attempts, "not_before": not_before}

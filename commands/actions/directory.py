@@ -1,0 +1,88 @@
+"""The devices and the quota of an account, as Cloudflare lists them.
+
+Owns the Device rows and the quota's columns. A device that is no longer listed keeps its row: it is "not seen since".
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q
+
+from commands.actions import budget, upstream
+from commands.actions.budget import NotNow
+from commands.actions.upstream import NoCredential
+from commands.cloudflare.client import Client
+from commands.cloudflare.errors import CloudflareError
+from commands.cloudflare.types import ListedDevice
+from commands.models import Account, AccountSync, Device, Pause
+
+_TOLD = ("email", "name", "platform", "client_version", "connection", "eligible", "ineligible_reason", "seen_at")
+
+
+def due_accounts(*, now: datetime) -> list[UUID]:
+    due = Q(sync__directory_due_at=None) | Q(sync__directory_due_at__lte=now)
+    return list(Account.objects.in_force().filter(due).order_by("id").values_list("id", flat=True))
+
+
+def refresh(account: Account, *, now: datetime) -> int:
+    """One pass over the devices, and the quota; returns how many devices were listed. At most one worker at a time."""
+    due = Q(directory_due_at=None) | Q(directory_due_at__lte=now)
+    syncs = AccountSync.objects.filter(account=account)
+    if not syncs.filter(due).update(directory_due_at=now + settings.DIRECTORY_LEASE):
+        return 0
+    try:
+        with upstream.client_for(account) as client:
+            read_quota(account, client, now=now)
+            listed = [device for page in client.iter_devices() for device in page.rows]
+    except NotNow as wait:
+        syncs.update(directory_due_at=wait.until)
+        return 0
+    except (CloudflareError, NoCredential) as failure:
+        until = upstream.rest_after(account, Pause.Act.DIRECTORY, failure, now=now)
+        syncs.update(directory_due_at=until)
+        return 0
+    keep(account, listed, now=now)
+    syncs.update(directory_at=now, directory_due_at=now + settings.DIRECTORY_PASS)
+    budget.works(account, Pause.Act.DIRECTORY)
+    return len(listed)
+
+
+def read_quota(account: Account, client: Client, *, now: datetime) -> None:
+    quota = client.quota()
+    AccountSync.objects.filter(account=account).update(
+        quota_total=quota.total, quota_used=quota.used, quota_reset_at=quota.reset_at, quota_read_at=now
+    )
+
+
+def keep(account: Account, listed: Iterable[ListedDevice], *, now: datetime) -> None:
+    """Write what was listed; of several rows with one registration the one seen last counts."""
+    newest: dict[tuple[str, str], ListedDevice] = {}
+    for device in sorted(listed, key=lambda one: (one.seen_at is not None, one.seen_at)):
+        if device.device_id:
+            newest[device.device_id, device.registration_id] = device
+    Device.objects.bulk_create(
+        [_row(account, device, now) for device in newest.values()],
+        update_conflicts=True,
+        unique_fields=["account", "device_id", "registration_id"],
+        update_fields=[*_TOLD, "listed_at"],
+        batch_size=500,
+    )
+
+
+def _row(account: Account, device: ListedDevice, now: datetime) -> Device:
+    return Device(
+        account=account,
+        device_id=device.device_id,
+        registration_id=device.registration_id,
+        email=device.user_email,
+        name=device.name[:255],
+        platform=device.platform[:32],
+        client_version=device.version[:64],
+        connection=device.status[:32],
+        eligible=device.eligible,
+        ineligible_reason=device.ineligible_reason[:300],
+        seen_at=device.seen_at,
+        listed_at=now,
+    )

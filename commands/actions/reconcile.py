@@ -1,0 +1,79 @@
+"""What time alone decides: leases that ran out, settle windows that closed, deadlines and expiries that passed.
+
+Owns the portal's own endings. Nothing here talks to Cloudflare, and nothing goes back to `queued`: what may have landed
+is looked for by `sync.py`, and what was looked for long enough gets a name.
+"""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import Q
+
+from commands.actions import claims
+from commands.actions.moves import Change, change
+from commands.audit import PORTAL
+from commands.models import Command, Dispatch
+from commands.states import UNSENT, Status
+
+LISTED = (Status.PENDING_EXEC, Status.PENDING_UPLOAD)
+MOST = 1000  # rows of each sort in one transaction; the rest follows with the next call
+
+
+def settle(*, now: datetime) -> int:
+    """Everything that is due; returns how many commands moved."""
+    with change(by=PORTAL, now=now) as changes:
+        clock = claims.database_now()
+        return (
+            _leases_that_ran_out(changes, clock)
+            + _closed_windows(changes, clock)
+            + _silent(changes, clock)
+            + _too_late(changes, clock)
+        )
+
+
+def _leases_that_ran_out(changes: Change, clock: datetime) -> int:
+    """Nobody recorded an answer: the worker died, or is still at it and will find its late answer accepted."""
+    dispatches = Dispatch.objects.filter(outcome=Dispatch.Outcome.OPEN, lease_until__lte=clock)
+    over = list(dispatches.select_for_update(skip_locked=True).order_by("id")[:MOST])
+    if not over:
+        return 0
+    ids = Command.objects.filter(dispatch__in=over, status=Status.SENDING).values_list("id", flat=True)
+    moved = changes.move(list(ids), to=Status.UNCERTAIN, because="The answer to the POST was never recorded.")
+    Dispatch.objects.filter(id__in=[one.id for one in over], outcome=Dispatch.Outcome.OPEN).update(
+        outcome=Dispatch.Outcome.UNKNOWN, ended_at=None, words="The lease ran out without an answer."
+    )
+    return len(moved)
+
+
+def _closed_windows(changes: Change, clock: datetime) -> int:
+    closed = Command.objects.filter(status=Status.UNCERTAIN).filter(
+        Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW, unlisted__gte=settings.SETTLE_LISTINGS)
+        | Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW_MAX)
+    )
+    said_no = Q(dispatch__outcome=Dispatch.Outcome.SAID_NO)
+    refused = closed.filter(said_no).values_list("id", "dispatch__words", "dispatch__code")[:MOST]
+    words = {id_: {"words": f"{said} (code {code})" if code else said} for id_, said, code in refused}
+    rejected = changes.move(words, to=Status.REJECTED, each=words, because="Cloudflare refused it.")
+    silent = list(closed.exclude(said_no).values_list("id", flat=True)[:MOST])
+    unconfirmed = changes.move(
+        silent,
+        to=Status.UNCONFIRMED,
+        because="Cloudflare gave no clear answer, and it did not turn up in Cloudflare's list.",
+    )
+    return len(rejected) + len(unconfirmed)
+
+
+def _silent(changes: Change, clock: datetime) -> int:
+    overdue = Command.objects.filter(status__in=LISTED, deadline_at__lte=clock).values_list("id", flat=True)[:MOST]
+    return len(
+        changes.move(
+            list(overdue),
+            to=Status.UNCONFIRMED,
+            because="Cloudflare took it, but has not told of its end within every deadline.",
+        )
+    )
+
+
+def _too_late(changes: Change, clock: datetime) -> int:
+    late = Command.objects.filter(status__in=UNSENT, expires_at__lte=clock).values_list("id", flat=True)[:MOST]
+    return len(changes.move(list(late), to=Status.EXPIRED, because="It could not be sent in time."))

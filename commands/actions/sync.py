@@ -1,0 +1,238 @@
+"""Cloudflare's list of commands held against our record: what moves, what is adopted, what is imported.
+
+Owns the carrying out of what `matching.py` decides. One worker lists an account at a time, by lease.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError
+from django.db.models import F, Q
+
+from commands import audit, matching
+from commands.actions import budget, claims, listings, upstream
+from commands.actions.budget import NotNow
+from commands.actions.heard import Heard, deadline, hear, merge_imports
+from commands.actions.listings import Listing
+from commands.actions.moves import Change, change
+from commands.actions.upstream import NoCredential
+from commands.audit import CLOUDFLARE, EventType, Subject
+from commands.cloudflare.errors import CloudflareError
+from commands.ids import new_id
+from commands.kinds import Kind
+from commands.matching import Adopt, Advance, Ambiguous, Clock, Decision, Import, Note, Ours, Row, Sent, TakeOver
+from commands.models import Account, AccountSync, Command, Device, Pause
+from commands.states import IN_FLIGHT, Status
+
+log = structlog.get_logger(__name__)
+
+
+def due_accounts(*, now: datetime) -> list[UUID]:
+    due = Q(sync__due_at=None) | Q(sync__due_at__lte=now)
+    return list(Account.objects.in_force().filter(due).order_by("sync__due_at", "id").values_list("id", flat=True))
+
+
+def hurry(account_id: UUID, *, at: datetime) -> None:
+    """Something new is to be watched: list the account by then at the latest."""
+    AccountSync.objects.filter(Q(due_at=None) | Q(due_at__gt=at), account_id=account_id).update(due_at=at)
+
+
+def sync(account: Account, *, now: datetime) -> bool:
+    """List the account if that is due, and record what it says; False if it was not due or could not be read."""
+    due = AccountSync.objects.filter(Q(due_at=None) | Q(due_at__lte=now), account=account)
+    row = claims.take(due, lasting=settings.SYNC_LEASE)
+    if row is None:
+        return False
+    plan = listings.plan_listing(account, row, now=now)
+    if plan is None:
+        _hand_back(row, due_at=listings.next_due(account, row, now))
+        return False
+    try:
+        listing = listings.read(account, row, plan, now=now)
+    except NotNow as wait:
+        _hand_back(row, due_at=wait.until)
+        return False
+    except (CloudflareError, NoCredential) as failure:
+        until = upstream.rest_after(account, Pause.Act.LIST, failure, now=now)
+        _hand_back(row, due_at=until or now + settings.PAUSE_MAX)
+        log.warning("sync_failed", account=str(account.id), words=failure.words)
+        return False
+    apply(account, listing, now=now)
+    _finish(account, row, listing, now)
+    budget.works(account, Pause.Act.LIST)
+    return True
+
+
+# --- Recording ---
+
+
+def apply(account: Account, listing: Listing, *, now: datetime) -> None:
+    """Carry out what matching decides on the rows; what changed meanwhile is left to the next listing."""
+    decisions = _decide(account, listing)
+    try:
+        with change(by=CLOUDFLARE, now=now) as changes:
+            _carry_out(changes, account, decisions)
+            if listing.complete:
+                _count_unlisted(account, listing)
+    except IntegrityError:
+        log.warning("sync_overtaken", account=str(account.id))
+
+
+def _decide(account: Account, listing: Listing) -> list[Decision]:
+    rows = [
+        Row(
+            remote_id=row.id,
+            kind=row.kind,
+            status=row.status,
+            device_id=row.device_id,
+            registration_id=row.registration_id,
+            email=row.user_email,
+            created_at=row.created_date,
+            completed_at=row.completed_date,
+            filename=row.filename,
+        )
+        for row in listing.rows
+    ]
+    clock = Clock(
+        now=listing.begun_at,
+        import_age=max(settings.SETTLE_WINDOW, settings.ADOPT_BEFORE + settings.DISPATCH_LEASE),
+        offset=listing.offset,
+        before=settings.ADOPT_BEFORE,
+        after=settings.ADOPT_AFTER,
+    )
+    return matching.match(rows, _ours(account, [row.remote_id for row in rows]), clock, complete=listing.complete)
+
+
+def _ours(account: Account, remote_ids: Sequence[str]) -> Iterator[Ours]:
+    """Every command that owns one of these ids, and every one that is looked for without an id."""
+    owners = Q(remote_id__in=[id_ for id_ in remote_ids if id_])
+    sought = Q(status__in=matching.SOUGHT, remote_id="", started_elsewhere=False, dispatch__isnull=False)
+    commands = Command.objects.shown().filter(owners | sought, account=account).select_related("dispatch")
+    for command in commands.order_by("id"):
+        dispatch = command.dispatch
+        yield Ours(
+            id=command.id,
+            status=Status(command.status),
+            kind=command.kind,
+            device_id=command.device_id,
+            registration_id=command.registration_id,
+            email=command.email,
+            remote_id=command.remote_id,
+            started_elsewhere=command.started_elsewhere,
+            sent=Sent(dispatch.claimed_at, dispatch.lease_until, dispatch.ended_at) if dispatch else None,
+        )
+
+
+def _carry_out(changes: Change, account: Account, decisions: Sequence[Decision]) -> None:
+    advances = [_heard(one, one.ours_id, one.status) for one in decisions if isinstance(one, Advance)]
+    adopted = [
+        _heard(one, one.ours_id, one.status, event=EventType.ADOPTED, likely=one.likely)
+        for one in decisions
+        if isinstance(one, Adopt)
+    ]
+    takeovers = [one for one in decisions if isinstance(one, TakeOver)]
+    merge_imports(changes, account.id, {one.remote_id: one.ours_id for one in takeovers})
+    adopted += [_heard(one, one.ours_id, one.status, event=EventType.ADOPTED, likely=True) for one in takeovers]
+    hear(changes, advances, where=~Q(remote_id=""))
+    hear(changes, adopted, where=Q(remote_id=""))
+    _import(changes, account, [one for one in decisions if isinstance(one, Import)])
+    for one in decisions:
+        if isinstance(one, Note):
+            Command.objects.filter(id=one.ours_id).update(remote_status=one.row.status)
+            changes.touch(account.id)
+        elif isinstance(one, Ambiguous):
+            log.info("row_is_ambiguous", account=str(account.id), candidates=len(one.ours_ids))
+
+
+def _heard(
+    decision: Advance | Adopt | TakeOver,
+    command_id: UUID,
+    status: Status | None,
+    *,
+    event: EventType = EventType.MOVED,
+    likely: bool = False,
+) -> Heard:
+    row = decision.row
+    return Heard(
+        command_id,
+        row.remote_id,
+        status,
+        row.status,
+        created_at=row.created_at,
+        completed_at=row.completed_at,
+        filename=row.filename,
+        likely=likely,
+        event=event,
+    )
+
+
+def _import(changes: Change, account: Account, imports: Sequence[Import]) -> None:
+    """Rows that nobody here asked for, shown as "started elsewhere"."""
+    devices = {
+        (device.device_id, device.registration_id): device
+        for device in Device.objects.filter(account=account, device_id__in={one.row.device_id for one in imports})
+    }
+    commands = [
+        _imported(account, one, devices.get((one.row.device_id, one.row.registration_id)), changes.now)
+        for one in imports
+    ]
+    Command.objects.bulk_create(commands, batch_size=500)
+    subjects = [Subject(one.id, account.id, None, one.version, "", one.status) for one in commands]
+    audit.write(
+        subjects,
+        event=EventType.IMPORTED,
+        by=CLOUDFLARE,
+        now=changes.now,
+        each={one.id: {"remote_id": one.remote_id} for one in commands},
+    )
+    if commands:
+        changes.touch(account.id)
+
+
+def _imported(account: Account, one: Import, device: Device | None, now: datetime) -> Command:
+    row, born = one.row, one.row.created_at or one.row.completed_at or now
+    return Command(
+        id=new_id(born),
+        account=account,
+        started_elsewhere=True,
+        asked_at=born,
+        kind=row.kind,
+        device_id=row.device_id,
+        registration_id=row.registration_id,
+        email=row.email,
+        device_name=device.name if device else "",
+        platform=device.platform if device else "",
+        status=one.status,
+        status_at=now,
+        version=1,
+        remote_id=row.remote_id,
+        remote_status=row.status,
+        remote_created_at=row.created_at,
+        remote_completed_at=row.completed_at,
+        deadline_at=deadline(Kind(row.kind), {}, now) if one.status in IN_FLIGHT else None,
+    )
+
+
+def _count_unlisted(account: Account, listing: Listing) -> None:
+    """A complete listing that began after the lease did not have these: one step of their settle window."""
+    Command.objects.filter(
+        account=account, status=Status.UNCERTAIN, dispatch__lease_until__lte=listing.begun_at
+    ).update(unlisted=F("unlisted") + 1)
+
+
+# --- When next ---
+
+
+def _finish(account: Account, row: AccountSync, listing: Listing, now: datetime) -> None:
+    values: dict[str, object] = {"listed_at": listing.begun_at, "clock_offset": listing.offset}
+    if listing.complete:
+        values |= {"complete_at": listing.begun_at, "complete_due_at": None}
+        row.complete_at = listing.begun_at
+    _hand_back(row, due_at=listings.next_due(account, row, now), **values)
+
+
+def _hand_back(row: AccountSync, *, due_at: datetime, **values: object) -> None:
+    AccountSync.objects.filter(claims.held(row)).update(due_at=due_at, **claims.released(), **values)
