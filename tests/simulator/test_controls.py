@@ -1,0 +1,135 @@
+"""What `/_sim` shows and sets."""
+
+import pytest
+
+from simulator.clock import rfc3339
+from tests.simulator.running import DEX, START, Running, item
+
+
+def test_the_ledger_tells_each_post_and_each_command_without_a_secret(world: Running) -> None:
+    device = world.devices()[0]
+    sent = item(device, args={"time-limit-min": 1})
+    created = world.create(sent).result["commands"][0]
+    world.create(item(device) | {"device_id": "nobody"})
+    ledger = world.ledger()
+    (command,) = ledger["commands"]
+    good, bad = ledger["posts"]
+    assert command | {"ends_at": ""} == {
+        "id": created["id"],
+        "account": "0123456789abcdef0123456789abcdef",
+        "device_id": device["deviceId"],
+        "registration_id": device["registrationId"],
+        "user_email": device["personEmail"],
+        "kind": "pcap",
+        "args": {"time-limit-min": 1},
+        "created_at": rfc3339(START),
+        "ends_at": "",
+        "status": "PENDING_EXEC",
+        "cause": "",
+        "post_id": good["id"],
+        "foreign": False,
+    }
+    assert (good["items"], good["outcome"], good["status_code"], good["answered"]) == ([sent], "created", 200, True)
+    assert (good["credential"], good["command_ids"]) == ("token 1", [created["id"]])
+    assert (bad["outcome"], bad["status_code"], bad["command_ids"]) == ("refused", 400, [])
+
+
+def test_the_ledger_can_be_read_from_an_instant_on_and_in_part(world: Running) -> None:
+    device = world.devices()[0]
+    for _ in range(3):
+        world.create(item(device, "warp-diag"))
+        world.clock.forward(10)
+    assert len(world.control("GET", f"ledger?since={rfc3339(START + 10)}")["commands"]) == 2
+    assert len(world.control("GET", "ledger?limit=1")["posts"]) == 1
+    assert world.control("GET", "ledger?account=other") == {"commands": [], "posts": []}
+    assert world.call("GET", "/_sim/ledger?since=now").status == 400
+
+
+def test_a_dashboard_user_starts_a_command_that_is_marked_foreign(world: Running) -> None:
+    device = world.devices()[0]
+    made = world.control("POST", "foreign", {"device_id": device["deviceId"], "kind": "warp-diag"})
+    assert (made["foreign"], made["post_id"], made["kind"]) == (True, None, "warp-diag")
+    assert [row["id"] for row in world.rows()] == [made["id"]]
+    assert world.call("GET", f"{DEX}/commands/quota").result["quota_usage"] == 1
+    assert world.call("POST", "/_sim/foreign", {"device_id": "nobody"}).status == 400
+    assert world.call("POST", "/_sim/foreign", {"device_id": device["deviceId"], "kind": "reboot"}).status == 400
+
+
+def test_many_commands_of_the_past_are_loaded_and_keep_their_order(world: Running) -> None:
+    world.create(item(world.devices()[0]))
+    assert world.control("POST", "load", {"count": 2000, "seed": 3}) == {"loaded": 2000, "commands": 2001}
+    page = world.listing()
+    dates = [row["created_date"] for row in page.result["commands"]]
+    assert dates == sorted(dates, reverse=True)
+    assert page.json["result_info"]["total_count"] == 2001
+    assert world.call("GET", f"{DEX}/commands/quota").result["quota_usage"] == 1
+    loaded = world.ledger()["commands"][1:]
+    assert all(command["foreign"] for command in loaded)
+    assert {command["status"] for command in loaded} >= {"SUCCESS", "FAILED"}
+    assert world.call("POST", "/_sim/load", {"account": "nobody"}).status == 400
+
+
+def test_reset_forgets_what_happened_and_keeps_the_configuration_unless_asked(world: Running) -> None:
+    world.create(item(world.devices()[0]))
+    world.fault("hang", call="create")
+    world.control("PUT", "config", {"sort": "oldest"})
+    world.control("POST", "reset")
+    assert world.ledger() == {"commands": [], "posts": []}
+    assert world.control("GET", "faults")["rules"] == []
+    assert world.control("GET", "config")["sort"] == "oldest"
+    world.control("POST", "reset", {"config": True})
+    assert world.control("GET", "config")["sort"] == "newest"
+
+
+def test_the_configuration_that_is_read_can_be_put_back(world: Running) -> None:
+    config = world.control("GET", "config")
+    assert world.control("PUT", "config", config) == config
+
+
+def test_a_change_of_speed_leaves_the_commands_that_run_alone(world: Running) -> None:
+    world.create(item(world.devices()[0]))
+    ends = world.ledger()["commands"][0]["ends_at"]
+    world.control("PUT", "config", {"speed": 1000})
+    assert world.ledger()["commands"][0]["ends_at"] == ends
+
+
+def test_the_clock_can_be_set_off(world: Running) -> None:
+    world.create(item(world.devices()[0]))
+    world.control("PUT", "config", {"clock_offset": 3600})
+    assert world.rows()[0]["status"] == "SUCCESS"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("config", {"speeed": 1}),
+        ("config", {"speed": 0}),
+        ("config", {"speed": "fast"}),
+        ("config", {"dialect": "klingon"}),
+        ("config", {"seed": 1.5}),
+        ("config", {"shuffle_answer": 1}),
+        ("config", {"accounts": []}),
+        ("config", {"accounts": [{"account_id": "a"}]}),
+        ("config", {"accounts": [{"account_id": "a" * 33, "token": "t"}]}),
+        ("config", {"accounts": [{"account_id": "a", "token": "t"}, {"account_id": "a", "token": "u"}]}),
+        ("config", {"windows_captures": "pcap"}),
+        ("config", []),
+        ("config", b"{"),
+        ("faults", {"rules": [{"effect": {"kind": "earthquake"}}]}),
+        ("faults", {"rules": [{"match": {"call": "delete"}, "effect": {"kind": "hang"}}]}),
+        ("faults", {"rules": [{"match": {"path": "("}, "effect": {"kind": "hang"}}]}),
+        ("faults", {"rules": [{"effect": {"kind": "hang", "when": "never"}}]}),
+        ("faults", {"rules": [{}]}),
+        ("faults", {"rule": []}),
+        ("faults", {"seed": "x"}),
+    ],
+)
+def test_a_control_that_cannot_be_understood_is_refused_with_the_reason(
+    world: Running, path: str, body: object
+) -> None:
+    before = world.control("GET", "config")
+    reply = world.call("PUT", f"/_sim/{path}", body)
+    assert reply.status == 400
+    assert reply.json["error"]
+    assert world.control("GET", "config") == before
+    assert world.control("GET", "faults")["rules"] == []
