@@ -1,4 +1,4 @@
-"""Wiring that has to happen when Django is ready: the cache's table comes with the migrations."""
+"""Wiring that has to happen when Django is ready: system checks, and the cache's table with the migrations."""
 
 from typing import Any
 
@@ -11,6 +11,8 @@ class DexportalConfig(AppConfig):
     name = "dexportal"
 
     def ready(self) -> None:
+        from commands import checks  # noqa: F401, PLC0415 - registers itself; it needs the models
+
         post_migrate.connect(_create_cache_table, sender=self)
 
 

@@ -156,7 +156,12 @@ def storage(name: str, value: str) -> dict[str, Any]:
     if parts.scheme != "s3" or not parts.hostname:
         raise ImproperlyConfigured(f"{name} must be like file:///folder or s3://bucket/prefix?region=eu-central-1.")
     query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    from botocore.config import Config  # noqa: PLC0415 - slow to import, and only S3 needs it
+
     options = {
+        "client_config": Config(
+            signature_version="s3v4", connect_timeout=3, read_timeout=20, retries={"total_max_attempts": 3}
+        ),
         "bucket_name": parts.netloc.rpartition("@")[2],
         "location": unquote(parts.path).strip("/"),
         "region_name": query.get("region"),

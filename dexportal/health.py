@@ -1,6 +1,24 @@
-"""Is the process up, and is the portal ready?"""
+"""Is the process up, and can the portal serve?
 
+What people see needs the database alone, so only the database and its migrations decide whether the portal is ready;
+a dead broker, worker or storage is told as degraded and takes no web process out of service.
+"""
+
+import os
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.storage import FileSystemStorage, storages
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Max
 from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+
+from commands.models import Heartbeat
+from dexportal import wake
+
+_migrated = False  # once true it stays so: new migrations come with a new process
 
 
 def healthz(_request: HttpRequest) -> JsonResponse:
@@ -8,4 +26,50 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 
 
 def readyz(_request: HttpRequest) -> JsonResponse:
-    return JsonResponse({"status": "ok", "degraded": []})
+    try:
+        if not _is_migrated():
+            return _unready("migrations")
+        late = late_roles()
+    except DatabaseError:
+        return _unready("database")
+    parts = {"broker": wake.reachable, "storage": storage_writable}
+    degraded = [*late, *(name for name, works in parts.items() if not works())]
+    return JsonResponse({"status": "degraded" if degraded else "ok", "degraded": degraded})
+
+
+def late_roles() -> list[str]:
+    """The roles (beat, talk, fetch) of which no process has been heard of lately."""
+    newest = dict(Heartbeat.objects.values_list("role").annotate(Max("seen_at")))
+    oldest_good = timezone.now() - settings.HEARTBEAT_LATE
+    return [role for role in Heartbeat.Role.values if role not in newest or newest[role] < oldest_good]
+
+
+def storage_writable() -> bool:
+    """Can artifacts be kept? Of a folder: may we write there. Of S3: does it answer."""
+    storage = storages["artifacts"]
+    if isinstance(storage, FileSystemStorage):
+        return is_writable(Path(storage.location))
+    try:
+        storage.exists("readyz")
+    except Exception:  # boto3 and botocore have no common base of their errors
+        return False
+    return True
+
+
+def is_writable(folder: Path) -> bool:
+    """A folder that is not there yet counts when it can be made."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
+
+def _is_migrated() -> bool:
+    global _migrated  # noqa: PLW0603 - a fact about this process
+    if not _migrated:
+        executor = MigrationExecutor(connection)
+        _migrated = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return _migrated
+
+
+def _unready(why: str) -> JsonResponse:
+    return JsonResponse({"status": "unready", "because": why}, status=503)

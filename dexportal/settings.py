@@ -182,6 +182,8 @@ if PRODUCTION:
 BROKER_URL = env.broker("REDIS_URL", _redis) if _redis else "spool://localhost"  # see spool.py
 BROKER_DIR = VAR_DIR / "broker"  # of the embedded broker
 
+SPOOL_DIR = VAR_DIR / "spool"  # files on their way from Cloudflare
+
 STORAGES: dict[str, dict[str, Any]] = {
     "artifacts": env.storage("STORAGE_URL", env.required("STORAGE_URL", purpose="artifacts are kept there"))
     if PRODUCTION or env.text("STORAGE_URL")
@@ -271,6 +273,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = LOGIN_URL
 ACCOUNT_ADAPTER = "dexportal.accounts.AccountAdapter"
+ACCOUNT_FORMS = {"login": "dexportal.accounts.SignInForm"}
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]  # sign-up is closed; the login methods want this named
 ACCOUNT_EMAIL_VERIFICATION = "none"

@@ -3,15 +3,18 @@
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
 from dexportal import health
 
-# Django's own sign-in page of the admin knows neither throttles nor a second factor.
+# Django's own sign-in page of the admin knows no throttles.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    # A person's address is the admin's business: it says whose name stands in the history.
+    path("accounts/email/", RedirectView.as_view(pattern_name="account_change_password")),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("", include("commands.urls")),

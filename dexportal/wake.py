@@ -13,6 +13,7 @@ import structlog
 from celery import Task
 from django.conf import settings
 from django.db import transaction
+from kombu import Connection
 
 from dexportal.celery import app, broker_options
 
@@ -48,13 +49,31 @@ def wake(task: "str | Task[..., Any]", *args: object) -> None:
     transaction.on_commit(partial(_send, name, args), robust=True)
 
 
+def reachable() -> bool:
+    """Does the broker answer? Not asked while a failure is fresh."""
+    if quiet.lasts():
+        return False
+    try:
+        with _connection() as connection:
+            connection.default_channel  # noqa: B018 - connects, and asks Redis for an answer
+    except Exception:
+        quiet.begin()
+        return False
+    return True
+
+
 def _send(name: str, args: tuple[object, ...]) -> None:
     if quiet.lasts():
         return
     try:
-        options = broker_options(settings.BROKER_URL, settings.WAKE_TIMEOUT)
-        with app.connection_for_write(settings.BROKER_URL, transport_options=options) as connection:
+        with _connection() as connection:
             app.send_task(name, args=args, connection=connection, expires=settings.WAKE_EXPIRY.total_seconds())
     except Exception as problem:
         quiet.begin()
         logger.warning("wake failed, beat will find the work", task=name, problem=repr(problem))
+
+
+def _connection() -> Connection:
+    """One of its own, for the workers' wait longer. It is closed after use: threads share no connection."""
+    options = broker_options(settings.BROKER_URL, settings.WAKE_TIMEOUT)
+    return app.connection_for_write(settings.BROKER_URL, transport_options=options)
