@@ -61,6 +61,13 @@ class Claimed:
         ]
 
 
+def accounts_with_queued(*, now: datetime) -> list[UUID]:
+    """Accounts with something to send that may be sent now."""
+    queued = Command.objects.filter(account=OuterRef("id"), status=Status.QUEUED, expires_at__gt=now)
+    ready = queued.filter(Q(not_before=None) | Q(not_before__lte=now))
+    return list(Account.objects.in_force().filter(Exists(ready)).order_by("id").values_list("id", flat=True))
+
+
 def deliver(account: Account, *, now: datetime) -> bool:
     """Send one POST of the account's queued commands; True if there was one to send."""
     claimed = claim(account, now=now)

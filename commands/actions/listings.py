@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Min, Q, QuerySet
@@ -40,6 +41,16 @@ class Listing:
     begun_at: datetime
     offset: timedelta
     rows: tuple[ListedCommand, ...]
+
+
+def due_accounts(*, now: datetime) -> list[UUID]:
+    due = Q(sync__due_at=None) | Q(sync__due_at__lte=now)
+    return list(Account.objects.in_force().filter(due).order_by("sync__due_at", "id").values_list("id", flat=True))
+
+
+def hurry(account_id: UUID, *, at: datetime) -> None:
+    """Something new is to be watched: list the account by then at the latest."""
+    AccountSync.objects.filter(Q(due_at=None) | Q(due_at__gt=at), account_id=account_id).update(due_at=at)
 
 
 def plan_listing(account: Account, row: AccountSync, *, now: datetime) -> Plan | None:

@@ -30,16 +30,6 @@ from commands.states import IN_FLIGHT, Status
 log = structlog.get_logger(__name__)
 
 
-def due_accounts(*, now: datetime) -> list[UUID]:
-    due = Q(sync__due_at=None) | Q(sync__due_at__lte=now)
-    return list(Account.objects.in_force().filter(due).order_by("sync__due_at", "id").values_list("id", flat=True))
-
-
-def hurry(account_id: UUID, *, at: datetime) -> None:
-    """Something new is to be watched: list the account by then at the latest."""
-    AccountSync.objects.filter(Q(due_at=None) | Q(due_at__gt=at), account_id=account_id).update(due_at=at)
-
-
 def sync(account: Account, *, now: datetime) -> bool:
     """List the account if that is due, and record what it says; False if it was not due or could not be read."""
     due = AccountSync.objects.filter(Q(due_at=None) | Q(due_at__lte=now), account=account)

@@ -1,0 +1,170 @@
+"""The files of finished commands: claimed, spooled, checked, stored.
+
+A spool continues where it broke off, if Cloudflare's ETag is still the same. The file is stored under the artifact's id
+only when it is whole: its announced length and its zip directory. Nothing here reads what it says.
+"""
+
+import hashlib
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import Storage, storages
+
+from commands.actions import budget, claims, upstream
+from commands.actions.budget import NotNow
+from commands.actions.moves import change
+from commands.actions.upstream import NoCredential
+from commands.audit import PORTAL
+from commands.cloudflare.errors import CloudflareError, NotFound, TooLarge
+from commands.models import Account, Artifact, Pause
+from commands.states import ArtifactStatus
+
+log = structlog.get_logger(__name__)
+
+TO_FETCH = (ArtifactStatus.WANTED, ArtifactStatus.FETCHING)
+
+
+class Broken(Exception):
+    """What came is not a whole zip; the spool was thrown away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A complete file in the spool."""
+
+    path: Path
+    size: int
+    sha256: str
+
+
+type Failure = CloudflareError | NotNow | NoCredential | Broken | OSError
+
+
+def storage() -> Storage:
+    return storages["artifacts"]
+
+
+def collect(*, now: Callable[[], datetime]) -> bool:
+    """Fetch one file that is wanted, the one that Cloudflare deletes first; False if there is none to fetch now."""
+    artifact = _claim(now())
+    if artifact is None:
+        return False
+    try:
+        whole = _fetch(artifact)
+        _store(artifact, whole)
+    except (CloudflareError, NotNow, NoCredential, Broken, OSError) as failure:
+        _record_failure(artifact, failure, now=now())
+    else:
+        _record_stored(artifact, whole, now=now())
+    return True
+
+
+def _claim(now: datetime) -> Artifact | None:
+    resting = Pause.objects.filter(act=Pause.Act.DOWNLOAD, until__gt=now).values("account_id")
+    accounts = Account.objects.in_force().exclude(id__in=resting)
+    accounts = accounts.exclude(credential__budget__paused_until__gt=now)
+    rows = Artifact.objects.filter(status__in=TO_FETCH, command__account__in=accounts)
+    with change(by=PORTAL, now=now) as changes:
+        artifact = claims.take(rows.order_by("deleted_remotely_at", "id"), lasting=settings.ARTIFACT_LEASE)
+        if artifact is not None and artifact.status == ArtifactStatus.WANTED:
+            changes.move_artifact(artifact, to=ArtifactStatus.FETCHING)
+    return artifact
+
+
+def spool_path(artifact: Artifact) -> Path:
+    return Path(settings.SPOOL_DIR) / f"{artifact.id}.part"
+
+
+def _fetch(artifact: Artifact) -> Whole:
+    """The whole file in the spool; continues what an earlier attempt left there."""
+    path = spool_path(artifact)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    command = artifact.command
+    offset = path.stat().st_size if artifact.etag and path.exists() else 0
+    with (
+        upstream.client_for(command.account) as client,
+        client.download(
+            command.remote_id,
+            artifact.filename,
+            device_id=command.device_id,
+            offset=offset,
+            etag=artifact.etag,
+        ) as download,
+    ):
+        Artifact.objects.filter(claims.held(artifact)).update(etag=download.etag if download.resumable else "")
+        with path.open("r+b" if download.starts_at else "wb") as spool:
+            spool.seek(download.starts_at)
+            for chunk in download.chunks():
+                spool.write(chunk)
+            spool.truncate()
+    return _checked(path)
+
+
+def _checked(path: Path) -> Whole:
+    """Its size and hash, if the zip's directory reads and every member's checksum is right; raises Broken."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            bad = archive.testzip()
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        path.unlink()
+        raise Broken("The file that Cloudflare sent is not a readable zip.") from error
+    if bad is not None:
+        path.unlink()
+        raise Broken("A file in the zip that Cloudflare sent is damaged.")
+    with path.open("rb") as spool:
+        digest = hashlib.file_digest(spool, "sha256")
+    return Whole(path, path.stat().st_size, digest.hexdigest())
+
+
+def _store(artifact: Artifact, whole: Whole) -> None:
+    """Under the artifact's id; what an earlier attempt may have left there is replaced."""
+    name = artifact.storage_name
+    storage().delete(name)
+    with whole.path.open("rb") as spool:
+        stored = storage().save(name, File(spool, name=name))
+    if stored != name:
+        storage().delete(stored)
+        raise OSError("Another worker stored the same file at the same time.")
+
+
+def _record_stored(artifact: Artifact, whole: Whole, *, now: datetime) -> None:
+    values = {"size": whole.size, "sha256": whole.sha256, "stored_at": now, "words": "", **claims.released()}
+    with change(by=PORTAL, now=now) as changes:
+        changes.move_artifact(artifact, to=ArtifactStatus.STORED, where=claims.held(artifact), values=values)
+    whole.path.unlink(missing_ok=True)
+    budget.works(artifact.command.account, Pause.Act.DOWNLOAD)
+    log.info("artifact_stored", artifact=str(artifact.id), size=whole.size)
+
+
+def _record_failure(artifact: Artifact, failure: Failure, *, now: datetime) -> None:
+    words = failure.words if isinstance(failure, CloudflareError | NotNow | NoCredential) else str(failure)
+    to, values = _after(artifact, failure, now)
+    if to in (ArtifactStatus.GONE, ArtifactStatus.TOO_LARGE, ArtifactStatus.REFUSED):
+        spool_path(artifact).unlink(missing_ok=True)
+    with change(by=PORTAL, now=now) as changes:
+        changes.move_artifact(artifact, to=to, where=claims.held(artifact), values={"words": words[:500], **values})
+    log.warning("artifact_not_fetched", artifact=str(artifact.id), status=to, words=words)
+
+
+def _after(artifact: Artifact, failure: Failure, now: datetime) -> tuple[ArtifactStatus, dict[str, object]]:
+    """Where a failed fetch leaves the artifact, and the columns of its lease."""
+    if isinstance(failure, NotFound):
+        return ArtifactStatus.GONE, claims.released()
+    if isinstance(failure, TooLarge):
+        return ArtifactStatus.TOO_LARGE, claims.released()
+    if isinstance(failure, NotNow):  # nothing was tried
+        return ArtifactStatus.WANTED, claims.released(attempts=artifact.attempts - 1, not_before=failure.until)
+    pause = settings.PAUSE_BASE * 2 ** min(artifact.attempts, 10)
+    again = min(settings.PAUSE_MAX, pause)
+    if isinstance(failure, CloudflareError | NoCredential):
+        resumes = upstream.rest_after(artifact.command.account, Pause.Act.DOWNLOAD, failure, now=now)
+        again = max(again, resumes - now) if resumes else again
+    if artifact.attempts >= settings.ATTEMPTS:
+        return ArtifactStatus.REFUSED, claims.released()
+    return ArtifactStatus.WANTED, claims.released(attempts=artifact.attempts, not_before=now + again)

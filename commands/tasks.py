@@ -1,0 +1,86 @@
+"""What the workers do: load by id, one action. The database says what is due; a task that is lost is found by beat.
+
+Two queues (dexportal/celery.py): `talk` for short calls, `fetch` for files.
+"""
+
+from uuid import UUID
+
+from celery import shared_task
+from django.utils import timezone
+
+from commands.actions import collect as collecting
+from commands.actions import deliver as delivering
+from commands.actions import directory, heartbeats, listings, reconcile
+from commands.actions import sync as syncing
+from commands.models import Account, Heartbeat
+from dexportal.wake import wake
+
+
+@shared_task
+def deliver_due() -> None:
+    """Wake one delivery for every account with something to send."""
+    for account_id in delivering.accounts_with_queued(now=timezone.now()):
+        wake(deliver_account, str(account_id))
+
+
+@shared_task
+def deliver_account(account_id: str) -> None:
+    """Send POST after POST until nothing of the account may go now."""
+    account = Account.objects.in_force().filter(id=UUID(account_id)).select_related("credential").first()
+    while account is not None and delivering.deliver(account, now=timezone.now()):
+        account.refresh_from_db()
+        listings.hurry(account.id, at=timezone.now())
+        wake(sync_account, account_id)
+
+
+@shared_task
+def settle_due() -> None:
+    reconcile.settle(now=timezone.now())
+
+
+@shared_task
+def sync_due() -> None:
+    for account_id in listings.due_accounts(now=timezone.now()):
+        wake(sync_account, str(account_id))
+
+
+@shared_task
+def sync_account(account_id: str) -> None:
+    account = Account.objects.in_force().filter(id=UUID(account_id)).select_related("credential").first()
+    if account is not None and syncing.sync(account, now=timezone.now()):
+        wake(collect_due)
+
+
+@shared_task
+def directory_due() -> None:
+    for account_id in directory.due_accounts(now=timezone.now()):
+        wake(directory_account, str(account_id))
+
+
+@shared_task
+def directory_account(account_id: str) -> None:
+    account = Account.objects.in_force().filter(id=UUID(account_id)).select_related("credential").first()
+    if account is not None:
+        directory.refresh(account, now=timezone.now())
+
+
+@shared_task
+def collect_due() -> None:
+    """Fetch file after file until none is wanted now."""
+    while collecting.collect(now=timezone.now):
+        pass
+
+
+@shared_task
+def beat_heartbeat() -> None:
+    heartbeats.beat(Heartbeat.Role.BEAT, now=timezone.now())
+
+
+@shared_task
+def talk_heartbeat() -> None:
+    heartbeats.beat(Heartbeat.Role.TALK, now=timezone.now())
+
+
+@shared_task
+def fetch_heartbeat() -> None:
+    heartbeats.beat(Heartbeat.Role.FETCH, now=timezone.now())
