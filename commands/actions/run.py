@@ -1,0 +1,108 @@
+"""What a person asks for: one run, its commands and their Events, in one transaction and without a call to Cloudflare."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError
+
+from commands import audit
+from commands.actions.moves import change
+from commands.audit import EventType, Subject, by_person
+from commands.ids import new_id
+from commands.kinds import SPECS, Kind, Options
+from commands.models import Account, Command, Run, User
+from commands.states import Status
+from dexportal.wake import wake
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Whom a command is for. `listed`: Cloudflare listed this device; device, registration and email are one row's."""
+
+    device_id: str
+    email: str
+    registration_id: str = ""
+    name: str = ""
+    platform: str = ""
+    listed: bool = False
+
+
+def ask(
+    *,
+    account: Account,
+    by: User,
+    now: datetime,
+    form_key: UUID,
+    options: Mapping[Kind, Options],
+    targets: Sequence[Target],
+    ticket: str = "",
+    reason: str = "",
+) -> Run:
+    """Every kind for every target, queued. A form that was sent before gives the run that it made then."""
+    try:
+        return _make(account, by, now, form_key, options, targets, ticket, reason)
+    except IntegrityError:
+        made = Run.objects.filter(asked_by=by, form_key=form_key).first()
+        if made is None:
+            raise
+        return made
+
+
+def _make(  # noqa: PLR0917 - ask() names them
+    account: Account,
+    by: User,
+    now: datetime,
+    form_key: UUID,
+    options: Mapping[Kind, Options],
+    targets: Sequence[Target],
+    ticket: str,
+    reason: str,
+) -> Run:
+    with change(by=by_person(by), now=now) as changes:
+        run = Run.objects.create(
+            id=new_id(now),
+            account=account,
+            asked_by=by,
+            asked_at=now,
+            options={kind.value: dict(chosen) for kind, chosen in options.items()},
+            ticket=ticket,
+            reason=reason,
+            form_key=form_key,
+        )
+        commands = [
+            _command(run, target, kind, dict(options[kind])) for target in targets for kind in SPECS if kind in options
+        ]
+        Command.objects.bulk_create(commands, batch_size=500)
+        subjects = [Subject(one.id, account.id, run.id, one.version, "", one.status) for one in commands]
+        audit.write(
+            subjects, event=EventType.ASKED, by=by_person(by), now=now, data={"ticket": ticket, "reason": reason}
+        )
+        changes.touch(account.id)
+        wake("commands.tasks.deliver_account", str(account.id))
+    return run
+
+
+def _command(run: Run, target: Target, kind: Kind, options: Options) -> Command:
+    return Command(
+        id=new_id(run.asked_at),
+        account_id=run.account_id,
+        run=run,
+        asked_by_id=run.asked_by_id,
+        asked_at=run.asked_at,
+        ticket=run.ticket,
+        kind=kind,
+        options=options,
+        device_id=target.device_id,
+        registration_id=target.registration_id,
+        email=target.email,
+        device_name=target.name,
+        platform=target.platform,
+        listed=target.listed,
+        status=Status.QUEUED,
+        status_at=run.asked_at,
+        version=1,
+        expires_at=run.asked_at + settings.QUEUED_EXPIRY,
+    )
