@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+pytest_plugins = ["tests.flushing"]
+
 SERVICES = os.environ.get("DEXPORTAL_SERVICES") == "1"
 collect_ignore = [] if SERVICES else ["services"]
 

@@ -1,0 +1,73 @@
+"""Single rows as the database takes them, for tests of the records themselves and of pages that only show them.
+
+A test of what the portal *does* reaches its state through the verbs of `commands/actions/` instead.
+"""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.utils import timezone
+
+from commands.ids import new_id
+from commands.models import Account, Artifact, Command, Device, Dispatch, Event, Run, User
+from commands.states import IN_FLIGHT, REMOTE, ArtifactStatus, Mover, Status
+
+
+def a_run(account: Account, person: User, **values: Any) -> Run:
+    now = timezone.now()
+    return Run.objects.create(
+        **{"id": new_id(now), "account": account, "asked_by": person, "asked_at": now, "options": {}}
+        | {"form_key": uuid4(), **values}
+    )
+
+
+def a_dispatch(account: Account, **values: Any) -> Dispatch:
+    now = timezone.now()
+    return Dispatch.objects.create(
+        **{"id": new_id(now), "account": account, "kind": "pcap", "claimed_at": now}
+        | {"lease_until": now + timedelta(seconds=60), **values}
+    )
+
+
+def a_command(run: Run, status: str = Status.QUEUED, **values: Any) -> Command:
+    """A row that satisfies every constraint of its status, unless `values` say otherwise."""
+    now = timezone.now()
+    defaults: dict[str, Any] = {
+        "id": new_id(now),
+        "account": run.account,
+        "run": run,
+        "asked_by": run.asked_by,
+        "asked_at": now,
+        "kind": "pcap",
+        "device_id": uuid4().hex,
+        "status": status,
+        "status_at": now,
+    }
+    if status in IN_FLIGHT and "dispatch" not in values:
+        defaults["dispatch"] = a_dispatch(run.account)
+    if status in REMOTE:
+        defaults["remote_id"] = uuid4().hex
+    return Command.objects.create(**defaults | values)
+
+
+def an_event(command: Command, version: int | None = 1, **values: Any) -> Event:
+    now = timezone.now()
+    return Event.objects.create(
+        **{"id": new_id(now), "at": now, "event": "moved", "account": command.account, "run": command.run}
+        | {"command": command, "version": version, "mover": Mover.PORTAL, **values}
+    )
+
+
+def an_artifact(command: Command, status: str = ArtifactStatus.WANTED, **values: Any) -> Artifact:
+    now = timezone.now()
+    return Artifact.objects.create(
+        **{"id": new_id(now), "command": command, "status": status, "status_at": now, "filename": "capture.zip"}
+        | {"deleted_remotely_at": now + timedelta(days=7), **values}
+    )
+
+
+def a_device(account: Account, **values: Any) -> Device:
+    return Device.objects.create(
+        **{"account": account, "device_id": uuid4().hex, "listed_at": timezone.now(), **values}
+    )
