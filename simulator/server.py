@@ -8,7 +8,7 @@ from simulator.app import build_app
 from simulator.state import Simulator
 
 HOST = "127.0.0.1"
-GRACE = 0.2  # seconds that a request may take to end by itself when the server stops
+GRACE = 0.1  # seconds that a request may take to end by itself when the server stops
 
 
 class Server:

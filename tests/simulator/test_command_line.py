@@ -1,0 +1,77 @@
+"""The simulator as a program of its own: what it prints, where it listens, how it stops."""
+
+import http.client
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.simulator.running import BEARER, DEX
+
+
+@contextmanager
+def program(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", int, str]]:
+    """(process, port, first line)"""
+    command = [sys.executable, "-m", "simulator", "--port", "0", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout
+    try:
+        line = process.stdout.readline().strip()
+        yield process, int(line.rpartition(":")[2].split("/")[0]), line
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_it_prints_its_address_in_one_line_and_its_accounts_below() -> None:
+    with program("--accounts", "2", "--seed", "4") as (process, port, line):
+        assert line == f"simulator http://127.0.0.1:{port}/client/v4"
+        assert process.stdout
+        assert process.stdout.readline() == (
+            "account 0123456789abcdef0123456789abcdef token simulator-token-not-a-secret\n"
+        )
+        assert process.stdout.readline().startswith("account ")
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", f"{DEX}/commands/quota", headers=BEARER)
+        assert connection.getresponse().status == 200
+        connection.close()
+
+
+def test_it_listens_on_the_loopback_address_only() -> None:
+    with program() as (_, port, _line), pytest.raises(OSError):
+        socket.create_connection(("127.0.0.2", port), timeout=2).close()
+
+
+def test_term_ends_it_within_a_second_although_a_request_hangs() -> None:
+    with program() as (process, port, _):
+        control = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        control.request("PUT", "/_sim/faults", b'{"rules": [{"match": {"call": "list"}, "effect": {"kind": "hang"}}]}')
+        assert control.getresponse().read()
+        hanging = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(5)]
+        for connection in hanging:
+            head = f"GET {DEX}/commands?page=1&per_page=5 HTTP/1.1\r\nHost: x\r\n"
+            connection.sendall(f"{head}Authorization: {BEARER['Authorization']}\r\n\r\n".encode())
+        control.request("GET", "/_sim/faults")  # the hanging ones were read before this one
+        assert control.getresponse().read()
+        begun = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
+        assert time.monotonic() - begun < 1
+        assert process.stderr
+        assert process.stderr.read() == ""
+        for connection in hanging:
+            connection.close()
+        control.close()
+
+
+@pytest.mark.parametrize("arguments", [["--speed", "0"], ["--accounts", "0"], ["--port", "x"]])
+def test_a_command_line_that_makes_no_sense_is_refused(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "simulator", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "error" in done.stderr
