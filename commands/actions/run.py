@@ -1,4 +1,4 @@
-"""What a person asks for: one run, its commands and their Events, in one transaction and without a call to Cloudflare."""
+"""What a person asks for: one run, its commands and Events, in one transaction and without a call to Cloudflare."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
