@@ -5,6 +5,7 @@ import math
 from typing import NoReturn
 
 from commands.cloudflare import bodies, values
+from commands.cloudflare.auth import Auth
 from commands.cloudflare.errors import (
     CloudflareError,
     NotFound,
@@ -24,12 +25,12 @@ _MAX_PROBLEMS = 20
 _MAX_DEPTH = 40
 
 
-def verdict(answer: Answer, secrets: tuple[str, ...]) -> CloudflareError | None:
+def verdict(answer: Answer, auth: Auth) -> CloudflareError | None:
     """None for 2xx. Else the error of the status; the body only lends it words."""
     if 200 <= answer.status < 300:
         return None
     kind, lead = _meaning(answer.status)
-    problems = _problems(_refusal_body(answer), secrets)
+    problems = _problems(_refusal_body(answer), auth)
     return kind(
         answer.call,
         _sentence(f"{lead} (HTTP {answer.status})", problems),
@@ -98,39 +99,36 @@ def _cleaned(value: Json, depth: int) -> Json:
     return value
 
 
-def result(call: Call, value: Json, secrets: tuple[str, ...]) -> Json:
+def result(call: Call, value: Json, auth: Auth) -> Json:
     """What is in the envelope. Raises SaidNo, Unreadable."""
     if not isinstance(value, dict) or not {"success", "result"} & value.keys():
         raise Unreadable(call, "Cloudflare's answer has no envelope.", status=200)
     if value.get("success", True) is not True:
-        problems = _problems(value, secrets)
+        problems = _problems(value, auth)
         words = _sentence("Cloudflare answered without success", problems)
         raise SaidNo(call, words, status=200, problems=problems)
     return value.get("result")
 
 
-def _problems(value: Json, secrets: tuple[str, ...]) -> tuple[Problem, ...]:
+def _problems(value: Json, auth: Auth) -> tuple[Problem, ...]:
     found = value.get("errors") if isinstance(value, dict) else None
     entries = found if isinstance(found, list) else []
-    return tuple(_problem(entry, secrets) for entry in entries[:_MAX_PROBLEMS] if isinstance(entry, dict))
+    return tuple(_problem(entry, auth) for entry in entries[:_MAX_PROBLEMS] if isinstance(entry, dict))
 
 
-def _problem(entry: dict[str, Json], secrets: tuple[str, ...]) -> Problem:
+def _problem(entry: dict[str, Json], auth: Auth) -> Problem:
     source = entry.get("source")
     pointer = source.get("pointer") if isinstance(source, dict) else None
     return Problem(
         code=values.count(entry.get("code")) or 0,
-        message=values.text(_scrubbed(entry.get("message"), secrets)),
-        pointer=values.text(_scrubbed(pointer, secrets)),
+        message=values.text(_scrubbed(entry.get("message"), auth)),
+        pointer=values.text(_scrubbed(pointer, auth)),
     )
 
 
-def _scrubbed(value: Json, secrets: tuple[str, ...]) -> Json:
-    """An answer may repeat what it was sent; before any cut, which could leave half a secret."""
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, "[secret]")
-    return value
+def _scrubbed(value: Json, auth: Auth) -> Json:
+    """Before any cut, which could leave half a secret."""
+    return auth.scrubbed(value) if isinstance(value, str) else value
 
 
 def _sentence(lead: str, problems: tuple[Problem, ...]) -> str:

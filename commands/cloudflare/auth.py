@@ -10,6 +10,7 @@ from typing import override
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
+_SCRUBBED = "[secret]"
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
 
 
@@ -33,9 +34,9 @@ class TokenAuth(AuthBase):
         request.headers["Authorization"] = f"Bearer {self.token}"
         return request
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        return (self.token,)
+    def scrubbed(self, text: str) -> str:
+        """Without the secret: an answer may repeat what it was sent."""
+        return text.replace(self.token, _SCRUBBED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,9 @@ class KeyAuth(AuthBase):
         request.headers["X-Auth-Key"] = self.key
         return request
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        return (self.key,)
+    def scrubbed(self, text: str) -> str:
+        """Without the secret: an answer may repeat what it was sent."""
+        return text.replace(self.key, _SCRUBBED)
 
 
 type Auth = TokenAuth | KeyAuth

@@ -59,7 +59,7 @@ class Client:
         self._dialect = dialect
         self._limits = limits or Limits()
         self._permit = permit
-        self._secrets = auth.secrets
+        self._auth = auth
         self._transport = Transport(auth, self._limits)
         self._retries = Retries(self._limits, sleep, random)
 
@@ -202,7 +202,7 @@ class Client:
         answer, starts_at = downloads.opened(ask, urls, resume)
         try:
             if starts_at == 0:
-                downloads.checked(answer, self._secrets)
+                downloads.checked(answer, self._auth)
             yield downloads.Download(answer, starts_at, self._limits.max_artifact_bytes)
         finally:
             answer.close()
@@ -222,7 +222,7 @@ class Client:
             body=dialects.body(items, dialect),
         )
         value, date = self._json(ask)
-        result = answers.result(Call.CREATE, value, self._secrets)
+        result = answers.result(Call.CREATE, value, self._auth)
         found = parsing.rows(Call.CREATE, result, "commands")
         self._dialect = dialect
         created = tuple(parsing.created(entry) for entry in found if isinstance(entry, dict))
@@ -243,7 +243,7 @@ class Client:
         value, date = self._retries.run(deadline, lambda: self._json(ask))
         if bare and not (isinstance(value, dict) and "success" in value):
             return value, date
-        return answers.result(call, value, self._secrets), date
+        return answers.result(call, value, self._auth), date
 
     def _json(self, ask: Ask) -> tuple[Json, datetime | None]:
         answer = self._open(ask)
@@ -260,7 +260,7 @@ class Client:
         if self._permit is not None:
             self._permit(ask.call)
         answer = self._transport.open(ask)
-        error = answers.verdict(answer, self._secrets)
+        error = answers.verdict(answer, self._auth)
         if error is not None:
             answer.close()
             raise error

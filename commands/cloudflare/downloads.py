@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from commands.cloudflare import answers, bodies, values
+from commands.cloudflare.auth import Auth
 from commands.cloudflare.errors import NotFound, Rejected, TooLarge, Truncated, Unreadable
 from commands.cloudflare.transport import Answer
 from commands.cloudflare.types import Call
@@ -109,10 +110,10 @@ def _first(ask: Asking, urls: Sequence[str], headers: Mapping[str, str]) -> Answ
     raise missing[0]
 
 
-def checked(answer: Answer, secrets: tuple[str, ...]) -> None:
+def checked(answer: Answer, auth: Auth) -> None:
     """Raises SaidNo or Unreadable where a 2xx answer is not a whole file from its beginning."""
     if answer.headers.get("Content-Type", "").lower().startswith("application/json"):
-        answers.result(answer.call, answers.parsed(answer.call, bodies.whole(answer, bodies.PIECE)), secrets)
+        answers.result(answer.call, answers.parsed(answer.call, bodies.whole(answer, bodies.PIECE)), auth)
         raise Unreadable(answer.call, "Cloudflare answered with JSON instead of a file.", status=answer.status)
     span = _span(answer)
     whole = answer.status == 200 or (

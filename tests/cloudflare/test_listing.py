@@ -42,7 +42,7 @@ def query(upstream: Upstream, index: int = -1) -> dict[str, list[str]]:
 
 
 def test_a_row_becomes_a_listed_command(serve: Serve, connect: Connect) -> None:
-    row = {
+    row: dict[str, object] = {
         "id": "C1",
         "type": "pcap",
         "status": "SUCCESS",

@@ -1,0 +1,164 @@
+"""The token and the key: in the header that they belong in, and nowhere else."""
+
+import logging
+import pickle
+import ssl
+import traceback
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from commands.cloudflare.auth import Auth, KeyAuth, TokenAuth
+from commands.cloudflare.client import Client
+from commands.cloudflare.errors import CloudflareError, NotSent, Overdue
+from commands.cloudflare.types import Limits, NewCommand
+from tests.cloudflare.conftest import ACCOUNT, TOKEN, Connect, Serve
+from tests.cloudflare.upstream import Act, Peer, Received, drip, hang, head, no, ok, raw, reset, say
+
+KEY = "144c9defac04969c7bfad8efaa8ea194"
+KEY_AUTH = KeyAuth("admin@example.com", KEY)
+BOTH = pytest.mark.parametrize(("auth", "secret"), [(TokenAuth(TOKEN), TOKEN), (KEY_AUTH, KEY)], ids=["token", "key"])
+JSON = {"Content-Type": "application/json"}
+ITEM = NewCommand("dev-1", "pcap", "ann@example.com")
+
+
+def echo(status: int) -> Act:
+    """An answer that repeats every header it was sent."""
+
+    def act(peer: Peer, request: Received) -> bool:
+        words = " ".join(f"{name}: {value}" for name, value in request.headers.items())
+        return say(no(1000, words), status, JSON)(peer, request)
+
+    return act
+
+
+def test_a_token_is_a_bearer_token(serve: Serve, connect: Connect) -> None:
+    upstream = serve(say(ok({})))
+    connect(upstream).quota()
+    assert upstream.received[0].headers["authorization"] == f"Bearer {TOKEN}"
+
+
+def test_a_key_goes_with_its_email(serve: Serve, connect: Connect) -> None:
+    upstream = serve(say(ok({})))
+    connect(upstream, auth=KEY_AUTH).quota()
+    headers = upstream.received[0].headers
+    assert (headers["x-auth-email"], headers["x-auth-key"]) == ("admin@example.com", KEY)
+    assert "authorization" not in headers
+
+
+def test_netrc_never_replaces_the_header(
+    serve: Serve, connect: Connect, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password something\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(netrc))
+    upstream = serve(say(ok({})))
+    connect(upstream).quota()
+    connect(upstream, auth=KEY_AUTH).create([ITEM])
+    assert upstream.received[0].headers["authorization"] == f"Bearer {TOKEN}"
+    assert "authorization" not in upstream.received[1].headers
+
+
+def test_cookies_are_not_kept(serve: Serve, connect: Connect) -> None:
+    upstream = serve(say(ok({}), headers={"Set-Cookie": "__cf_bm=1; Path=/"}))
+    client = connect(upstream)
+    client.quota()
+    client.quota()
+    assert "cookie" not in upstream.received[1].headers
+
+
+def test_a_proxy_of_the_environment_is_used(serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    proxy = serve(say(ok({"quota": 3})))
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+    assert connect("http://api.example.com/client/v4").quota().total == 3
+    expected = f"http://api.example.com/client/v4/accounts/{ACCOUNT}/dex/commands/quota"
+    assert proxy.received[0].target == expected
+
+
+@pytest.mark.parametrize("bad", ["", "with space", "line\nbreak", "ü"])
+def test_a_secret_that_no_header_can_carry_is_refused_without_showing_it(bad: str) -> None:
+    for make in (lambda: TokenAuth(bad), lambda: KeyAuth("a@example.com", bad), lambda: KeyAuth(bad, KEY)):
+        with pytest.raises(ValueError, match="no header may carry") as caught:
+            make()
+        assert not bad or bad not in str(caught.value)
+
+
+@BOTH
+def test_no_repr_shows_a_secret(auth: Auth, secret: str, connect: Connect) -> None:
+    client = connect("http://127.0.0.1:1", auth=auth)
+    for thing in (auth, client, client.__dict__):
+        assert secret not in repr(thing)
+        assert secret not in str(thing)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "act",
+    [echo(status) for status in (200, 400, 403, 404, 409, 429, 500)]
+    + [reset, hang, raw(b"no http"), say(b"{}", headers=JSON)],
+)
+def test_no_error_and_no_log_shows_a_secret(
+    act: Act, auth: Auth, secret: str, serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    client = connect(serve(act), auth=auth)
+    for call in (client.quota, lambda: client.create([ITEM]), client.download("c1", "x").__enter__):
+        with pytest.raises(CloudflareError) as caught:
+            call()
+        error = caught.value
+        assert error.__cause__ is None
+        shown = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+        assert secret not in shown
+        assert secret.encode() not in pickle.dumps(vars(error))
+    assert secret not in caplog.text
+
+
+def test_a_long_echo_is_cut_without_leaving_half_a_secret(serve: Serve, connect: Connect) -> None:
+    for padding in (230, 245, 250, 280, 290):
+        upstream = serve(say(no(1000, "x" * padding + TOKEN), 403))
+        with pytest.raises(CloudflareError) as caught:
+            connect(upstream).quota()
+        assert TOKEN[:8] not in caught.value.words
+        assert TOKEN[:8] not in caught.value.problems[0].message
+        assert len(caught.value.words) <= 300
+
+
+def test_tls_is_trusted_by_the_environments_bundle(
+    serve: Serve, connect: Connect, tls: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream = serve(say(ok({"quota": 5})), tls=tls)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    client = connect(upstream)
+    assert client.quota().total == 5
+    assert client.quota().total == 5
+    assert upstream.connections == 1
+
+
+@pytest.mark.parametrize("act", [drip(b"HTTP/1.1 200 OK\r\nX: "), drip(head(200))])
+def test_a_dripping_server_ends_at_the_deadline_under_tls_too(
+    act: Act,
+    serve: Serve,
+    connect: Connect,
+    tls: ssl.SSLContext,
+    certificate: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    client = connect(serve(act, tls=tls), limits=Limits(read_timeout=0.3, deadline=0.6, tries=1))
+    began = monotonic()
+    with pytest.raises(Overdue):
+        client.quota()
+    assert 0.5 < monotonic() - began < 1.4
+
+
+def test_a_token_never_goes_out_in_the_clear_to_a_proxy_of_https(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = serve(say(b"", 403))
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+    with pytest.raises(NotSent):
+        Client("https://api.example.com", ACCOUNT, TokenAuth(TOKEN), limits=Limits(tries=1)).quota()
+    assert TOKEN not in repr(proxy.received)
