@@ -141,7 +141,7 @@ def mailer(name: str, value: str) -> dict[str, Any]:
             "timeout": conf["EMAIL_TIMEOUT"] or 10,
         }
     elif conf["EMAIL_BACKEND"].endswith("filebased.EmailBackend"):
-        entry["OPTIONS"] = {"file_path": conf["EMAIL_FILE_PATH"]}
+        entry["OPTIONS"] = {"file_path": "/" + conf["EMAIL_FILE_PATH"].lstrip("/")}
     return entry
 
 

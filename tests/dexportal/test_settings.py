@@ -1,0 +1,165 @@
+"""The settings as a whole, as the environment makes them."""
+
+import stat
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.dexportal.portals import KEY, production, refusal, run, settings_of, start
+
+REQUIRED = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "CREDENTIAL_KEYS", "STORAGE_URL", "EMAIL_URL")
+
+
+def test_processes_that_start_at_once_agree_on_the_keys_of_an_embedded_portal(tmp_path: Path) -> None:
+    environment = {"VAR_DIR": str(tmp_path / "var")}
+    ask = "from dexportal import settings as s; print(s.SECRET_KEY, s.CREDENTIAL_KEYS)"
+    started = [start(environment, "-c", ask) for _ in range(4)]
+    answers = {process.communicate(timeout=60)[0] for process in started}
+    assert len(answers) == 1
+    assert answers.pop().strip()
+    for name in ("secret_key", "credential_keys"):
+        assert stat.S_IMODE((tmp_path / "var" / name).stat().st_mode) == 0o600
+
+
+def test_an_embedded_portal_needs_nothing_and_keeps_everything_in_its_folder(tmp_path: Path) -> None:
+    s = settings_of({"VAR_DIR": str(tmp_path)})
+    assert (s.PRODUCTION, s.DEBUG, s.UPSTREAM.name) == (False, False, "simulator")
+    assert s.SITE_URL == "http://127.0.0.1:8000"
+    kept = [s.DATABASES["default"]["NAME"], s.BROKER_DIR, s.STORAGES["artifacts"]["OPTIONS"]["location"]]
+    assert all(path.is_relative_to(tmp_path) for path in kept)
+    assert s.BROKER_URL.startswith("spool://")
+
+
+def test_sqlite_is_durable_and_serialises_writers(tmp_path: Path) -> None:
+    script = (
+        "import django; django.setup(); from django.db import connection as c; k = c.cursor();"
+        "print(k.execute('PRAGMA journal_mode').fetchone()[0], k.execute('PRAGMA synchronous').fetchone()[0],"
+        " c.settings_dict['OPTIONS']['transaction_mode'])"
+    )
+    done = run({"VAR_DIR": str(tmp_path)}, "-c", script)
+    assert done.stdout.split() == ["wal", "2", "IMMEDIATE"], done.stderr  # 2 is FULL
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_production_names_what_is_missing(name: str, tmp_path: Path) -> None:
+    environment = production(tmp_path)
+    del environment[name]
+    assert f"{name} (or {name}_FILE) must be set" in refusal(environment)
+
+
+def test_production_passes_the_deployment_checks_without_a_word(tmp_path: Path) -> None:
+    done = run(production(tmp_path), "manage.py", "check", "--deploy", "--fail-level", "WARNING")
+    assert done.returncode == 0, done.stderr
+    assert "no issues" in done.stdout
+
+
+def test_every_secret_may_come_from_a_file(tmp_path: Path) -> None:
+    environment = production(tmp_path)
+    for name in (*REQUIRED, "CLOUDFLARE_API_TOKEN"):
+        file = tmp_path / name
+        file.write_text(environment.pop(name) + "\n")
+        environment[f"{name}_FILE"] = str(file)
+    s = settings_of(environment)
+    assert s.CREDENTIAL_KEYS == [KEY]
+    assert s.UPSTREAM.token == "invented-cloudflare-token"
+    assert s.DATABASES["default"]["PASSWORD"] == "database-word"
+
+
+def test_a_secret_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    environment = production(tmp_path) | {"SECRET_KEY_FILE": str(tmp_path / "nowhere")}
+    assert refusal(environment).endswith("SECRET_KEY_FILE must be the path of a readable text file.")
+
+
+def test_the_public_address_gives_hosts_origins_and_cookies(tmp_path: Path) -> None:
+    s = settings_of(production(tmp_path))
+    assert s.ALLOWED_HOSTS == ["dex.example.com", "localhost", "127.0.0.1", "[::1]"]
+    assert s.CSRF_TRUSTED_ORIGINS == ["https://dex.example.com"]
+    assert s.SESSION_COOKIE_SECURE
+    assert s.CSRF_COOKIE_SECURE
+    assert s.SECURE_SSL_REDIRECT
+    assert not s.DEBUG
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("PORT", "eighty", "PORT must be a whole number."),
+        ("PORT", "70000", "PORT must be a whole number from 1 to 65535."),
+        ("DEBUG", "perhaps", "DEBUG must be true or false."),
+        ("TIME_SCALE", "0", "TIME_SCALE must be a number above 0."),
+        ("TIME_SCALE", "nan", "TIME_SCALE must be a number above 0."),
+        ("PUBLIC_URL", "dex.example.com", "PUBLIC_URL must be an address such as https://dex.example.com."),
+        ("PUBLIC_URL", "https://dex.example.com/portal", "PUBLIC_URL must not have a path"),
+        ("TRUSTED_PROXIES", "proxy.example.com", "TRUSTED_PROXIES must be addresses or networks"),
+        ("CREDENTIAL_KEYS", "too-short-a-key", "CREDENTIAL_KEYS must be keys"),
+        ("DATABASE_URL", "mysql://dex:very-secret-word@db/dex", "DATABASE_URL must be like postgres://"),
+        ("DATABASE_URL", "postgres://dex:very-secret-word@db:port/dex", "DATABASE_URL must be like postgres://"),
+        ("REDIS_URL", "http://:very-secret-word@redis/0", "REDIS_URL must be like redis://"),
+        ("REDIS_URL", "redis://:very-secret-word@redis:port/0", "REDIS_URL must be an address that can be read."),
+        ("STORAGE_URL", "ftp://user:very-secret-word@files", "STORAGE_URL must be like file:///folder"),
+        ("EMAIL_URL", "carrier://user:very-secret-word@pigeon", "EMAIL_URL must be like submission://"),
+        ("LOG_LEVEL", "LOUD", "LOG_LEVEL must be one of DEBUG, ERROR, INFO, WARNING."),
+        ("CLOUDFLARE_API_TOKEN", "very-secret-word", "CLOUDFLARE_ACCOUNT_ID must be set together with"),
+        ("CLOUDFLARE_ACCOUNT_ID", "a" * 32, "CLOUDFLARE_ACCOUNT_ID must be set together with"),
+    ],
+)
+def test_a_bad_value_is_refused_in_a_sentence_that_names_it_and_keeps_it_to_itself(
+    name: str, value: str, words: str, tmp_path: Path
+) -> None:
+    said = refusal({"VAR_DIR": str(tmp_path), name: value})
+    assert words in said
+    assert "very-secret-word" not in said
+    assert "too-short-a-key" not in said
+
+
+def test_the_time_scale_divides_every_duration(tmp_path: Path) -> None:
+    plain, scaled = (
+        {name: value for name, value in vars(settings_of(environment)).items() if isinstance(value, timedelta)}
+        for environment in ({"VAR_DIR": str(tmp_path)}, {"VAR_DIR": str(tmp_path), "TIME_SCALE": "60"})
+    )
+    assert plain["DISPATCH_LEASE"] == timedelta(seconds=60)
+    assert plain.keys() == scaled.keys()
+    assert all(scaled[name] == plain[name] / 60 for name in plain)
+
+
+def test_a_post_ends_well_before_its_lease(tmp_path: Path) -> None:
+    s = settings_of({"VAR_DIR": str(tmp_path)})
+    assert (1 - s.DISPATCH_START_SHARE) * s.DISPATCH_LEASE - s.POST_DEADLINE >= s.DISPATCH_LEASE / 3
+    assert s.ARTIFACT_LEASE > s.DOWNLOAD_DEADLINE
+
+
+def test_credentials_make_cloudflare_the_upstream_and_their_absence_the_simulator(tmp_path: Path) -> None:
+    embedded = {"VAR_DIR": str(tmp_path)}
+    simulator = settings_of(embedded | {"SIMULATOR_URL": "http://127.0.0.1:9999/client/v4/"}).UPSTREAM
+    assert (simulator.is_simulator, simulator.url) == (True, "http://127.0.0.1:9999/client/v4")
+    token = {"CLOUDFLARE_ACCOUNT_ID": "A" * 32, "CLOUDFLARE_API_TOKEN": "hush-hush"}
+    real = settings_of(embedded | token).UPSTREAM
+    assert (real.is_simulator, real.name) == (False, "https://api.cloudflare.com/client/v4")
+    assert (real.account_id, real.token) == ("a" * 32, "hush-hush")
+    assert "hush" not in repr(real)
+    key = {"CLOUDFLARE_ACCOUNT_ID": "b", "CLOUDFLARE_EMAIL": "ops@example.com", "CLOUDFLARE_API_KEY": "hush-key"}
+    elsewhere = {"CLOUDFLARE_API_URL": "https://api.example.com/v4"}
+    by_key = settings_of(embedded | key | elsewhere).UPSTREAM
+    assert (by_key.email, by_key.api_key, by_key.url) == ("ops@example.com", "hush-key", "https://api.example.com/v4")
+
+
+def test_artifacts_may_be_kept_in_s3(tmp_path: Path) -> None:
+    url = "s3://key:a%2Fsecret@captures/dex/files?region=eu-central-1&endpoint=https://s3.example.com"
+    script = (
+        "import django; django.setup(); from django.core.files.storage import storages; s = storages['artifacts'];"
+        "print(s.bucket_name, s.location, s.access_key, s.secret_key, s.region_name, s.endpoint_url,"
+        " s.client_config.connect_timeout)"
+    )
+    done = run({"VAR_DIR": str(tmp_path), "STORAGE_URL": url}, "-c", script)
+    assert done.stdout.split() == (
+        ["captures", "dex/files", "key", "a/secret", "eu-central-1", "https://s3.example.com", "3"]
+    ), done.stderr
+
+
+def test_mail_leaves_by_the_address_that_was_given(tmp_path: Path) -> None:
+    options = settings_of(production(tmp_path)).MAILERS["default"]["OPTIONS"]
+    assert options["host"] == "mail.example.com"
+    assert (options["username"], options["password"], options["use_tls"]) == ("mail", "mail-word", True)
+    files = settings_of({"VAR_DIR": str(tmp_path), "EMAIL_URL": "file:///tmp/mails"}).MAILERS["default"]
+    assert files["OPTIONS"] == {"file_path": "/tmp/mails"}
