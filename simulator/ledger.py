@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
@@ -12,7 +12,12 @@ from operator import attrgetter
 from simulator.life import PENDING_EXEC, PENDING_UPLOAD, Options, Timeline, status_at
 from simulator.world import Device
 
+type Check = Callable[[Command], bool]
+
 _by_time = attrgetter("created_at")
+_kind = attrgetter("kind")
+_device_id = attrgetter("device.device_id")
+_email = attrgetter("device.person_email")
 
 
 @dataclass(slots=True, eq=False)
@@ -77,16 +82,23 @@ class _Book:
     by_time: list[Command] = field(default_factory=list)
     by_device: dict[str, list[Command]] = field(default_factory=lambda: defaultdict(list))
     by_email: dict[str, list[Command]] = field(default_factory=lambda: defaultdict(list))
+    by_kind: dict[str, list[Command]] = field(default_factory=lambda: defaultdict(list))
     longest: float = 0.0
 
-    def lists_of(self, command: Command) -> tuple[list[Command], list[Command], list[Command]]:
+    def lists_of(self, command: Command) -> tuple[list[Command], ...]:
         device = command.device
-        return self.by_time, self.by_device[device.device_id], self.by_email[device.person_email]
+        return (
+            self.by_time,
+            self.by_device[device.device_id],
+            self.by_email[device.person_email],
+            self.by_kind[command.kind],
+        )
 
     def every_list(self) -> Iterator[list[Command]]:
         yield self.by_time
         yield from self.by_device.values()
         yield from self.by_email.values()
+        yield from self.by_kind.values()
 
 
 class Ledger:
@@ -140,24 +152,44 @@ class Ledger:
 
     def page(self, account_id: str, query: Query, now: float) -> list[Command]:
         book = self._books[account_id]
-        rows = _narrowest(book, query)
+        rows, checks = _narrowest(book, query)
         low, high = _bounds(rows, query)
         if query.status in {PENDING_EXEC, PENDING_UPLOAD}:  # none older than the longest life is still open
             low = max(low, bisect_left(rows, now - book.longest, key=_by_time))
         span = range(high - 1, low - 1, -1) if query.newest_first else range(low, high)
         skip = (query.page - 1) * query.per_page
-        if not (query.kind or query.status or (query.device_id and query.user_email)):
+        if query.status:
+            checks.append(_has_status(query.status, now))
+        if not checks:
             return [rows[index] for index in span[skip : skip + query.per_page]]
-        found = (row for row in map(rows.__getitem__, span) if _fits(row, query, now))
+        found: Iterator[Command] = map(rows.__getitem__, span)
+        for check in checks:
+            found = filter(check, found)
         return list(islice(found, skip, skip + query.per_page))
 
 
-def _narrowest(book: _Book, query: Query) -> list[Command]:
+def _narrowest(book: _Book, query: Query) -> tuple[list[Command], list[Check]]:
+    """The shortest list that has every row that is wanted, and what is left to check in it."""
+    asked = []
     if query.device_id:
-        return book.by_device.get(query.device_id, [])
+        asked.append((book.by_device, query.device_id, _device_id))
     if query.user_email:
-        return book.by_email.get(query.user_email, [])
-    return book.by_time
+        asked.append((book.by_email, query.user_email, _email))
+    if query.kind:
+        asked.append((book.by_kind, query.kind, _kind))
+    if not asked:
+        return book.by_time, []
+    asked.sort(key=lambda one: len(one[0].get(one[1], [])))
+    (lists, value, _), *rest = asked
+    return lists.get(value, []), [_equals(read, wanted) for _, wanted, read in rest]
+
+
+def _equals(read: Callable[[Command], object], wanted: str) -> Check:
+    return lambda row: read(row) == wanted
+
+
+def _has_status(status: str, now: float) -> Check:
+    return lambda row: status_at(row.timeline, now) == status
 
 
 def _bounds(rows: list[Command], query: Query) -> tuple[int, int]:
@@ -168,11 +200,3 @@ def _bounds(rows: list[Command], query: Query) -> tuple[int, int]:
     if query.hidden_after is not None:
         high = min(high, bisect_right(rows, query.hidden_after, key=_by_time))
     return low, high
-
-
-def _fits(command: Command, query: Query, now: float) -> bool:
-    return (
-        (not query.kind or command.kind == query.kind)
-        and (not query.status or command.status(now) == query.status)
-        and (not query.user_email or command.device.person_email == query.user_email)
-    )
