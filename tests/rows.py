@@ -14,7 +14,7 @@ from commands.models import Account, Artifact, Command, Device, Dispatch, Event,
 from commands.states import IN_FLIGHT, REMOTE, ArtifactStatus, Mover, Status
 
 
-def a_run(account: Account, person: User, **values: Any) -> Run:
+def a_run(account: Account, person: User, /, **values: Any) -> Run:
     now = timezone.now()
     return Run.objects.create(
         **{"id": new_id(now), "account": account, "asked_by": person, "asked_at": now, "options": {}}
@@ -22,7 +22,7 @@ def a_run(account: Account, person: User, **values: Any) -> Run:
     )
 
 
-def a_dispatch(account: Account, **values: Any) -> Dispatch:
+def a_dispatch(account: Account, /, **values: Any) -> Dispatch:
     now = timezone.now()
     return Dispatch.objects.create(
         **{"id": new_id(now), "account": account, "kind": "pcap", "claimed_at": now}
@@ -30,7 +30,7 @@ def a_dispatch(account: Account, **values: Any) -> Dispatch:
     )
 
 
-def a_command(run: Run, status: str = Status.QUEUED, **values: Any) -> Command:
+def a_command(run: Run, /, status: str = Status.QUEUED, **values: Any) -> Command:
     """A row that satisfies every constraint of its status, unless `values` say otherwise."""
     now = timezone.now()
     defaults: dict[str, Any] = {
@@ -51,7 +51,7 @@ def a_command(run: Run, status: str = Status.QUEUED, **values: Any) -> Command:
     return Command.objects.create(**defaults | values)
 
 
-def an_event(command: Command, version: int | None = 1, **values: Any) -> Event:
+def an_event(command: Command, /, version: int | None = 1, **values: Any) -> Event:
     now = timezone.now()
     return Event.objects.create(
         **{"id": new_id(now), "at": now, "event": "moved", "account": command.account, "run": command.run}
@@ -59,7 +59,7 @@ def an_event(command: Command, version: int | None = 1, **values: Any) -> Event:
     )
 
 
-def an_artifact(command: Command, status: str = ArtifactStatus.WANTED, **values: Any) -> Artifact:
+def an_artifact(command: Command, /, status: str = ArtifactStatus.WANTED, **values: Any) -> Artifact:
     now = timezone.now()
     return Artifact.objects.create(
         **{"id": new_id(now), "command": command, "status": status, "status_at": now, "filename": "capture.zip"}
@@ -67,7 +67,7 @@ def an_artifact(command: Command, status: str = ArtifactStatus.WANTED, **values:
     )
 
 
-def a_device(account: Account, **values: Any) -> Device:
+def a_device(account: Account, /, **values: Any) -> Device:
     return Device.objects.create(
         **{"account": account, "device_id": uuid4().hex, "listed_at": timezone.now(), **values}
     )

@@ -1,7 +1,5 @@
 """Events are append-only: in code, and by a trigger for whoever goes past the code."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.db import DatabaseError, connection, transaction
 
@@ -77,10 +75,9 @@ class TestCommitted:
     """Two tests that commit: the second proves that what the first left is gone, and the trigger is not."""
 
     @pytest.fixture(autouse=True)
-    def _nothing_is_left(self, transactional_db: None) -> Iterator[None]:
+    def _nothing_is_left(self, transactional_db: None) -> None:
         assert not Event.objects.exists()
         assert not Command.objects.exists()
-        yield
 
     @pytest.mark.parametrize("turn", [1, 2])
     def test_a_committed_event_goes_with_the_flush_only(self, turn: int, run: Run) -> None:

@@ -1,0 +1,64 @@
+"""What the database itself refuses of an artifact. Generated from `states.py`."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from commands.models import Artifact, Run
+from commands.states import HAS_FILE, ArtifactStatus, Status
+from tests.rows import a_command, an_artifact
+
+LEASED = {ArtifactStatus.FETCHING, ArtifactStatus.READING}
+WHOLE = ["size", "sha256", "stored_at"]
+STRANGE = ["", "WANTED", "fetched", "queued", "SUCCESS"]
+
+
+def fitting(status: str) -> dict[str, object]:
+    """The columns that a row of this status needs."""
+    now = timezone.now()
+    file = {"size": 10, "sha256": "0" * 64, "stored_at": now} if status in HAS_FILE else {}
+    lease = {"lease_token": uuid4(), "lease_until": now + timedelta(minutes=1)} if status in LEASED else {}
+    return {**file, **lease}
+
+
+@pytest.mark.parametrize("status", sorted(ArtifactStatus))
+def test_every_status_of_the_table_is_taken(run: Run, status: ArtifactStatus) -> None:
+    assert an_artifact(a_command(run, Status.SUCCESS), status, **fitting(status)).status == status
+
+
+@pytest.mark.parametrize("status", STRANGE)
+def test_a_status_outside_the_table_is_refused(run: Run, status: str) -> None:
+    artifact = an_artifact(a_command(run, Status.SUCCESS))
+    with pytest.raises(IntegrityError, match="artifact_status_known"), transaction.atomic():
+        Artifact.objects.filter(id=artifact.id).update(status=status)
+
+
+@pytest.mark.parametrize("status", sorted(HAS_FILE))
+@pytest.mark.parametrize("column", WHOLE)
+def test_a_file_that_is_here_has_size_hash_and_time(run: Run, status: ArtifactStatus, column: str) -> None:
+    values = fitting(status) | {column: "" if column == "sha256" else None}
+    with pytest.raises(IntegrityError, match="artifact_with_file_is_whole"), transaction.atomic():
+        an_artifact(a_command(run, Status.SUCCESS), status, **values)
+
+
+@pytest.mark.parametrize("status", sorted(LEASED))
+@pytest.mark.parametrize("column", ["lease_token", "lease_until"])
+def test_work_on_an_artifact_is_leased(run: Run, status: ArtifactStatus, column: str) -> None:
+    values = fitting(status) | {column: None}
+    with pytest.raises(IntegrityError, match="artifact_in_work_is_leased"), transaction.atomic():
+        an_artifact(a_command(run, Status.SUCCESS), status, **values)
+
+
+def test_a_command_has_one_artifact(run: Run) -> None:
+    command = a_command(run, Status.SUCCESS)
+    an_artifact(command)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        an_artifact(command)
+
+
+def test_no_name_of_cloudflare_reaches_the_storage(run: Run) -> None:
+    artifact = an_artifact(a_command(run, Status.SUCCESS), filename="../../etc/passwd")
+    assert artifact.storage_name == f"{artifact.id.hex[:4]}/{artifact.id}.zip"

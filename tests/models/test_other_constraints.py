@@ -1,0 +1,120 @@
+"""What the database refuses of everything that is neither a command, an artifact nor an event."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+from django.utils import timezone
+
+from commands.ids import new_id
+from commands.models import Account, Credential, Dispatch, Grant, Heartbeat, Pause, Run
+from tests import rows
+
+NOW = timezone.now()
+
+
+def second_account(account: Account) -> None:
+    Account.objects.create(id=new_id(NOW), name="Twin", cloudflare_id=account.cloudflare_id, upstream=account.upstream)
+
+
+def key_without_email(account: Account) -> None:
+    Credential.objects.create(name="Key", scheme=Credential.Scheme.KEY)
+
+
+def second_device(account: Account) -> None:
+    rows.a_device(account, device_id="machine", registration_id="one")
+    rows.a_device(account, device_id="machine", registration_id="one")
+
+
+def strange_outcome(account: Account) -> None:
+    rows.a_dispatch(account, outcome="lost")
+
+
+def second_grant(account: Account) -> None:
+    group = Group.objects.create(name="Desk")
+    Grant.objects.create(group=group, account=account)
+    Grant.objects.create(group=group, account=account)
+
+
+def second_grant_for_all(account: Account) -> None:
+    group = Group.objects.create(name="Desk")
+    Grant.objects.create(group=group)
+    Grant.objects.create(group=group)
+
+
+def second_heartbeat(account: Account) -> None:
+    Heartbeat.objects.create(role=Heartbeat.Role.BEAT, instance="host 1", seen_at=NOW)
+    Heartbeat.objects.create(role=Heartbeat.Role.BEAT, instance="host 1", seen_at=NOW)
+
+
+def pause(account: Account, act: str) -> Pause:
+    return Pause.objects.create(account=account, act=act, since=NOW, until=NOW + timedelta(minutes=1), words="Away.")
+
+
+def second_pause(account: Account) -> None:
+    pause(account, Pause.Act.LIST)
+    pause(account, Pause.Act.LIST)
+
+
+def strange_act(account: Account) -> None:
+    pause(account, "dance")
+
+
+VIOLATIONS: dict[str, Callable[[Account], None]] = {
+    "account_once_per_upstream": second_account,
+    "credential_key_has_email": key_without_email,
+    "device_once_a_registration": second_device,
+    "dispatch_outcome_known": strange_outcome,
+    "grant_once_an_account": second_grant,
+    "grant_once_for_all_accounts": second_grant_for_all,
+    "heartbeat_once_an_instance": second_heartbeat,
+    "pause_act_known": strange_act,
+    "pause_once_an_act": second_pause,
+}
+ELSEWHERE = {"command_", "artifact_", "event_"}  # in the files of their own
+RUNS = {"run_once_a_form"}
+
+
+@pytest.mark.parametrize("constraint", VIOLATIONS)
+def test_the_database_refuses(account: Account, constraint: str) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        VIOLATIONS[constraint](account)
+
+
+def test_a_second_submit_of_a_form_makes_no_second_run(run: Run) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        rows.a_run(run.account, run.asked_by, form_key=run.form_key)
+    rows.a_run(run.account, run.asked_by, form_key=uuid4())
+
+
+def test_every_constraint_has_a_test_that_violates_it() -> None:
+    ours = {c.name for model in apps.get_app_config("commands").get_models() for c in model._meta.constraints}
+    named = {name for name in ours if not name.startswith(tuple(ELSEWHERE))}
+    assert named == {*VIOLATIONS, *RUNS}
+
+
+@pytest.mark.parametrize("outcome", Dispatch.Outcome.values)
+def test_every_outcome_of_a_dispatch_is_taken(account: Account, outcome: str) -> None:
+    assert rows.a_dispatch(account, outcome=outcome).outcome == outcome
+
+
+@pytest.mark.parametrize("act", Pause.Act.values)
+def test_every_act_may_rest(account: Account, act: str) -> None:
+    assert pause(account, act).act == act
+
+
+def test_what_the_record_names_cannot_be_deleted(run: Run) -> None:
+    for named in (run.account, run.asked_by):
+        with pytest.raises(ProtectedError):
+            named.delete()
+
+
+def test_a_credential_in_use_cannot_be_deleted(account: Account) -> None:
+    assert account.credential is not None
+    with pytest.raises(ProtectedError):
+        account.credential.delete()
