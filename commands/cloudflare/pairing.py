@@ -1,5 +1,6 @@
 """Which answer of a POST belongs to which command that was asked for. Pure; it never guesses."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,8 +24,8 @@ def pair(asked: Sequence[NewCommand], created: Sequence[Created]) -> Pairing:
     another answer, is a stranger.
     """
     answers = list(dict.fromkeys(created))
-    ids = [answer.id for answer in answers]
-    usable = [answer for answer in answers if answer.id and ids.count(answer.id) == 1]
+    ids = Counter(answer.id for answer in answers)
+    usable = [answer for answer in answers if answer.id and ids[answer.id] == 1]
     pairs = _only_choices(asked, usable, exact=True)
     taken = dict(pairs)
     left = [answer for answer in usable if answer not in taken.values()]
@@ -44,8 +45,8 @@ def pair(asked: Sequence[NewCommand], created: Sequence[Created]) -> Pairing:
 def _only_choices(asked: Sequence[NewCommand], created: Sequence[Created], *, exact: bool) -> list[tuple[int, Created]]:
     """The pairs in which each side is the other's only candidate."""
     fits = [(i, j) for i, item in enumerate(asked) for j, answer in enumerate(created) if _fits(item, answer, exact)]
-    items, answers = [i for i, _ in fits], [j for _, j in fits]
-    return [(i, created[j]) for i, j in fits if items.count(i) == 1 and answers.count(j) == 1]
+    items, answers = Counter(i for i, _ in fits), Counter(j for _, j in fits)
+    return [(i, created[j]) for i, j in fits if items[i] == 1 and answers[j] == 1]
 
 
 def _fits(item: NewCommand, answer: Created, exact: bool) -> bool:

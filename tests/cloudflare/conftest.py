@@ -5,6 +5,7 @@ import ipaddress
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,21 @@ from tests.cloudflare.upstream import Act, Upstream
 
 ACCOUNT = "01a7362d577a6c3019a474fd6f485823"
 TOKEN = "tok-Sn3lZJTBX6kkg7Od-invented"
+# Ample, so that a busy machine fails no test; the tests that wait for a time-out name their own.
 LIMITS = Limits(
-    connect_timeout=0.3,
-    read_timeout=0.3,
-    deadline=2,
-    create_deadline=0.6,
-    download_deadline=2,
+    connect_timeout=10,
+    read_timeout=10,
+    deadline=20,
+    create_deadline=20,
+    download_deadline=20,
     tries=1,
     max_answer_bytes=100_000,
     max_artifact_bytes=300_000,
     max_pages=5,
 )
+IMPATIENT = replace(LIMITS, read_timeout=0.3)
+BRIEF = replace(LIMITS, deadline=0.6, create_deadline=0.6, download_deadline=0.6)
+RETRYING = replace(LIMITS, tries=3)
 
 type Serve = Callable[..., Upstream]
 type Connect = Callable[..., Client]

@@ -20,8 +20,8 @@ from commands.cloudflare.errors import (
     Unknown,
     Unreadable,
 )
-from commands.cloudflare.types import Call, Limits
-from tests.cloudflare.conftest import ACCOUNT, LIMITS, Connect, Serve
+from commands.cloudflare.types import Call
+from tests.cloudflare.conftest import ACCOUNT, BRIEF, IMPATIENT, LIMITS, RETRYING, Connect, Serve
 from tests.cloudflare.upstream import Act, Upstream, drip, hang, head, no, raw, reset, say, then_hang
 
 FILE = bytes(range(256)) * 800  # 204 800 bytes, several chunks
@@ -136,7 +136,7 @@ def test_a_part_of_a_part_says_where_it_was_cut(serve: Serve, connect: Connect) 
 def test_a_file_that_ends_early_is_never_complete(
     act: Act, kind: type[CloudflareError], serve: Serve, connect: Connect
 ) -> None:
-    with connect(serve(act)).download("c1", "c1.zip") as file, pytest.raises(Unknown) as caught:
+    with connect(serve(act), limits=IMPATIENT).download("c1", "c1.zip") as file, pytest.raises(Unknown) as caught:
         list(file.chunks())
     assert type(caught.value) is kind
 
@@ -191,12 +191,11 @@ def test_an_encoded_file_is_decoded_and_not_resumable(serve: Serve, connect: Con
 
 
 def test_a_dripping_file_ends_at_the_deadline(serve: Serve, connect: Connect) -> None:
-    limits = Limits(read_timeout=0.3, download_deadline=0.5, tries=1)
-    client = connect(serve(drip(head(200))), limits=limits)
+    client = connect(serve(drip(head(200))), limits=BRIEF)
     began = monotonic()
     with client.download("c1", "c1.zip") as file, pytest.raises(Overdue):
         list(file.chunks())
-    assert 0.45 < monotonic() - began < 1.2
+    assert 0.5 < monotonic() - began < 5
 
 
 def test_the_unpublished_address_is_asked_once_when_the_documented_one_has_nothing(
@@ -235,13 +234,13 @@ def test_a_file_that_neither_address_has_is_not_found(serve: Serve, connect: Con
 )
 def test_what_is_no_file_is_named(act: Act, kind: type[CloudflareError], serve: Serve, connect: Connect) -> None:
     with pytest.raises(kind) as caught:
-        fetched(connect(serve(act)))
+        fetched(connect(serve(act), limits=IMPATIENT))
     assert type(caught.value) is kind
 
 
 def test_a_download_is_opened_again_when_the_server_stumbles(serve: Serve, connect: Connect) -> None:
     upstream = serve(reset, say(b"", 503), say(FILE))
-    assert fetched(connect(upstream, limits=Limits(tries=3, backoff=0)))[1] == FILE
+    assert fetched(connect(upstream, limits=RETRYING))[1] == FILE
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from time import monotonic
 from urllib.parse import parse_qs, urlsplit
@@ -22,15 +23,12 @@ from commands.cloudflare.errors import (
     Unknown,
     Unreadable,
 )
-from commands.cloudflare.types import Call, Limits, ListedCommand, ListedDevice, Quota
-from tests.cloudflare.conftest import ACCOUNT, LIMITS, Connect, Serve
+from commands.cloudflare.types import Call, ListedCommand, ListedDevice, Quota
+from tests.cloudflare.conftest import ACCOUNT, BRIEF, LIMITS, RETRYING, Connect, Serve
 from tests.cloudflare.upstream import Act, Upstream, close, drip, hang, head, no, ok, raw, reset, say
 
 DATE = {"Date": "Sun, 22 Nov 2026 06:00:00 GMT"}
 EMPTY = say(ok({"commands": []}))
-RETRYING = Limits(
-    connect_timeout=0.3, read_timeout=0.3, deadline=3, tries=3, backoff=0.5, max_backoff=8, max_retry_after=10
-)
 
 
 def commands(*ids: str) -> Act:
@@ -260,7 +258,7 @@ def test_a_cut_encoding_is_truncated(serve: Serve, connect: Connect) -> None:
         connect(serve(say(gzip.compress(ROW)[:-9], headers={"Content-Encoding": "gzip"}))).list_commands(1)
 
 
-PASSING = [reset, close, say(b"", 500), say(b"", 503), say(b"", 408), raw(head(200) + b""), hang]
+PASSING = [reset, close, say(b"", 500), say(b"", 503), say(b"", 408), raw(head(200)), hang]
 
 
 @pytest.mark.parametrize("act", PASSING)
@@ -268,7 +266,8 @@ def test_a_get_is_tried_again_with_growing_pauses(act: Act, serve: Serve, connec
     calls: list[Call] = []
     pauses: list[float] = []
     upstream = serve(act, act, commands("a"))
-    client = connect(upstream, limits=RETRYING, sleep=pauses.append, permit=calls.append)
+    limits = replace(RETRYING, read_timeout=0.3 if act is hang else 10)
+    client = connect(upstream, limits=limits, sleep=pauses.append, permit=calls.append)
     assert client.list_commands(1).rows[0].id == "a"
     assert pauses == [0.25, 0.5]
     assert calls == [Call.LIST] * 3
@@ -324,13 +323,13 @@ def test_a_short_retry_after_is_waited_for(serve: Serve, connect: Connect) -> No
 def test_retry_after_is_read_in_both_forms(header: str, seconds: float | None, serve: Serve, connect: Connect) -> None:
     upstream = serve(say(no(), 429, {"Retry-After": header} | DATE))
     with pytest.raises(Throttled) as caught:
-        connect(upstream, limits=Limits(max_retry_after=-1)).quota()
+        connect(upstream, limits=replace(RETRYING, max_retry_after=-1)).quota()
     assert caught.value.retry_after == seconds
 
 
 def test_no_try_begins_when_its_pause_would_pass_the_deadline(serve: Serve, connect: Connect) -> None:
     upstream = serve(say(b"", 500))
-    limits = Limits(deadline=1, tries=9, backoff=100, max_backoff=100)
+    limits = replace(LIMITS, tries=9, backoff=100, max_backoff=100)
     with pytest.raises(Unknown):
         connect(upstream, limits=limits).quota()
     assert len(upstream.received) == 1
@@ -340,11 +339,11 @@ def test_no_try_begins_when_its_pause_would_pass_the_deadline(serve: Serve, conn
     "act", [drip(b"HTTP/1.1 200 OK\r\nX: "), drip(head(200)), drip(b"", b"HTTP/1.1 100 C\r\n\r\n")]
 )
 def test_a_dripping_server_does_not_hold_a_get_past_its_deadline(act: Act, serve: Serve, connect: Connect) -> None:
-    client = connect(serve(act), limits=Limits(read_timeout=0.3, deadline=0.5, tries=9, backoff=0.01))
+    client = connect(serve(act), limits=replace(BRIEF, tries=9, backoff=0.01))
     began = monotonic()
     with pytest.raises(Overdue):
         client.quota()
-    assert 0.45 < monotonic() - began < 1.2
+    assert 0.5 < monotonic() - began < 5
 
 
 def test_a_kept_connection_that_the_server_closed_costs_a_try_and_no_answer(serve: Serve, connect: Connect) -> None:
