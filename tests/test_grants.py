@@ -1,0 +1,228 @@
+"""The first groups and presets, which no later migration touches; and the version of everybody's rights."""
+
+from collections.abc import Callable
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.core.management import call_command
+from django.db.migrations.state import ProjectState
+from pytest_django import DjangoAssertNumQueries
+
+from commands import grants
+from commands.grants import GROUPS, PRESETS
+from commands.kinds import Kind, clean_options
+from commands.models import Grant, Preset, User
+from tests.people import make_account, make_person
+
+pytestmark = pytest.mark.django_db
+
+
+def migrate() -> None:
+    call_command("migrate", verbosity=0, stdout=StringIO())
+
+
+def test_a_new_portal_has_the_groups_with_their_grants() -> None:
+    granted = {
+        grant.group.name: {
+            right for right in ("run", "see", "see_contents", "export", "administer") if vars(grant)[right]
+        }
+        for grant in Grant.objects.filter(account=None).select_related("group")
+    }
+    assert granted == {name: set(rights) for name, rights in GROUPS.items()}
+
+
+def test_a_new_portal_has_the_presets_with_every_option_spelled_out() -> None:
+    presets = {preset.name: preset.options for preset in Preset.objects.order_by("position") if preset.active}
+    assert list(presets) == ["On the phone", "Long look", "Names and certificates", "Everything", "Look back"]
+    assert presets["Look back"] == {"warp-diag": {"test-all-routes": True}}
+    assert presets["On the phone"]["pcap"] == {
+        "time-limit-min": 2,
+        "max-file-size-mb": 50,
+        "packet-size-bytes": 160,
+    }
+    for options in presets.values():
+        assert all(clean_options(Kind(kind), given) == (given, {}) for kind, given in options.items())
+
+
+def test_migrating_again_changes_nothing() -> None:
+    before = [list(model.objects.order_by("pk").values()) for model in (Group, Grant, Preset)]
+    permissions = list(Group.permissions.through.objects.order_by("pk").values())
+    migrate()
+    assert [list(model.objects.order_by("pk").values()) for model in (Group, Grant, Preset)] == before
+    assert list(Group.permissions.through.objects.order_by("pk").values()) == permissions
+
+
+def delete_a_group() -> None:
+    Group.objects.get(name="auditor").delete()
+
+
+def rename_a_group() -> None:
+    Group.objects.filter(name="helpdesk").update(name="Service desk")
+
+
+def change_a_grant() -> None:
+    Grant.objects.filter(group__name="helpdesk").update(see_contents=False)
+
+
+def take_a_grant_away() -> None:
+    Grant.objects.get(group__name="manager").delete()
+
+
+def take_a_permission_away() -> None:
+    admins = Group.objects.get(name="admin")
+    admins.permissions.remove(admins.permissions.get(codename="add_user"))
+
+
+def change_a_preset() -> None:
+    Preset.objects.filter(name="Long look").update(active=False, options={})
+
+
+def delete_a_preset() -> None:
+    Preset.objects.get(name="Everything").delete()
+
+
+CHANGES = [
+    delete_a_group,
+    rename_a_group,
+    change_a_grant,
+    take_a_grant_away,
+    take_a_permission_away,
+    change_a_preset,
+    delete_a_preset,
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: str(change.__name__))
+def test_what_an_admin_changed_stays_so_after_a_migration(change: Callable[[], None]) -> None:
+    change()
+    models = (Group, Grant, Preset, Group.permissions.through)
+    before = [list(model._default_manager.order_by("pk").values()) for model in models]
+    migrate()
+    assert [list(model._default_manager.order_by("pk").values()) for model in models] == before
+
+
+def test_admins_may_do_in_the_admin_what_there_is_to_do_and_others_nothing() -> None:
+    admin = make_person("one", "admin")
+    for permission in ("commands.change_user", "commands.add_account", "auth.change_group", "commands.view_command"):
+        assert admin.has_perm(permission)
+    for group in set(GROUPS) - {"admin"}:
+        assert not make_person(f"of {group}", group).get_all_permissions()
+
+
+def test_admins_get_the_permissions_of_a_model_that_is_new() -> None:
+    """As after an update that brings a model: its permissions are not there yet."""
+    Permission.objects.filter(content_type__model="preset").delete()
+    migrate()
+    admins = Group.objects.get(name="admin")
+    assert admins.permissions.filter(content_type__model="preset").count() == 4
+
+
+def test_shipped_presets_and_groups_name_only_what_exists() -> None:
+    assert set(GROUPS) == {"helpdesk", "manager", "admin", "auditor"}
+    assert {kind for kinds in PRESETS.values() for kind in kinds} <= set(Kind)
+
+
+def version(person: User) -> int:
+    return User.objects.values_list("rights_version", flat=True).get(pk=person.pk)
+
+
+@pytest.fixture
+def member() -> User:
+    return make_person("member", "helpdesk")
+
+
+def helpdesk() -> Group:
+    return Group.objects.get(name="helpdesk")
+
+
+def grant() -> Grant:
+    return Grant.objects.get(group__name="helpdesk", account=None)
+
+
+def join_from_the_group(person: User) -> None:
+    Group.objects.get(name="manager").user_set.add(person)
+
+
+def leave_from_the_group(person: User) -> None:
+    helpdesk().user_set.remove(person)
+
+
+def save_grant(person: User) -> None:
+    granted = grant()
+    granted.export = True
+    granted.save(update_fields=["export"])
+
+
+def move_grant_away(person: User) -> None:
+    granted = grant()
+    granted.group = Group.objects.create(name="another")
+    granted.save(update_fields=["group"])
+
+
+def deactivate(person: User) -> None:
+    person.is_active = False
+    person.save(update_fields=["is_active"])
+
+
+def save_as_a_whole(person: User) -> None:
+    person.is_active = False
+    person.save()
+
+
+RAISING: dict[str, Callable[[User], object]] = {
+    "a group is added": lambda person: person.groups.add(Group.objects.get(name="manager")),
+    "a group is removed": lambda person: person.groups.remove(helpdesk()),
+    "groups are cleared": lambda person: person.groups.clear(),
+    "added from the group": join_from_the_group,
+    "removed from the group": leave_from_the_group,
+    "the group is emptied": lambda person: helpdesk().user_set.clear(),
+    "the group is deleted": lambda person: helpdesk().delete(),
+    "a grant is made": lambda person: Grant.objects.create(group=helpdesk(), account=make_account(), export=True),
+    "a grant is saved": save_grant,
+    "a grant goes to another group": move_grant_away,
+    "a grant is deleted": lambda person: grant().delete(),
+    "grants are deleted together": lambda person: Grant.objects.filter(group__name="helpdesk").delete(),
+    "deactivated": deactivate,
+    "saved as a whole": save_as_a_whole,
+}
+
+
+@pytest.mark.parametrize("change", RAISING)
+def test_the_version_of_the_rights_rises_when(member: User, change: str) -> None:
+    bystander = make_person("bystander", "auditor")
+    before, untouched = version(member), version(bystander)
+    RAISING[change](member)
+    assert version(member) > before
+    assert version(bystander) == untouched
+
+
+def test_saving_an_old_copy_never_takes_the_version_back(member: User) -> None:
+    old_copy = User.objects.get(pk=member.pk)
+    for _ in range(3):
+        save_grant(member)
+    before = version(member)
+    old_copy.first_name = "Meret"
+    old_copy.save()
+    assert version(member) == before + 1
+    assert old_copy.rights_version == before + 1
+
+
+def test_signing_in_leaves_the_version_alone(member: User) -> None:
+    before = version(member)
+    member.save(update_fields=["last_login"])
+    assert version(member) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_migrating_back_and_up_again_keeps_the_groups_as_they_are() -> None:
+    take_a_grant_away()
+    call_command("migrate", "commands", "0001", verbosity=0, stdout=StringIO())
+    migrate()
+    assert set(Group.objects.values_list("name", flat=True)) == set(GROUPS)
+    assert not Grant.objects.filter(group__name="manager").exists()
+
+
+def test_on_the_way_back_to_nothing_there_is_nothing_to_make(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    with django_assert_num_queries(0):
+        grants._after_migrating(using="default", apps=ProjectState().apps)
