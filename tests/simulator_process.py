@@ -9,13 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, Queue
-from threading import Thread
-from time import monotonic
+
+from tests.processes import ended, started
 
 ROOT = Path(__file__).resolve().parent.parent
 START_WITHIN = 30.0  # seconds; it takes less than one, but two cores may be busy
-STOP_WITHIN = 10.0
 
 
 @dataclass(frozen=True)
@@ -29,8 +27,8 @@ class SimulatorProcess:
     process: subprocess.Popen[str]
 
     def stop(self) -> int:
-        """Asks it to end, and kills it if it does not; the exit status. Harmless when it has ended."""
-        return _end(self.process)
+        """The exit status. It is also stopped at the end of `running_simulator`."""
+        return ended(self.process)
 
 
 @contextmanager
@@ -39,56 +37,23 @@ def running_simulator(
 ) -> Iterator[SimulatorProcess]:
     """At the default speed ten minutes take one second; the rate limit's window is then half a second."""
     words = [sys.executable, "-m", "simulator", "--port", "0", "--seed", str(seed), "--speed", str(speed)]
-    process = subprocess.Popen(
-        [*words, *extra_args], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    said: Queue[str] = Queue()
-    reader = Thread(target=_read, args=(process, said), daemon=True)
-    reader.start()
-    try:
-        base_url, account_id, token = _introduction(said)
+    introduction = _Introduction()
+    with started([*words, *extra_args], ready=introduction.hear, within=START_WITHIN, cwd=ROOT) as (process, said):
+        base_url, account_id, token = said
         control_url = base_url.removesuffix("/client/v4") + "/_sim"
         yield SimulatorProcess(base_url, control_url, account_id, token, process)
-    finally:
-        _end(process)
-        reader.join(STOP_WITHIN)
-        if process.stdout:
-            process.stdout.close()
 
 
-def _end(process: subprocess.Popen[str]) -> int:
-    process.terminate()
-    try:
-        return process.wait(STOP_WITHIN)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.wait()
+class _Introduction:
+    """The lines `simulator URL` and then `account ID token TOKEN`, of which the first counts."""
 
+    def __init__(self) -> None:
+        self._base_url = ""
 
-def _read(process: subprocess.Popen[str], said: Queue[str]) -> None:
-    """Reads for as long as it speaks, so that it never waits for a reader."""
-    assert process.stdout
-    for line in process.stdout:
-        said.put(line.strip())
-    said.put("")
-
-
-def _introduction(said: Queue[str]) -> tuple[str, str, str]:
-    """Base URL, account and token from the lines `simulator URL` and `account ID token TOKEN`."""
-    heard: list[str] = []
-    base_url = ""
-    until = monotonic() + START_WITHIN
-    while (left := until - monotonic()) > 0:
-        try:
-            line = said.get(timeout=left)
-        except Empty:
-            break
-        heard.append(line)
+    def hear(self, line: str) -> tuple[str, str, str] | None:
         match line.split():
-            case ["simulator", base_url]:
-                continue
-            case ["account", account_id, "token", token] if base_url:
-                return base_url, account_id, token
-            case []:
-                break
-    raise RuntimeError("The simulator did not start. It said:\n" + "\n".join(heard))
+            case ["simulator", address]:
+                self._base_url = address
+            case ["account", account_id, "token", token] if self._base_url:
+                return self._base_url, account_id, token
+        return None
