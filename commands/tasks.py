@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from commands.actions import collect as collecting
 from commands.actions import deliver as delivering
-from commands.actions import directory, heartbeats, listings, reconcile
+from commands.actions import directory, heartbeats, listings, queue, reconcile
 from commands.actions import sync as syncing
 from commands.models import Account, Heartbeat
 from dexportal.wake import wake
@@ -19,7 +19,7 @@ from dexportal.wake import wake
 @shared_task
 def deliver_due() -> None:
     """Wake one delivery for every account with something to send."""
-    for account_id in delivering.accounts_with_queued(now=timezone.now()):
+    for account_id in queue.accounts_with_queued(now=timezone.now()):
         wake(deliver_account, str(account_id))
 
 

@@ -112,7 +112,8 @@ ARTIFACT_URGENT = scaled(days=1)  # what Cloudflare deletes within this goes fir
 
 # Devices.
 DIRECTORY_LEASE = scaled(minutes=2)
-DIRECTORY_PASS = scaled(hours=1)  # a full pass is spread over it
+DIRECTORY_PASS = scaled(hours=1)  # a full pass is spread over it, a page a step
+DIRECTORY_STEP_MAX = scaled(minutes=5)  # the longest step: a small account is listed more often
 DEVICE_ASK_INTERVAL = scaled(minutes=1)  # one call a person somebody waits for
 DEVICE_FORGOTTEN_AFTER = scaled(days=90)
 

@@ -17,7 +17,7 @@ from commands.states import IN_FLIGHT, REMOTE, ArtifactStatus, Mover, Status
 def a_run(account: Account, person: User, /, **values: Any) -> Run:
     now = timezone.now()
     return Run.objects.create(
-        **{"id": new_id(now), "account": account, "asked_by": person, "asked_at": now, "options": {}}
+        **{"id": new_id(now), "account": account, "asked_by": person, "asked_at": now, "options": {}, "devices": 1}
         | {"form_key": uuid4(), **values}
     )
 

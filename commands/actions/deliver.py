@@ -1,4 +1,4 @@
-"""From `queued` to Cloudflare: claim, POST, record. Each POST is a Dispatch, and none is ever sent twice.
+"""From `queued` to Cloudflare: claim (`queue.py`), POST, record. Each POST is a Dispatch, and none is ever sent twice.
 
 The claim commits before a byte leaves, with a lease that outlives the POST's own deadline. The answer is recorded only
 for commands that still point to the dispatch, also when it comes late. What surely was not sent goes back to `queued`;
@@ -7,69 +7,33 @@ whatever may have landed becomes `uncertain`, and the listing decides (`sync.py`
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q
 
-from commands import kinds
-from commands.actions import budget, claims, upstream
+from commands.actions import budget, claims, directory, upstream
 from commands.actions.budget import NotNow
 from commands.actions.heard import Heard, further, hear, merge_imports, remote_status
 from commands.actions.moves import Change, change
+from commands.actions.queue import Claimed, claim
 from commands.actions.upstream import NoCredential
 from commands.audit import CLOUDFLARE, PORTAL, EventType
 from commands.cloudflare.errors import CloudflareError, NotSent, Refused, Rejected, SaidNo, Throttled
 from commands.cloudflare.pairing import pair
-from commands.cloudflare.types import CreateResult, NewCommand
-from commands.ids import new_id
-from commands.kinds import CAPTURES, Kind
+from commands.cloudflare.types import CreateResult
 from commands.models import Account, AccountSync, Command, Dispatch, Pause
 from commands.states import Status
 
 log = structlog.get_logger(__name__)
 
-CANDIDATES = 200  # looked at for one POST: enough to find 10 machines even where some have many commands waiting
-
 type Failure = CloudflareError | NotNow | NoCredential
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """What one POST carries, and when (monotonic seconds) its claim began."""
-
-    account: Account
-    dispatch: Dispatch
-    commands: tuple[Command, ...]
-    began: float
-
-    def items(self) -> list[NewCommand]:
-        legacy = self.account.dialect == Account.Dialect.LEGACY
-        return [
-            NewCommand(
-                device_id=command.device_id,
-                kind=command.kind,
-                user_email=command.email,
-                registration_id=command.registration_id,
-                options=kinds.on_the_wire(Kind(command.kind), command.options, legacy=legacy),
-            )
-            for command in self.commands
-        ]
-
-
-def accounts_with_queued(*, now: datetime) -> list[UUID]:
-    """Accounts with something to send that may be sent now."""
-    queued = Command.objects.filter(account=OuterRef("id"), status=Status.QUEUED, expires_at__gt=now)
-    ready = queued.filter(Q(not_before=None) | Q(not_before__lte=now))
-    return list(Account.objects.in_force().filter(Exists(ready)).order_by("id").values_list("id", flat=True))
 
 
 def deliver(account: Account, *, now: datetime) -> bool:
     """Send one POST of the account's queued commands; True if there was one to send."""
+    directory.renew_quota(account, now=now)
     claimed = claim(account, now=now)
     if claimed is None:
         return False
@@ -80,115 +44,6 @@ def deliver(account: Account, *, now: datetime) -> bool:
 
     claims.insist(write, until=claimed.began + settings.DISPATCH_LEASE.total_seconds())
     return True
-
-
-# --- Claim ---
-
-
-def claim(account: Account, *, now: datetime) -> Claimed | None:
-    """Take the next commands of one kind, one a machine, none of them busy; commits before anything is sent."""
-    began = time.monotonic()
-    with change(by=PORTAL, now=now) as changes:
-        clock = claims.database_now()
-        room = _room(account, clock)
-        chosen = _next_commands(account, clock, room) if room > 0 else []
-        if not chosen:
-            return None
-        dispatch = Dispatch.objects.create(
-            id=new_id(clock),
-            account=account,
-            kind=chosen[0].kind,
-            claimed_at=clock,
-            lease_until=clock + settings.DISPATCH_LEASE,
-        )
-        taken = set(_take(changes, [command.id for command in chosen], dispatch))
-        commands = tuple(command for command in chosen if command.id in taken)
-        if not commands:
-            dispatch.delete()
-            return None
-    return Claimed(account, dispatch, commands, began)
-
-
-def _room(account: Account, clock: datetime) -> int:
-    """How many commands may go into a POST now: pauses, POSTs under way, quota."""
-    if budget.resting(account, Pause.Act.CREATE, now=clock):
-        return 0
-    assert account.credential_id is not None
-    if budget.paused_credentials([account.credential_id], now=clock):
-        return 0
-    under_way = Dispatch.objects.filter(account=account, outcome=Dispatch.Outcome.OPEN, lease_until__gt=clock)
-    if under_way.count() >= settings.POSTS_AT_ONCE:
-        return 0
-    left = quota_left(AccountSync.objects.select_for_update().get(account=account), clock)
-    return settings.POST_DEVICES if left is None else min(settings.POST_DEVICES, left)
-
-
-def quota_left(sync: AccountSync, clock: datetime) -> int | None:
-    """Commands that Cloudflare still takes today; None where that is not known."""
-    if sync.quota_total is None or sync.quota_read_at is None:
-        return None
-    if sync.quota_reset_at is not None and sync.quota_reset_at <= clock:
-        return None
-    claimed_since = Command.objects.filter(
-        account_id=sync.account_id, dispatch__claimed_at__gte=sync.quota_read_at, started_elsewhere=False
-    ).count()
-    return max(0, sync.quota_total - (sync.quota_used or 0) - claimed_since)
-
-
-def _next_commands(account: Account, clock: datetime, room: int) -> list[Command]:
-    """The oldest command that may go, and others of its kind for other machines, as many as one POST takes."""
-    ready = list(_ready(account, clock).order_by("id")[:1])
-    if not ready:
-        return []
-    first = ready[0]
-    if first.alone or not first.listed:
-        return list(_ready(account, clock).filter(id=first.id).select_for_update(skip_locked=True, of=("self",)))
-    alike = _ready(account, clock).filter(kind=first.kind, alone=False, listed=True).order_by("id")
-    machines: dict[str, Command] = {}
-    for command in alike.select_for_update(skip_locked=True, of=("self",))[:CANDIDATES]:
-        machines.setdefault(command.device_id, command)
-        if len(machines) == room:
-            break
-    return list(machines.values())
-
-
-def _ready(account: Account, clock: datetime) -> QuerySet[Command]:
-    """Queued commands that may be sent now: in time, and nothing of ours or of others in their way on the machine."""
-    there = Command.objects.in_flight().filter(account=account, device_id=OuterRef("device_id"))
-    complete_at = AccountSync.objects.filter(account=account).values_list("complete_at", flat=True).first()
-    listed_since = Q(after_listing_at__lt=complete_at) if complete_at else Q(pk=None)
-    return (
-        Command.objects.filter(account=account, status=Status.QUEUED, expires_at__gt=clock)
-        .filter(Q(not_before=None) | Q(not_before__lte=clock))
-        .filter(Q(after_listing_at=None) | listed_since)
-        .exclude(Exists(there.filter(kind=OuterRef("kind"))))
-        .exclude(Q(platform="windows", kind__in=CAPTURES) & Exists(there.filter(kind__in=CAPTURES)))
-    )
-
-
-def _take(changes: Change, ids: Sequence[UUID], dispatch: Dispatch) -> list[UUID]:
-    """Move to `sending`; where a constraint says that a machine is busy after all, one by one without that one."""
-
-    def send(some: Sequence[UUID]) -> list[UUID]:
-        with transaction.atomic():
-            return changes.move(
-                some,
-                to=Status.SENDING,
-                values={"dispatch": dispatch, "not_before": None, "after_listing_at": None, "unlisted": 0},
-                data={"dispatch": str(dispatch.id)},
-            )
-
-    try:
-        return send(ids)
-    except IntegrityError:
-        pass
-    taken: list[UUID] = []
-    for id_ in ids:
-        try:
-            taken += send([id_])
-        except IntegrityError:
-            log.info("machine_busy", command=str(id_))
-    return taken
 
 
 # --- POST ---

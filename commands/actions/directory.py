@@ -10,12 +10,12 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q
 
-from commands.actions import budget, upstream
+from commands.actions import budget, claims, upstream
 from commands.actions.budget import NotNow
 from commands.actions.upstream import NoCredential
 from commands.cloudflare.client import Client
 from commands.cloudflare.errors import CloudflareError
-from commands.cloudflare.types import ListedDevice
+from commands.cloudflare.types import ListedDevice, Page
 from commands.models import Account, AccountSync, Device, Pause
 
 _TOLD = ("email", "name", "platform", "client_version", "connection", "eligible", "ineligible_reason", "seen_at")
@@ -27,32 +27,69 @@ def due_accounts(*, now: datetime) -> list[UUID]:
 
 
 def refresh(account: Account, *, now: datetime) -> int:
-    """One pass over the devices, and the quota; returns how many devices were listed. At most one worker at a time."""
+    """The next step through the devices, and the quota; returns how many devices were listed. One worker at a time.
+
+    An account that was never listed is listed whole; from then on one page a step, so that a pass is spread.
+    """
     due = Q(directory_due_at=None) | Q(directory_due_at__lte=now)
     syncs = AccountSync.objects.filter(account=account)
     if not syncs.filter(due).update(directory_due_at=now + settings.DIRECTORY_LEASE):
         return 0
+    sync = syncs.get()
     try:
         with upstream.client_for(account) as client:
-            read_quota(account, client, now=now)
-            listed = [device for page in client.iter_devices() for device in page.rows]
-    except NotNow as wait:
-        syncs.update(directory_due_at=wait.until)
-        return 0
-    except (CloudflareError, NoCredential) as failure:
-        until = upstream.rest_after(account, Pause.Act.DIRECTORY, failure, now=now)
+            read_quota(account, client)
+            pages = _next_pages(client, sync.directory_page)
+    except (CloudflareError, NoCredential, NotNow) as failure:
+        until = _rest(account, failure, now=now)
         syncs.update(directory_due_at=until)
         return 0
+    listed = [device for page in pages for device in page.rows]
     keep(account, listed, now=now)
-    syncs.update(directory_at=now, directory_due_at=now + settings.DIRECTORY_PASS)
+    at_end = pages[-1].short
+    known = pages[-1].number if at_end else max(sync.directory_pages, pages[-1].number)
+    step = min(settings.DIRECTORY_STEP_MAX, settings.DIRECTORY_PASS / known)
+    syncs.update(
+        directory_at=now,
+        directory_due_at=now + step,
+        directory_page=1 if at_end else pages[-1].number + 1,
+        directory_pages=known,
+    )
     budget.works(account, Pause.Act.DIRECTORY)
     return len(listed)
 
 
-def read_quota(account: Account, client: Client, *, now: datetime) -> None:
+def _next_pages(client: Client, page: int) -> list[Page[ListedDevice]]:
+    if page:
+        return [client.list_devices(page, settings.PAGE_SIZE)]
+    return list(client.iter_devices(per_page=settings.PAGE_SIZE))
+
+
+def _rest(account: Account, failure: CloudflareError | NoCredential | NotNow, *, now: datetime) -> datetime:
+    if isinstance(failure, NotNow):
+        return failure.until
+    return upstream.rest_after(account, Pause.Act.DIRECTORY, failure, now=now) or now + settings.PAUSE_MAX
+
+
+def renew_quota(account: Account, *, now: datetime) -> None:
+    """Before the first send of a new quota day: the old day's figures are read again, or else forgotten."""
+    clock = claims.database_now()
+    stale = AccountSync.objects.filter(account=account, quota_reset_at__lte=clock)
+    if not stale.update(quota_total=None, quota_used=None, quota_reset_at=None):
+        return
+    try:
+        with upstream.client_for(account) as client:
+            read_quota(account, client)
+    except (CloudflareError, NoCredential, NotNow) as failure:
+        _rest(account, failure, now=now)
+
+
+def read_quota(account: Account, client: Client) -> None:
+    """The time of the reading is the database's, as that of the claims which are counted since."""
+    began = claims.database_now()
     quota = client.quota()
     AccountSync.objects.filter(account=account).update(
-        quota_total=quota.total, quota_used=quota.used, quota_reset_at=quota.reset_at, quota_read_at=now
+        quota_total=quota.total, quota_used=quota.used, quota_reset_at=quota.reset_at, quota_read_at=began
     )
 
 

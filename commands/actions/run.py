@@ -68,6 +68,7 @@ def _make(  # noqa: PLR0917 - ask() names them
             asked_by=by,
             asked_at=now,
             options={kind.value: dict(chosen) for kind, chosen in options.items()},
+            devices=len(targets),
             ticket=ticket,
             reason=reason,
             form_key=form_key,

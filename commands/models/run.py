@@ -12,6 +12,7 @@ class Run(models.Model):
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="runs")
     asked_at = models.DateTimeField()
     options = models.JSONField(help_text="For each kind its options by their wire names.")
+    devices = models.PositiveIntegerField(help_text="How many it is for.")
     ticket = models.CharField(max_length=64, blank=True)
     reason = models.CharField(max_length=500, blank=True)
     form_key = models.UUIDField(help_text="The form's one-time key: a second submit of it makes no second run.")

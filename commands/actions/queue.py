@@ -1,0 +1,184 @@
+"""What goes to Cloudflare next: the claim of a POST's commands, and who comes first.
+
+Owns the choice and the lease of a Dispatch. Small runs go first, then one command of each run in turn, so that nobody
+waits behind a thousand devices. A claim takes one command a machine, none whose machine is busy, and the quota with it.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value, When, Window
+from django.db.models.functions import RowNumber
+
+from commands import kinds
+from commands.actions import budget, claims
+from commands.actions.moves import Change, change
+from commands.audit import PORTAL
+from commands.cloudflare.types import NewCommand
+from commands.ids import new_id
+from commands.kinds import CAPTURES, Kind
+from commands.models import Account, AccountSync, Command, Dispatch, Pause
+from commands.states import Status
+
+log = structlog.get_logger(__name__)
+
+SMALL_RUN = 3  # devices; such a run goes before larger ones
+CANDIDATES = 200  # looked at for one POST: enough to find 10 machines even where some have many commands waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What one POST carries, and when (monotonic seconds) its claim began."""
+
+    account: Account
+    dispatch: Dispatch
+    commands: tuple[Command, ...]
+    began: float
+
+    def items(self) -> list[NewCommand]:
+        legacy = self.account.dialect == Account.Dialect.LEGACY
+        return [
+            NewCommand(
+                device_id=command.device_id,
+                kind=command.kind,
+                user_email=command.email,
+                registration_id=command.registration_id,
+                options=kinds.on_the_wire(Kind(command.kind), command.options, legacy=legacy),
+            )
+            for command in self.commands
+        ]
+
+
+def accounts_with_queued(*, now: datetime) -> list[UUID]:
+    """Accounts with something to send that may be sent now."""
+    queued = Command.objects.filter(account=OuterRef("id"), status=Status.QUEUED, expires_at__gt=now)
+    ready = queued.filter(Q(not_before=None) | Q(not_before__lte=now))
+    return list(Account.objects.in_force().filter(Exists(ready)).order_by("id").values_list("id", flat=True))
+
+
+def claim(account: Account, *, now: datetime) -> Claimed | None:
+    """Take the next commands of one kind, one a machine, none of them busy; commits before anything is sent."""
+    began = time.monotonic()
+    with change(by=PORTAL, now=now) as changes:
+        clock = claims.database_now()
+        room = _room(account, clock)
+        chosen = _next_commands(account, clock, room) if room > 0 else []
+        if not chosen:
+            return None
+        dispatch = Dispatch.objects.create(
+            id=new_id(clock),
+            account=account,
+            kind=chosen[0].kind,
+            claimed_at=clock,
+            lease_until=clock + settings.DISPATCH_LEASE,
+        )
+        taken = set(_take(changes, [command.id for command in chosen], dispatch))
+        commands = tuple(command for command in chosen if command.id in taken)
+        if not commands:
+            dispatch.delete()
+            return None
+    return Claimed(account, dispatch, commands, began)
+
+
+def _room(account: Account, clock: datetime) -> int:
+    """How many commands may go into a POST now: pauses, POSTs under way, quota."""
+    if budget.resting(account, Pause.Act.CREATE, now=clock):
+        return 0
+    assert account.credential_id is not None
+    if budget.paused_credentials([account.credential_id], now=clock):
+        return 0
+    under_way = Dispatch.objects.filter(account=account, outcome=Dispatch.Outcome.OPEN, lease_until__gt=clock)
+    if under_way.count() >= settings.POSTS_AT_ONCE:
+        return 0
+    left = quota_left(AccountSync.objects.select_for_update().get(account=account), clock)
+    return settings.POST_DEVICES if left is None else min(settings.POST_DEVICES, left)
+
+
+def quota_left(sync: AccountSync, clock: datetime) -> int | None:
+    """Commands that Cloudflare still takes today; None where that is not known."""
+    if sync.quota_total is None or sync.quota_read_at is None:
+        return None
+    if sync.quota_reset_at is not None and sync.quota_reset_at <= clock:
+        return None
+    claimed_since = Command.objects.filter(
+        account_id=sync.account_id, dispatch__claimed_at__gte=sync.quota_read_at, started_elsewhere=False
+    ).count()
+    return max(0, sync.quota_total - (sync.quota_used or 0) - claimed_since)
+
+
+def _next_commands(account: Account, clock: datetime, room: int) -> list[Command]:
+    """The command whose turn it is, and those of its kind for other machines, as many as one POST takes."""
+    ready = _in_turn(_ready(account, clock))
+    first = ready.values("id", "kind", "alone", "listed").first()
+    if first is None:
+        return []
+    if first["alone"] or not first["listed"]:
+        return list(_locked([first["id"]]))
+    alike = ready.filter(kind=first["kind"], alone=False, listed=True).values_list("device_id", "id")
+    machines: dict[str, UUID] = {}
+    for device_id, id_ in alike[:CANDIDATES]:
+        machines.setdefault(device_id, id_)
+        if len(machines) == room:
+            break
+    return list(_locked(list(machines.values())))
+
+
+def _in_turn(ready: QuerySet[Command]) -> QuerySet[Command]:
+    """Small runs first, then the first command of every run, the second of every run, ...: the oldest run first."""
+    return ready.annotate(
+        large=Case(When(run__devices__lte=SMALL_RUN, then=Value(0)), default=Value(1), output_field=IntegerField()),
+        turn=Window(RowNumber(), partition_by=F("run_id"), order_by=F("id").asc()),
+    ).order_by("large", "turn", "id")
+
+
+def _locked(ids: Sequence[UUID]) -> QuerySet[Command]:
+    return (
+        Command.objects.filter(id__in=ids, status=Status.QUEUED)
+        .select_for_update(skip_locked=True, of=("self",))
+        .order_by("id")
+    )
+
+
+def _ready(account: Account, clock: datetime) -> QuerySet[Command]:
+    """Queued commands that may be sent now: in time, and nothing of ours or of others in their way on the machine."""
+    there = Command.objects.in_flight().filter(account=account, device_id=OuterRef("device_id"))
+    complete_at = AccountSync.objects.filter(account=account).values_list("complete_at", flat=True).first()
+    listed_since = Q(after_listing_at__lt=complete_at) if complete_at else Q(pk=None)
+    return (
+        Command.objects.filter(account=account, status=Status.QUEUED, expires_at__gt=clock)
+        .filter(Q(not_before=None) | Q(not_before__lte=clock))
+        .filter(Q(after_listing_at=None) | listed_since)
+        .exclude(Exists(there.filter(kind=OuterRef("kind"))))
+        .exclude(Q(platform="windows", kind__in=CAPTURES) & Exists(there.filter(kind__in=CAPTURES)))
+    )
+
+
+def _take(changes: Change, ids: Sequence[UUID], dispatch: Dispatch) -> list[UUID]:
+    """Move to `sending`; where a constraint says that a machine is busy after all, one by one without that one."""
+
+    def send(some: Sequence[UUID]) -> list[UUID]:
+        with transaction.atomic():
+            return changes.move(
+                some,
+                to=Status.SENDING,
+                values={"dispatch": dispatch, "not_before": None, "after_listing_at": None, "unlisted": 0},
+                data={"dispatch": str(dispatch.id)},
+            )
+
+    try:
+        return send(ids)
+    except IntegrityError:
+        pass
+    taken: list[UUID] = []
+    for id_ in ids:
+        try:
+            taken += send([id_])
+        except IntegrityError:
+            log.info("machine_busy", command=str(id_))
+    return taken
