@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from itertools import islice
 
 from aiohttp import web
 
@@ -33,7 +34,8 @@ def add_routes(app: web.Application, sim: Simulator) -> None:
 def _handler(sim: Simulator, control: Control) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
-            return web.json_response(await control(sim, request))
+            told = await asyncio.to_thread(json.dumps, await control(sim, request))
+            return web.Response(text=told, content_type="application/json")
         except (BadInputError, Refusal) as problem:
             return web.json_response({"error": str(problem)}, status=400)
 
@@ -49,30 +51,40 @@ async def _body(request: web.Request) -> dict[str, object]:
 
 
 async def _get_ledger(sim: Simulator, request: web.Request) -> object:
-    since, limit, account = _ledger_query(request)
-    now = sim.clock.now()
-    commands = [
-        command
-        for command in sim.ledger.commands()
-        if command.created_at >= since and account in {"", command.device.account_id}
-    ]
-    posts = [
-        post for post in sim.ledger.posts.values() if post.received_at >= since and account in {"", post.account_id}
-    ]
-    return {
-        "commands": [_command(command, now) for command in commands[:limit]],
-        "posts": [_post(post) for post in posts[:limit]],
-    }
+    wanted = _ledger_query(request)
+    commands, posts = list(sim.ledger.commands()), list(sim.ledger.posts.values())
+    return await asyncio.to_thread(_tell, wanted, commands, posts, sim.clock.now())
 
 
-def _ledger_query(request: web.Request) -> tuple[float, int | None, str]:
-    """(since, limit, account); everything where nothing is asked."""
+@dataclass(frozen=True, slots=True)
+class _LedgerQuery:
+    """Everything where nothing is asked."""
+
+    since: float
+    limit: int | None
+    account: str
+
+
+def _ledger_query(request: web.Request) -> _LedgerQuery:
     try:
         since = parse_rfc3339(request.query["since"]) if "since" in request.query else 0.0
-        limit = int(request.query["limit"]) if "limit" in request.query else None
+        limit = abs(int(request.query["limit"])) if "limit" in request.query else None
     except ValueError as problem:
         raise BadInputError(f"since or limit: {problem}") from None
-    return since, limit, request.query.get("account", "")
+    return _LedgerQuery(since, limit, request.query.get("account", ""))
+
+
+def _tell(wanted: _LedgerQuery, commands: list[Command], posts: list[Post], now: float) -> dict[str, object]:
+    """In a thread of its own: a large ledger takes seconds."""
+    rows = (
+        _command(command, now)
+        for command in commands
+        if command.created_at >= wanted.since and wanted.account in {"", command.device.account_id}
+    )
+    entries = (
+        _post(post) for post in posts if post.received_at >= wanted.since and wanted.account in {"", post.account_id}
+    )
+    return {"commands": list(islice(rows, wanted.limit)), "posts": list(islice(entries, wanted.limit))}
 
 
 def _command(command: Command, now: float) -> dict[str, object]:
@@ -193,3 +205,4 @@ _CONTROLS: tuple[tuple[str, str, Control], ...] = (
     ("POST", "load", _load),
     ("GET", "world", _get_world),
 )
+PATHS = tuple(sorted({f"/_sim/{path}" for _, path, _ in _CONTROLS}))

@@ -10,42 +10,46 @@ from random import Random
 from simulator.calls import CALL_NAMES, Call
 from simulator.typed import BadInputError, as_list, as_object, as_whole, overlay
 
-# kind -> what it does; `docs/simulator.md` has the parameters.
-EFFECTS: dict[str, str] = {
-    "latency": "the request waits before anything happens",
-    "hang": "no answer, before or after the call was carried out",
-    "reset": "the connection is reset (RST), before or after",
-    "accepted_late": "the call is carried out only later, whatever the client does meanwhile",
-    "error": "an HTTP error, before or after",
-    "throttle": "429 with Retry-After",
-    "success_false": "HTTP 200 that says success: false, before or after",
-    "redirect": "3xx to another address",
-    "foreign_twin": "somebody else starts the same on the same device in the same second",
-    "listing_lag": "younger commands are not listed yet",
-    "missing_rows": "rows are left out",
-    "repeated_rows": "rows come twice",
-    "reordered_rows": "rows come in any order",
-    "status_back": "a status that was already passed",
-    "unknown_status": "a status that nobody documented",
-    "created_date_absent": "no created_date",
-    "created_date_skewed": "created_date is off",
-    "registration_absent": "no registration",
-    "field_absent": "some other field is absent",
-    "item_missing": "created items are missing from the POST's answer",
-    "filename_url": "filename is an absolute URL",
-    "null_result": "result is null",
-    "odd_analysis": "the analysis is JSON of an unexpected shape",
-    "truncated_json": "the body ends early, the length says so",
-    "invalid_json": "the body is not JSON",
-    "html_body": "an HTML page",
-    "date_off": "the Date header is off",
-    "gzip": "the body comes gzip-encoded, without ranges",
-    "no_etag": "no ETag",
-    "weak_etag": "a weak ETag",
-    "cut_short": "the connection closes in the middle of the body",
-    "drip": "the body comes in small pieces",
-    "wrong_length": "Content-Length lies",
-}
+# `docs/simulator.md` says what each does and which parameters it has.
+EFFECTS = (
+    # carried out at another time, or not answered
+    "latency",
+    "hang",
+    "reset",
+    "accepted_late",
+    "error",
+    "throttle",
+    "success_false",
+    "redirect",
+    # by somebody else
+    "foreign_twin",
+    # what an answer says
+    "listing_lag",
+    "missing_rows",
+    "repeated_rows",
+    "reordered_rows",
+    "status_back",
+    "unknown_status",
+    "created_date_absent",
+    "created_date_skewed",
+    "registration_absent",
+    "field_absent",
+    "item_missing",
+    "filename_url",
+    "null_result",
+    "odd_analysis",
+    # bytes and headers
+    "truncated_json",
+    "invalid_json",
+    "html_body",
+    "date_off",
+    "gzip",
+    "no_etag",
+    "weak_etag",
+    "cut_short",
+    "drip",
+    "wrong_length",
+)
 
 
 @dataclass(frozen=True, slots=True)

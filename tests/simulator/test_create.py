@@ -173,3 +173,25 @@ def quota_of(world: Running) -> dict[str, Any]:
     reply: Reply = world.call("GET", f"{DEX}/commands/quota")
     result: dict[str, Any] = reply.result
     return result
+
+
+def test_the_ceilings_can_be_lifted(world: Running) -> None:
+    world.control("PUT", "config", {"enforce_ceilings": False})
+    assert world.create(item(world.devices()[0], args={"time-limit-min": 60})).status == 200
+
+
+def test_a_diag_may_count_as_a_capture_on_windows(world: Running) -> None:
+    world.control("PUT", "config", {"windows_captures": ["pcap", "warp-diag"]})
+    windows = next(row for row in world.devices() if row["platform"] == "windows")
+    rows = world.create(item(windows), item(windows, "warp-diag")).result["commands"]
+    assert [row["status"] for row in rows] == ["PENDING_EXEC", "FAILED"]
+
+
+def test_item_by_item_the_quota_takes_what_fits(world: Running) -> None:
+    account = world.control("GET", "config")["accounts"][0]
+    world.control("PUT", "config", {"rejection": "item", "accounts": [account | {"quota": 1}], "quota_status": 403})
+    one, two = world.devices()[:2]
+    reply = world.create(item(one), item(two))
+    assert [row["device_id"] for row in reply.result["commands"]] == [one["deviceId"]]
+    assert reply.json["messages"][0]["code"] == 1007
+    assert world.create(item(two)).status == 403
