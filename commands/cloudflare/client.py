@@ -50,6 +50,7 @@ class Client:
         dialect: Dialect = Dialect.AUTO,
         limits: Limits | None = None,
         permit: Callable[[Call], None] | None = None,
+        user_agent: str = "dexportal",
         sleep: Callable[[float], None] = time.sleep,
         random: Callable[[], float] = _RANDOM,
     ) -> None:
@@ -60,7 +61,7 @@ class Client:
         self._limits = limits or Limits()
         self._permit = permit
         self._auth = auth
-        self._transport = Transport(auth, self._limits)
+        self._transport = Transport(auth, self._limits, user_agent)
         self._retries = Retries(self._limits, sleep, random)
 
     def __enter__(self) -> Self:

@@ -9,7 +9,6 @@ import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.client import IncompleteRead
-from importlib.metadata import PackageNotFoundError, version
 from time import monotonic
 
 from requests import Request, Response, Session
@@ -69,9 +68,10 @@ class Answer:
 class Transport:
     """Sends requests for one credential. GETs share connections, a POST takes a fresh one of its own."""
 
-    def __init__(self, auth: Auth, limits: Limits) -> None:
+    def __init__(self, auth: Auth, limits: Limits, user_agent: str) -> None:
         self._auth = auth
         self._limits = limits
+        self._user_agent = user_agent
         self._session = Session()  # its environment (proxies, CA bundle); never its redirects or cookies
         self._session.headers.clear()
         self._shared = WatchedAdapter()
@@ -102,7 +102,7 @@ class Transport:
                     url=ask.url,
                     params=ask.params,
                     data=ask.body,
-                    headers={"User-Agent": f"dexportal/{_version()}", **(ask.headers or {})},
+                    headers={"User-Agent": self._user_agent, "Accept": "*/*", **(ask.headers or {})},
                     auth=self._auth,
                 )
             )
@@ -120,13 +120,6 @@ class Transport:
         except Exception as error:
             # Whatever it is, the one question is whether something may have left.
             return _meaning(ask.call, attempt, error)
-
-
-def _version() -> str:
-    try:
-        return version("dexportal")
-    except PackageNotFoundError:  # run from a checkout that was not installed
-        return "0"
 
 
 def _meaning(call: Call, attempt: Attempt, error: Exception) -> CloudflareError:

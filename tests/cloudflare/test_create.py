@@ -23,12 +23,12 @@ def sent(upstream: Upstream) -> object:
 
 def test_the_current_dialect_says_type_and_args(serve: Serve, connect: Connect) -> None:
     upstream = serve(say(EMPTY))
-    result = connect(upstream).create([PCAP, DIAG, BARE])
+    result = connect(upstream, user_agent="dexportal/1.2").create([PCAP, DIAG, BARE])
     assert result.dialect is Dialect.CURRENT
     request = upstream.received[0]
     assert (request.method, request.target) == ("POST", f"/client/v4/accounts/{ACCOUNT}/dex/commands")
     assert request.headers["content-type"] == "application/json"
-    assert request.headers["user-agent"].startswith("dexportal/")
+    assert request.headers["user-agent"] == "dexportal/1.2"
     assert sent(upstream) == {
         "commands": [
             {

@@ -111,6 +111,13 @@ def test_without_a_strong_tag_nothing_is_continued(etag: str, serve: Serve, conn
     assert "range" not in upstream.received[0].headers
 
 
+def test_another_rejection_of_a_part_is_not_taken_for_a_shorter_file(serve: Serve, connect: Connect) -> None:
+    upstream = serve(say(no(), 400))
+    with pytest.raises(Rejected):
+        fetched(connect(upstream), offset=1000, etag='"v1"')
+    assert len(upstream.received) == 1
+
+
 def test_a_part_of_a_part_says_where_it_was_cut(serve: Serve, connect: Connect) -> None:
     upstream = serve(part(1000, end=5000))
     got = bytearray()

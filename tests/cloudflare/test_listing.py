@@ -1,9 +1,13 @@
 """Pages of commands and devices, the quota and the analysis; what is tried again, and what ends."""
 
 import gzip
+import socket
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from threading import Thread, Timer
+from threading import enumerate as enumerate_threads
 from time import monotonic
 from urllib.parse import parse_qs, urlsplit
 
@@ -359,6 +363,39 @@ def test_an_answer_that_goes_on_after_its_length_does_not_poison_the_next(serve:
     client = connect(upstream, limits=RETRYING)
     assert client.list_commands(1).rows[0].id == "a"
     assert client.list_commands(1).rows[0].id == "b"
+
+
+def test_one_client_serves_many_threads(serve: Serve, connect: Connect) -> None:
+    upstream = serve(commands("a"))
+    client = connect(upstream)
+    with ThreadPoolExecutor(8) as pool:
+        pages = list(pool.map(client.list_commands, range(1, 41)))
+    assert {page.rows[0].id for page in pages} == {"a"}
+    assert sorted(query(upstream, index)["page"][0] for index in range(40)) == sorted(map(str, range(1, 41)))
+
+
+def test_no_watch_outlives_its_call(serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = watches()
+    upstream = serve(commands("a"), say(no(), 400), reset, say(b"no json"))
+    client = connect(upstream)
+    client.list_commands(1)
+    for _ in range(3):
+        with pytest.raises(CloudflareError):
+            client.list_commands(1)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(socket, "getaddrinfo", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        connect(upstream).list_commands(1)
+    for watch in watches() - before:
+        watch.join(5)  # a cancelled one ends at once, the deadline is further away
+        assert not watch.is_alive()
+
+
+def watches() -> set[Thread]:
+    return {thread for thread in enumerate_threads() if isinstance(thread, Timer)}
 
 
 def test_a_client_that_nobody_answers_tries_and_says_not_sent(connect: Connect) -> None:
