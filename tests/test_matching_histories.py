@@ -1,5 +1,6 @@
 """Matching against generated histories: what holds in any of them, and what in a calm one."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given, settings
@@ -24,6 +25,7 @@ from tests.matching_world import (
 
 FLAWS = ("lose", "repeat", "shuffle", "go back", "strange word", "no registration", "no email", "no date")
 HONEST = Listing(complete=True, seed=0, lag=0, spoil=frozenset())
+SPOILED = replace(HONEST, spoil=frozenset(FLAWS))
 
 places = st.tuples(st.sampled_from(["laptop", "desktop"]), st.sampled_from([Kind.PCAP, Kind.WARP_DIAG]))
 skews = st.integers(-MOST_SKEW, MOST_SKEW)
@@ -49,11 +51,14 @@ offsets = st.integers(-600, 600).map(lambda seconds: timedelta(seconds=seconds))
 
 
 def _lived(calm: bool, offset: timedelta, history: list[Happening]) -> World:
-    """A world after this history and after enough honest listings for everything to come to rest."""
+    """A world after this history and after enough listings for everything to come to rest, not all honest."""
     world = World(calm, offset)
     for happening in history:
         world.live(happening)
-    for _ in range(5):
+    for seed in range(12):
+        world.list(replace(SPOILED, seed=seed, complete=seed % 2 == 0))
+        world.wait(int(IMPORT_AGE.total_seconds()) // 6)
+    for _ in range(3):
         world.wait(int(IMPORT_AGE.total_seconds()) // 2)
         world.list(HONEST)
     return world
