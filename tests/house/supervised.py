@@ -1,0 +1,103 @@
+"""A supervisor in a process of its own, with small shell programs as children: signals need a real process.
+
+`python -m tests.house.supervised` is that process; `Supervised` is how tests start it, listen to it and signal it.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from queue import Empty, Queue
+from time import monotonic
+
+from dexportal.supervisor import Patience, Program, Supervisor
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+WITHIN = 20.0  # seconds; all of this takes a fraction of one on an idle machine
+
+
+class Supervised:
+    def __init__(self, words: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, *words],
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.heard: list[str] = []
+        self._lines: Queue[str | None] = Queue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self.process.stdout
+        with self.process.stdout as lines:
+            for line in lines:
+                self._lines.put(line.rstrip())
+        self._lines.put(None)
+
+    def expect(self, pattern: str, within: float = WITHIN) -> re.Match[str]:
+        """The first line from here on in which the pattern is found."""
+        until = monotonic() + within
+        while (line := self._next(until)) is not None:
+            if match := re.search(pattern, line):
+                return match
+        raise AssertionError(f"nothing like {pattern!r} in:\n" + "\n".join(self.heard))
+
+    def _next(self, until: float) -> str | None:
+        try:
+            line = self._lines.get(timeout=max(0.0, until - monotonic()))
+        except Empty:
+            return None
+        if line is not None:
+            self.heard.append(line)
+        return line
+
+    def end(self, within: float = WITHIN) -> int:
+        """Waits for its end and takes the rest of what it said; the exit status."""
+        status = self.process.wait(within)
+        until = monotonic() + within
+        while self._next(until) is not None:
+            pass
+        return status
+
+    def send(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+
+def supervised(programs: Mapping[str, str], patience: Mapping[str, float] | None = None) -> Supervised:
+    """`programs`: names and shell scripts, in the order in which they start."""
+    return Supervised(["-m", "tests.house.supervised", json.dumps([dict(programs), dict(patience or {})])])
+
+
+def is_gone(pid: int, within: float = WITHIN) -> bool:
+    until = monotonic() + within
+    pause = threading.Event()
+    while monotonic() < until:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        pause.wait(0.02)
+    return False
+
+
+def main(order: str) -> int:
+    programs, patience = json.loads(order)
+    supervisor = Supervisor(ROOT, os.environ, Patience(**{"restart_after": 0.01, "stop": 10.0, **patience}))
+    supervisor.listen()
+    supervisor.start([Program(name, ["sh", "-c", script]) for name, script in programs.items()])
+    try:
+        return supervisor.run(lambda: True)
+    finally:
+        supervisor.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,79 @@
+"""`python -m dexportal.run`: what it refuses to start with, and one whole start and stop of the real portal."""
+
+import re
+import signal
+import socket
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+
+from dexportal.run import free_port
+from tests.house.supervised import Supervised
+
+PROGRAMS = {"simulator", "talk", "fetch", "beat", "web"}
+
+
+@contextmanager
+def portal(**environment: str) -> Iterator[Supervised]:
+    running = Supervised(["-m", "dexportal.run"], environment)
+    try:
+        yield running
+    finally:
+        running.process.terminate()
+        running.process.wait(30)
+
+
+def test_a_port_in_use_is_one_clear_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        with portal(PORT=port, VAR_DIR=str(tmp_path)) as refused:
+            assert refused.end() == 1
+    assert len(refused.heard) == 1
+    assert f"Port {port} of 127.0.0.1 cannot be used (Address already in use)" in refused.heard[0]
+
+
+def test_a_var_folder_that_cannot_be_written_is_one_clear_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    folder = tmp_path / "file" / "var"
+    with portal(PORT=str(free_port()), VAR_DIR=str(folder)) as refused:
+        assert refused.end() == 1
+    assert len(refused.heard) == 1
+    assert f"{folder} cannot be written to" in refused.heard[0]
+
+
+def test_a_port_that_is_no_number_is_one_clear_sentence(tmp_path: Path) -> None:
+    with portal(PORT="eight thousand", VAR_DIR=str(tmp_path)) as refused:
+        assert refused.end() == 1
+    assert len(refused.heard) == 1
+    assert "PORT must be a whole number" in refused.heard[0]
+
+
+def test_the_whole_portal_starts_says_how_to_sign_in_and_stops_within_20_seconds(tmp_path: Path) -> None:
+    port = free_port()
+    environment = {"PORT": str(port), "VAR_DIR": str(tmp_path), "DEXPORTAL_DEMO_PASSWORD": "a-password-of-this-test"}
+    with portal(**environment) as running:
+        running.expect("Sign in as: helpdesk", within=90)
+        running.expect("a-password-of-this-test")
+        running.expect(f"The portal is at http://127.0.0.1:{port}")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/accounts/login/", timeout=20) as page:
+            assert page.status == 200
+        running.expect(r"simulator +\| simulator http://127.0.0.1:\d+/client/v4")
+        running.expect("celery@|ready", within=30)
+        begun = monotonic()
+        running.send(signal.SIGTERM)
+        assert running.end(within=30) == 0
+        assert monotonic() - begun < 20
+    assert processes_of(tmp_path) == []
+    names = {match[1] for line in running.heard if (match := re.match(r"(\w+) *\|", line))}
+    assert names - {"dexportal"} <= PROGRAMS
+
+
+def processes_of(var: Path) -> list[str]:
+    """Every process whose environment names this folder."""
+    table = subprocess.run(["ps", "axeww", "-o", "pid,command"], capture_output=True, text=True, check=True).stdout
+    return [line for line in table.splitlines() if f"VAR_DIR={var}" in line]
