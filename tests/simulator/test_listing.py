@@ -130,3 +130,12 @@ def test_search_finds_by_name_and_by_email(world: Running) -> None:
         assert device["registrationId"] in {row["registrationId"] for row in found}
         assert all(text.lower() in (row["deviceName"].lower() + row["personEmail"]) for row in found)
     assert world.call("GET", f"{DEX}/commands/devices?page=1&per_page=50&search=zzz").result["devices"] == []
+
+
+def test_a_clock_that_was_set_back_does_not_disturb_the_order(world: Running) -> None:
+    device = world.devices()[0]
+    later = world.create(item(device, "warp-diag")).result["commands"][0]["id"]
+    world.control("PUT", "config", {"clock_offset": -3600})
+    earlier = world.create(item(device, "warp-diag")).result["commands"][0]["id"]
+    for query in ("", f"device_id={device['deviceId']}", "command_type=warp-diag"):
+        assert [row["id"] for row in world.rows(query)] == [later, earlier]
