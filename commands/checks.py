@@ -78,7 +78,7 @@ def check_production(app_configs: _Apps, **_options: Any) -> Iterator[CheckMessa
             hint="Remove DEBUG from the environment.",
             id="commands.E007",
         )
-    if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    if settings.SQLITE:
         yield Warning(
             "The database of this production portal is SQLite: one machine, and one writer at a time.",
             hint="Set DATABASE_URL to a PostgreSQL database.",
@@ -149,8 +149,7 @@ def check_credentials(
 @register(Tags.database)
 def check_portals(app_configs: _Apps, databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
     """Leases hold between processes that share a database; SQLite is shared by the processes of one machine only."""
-    sqlite = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
-    if not sqlite or not _has_table(databases, Heartbeat._meta.db_table):
+    if not settings.SQLITE or not _has_table(databases, Heartbeat._meta.db_table):
         return []
     lately = Heartbeat.objects.filter(seen_at__gt=timezone.now() - settings.HEARTBEAT_LATE)
     hosts = sorted({instance.partition(":")[0] for instance in lately.values_list("instance", flat=True)})

@@ -21,7 +21,7 @@ _NAMES = re.compile(
 )
 _SHAPES = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), r"\1 " + HIDDEN),
-    (re.compile(r"(?i)(x-auth-key|authorization|api_key|password|token)(['\"]?\s*[:=]\s*['\"]?)[^\s'\",;&}\[]{6,}"),
+    (re.compile(r"(?i)(x-auth-key|authorization|api_key|password|token)([\\'\"]*\s*[:=][\s\\'\"]*)[^\s\\'\",;&}\[]{6,}"),
      r"\1\2" + HIDDEN),
     (re.compile(r"(\w://[^\s/:@]*):[^\s/@]+@"), r"\1:" + HIDDEN + "@"),
     (re.compile(r"(/password/reset/key/)[^/\s\"']+"), r"\1" + HIDDEN),

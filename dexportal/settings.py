@@ -157,7 +157,8 @@ elif _given := env.text("DATABASE_URL"):
 else:
     VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
     _database = {"ENGINE": "django.db.backends.sqlite3", "NAME": VAR_DIR / "dexportal.sqlite3"}
-if _database["ENGINE"].endswith("sqlite3"):
+SQLITE = _database["ENGINE"].endswith("sqlite3")
+if SQLITE:
     _database |= {
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
@@ -257,8 +258,9 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = BASE_DIR / "static-built"
-WHITENOISE_USE_FINDERS = not PRODUCTION  # embedded: no collectstatic
+# Embedded, files are served from where they lie; production serves what collectstatic gathered.
+STATIC_ROOT = BASE_DIR / "static-built" if PRODUCTION else None
+WHITENOISE_USE_FINDERS = not PRODUCTION
 WHITENOISE_AUTOREFRESH = DEBUG
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

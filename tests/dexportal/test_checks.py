@@ -1,0 +1,133 @@
+"""Each system check: what it finds, under its id, and that it is silent where all is well."""
+
+from datetime import timedelta
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.checks import CheckMessage, Error, run_checks
+from django.utils import timezone
+from pytest_django import Settings
+
+from commands.checks import DEMO_PEOPLE
+from commands.models import Credential, Heartbeat, User
+from dexportal.upstream import Upstream
+
+pytestmark = pytest.mark.django_db  # Django's own checks ask the database what it can do
+
+REAL = Upstream("https://api.example.com", "https://api.example.com", False, "a" * 32, token="invented")
+
+
+@pytest.fixture
+def production(settings: Settings) -> Settings:
+    """A portal that no check has a word about."""
+    settings.PRODUCTION = True
+    settings.DEBUG = False
+    settings.PUBLIC_URL = "https://dex.example.com"
+    settings.TRUSTED_PROXIES = (ip_network("192.0.2.0/24"),)
+    settings.SECRET_KEY = "An-invented-key-that-is-long-enough-for-0-9-and-more-of-it"
+    settings.UPSTREAM = REAL
+    settings.SQLITE = False
+    return settings
+
+
+def found(*, database: bool = False) -> dict[str, CheckMessage]:
+    messages = run_checks(databases=["default"] if database else None)
+    ours = {message.id: message for message in messages if (message.id or "").startswith("commands.")}
+    assert all(message.hint for message in ours.values())
+    return {identity: message for identity, message in ours.items() if identity}
+
+
+def test_a_good_production_portal_hears_nothing(production: Settings) -> None:
+    assert found() == {}
+
+
+def test_the_embedded_portal_hears_nothing() -> None:
+    assert found() == {}
+
+
+@pytest.mark.parametrize("key", ["short", "a" * 60, "django-insecure-" + "abcdefghij" * 6])
+def test_a_weak_secret_key_stops_production(key: str, production: Settings) -> None:
+    production.SECRET_KEY = key
+    assert list(found()) == ["commands.E002"]
+
+
+def test_missing_credential_keys_are_told(production: Settings) -> None:
+    production.CREDENTIAL_KEYS = []
+    assert list(found()) == ["commands.E003"]
+
+
+def test_production_wants_cloudflare_and_not_the_simulator(production: Settings) -> None:
+    production.UPSTREAM = Upstream("simulator", "http://127.0.0.1:1", True, "a" * 32)
+    assert list(found()) == ["commands.E004"]
+
+
+def test_time_is_not_scaled_beside_a_real_upstream(settings: Settings) -> None:
+    settings.TIME_SCALE = 60.0
+    assert found() == {}
+    settings.UPSTREAM = REAL
+    assert list(found()) == ["commands.E005"]
+
+
+def test_a_storage_that_cannot_be_written_is_told(settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    entry = settings.STORAGES["artifacts"] | {"OPTIONS": {"location": tmp_path / "file" / "artifacts"}}
+    settings.STORAGES = settings.STORAGES | {"artifacts": entry}
+    assert list(found()) == ["commands.E006"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "identity"),
+    [
+        ("DEBUG", True, "commands.E007"),
+        ("TRUSTED_PROXIES", (), "commands.W003"),
+        ("TRUSTED_PROXIES", (ip_network("0.0.0.0/0"),), "commands.W004"),
+        ("PUBLIC_URL", "http://dex.example.com", "commands.W002"),
+    ],
+)
+def test_what_production_should_not_have_is_told(name: str, value: object, identity: str, production: Settings) -> None:
+    setattr(production, name, value)
+    assert list(found()) == [identity]
+
+
+def test_sqlite_in_production_is_a_warning(production: Settings) -> None:
+    production.SQLITE = True
+    assert list(found()) == ["commands.W001"]
+
+
+def test_demo_people_who_can_sign_in_beside_a_real_upstream_stop_the_portal(settings: Settings) -> None:
+    for name in DEMO_PEOPLE:
+        User.objects.create(username=name, password="md5$salt$hash")
+    assert found(database=True) == {}
+    settings.UPSTREAM = REAL
+    message = found(database=True)["commands.E001"]
+    assert isinstance(message, Error)
+    assert "admin, auditor, helpdesk, manager, outsider" in message.msg
+    User.objects.filter(username__in=("helpdesk", "manager", "admin")).update(is_active=False)
+    outsider = User.objects.get(username="outsider")
+    outsider.set_unusable_password()
+    outsider.save(update_fields=["password"])
+    assert "portal with a real upstream: auditor." in found(database=True)["commands.E001"].msg
+
+
+def test_a_credential_that_no_key_opens_is_named(settings: Settings) -> None:
+    Credential.objects.create(name="main", secret="invented-token")
+    Credential.objects.create(name="unfinished", secret="")
+    assert found(database=True) == {}
+    settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
+    message = found(database=True)["commands.W005"]
+    assert message.msg.endswith("credentials: main.")
+    assert "invented-token" not in str(message)
+
+
+def test_workers_of_two_machines_on_one_sqlite_database_are_told(settings: Settings) -> None:
+    now = timezone.now()
+    long_ago = now - settings.HEARTBEAT_LATE - timedelta(seconds=1)
+    settings.SQLITE = True
+    Heartbeat.objects.create(role="talk", instance="one:1", seen_at=now)
+    Heartbeat.objects.create(role="fetch", instance="one:2", seen_at=now)
+    Heartbeat.objects.create(role="talk", instance="gone:1", seen_at=long_ago)
+    assert found(database=True) == {}
+    Heartbeat.objects.create(role="talk", instance="two:1", seen_at=now)
+    assert "one, two" in found(database=True)["commands.E008"].msg

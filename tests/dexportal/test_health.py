@@ -1,0 +1,106 @@
+"""What a load balancer and an operator are told."""
+
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.core.files.storage import storages
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from commands.models import Heartbeat
+from dexportal.wake import quiet
+from tests.dexportal.portals import run
+
+
+@pytest.fixture(autouse=True)
+def _a_good_world(tmp_path: Path, settings: Settings) -> None:
+    quiet.end()
+    settings.BROKER_URL = "spool://localhost"
+    settings.BROKER_DIR = tmp_path / "broker"
+    artifacts = settings.STORAGES["artifacts"] | {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": tmp_path / "artifacts"},
+    }
+    settings.STORAGES = settings.STORAGES | {"artifacts": artifacts}
+
+
+def beats(*roles: str, age: timedelta = timedelta(0)) -> None:
+    seen_at = timezone.now() - age
+    Heartbeat.objects.bulk_create(Heartbeat(role=role, instance=f"here:{role}", seen_at=seen_at) for role in roles)
+
+
+def degraded(client: Client) -> list[str]:
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    names: list[str] = answer.json()["degraded"]
+    return names
+
+
+def test_a_process_that_is_up_says_so_without_asking_the_database(
+    client: Client, django_assert_num_queries: DjangoAssertNumQueries, db: None
+) -> None:
+    with django_assert_num_queries(0):
+        assert client.get("/healthz").json() == {"status": "ok"}
+
+
+@pytest.mark.django_db
+def test_a_portal_whose_parts_all_work_is_ready(client: Client) -> None:
+    beats("beat", "talk", "fetch")
+    assert client.get("/readyz").json() == {"status": "ok", "degraded": []}
+
+
+@pytest.mark.django_db
+def test_ready_costs_one_query_once_the_migrations_are_known(
+    client: Client, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    client.get("/readyz")
+    with django_assert_num_queries(1):
+        client.get("/readyz")
+
+
+@pytest.mark.django_db
+def test_late_and_missing_workers_are_told_and_take_no_web_down(client: Client, settings: Settings) -> None:
+    beats("talk")
+    beats("beat", age=settings.HEARTBEAT_LATE + timedelta(seconds=1))
+    assert degraded(client) == ["beat", "fetch"]
+    Heartbeat.objects.update(seen_at=timezone.now())
+    assert degraded(client) == ["fetch"]
+
+
+@pytest.mark.django_db
+def test_a_dead_broker_is_told_and_takes_no_web_down(client: Client, settings: Settings) -> None:
+    beats("beat", "talk", "fetch")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    settings.BROKER_URL = f"redis://127.0.0.1:{port}/0"
+    assert degraded(client) == ["broker"]
+
+
+@pytest.mark.django_db
+def test_a_storage_that_cannot_be_written_is_told(client: Client, tmp_path: Path, settings: Settings) -> None:
+    beats("beat", "talk", "fetch")
+    (tmp_path / "file").touch()
+    options = {"location": tmp_path / "file" / "artifacts"}
+    settings.STORAGES = settings.STORAGES | {"artifacts": settings.STORAGES["artifacts"] | {"OPTIONS": options}}
+    assert Path(storages["artifacts"].path("x")).parent.name == "artifacts"
+    assert degraded(client) == ["storage"]
+
+
+ASK = (
+    "import django; django.setup(); from django.test import Client;"
+    "a = Client(SERVER_NAME='localhost').get('/readyz'); print(a.status_code, a.json())"
+)
+
+
+def test_a_portal_without_its_migrations_is_not_ready(tmp_path: Path) -> None:
+    done = run({"VAR_DIR": str(tmp_path)}, "-c", ASK)
+    assert done.stdout.strip() == "503 {'status': 'unready', 'because': 'migrations'}", done.stderr
+
+
+def test_a_portal_without_its_database_is_not_ready(tmp_path: Path) -> None:
+    nowhere = {"VAR_DIR": str(tmp_path), "DATABASE_URL": "postgres://dex:dex@127.0.0.1:1/dex"}
+    done = run(nowhere, "-c", ASK)
+    assert done.stdout.strip() == "503 {'status': 'unready', 'because': 'database'}", done.stderr

@@ -1,0 +1,110 @@
+"""No secret leaves by a log line, however it got there; every line says to which request or task it belongs."""
+
+import io
+import json
+import logging
+import logging.config
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import structlog
+from django.test import Client
+
+from dexportal import logs
+
+SECRET = 'pa"ss/wo rd-é'
+
+
+class Lines:
+    """What a handler of ours writes while the test runs."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.stream = io.StringIO()
+        config = logs.configure(as_json=as_json, level="INFO", secrets=[SECRET])
+        formatter = dict(config["formatters"]["lines"])
+        self.handler = logging.StreamHandler(self.stream)
+        self.handler.setFormatter(formatter.pop("()")(**formatter))
+
+    def text(self) -> str:
+        return self.stream.getvalue()
+
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.text().splitlines()]
+
+
+@pytest.fixture(params=[True, False], ids=["json", "terminal"])
+def lines(request: pytest.FixtureRequest) -> Iterator[Lines]:
+    yield from _captured(Lines(as_json=request.param))
+
+
+@pytest.fixture
+def json_lines() -> Iterator[Lines]:
+    yield from _captured(Lines(as_json=True))
+
+
+def _captured(lines: Lines) -> Iterator[Lines]:
+    root = logging.getLogger()
+    root.addHandler(lines.handler)
+    yield lines
+    root.removeHandler(lines.handler)
+
+
+def test_a_known_secret_is_hidden_in_messages_fields_and_tracebacks(lines: Lines) -> None:
+    log = structlog.get_logger("tests")
+    log.warning(f"said {SECRET}", field=SECRET, nested={"deep": [SECRET]}, address=f"x://h/?q={quote(SECRET, safe='')}")
+    logging.getLogger("foreign").error("refused %s", SECRET)
+    try:
+        raise ValueError(f"Cloudflare does not like {SECRET}")
+    except ValueError:
+        log.exception("failed")
+        logging.getLogger("foreign").exception("failed too")
+    told = lines.text()
+    assert told.count(logs.HIDDEN) >= 6
+    assert "ValueError" in told
+    for form in (SECRET, json.dumps(SECRET)[1:-1], quote(SECRET, safe=""), "wo rd"):
+        assert form not in told
+
+
+def test_a_secret_learned_later_is_hidden_from_then_on(lines: Lines) -> None:
+    logs.hide("a-token-out-of-the-database")
+    structlog.get_logger("tests").warning("called with a-token-out-of-the-database")
+    assert "out-of-the-database" not in lines.text()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Authorization: Bearer abcdef-0123456789",
+        "{'X-Auth-Key': 'abcdef-0123456789'}",
+        "postgres://dex:abcdef-0123456789@db/dex",
+        'token="abcdef-0123456789"',
+        "GET /accounts/password/reset/key/1-abcdef-0123456789/",
+    ],
+)
+def test_what_looks_like_a_secret_is_hidden_though_nobody_knows_it(said: str, lines: Lines) -> None:
+    logging.getLogger("foreign").warning("seen: %s", said)
+    assert "0123456789" not in lines.text()
+    assert "seen: " in lines.text()
+
+
+@pytest.mark.parametrize("name", ["password", "api_token", "Authorization", "credential_keys", "cookies"])
+def test_a_field_with_a_telling_name_is_hidden_whatever_it_holds(name: str, json_lines: Lines) -> None:
+    structlog.get_logger("tests").warning("event", **{name: "1234"})
+    assert json_lines.events()[0][name] == logs.HIDDEN
+
+
+def test_words_that_are_no_secret_stay(json_lines: Lines) -> None:
+    structlog.get_logger("tests").warning("sent", task="deliver", device="laptop-7", count=3)
+    [event] = json_lines.events()
+    assert (event["event"], event["task"], event["device"], event["count"]) == ("sent", "deliver", "laptop-7", 3)
+    assert (event["level"], event["logger"]) == ("warning", "tests")
+
+
+def test_the_lines_of_a_request_share_its_id_and_carry_no_query(client: Client, json_lines: Lines) -> None:
+    client.get("/healthz", {"email": "ada@example.com"})
+    [event] = [event for event in json_lines.events() if event["event"] == "request_finished"]
+    assert event["request_id"]
+    assert (event["request"], event["code"]) == ("GET /healthz", 200)
+    assert "ada@example.com" not in json_lines.text()

@@ -1,0 +1,62 @@
+"""Whom the portal believes about the client."""
+
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
+from pytest_django import Settings
+
+from dexportal.middleware import TrustedProxies
+
+
+@pytest.fixture(autouse=True)
+def _behind_a_proxy(settings: Settings) -> None:
+    settings.TRUSTED_PROXIES = (ip_network("192.0.2.0/24"), ip_network("2001:db8::/32"))
+    settings.ALLOWED_HOSTS = ["dex.example.com"]
+
+
+def through(**meta: Any) -> HttpRequest:
+    request = RequestFactory().get("/", **meta)
+    TrustedProxies(lambda _request: HttpResponse())(request)
+    return request
+
+
+@pytest.mark.parametrize(
+    ("peer", "chain", "client"),
+    [
+        ("192.0.2.1", "198.51.100.7", "198.51.100.7"),
+        ("192.0.2.1", "203.0.113.9, 198.51.100.7", "198.51.100.7"),  # what the client itself claims is not believed
+        ("192.0.2.1", "198.51.100.7, 192.0.2.9", "198.51.100.7"),  # two proxies of ours
+        ("2001:db8::1", "2001:db9::7", "2001:db9::7"),
+        ("192.0.2.1", "", "192.0.2.1"),
+        ("192.0.2.1", "192.0.2.8", "192.0.2.1"),
+        ("192.0.2.1", "nonsense", "192.0.2.1"),
+        ("203.0.113.5", "198.51.100.7", "203.0.113.5"),
+        ("", "198.51.100.7", ""),
+    ],
+)
+def test_the_client_is_the_nearest_address_that_is_no_trusted_proxy(peer: str, chain: str, client: str) -> None:
+    request = through(REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR=chain)
+    assert request.META["REMOTE_ADDR"] == client
+    assert "HTTP_X_FORWARDED_FOR" not in request.META
+
+
+@pytest.mark.parametrize(
+    ("peer", "proto", "secure"),
+    [
+        ("192.0.2.1", "https", True),
+        ("192.0.2.1", "http", False),
+        ("192.0.2.1", "https, http", False),
+        ("203.0.113.5", "https", False),
+    ],
+)
+def test_only_a_trusted_proxy_may_say_that_the_request_came_by_https(peer: str, proto: str, secure: bool) -> None:
+    assert through(REMOTE_ADDR=peer, HTTP_X_FORWARDED_PROTO=proto).is_secure() is secure
+
+
+def test_nobody_chooses_the_host_by_a_header() -> None:
+    request = through(REMOTE_ADDR="192.0.2.1", HTTP_X_FORWARDED_HOST="evil.example.org", HTTP_HOST="dex.example.com")
+    assert request.get_host() == "dex.example.com"
+    assert "HTTP_X_FORWARDED_HOST" not in request.META

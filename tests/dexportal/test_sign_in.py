@@ -1,0 +1,100 @@
+"""Who gets in, how often one may try, and what the answers tell a browser."""
+
+import re
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.cache import cache, caches
+from django.core.cache.backends.db import DatabaseCache
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "an-invented-pass-phrase"
+
+
+@pytest.fixture(autouse=True)
+def _a_person(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one takes its time
+    cache.clear()
+    get_user_model().objects.create_user("ada", email="ada@example.com", password=PASSWORD)
+
+
+def sign_in(client: Client, login: str, password: str = PASSWORD) -> bool:
+    client.post(reverse("account_login"), {"login": login, "password": password})
+    return "_auth_user_id" in client.session
+
+
+def test_the_sign_in_page_asks_for_name_and_password_and_offers_no_sign_up(client: Client) -> None:
+    page = client.get(reverse("account_login")).content.decode()
+    assert re.search(r'<label[^>]*for="id_login"', page)
+    assert re.search(r'<label[^>]*for="id_password"', page)
+    assert "csrfmiddlewaretoken" in page
+    assert reverse("account_signup") not in page
+
+
+@pytest.mark.parametrize("login", ["ada", "ada@example.com"])
+def test_a_person_signs_in_by_name_or_email(login: str, client: Client) -> None:
+    assert sign_in(client, login)
+
+
+def test_a_wrong_password_is_told_in_words_on_the_page(client: Client) -> None:
+    page = client.post(reverse("account_login"), {"login": "ada", "password": "wrong"}).content.decode()
+    assert 'role="alert"' in page
+    assert "password" in page
+
+
+def test_a_deactivated_person_does_not_get_in(client: Client) -> None:
+    get_user_model().objects.update(is_active=False)
+    assert not sign_in(client, "ada")
+
+
+def test_nobody_signs_up(client: Client) -> None:
+    fields = {"username": "eve", "email": "eve@example.com", "password1": PASSWORD, "password2": PASSWORD}
+    assert "closed" in client.get(reverse("account_signup")).content.decode().lower()
+    client.post(reverse("account_signup"), fields)
+    assert not get_user_model().objects.filter(username="eve").exists()
+
+
+def test_after_five_wrong_passwords_even_the_right_one_waits_and_the_count_is_in_the_database(client: Client) -> None:
+    for _ in range(5):
+        assert not sign_in(client, "ada", "wrong")
+    assert not sign_in(Client(), "ada")
+    assert isinstance(caches["default"], DatabaseCache)
+
+
+def test_the_admin_has_no_sign_in_page_of_its_own(client: Client) -> None:
+    answer = client.get("/admin/login/?next=/admin/")
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith(reverse("account_login"))
+
+
+def test_signing_out_takes_a_post(client: Client) -> None:
+    assert sign_in(client, "ada")
+    client.get(reverse("account_logout"))
+    assert "_auth_user_id" in client.session
+    client.post(reverse("account_logout"))
+    assert "_auth_user_id" not in client.session
+
+
+def test_a_person_changes_the_password_but_not_the_address(client: Client) -> None:
+    assert sign_in(client, "ada")
+    new = "another-pass-phrase"
+    fields = {"oldpassword": PASSWORD, "password1": new, "password2": new}
+    client.post(reverse("account_change_password"), fields)
+    assert sign_in(Client(), "ada", new)
+    answer = client.post("/accounts/email/", {"action_add": "", "email": "other@example.com"})
+    assert answer.headers["Location"] == reverse("account_change_password")
+
+
+def test_every_page_carries_the_policy_that_lets_nothing_foreign_in(client: Client) -> None:
+    headers = client.get(reverse("account_login")).headers
+    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["form-action"] == "'self'"
+    assert policy["img-src"] == "'self' data:"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["X-Frame-Options"] == "DENY"

@@ -1,0 +1,127 @@
+"""Wakes over real sockets and real files: whatever the broker does, nobody waits for it."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from django.db import transaction
+from pytest_django import Settings
+
+from dexportal.wake import quiet, reachable, wake
+
+TASK = "commands.tasks.deliver_account"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_failed_lately() -> Iterator[None]:
+    quiet.end()
+    yield
+    quiet.end()
+
+
+@pytest.fixture
+def messages(tmp_path: Path, settings: Settings) -> Path:
+    settings.BROKER_URL = "spool://localhost"
+    settings.BROKER_DIR = tmp_path
+    return tmp_path / "messages"
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """Takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server
+
+
+def redis_at(server: socket.socket) -> str:
+    return f"redis://127.0.0.1:{server.getsockname()[1]}/0"
+
+
+def sent(messages: Path) -> list[dict[str, Any]]:
+    return [json.loads(file.read_text()) for file in sorted(messages.glob("*.msg"))]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wake_is_sent_when_the_transaction_is_committed_and_not_before(messages: Path) -> None:
+    with transaction.atomic():
+        wake(TASK, "an-id")
+        assert not messages.exists()
+    [message] = sent(messages)
+    assert message["headers"]["task"] == TASK
+    assert message["headers"]["argsrepr"] == "('an-id',)"
+    assert message["headers"]["expires"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_woken_for_what_was_rolled_back(messages: Path) -> None:
+    with transaction.atomic():
+        wake(TASK)
+        transaction.set_rollback(True)
+    assert not messages.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_each_task_goes_to_its_own_queue(messages: Path) -> None:
+    wake(TASK)
+    wake("commands.tasks.collect_artifact", "an-id")
+    queues = [file.name.split(".")[1] for file in sorted(messages.iterdir())]
+    assert queues == ["talk", "fetch"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_redis_that_refuses_keeps_nobody_waiting(listener: socket.socket, settings: Settings) -> None:
+    settings.BROKER_URL = redis_at(listener)
+    listener.close()
+    _returns_within_a_second_and_then_at_once()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_redis_that_never_answers_keeps_nobody_waiting(listener: socket.socket, settings: Settings) -> None:
+    settings.BROKER_URL = redis_at(listener)
+    _returns_within_a_second_and_then_at_once()
+
+
+def _returns_within_a_second_and_then_at_once() -> None:
+    _ = __import__("kombu.transport.redis")  # its import is not part of the wait
+    with structlog.testing.capture_logs() as lines:
+        begun = time.monotonic()
+        wake(TASK)
+        assert time.monotonic() - begun < 1.5
+        begun = time.monotonic()
+        for _ in range(20):
+            wake(TASK)
+        assert time.monotonic() - begun < 0.2  # quiet: nobody asks again
+    assert [line["event"] for line in lines] == ["wake failed, beat will find the work"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_view_whose_wake_fails_still_commits(listener: socket.socket, settings: Settings) -> None:
+    settings.BROKER_URL = redis_at(listener)
+    listener.close()
+    done = []
+    with transaction.atomic():
+        wake(TASK)
+        transaction.on_commit(lambda: done.append("what comes after it"))
+    assert done == ["what comes after it"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_quiet_ends_by_itself(messages: Path, settings: Settings) -> None:
+    settings.WAKE_QUIET = settings.WAKE_QUIET * 0
+    quiet.begin()
+    wake(TASK)
+    assert len(sent(messages)) == 1
+
+
+def test_the_broker_is_reachable_or_not(messages: Path, listener: socket.socket, settings: Settings) -> None:
+    assert reachable()
+    settings.BROKER_URL = redis_at(listener)
+    begun = time.monotonic()
+    assert not reachable()
+    assert not reachable()
+    assert time.monotonic() - begun < 1.5
