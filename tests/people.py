@@ -31,7 +31,7 @@ def make_account(
     """An account of the upstream in force, with a credential of its own unless one is given."""
     account = Account(
         name=name,
-        cloudflare_id=cloudflare_id or f"{Account.objects.count() + 1:032x}",
+        cloudflare_id=cloudflare_id or f"{0xACC0 + Account.objects.count():032x}",
         credential=credential or make_credential(f"Credential of {name}"),
     )
     return add_account(account, now=timezone.now())

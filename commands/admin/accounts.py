@@ -1,5 +1,7 @@
 from typing import Any
 
+from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -7,13 +9,28 @@ from django.utils import timezone
 
 from commands.actions import accounts
 from commands.admin.base import Kept
+from commands.admin.typed import ModelForm
 from commands.models import Account
+
+
+class AccountForm(ModelForm[Account]):
+    class Meta:
+        model = Account
+        fields = ("name", "cloudflare_id", "credential", "dialect")
+
+    def clean_cloudflare_id(self) -> str:
+        """The upstream is no field of the form, so Django itself does not look for a twin."""
+        given: str = self.cleaned_data["cloudflare_id"].lower()
+        if Account.objects.filter(upstream=settings.UPSTREAM.name, cloudflare_id=given).exists():
+            raise forms.ValidationError("This account is here already; if it is retired, take it back into use.")
+        return given
 
 
 @admin.register(Account)
 class AccountAdmin(Kept[Account]):
     """Accounts are retired, never deleted: the record names them."""
 
+    form = AccountForm
     list_display = ("name", "cloudflare_id", "upstream", "credential", "dialect", "retired_at")
     list_select_related = ("credential",)
     list_filter = ("dialect",)

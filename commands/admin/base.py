@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
@@ -13,20 +12,21 @@ from commands.admin.typed import ModelAdmin, Paginator
 COUNT_UP_TO = 1000
 
 
+class OrMore(int):
+    """A number where counting stopped."""
+
+    def __str__(self) -> str:
+        return f"{int(self)}+"
+
+
 class Uncounted(Paginator[Any]):
     """Counts no further than COUNT_UP_TO: what lies behind is found by search and filter."""
 
     @cached_property
     def count(self) -> int:
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]  # the admin gives it querysets only
-        return rows.order_by()[:COUNT_UP_TO].count()
-
-
-class CountedSoFar(ChangeList):
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        if self.result_count == COUNT_UP_TO:
-            self.result_count = f"{COUNT_UP_TO}+"  # type: ignore[assignment]  # from here on it is only shown
+        counted = rows.order_by()[:COUNT_UP_TO].count()
+        return OrMore(counted) if counted == COUNT_UP_TO else counted
 
 
 class Kept[M: Model](ModelAdmin[M]):
@@ -47,9 +47,6 @@ class Mirror[M: Model](Kept[M]):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     paginator = Uncounted
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return CountedSoFar
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

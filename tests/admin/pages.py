@@ -1,0 +1,46 @@
+"""Addresses of the admin's pages, and the ids of tests made from models."""
+
+from datetime import datetime
+
+from django.apps import apps
+from django.contrib.admin import site
+from django.contrib.auth.models import Group
+from django.db.models import Model
+from django.urls import reverse
+from django.utils import timezone
+
+from commands import models
+
+SHOWN_ONLY: list[type[Model]] = [
+    models.Artifact,
+    models.Command,
+    models.Device,
+    models.Dispatch,
+    models.Event,
+    models.Heartbeat,
+    models.Pause,
+    models.Run,
+]
+EDITED: list[type[Model]] = [models.User, Group, models.Account, models.Credential, models.Preset]
+NEVER_DELETED: list[type[Model]] = [models.User, models.Account, *SHOWN_ONLY]
+INLINE_OR_INTERNAL = {models.Grant, models.AccountSync, models.AccountVersion, models.CallBudget}
+
+
+def named(model: type[Model]) -> str:
+    return model.__name__
+
+
+def page(model: type[Model], name: str, *arguments: object) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{name}", args=arguments)
+
+
+def now() -> datetime:
+    return timezone.now()
+
+
+def registered() -> set[type[Model]]:
+    return {model for model in site._registry if model._meta.app_label == "commands" or model is Group}
+
+
+def ours() -> set[type[Model]]:
+    return set(apps.get_app_config("commands").get_models())

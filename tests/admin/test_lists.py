@@ -1,0 +1,90 @@
+"""The lists of the mirrors: few queries however many rows, in order of the id alone, counted to a thousand only."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.db.models import Model
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from commands.admin.base import COUNT_UP_TO
+from commands.ids import new_id
+from commands.models import Artifact, Command, Device, Dispatch, Event, Run
+from commands.states import Status
+from tests.admin.pages import SHOWN_ONLY, named, page
+from tests.rows import a_command, a_device, a_run, an_artifact, an_event
+
+GROWING: dict[type[Model], Callable[[Command], object]] = {
+    Artifact: lambda command: an_artifact(a_command(_run(command))),
+    Command: lambda command: a_command(_run(command), Status.SENDING),
+    Device: lambda command: a_device(command.account),
+    Dispatch: lambda command: a_command(_run(command), Status.SENDING),
+    Event: lambda command: an_event(a_command(_run(command))),
+    Run: lambda command: a_run(command.account, _run(command).asked_by),
+}
+
+
+def _run(command: Command) -> Run:
+    assert command.run is not None
+    return command.run
+
+
+def queries_of(client: Client, model: type[Model]) -> list[str]:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert client.get(page(model, "changelist")).status_code == 200
+    return [query["sql"] for query in captured.captured_queries]
+
+
+@pytest.mark.parametrize("model", SHOWN_ONLY, ids=named)
+def test_a_list_takes_few_queries_in_order_of_the_id(
+    client_of_admin: Client, command: Command, model: type[Model]
+) -> None:
+    queries = queries_of(client_of_admin, model)
+    table = model._meta.db_table
+    (rows,) = (sql for sql in queries if f'FROM "{table}"' in sql and "COUNT(" not in sql)
+    assert rows.count("ORDER BY") == 1
+    assert f'ORDER BY "{table}"."id" DESC' in rows
+    assert "," not in rows.split("ORDER BY")[1].split("LIMIT")[0]
+    assert len(queries) <= 8
+
+
+@pytest.mark.parametrize("model", GROWING, ids=named)
+def test_a_list_takes_no_more_queries_for_more_rows(
+    client_of_admin: Client, command: Command, model: type[Model]
+) -> None:
+    GROWING[model](command)
+    before = len(queries_of(client_of_admin, model))
+    for _ in range(5):
+        GROWING[model](command)
+    assert len(queries_of(client_of_admin, model)) == before
+
+
+def test_what_is_counted_stops_at_a_thousand(client_of_admin: Client, command: Command) -> None:
+    now = timezone.now()
+    Device.objects.bulk_create(
+        Device(account=command.account, device_id=f"d-{number}", listed_at=now) for number in range(COUNT_UP_TO + 200)
+    )
+    counts = [sql for sql in queries_of(client_of_admin, Device) if "COUNT(" in sql]
+    assert counts
+    assert all(f"LIMIT {COUNT_UP_TO}" in sql for sql in counts)
+    answer = client_of_admin.get(page(Device, "changelist"))
+    assert f"{COUNT_UP_TO}+" in answer.content.decode()
+    assert client_of_admin.get(page(Device, "changelist"), {"p": "20"}).status_code == 200
+    assert client_of_admin.get(page(Device, "changelist"), {"all": ""}).status_code in {200, 302}
+
+
+def test_a_status_is_filtered_and_a_whole_id_is_found(client_of_admin: Client, command: Command) -> None:
+    other = a_command(_run(command), Status.QUEUED)
+    for query in ({"status__exact": Status.QUEUED.value}, {"q": str(other.id)}, {"q": other.device_id}):
+        words = client_of_admin.get(page(Command, "changelist"), query).content.decode()
+        assert str(other.id) in words
+        assert str(command.id) not in words
+
+
+def test_an_id_of_nobody_finds_nothing(client_of_admin: Client, command: Command) -> None:
+    words = client_of_admin.get(page(Command, "changelist"), {"q": str(new_id(timezone.now()))}).content.decode()
+    assert str(command.id) not in words

@@ -1,0 +1,100 @@
+"""Every page of every model, for an admin and for everybody else."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db.models import Model
+from django.test import Client
+
+from commands.models import Command
+from tests.admin.pages import EDITED, INLINE_OR_INTERNAL, NEVER_DELETED, SHOWN_ONLY, named, ours, page, registered
+from tests.people import make_person
+
+ALL = [*SHOWN_ONLY, *EDITED]
+INLINE_CODE = re.compile(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)|<style|\sstyle=|\son[a-z]+=")
+
+every_model = pytest.mark.parametrize("model", ALL, ids=named)
+
+
+def first(model: type[Model]) -> Model:
+    found = model._default_manager.order_by("pk").first()
+    assert found is not None
+    return found
+
+
+def test_every_model_is_in_the_admin_or_known_not_to_be() -> None:
+    assert registered() == set(ALL)
+    assert ours() | {Group} == {*ALL, *INLINE_OR_INTERNAL}
+
+
+@every_model
+def test_the_list_opens_and_searches(client_of_admin: Client, command: Command, model: type[Model]) -> None:
+    assert client_of_admin.get(page(model, "changelist")).status_code == 200
+    for term in ("machine-1", str(command.id), "mia@example.com", "%", "'\"\\"):
+        assert client_of_admin.get(page(model, "changelist"), {"q": term}).status_code == 200
+
+
+@every_model
+def test_one_of_it_opens_with_its_history(client_of_admin: Client, command: Command, model: type[Model]) -> None:
+    shown = first(model)
+    answer = client_of_admin.get(page(model, "change", shown.pk))
+    assert answer.status_code == 200
+    assert str(shown) in answer.content.decode()
+    assert client_of_admin.get(page(model, "history", shown.pk)).status_code == 200
+
+
+@pytest.mark.parametrize("model", EDITED, ids=named)
+def test_the_form_for_a_new_one_opens(client_of_admin: Client, model: type[Model]) -> None:
+    assert client_of_admin.get(page(model, "add")).status_code == 200
+
+
+@every_model
+def test_no_page_has_code_or_style_of_its_own(client_of_admin: Client, command: Command, model: type[Model]) -> None:
+    """The content security policy forbids it."""
+    addresses = [page(model, "changelist"), page(model, "change", first(model).pk)]
+    if model in EDITED:
+        addresses.append(page(model, "add"))
+    for address in addresses:
+        assert not INLINE_CODE.search(client_of_admin.get(address).content.decode()), address
+
+
+@pytest.mark.parametrize("model", SHOWN_ONLY, ids=named)
+def test_a_mirror_is_only_shown(client_of_admin: Client, command: Command, model: type[Model]) -> None:
+    shown = first(model)
+    before = list(model._default_manager.order_by("pk").values())
+    assert client_of_admin.get(page(model, "add")).status_code == 403
+    assert client_of_admin.post(page(model, "add"), {"id": "x"}).status_code == 403
+    assert client_of_admin.post(page(model, "change", shown.pk), {"status": "SUCCESS"}).status_code == 403
+    assert b'name="_save"' not in client_of_admin.get(page(model, "change", shown.pk)).content
+    assert list(model._default_manager.order_by("pk").values()) == before
+
+
+@pytest.mark.parametrize("model", NEVER_DELETED, ids=named)
+def test_what_the_record_needs_is_never_deleted(client_of_admin: Client, command: Command, model: type[Model]) -> None:
+    shown = first(model)
+    assert client_of_admin.post(page(model, "delete", shown.pk), {"post": "yes"}).status_code == 403
+    bulk = {"action": "delete_selected", "_selected_action": [str(shown.pk)], "post": "yes"}
+    client_of_admin.post(page(model, "changelist"), bulk)
+    assert model._default_manager.filter(pk=shown.pk).exists()
+
+
+@pytest.mark.parametrize("group", ["helpdesk", "manager", "auditor"])
+def test_who_is_no_admin_gets_no_page(command: Command, group: str) -> None:
+    client = Client()
+    client.force_login(make_person("one", group))
+    for model in ALL:
+        for address in (page(model, "changelist"), page(model, "change", first(model).pk)):
+            assert client.get(address).status_code in {302, 403}
+
+
+def test_staff_without_the_admins_group_gets_no_page(command: Command) -> None:
+    client = Client()
+    client.force_login(make_person("one", "helpdesk", is_staff=True))
+    assert {client.get(page(model, "changelist")).status_code for model in ALL} == {403}
+
+
+def test_who_is_signed_out_is_asked_to_sign_in(command: Command) -> None:
+    answer = Client().get(page(Command, "changelist"))
+    assert answer.status_code == 302
+    assert "login" in answer.headers["Location"]
