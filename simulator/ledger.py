@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
 
-from simulator.life import PENDING_EXEC, PENDING_UPLOAD, Options, Timeline, status_at
+from simulator.life import FAILED, PENDING_EXEC, PENDING_UPLOAD, SUCCESS, Options, Timeline, status_at
 from simulator.world import Device
 
 type Check = Callable[[Command], bool]
@@ -83,6 +83,7 @@ class _Book:
     by_device: dict[str, list[Command]] = field(default_factory=lambda: defaultdict(list))
     by_email: dict[str, list[Command]] = field(default_factory=lambda: defaultdict(list))
     by_kind: dict[str, list[Command]] = field(default_factory=lambda: defaultdict(list))
+    by_outcome: dict[str, list[Command]] = field(default_factory=lambda: defaultdict(list))
     longest: float = 0.0
 
     def lists_of(self, command: Command) -> tuple[list[Command], ...]:
@@ -92,6 +93,7 @@ class _Book:
             self.by_device[device.device_id],
             self.by_email[device.person_email],
             self.by_kind[command.kind],
+            self.by_outcome[command.timeline.outcome],
         )
 
     def every_list(self) -> Iterator[list[Command]]:
@@ -99,6 +101,7 @@ class _Book:
         yield from self.by_device.values()
         yield from self.by_email.values()
         yield from self.by_kind.values()
+        yield from self.by_outcome.values()
 
 
 class Ledger:
@@ -152,6 +155,8 @@ class Ledger:
 
     def page(self, account_id: str, query: Query, now: float) -> list[Command]:
         book = self._books[account_id]
+        if query.status in {SUCCESS, FAILED} and not (query.device_id or query.user_email or query.kind):
+            return _ended(book, query, now)
         rows, checks = _narrowest(book, query)
         low, high = _bounds(rows, query)
         if query.status in {PENDING_EXEC, PENDING_UPLOAD}:  # none older than the longest life is still open
@@ -182,6 +187,22 @@ def _narrowest(book: _Book, query: Query) -> tuple[list[Command], list[Check]]:
     asked.sort(key=lambda one: len(one[0].get(one[1], [])))
     (lists, value, _), *rest = asked
     return lists.get(value, []), [_equals(read, wanted) for _, wanted, read in rest]
+
+
+def _ended(book: _Book, query: Query, now: float) -> list[Command]:
+    """All with that outcome: only the youngest have to be looked at, for what is older has ended long ago."""
+    rows = book.by_outcome.get(query.status, [])
+    low, high = _bounds(rows, query)
+    border = min(high, max(low, bisect_left(rows, now - book.longest, key=_by_time)))
+    recent = [index for index in range(border, high) if rows[index].timeline.ends_at <= now]
+    head: Sequence[int] = range(low, border)
+    tail: Sequence[int] = recent
+    if query.newest_first:
+        head, tail = tail[::-1], head[::-1]
+    start = (query.page - 1) * query.per_page
+    stop = start + query.per_page
+    chosen = [*head[start:stop], *tail[max(0, start - len(head)) : max(0, stop - len(head))]]
+    return [rows[index] for index in chosen]
 
 
 def _equals(read: Callable[[Command], object], wanted: str) -> Check:
