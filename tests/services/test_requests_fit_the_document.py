@@ -1,0 +1,156 @@
+"""Every request that the portal's client can send is one that Cloudflare's document allows."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from threading import Event
+from time import monotonic
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from openapi_core.exceptions import OpenAPIError
+
+from commands.cloudflare.auth import KeyAuth, TokenAuth
+from commands.cloudflare.client import Client
+from commands.cloudflare.types import Dialect, ListedCommand, NewCommand, Option
+from tests.services.document import Judge, mended, read
+from tests.services.recorder import Recorder
+from tests.simulator_process import SimulatorProcess
+
+OPTIONS: list[tuple[str, Mapping[str, Option]]] = [
+    ("pcap", {}),
+    ("pcap", {"time-limit-min": 1}),
+    ("pcap", {"time-limit-min": 10, "max-file-size-mb": 50, "packet-size-bytes": 1500}),
+    ("warp-diag", {}),
+    ("warp-diag", {"test-all-routes": True}),
+    ("warp-diag", {"test-all-routes": False}),
+    ("speed-test", {}),
+    ("speed-test", {"interfaces": ("default",)}),
+    ("speed-test", {"interfaces": ("default", "tunnel")}),
+]
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    return Judge(mended(read()))
+
+
+@pytest.fixture
+def client(simulator: SimulatorProcess, recorder: Recorder) -> Iterator[Client]:
+    with Client(recorder.base_url, simulator.account_id, TokenAuth(simulator.token)) as client:
+        yield client
+
+
+@pytest.fixture
+def steady(simulator: SimulatorProcess) -> list[dict[str, Any]]:
+    """Rows on which every command can be created, a machine each."""
+    with urlopen(f"{simulator.control_url}/world", timeout=30) as answer:
+        rows = json.load(answer)["devices"]
+    found = {row["device_id"]: row for row in rows if row["online"] and row["eligible"]}
+    return sorted(found.values(), key=lambda row: row["platform"] == "windows")
+
+
+def new(row: dict[str, Any], kind: str = "pcap", options: Mapping[str, Option] | None = None) -> NewCommand:
+    return NewCommand(row["device_id"], kind, row["person_email"], row["registration_id"], options or {})
+
+
+def check(judge: Judge, recorder: Recorder, count: int) -> None:
+    assert len(recorder.exchanges) == count
+    for exchange in recorder.exchanges:
+        assert exchange.status in {200, 206}
+        judge.check_request(exchange)
+
+
+@pytest.mark.parametrize(("kind", "options"), OPTIONS)
+def test_each_kind_with_each_of_its_options_fits(
+    kind: str,
+    options: Mapping[str, Option],
+    client: Client,
+    recorder: Recorder,
+    judge: Judge,
+    steady: list[dict[str, Any]],
+) -> None:
+    client.create([new(steady[0], kind, options)])
+    check(judge, recorder, 1)
+
+
+def test_ten_machines_in_one_post_fit(
+    client: Client, recorder: Recorder, judge: Judge, steady: list[dict[str, Any]]
+) -> None:
+    made = client.create([new(row, "warp-diag") for row in steady[:10]])
+    assert len(made.created) == 10
+    check(judge, recorder, 1)
+
+
+def test_a_command_without_a_registration_fits(
+    client: Client, recorder: Recorder, judge: Judge, steady: list[dict[str, Any]]
+) -> None:
+    client.create([NewCommand(steady[0]["device_id"], "pcap", steady[0]["person_email"])])
+    check(judge, recorder, 1)
+    assert "registration_id" not in json.loads(recorder.exchanges[0].body)["commands"][0]
+
+
+def test_every_filter_of_the_listing_fits(
+    client: Client, recorder: Recorder, judge: Judge, steady: list[dict[str, Any]]
+) -> None:
+    now = datetime.now(UTC)
+    filters: list[dict[str, Any]] = [{"kind": kind} for kind in ("pcap", "warp-diag", "speed-test")]
+    filters += [{"status": word} for word in ("PENDING_EXEC", "PENDING_UPLOAD", "SUCCESS", "FAILED")]
+    filters += [{}, {"from_": now - timedelta(hours=1), "to": now}, {"user_email": steady[0]["person_email"]}]
+    filters.append({"device_id": steady[0]["device_id"], "kind": "pcap", "from_": now, "status": "SUCCESS"})
+    for given in filters:
+        client.list_commands(1, **given)
+    client.list_commands(7, 1)
+    check(judge, recorder, len(filters) + 1)
+    names = {name for exchange in recorder.exchanges for name, _ in exchange.query}
+    assert names == {"page", "per_page", "from", "to", "device_id", "user_email", "command_type", "status"}
+
+
+def test_devices_and_quota_fit_with_a_token_and_with_a_key(
+    client: Client, recorder: Recorder, judge: Judge, simulator: SimulatorProcess
+) -> None:
+    with urlopen(f"{simulator.control_url}/config", timeout=30) as answer:
+        account = json.load(answer)["accounts"][0]
+    auth = KeyAuth(account["email"], account["api_key"])
+    with Client(recorder.base_url, simulator.account_id, auth) as with_key:
+        for each in (client, with_key):
+            each.list_devices(1)
+            each.list_devices(2, 10, "a name")
+            each.quota()
+    check(judge, recorder, 6)
+
+
+def test_a_download_and_its_second_half_fit(
+    client: Client, recorder: Recorder, judge: Judge, steady: list[dict[str, Any]]
+) -> None:
+    (made,) = client.create([new(steady[0], "warp-diag")]).created
+    row = finished(client, made.id)
+    recorder.exchanges.clear()
+    with client.download(row.id, row.filename) as file:
+        whole, etag, total = b"".join(file.chunks()), file.etag, file.total
+    with client.download(row.id, row.filename, offset=1000, etag=etag, total=total) as file:
+        rest = b"".join(file.chunks())
+    assert rest == whole[1000:]
+    check(judge, recorder, 2)
+    assert [exchange.status for exchange in recorder.exchanges] == [200, 206]
+
+
+def finished(client: Client, command_id: str) -> ListedCommand:
+    until = monotonic() + 30
+    while monotonic() < until:
+        row = next(row for row in client.list_commands(1).rows if row.id == command_id)
+        if row.status == "SUCCESS":
+            return row
+        Event().wait(0.1)
+    raise AssertionError("the command did not end")
+
+
+def test_the_older_dialect_is_not_the_documents(
+    client: Client, recorder: Recorder, judge: Judge, simulator: SimulatorProcess, steady: list[dict[str, Any]]
+) -> None:
+    auth = TokenAuth(simulator.token)
+    with Client(recorder.base_url, simulator.account_id, auth, dialect=Dialect.LEGACY) as older:
+        older.create([new(steady[0])])
+    with pytest.raises(OpenAPIError):
+        judge.check_request(recorder.exchanges[0])
