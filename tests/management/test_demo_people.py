@@ -1,0 +1,174 @@
+"""The account of the upstream in force, and the demo people who exist beside the simulator only."""
+
+import stat
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.management import call_command
+from django.utils import timezone
+from pytest_django import Settings
+
+from commands.access import rights_of
+from commands.actions.accounts import retire_account
+from commands.actions.demo import PEOPLE, NotTheSimulator, ensure_demo_people
+from commands.checks import DEMO_PEOPLE
+from commands.grants import GROUPS
+from commands.models import Account, Credential, User
+from dexportal.upstream import SIMULATOR_ACCOUNT, SIMULATOR_TOKEN, Upstream
+
+pytestmark = pytest.mark.django_db
+
+REAL = "https://api.example.com/client/v4"
+ACCOUNT = "fedcba9876543210fedcba9876543210"
+
+
+def real(*, token: str = "", email: str = "", api_key: str = "") -> Upstream:
+    return Upstream(REAL, REAL, False, ACCOUNT, token=token, email=email, api_key=api_key)
+
+
+@pytest.fixture(autouse=True)
+def portal(settings: Settings, tmp_path: Path) -> Settings:
+    settings.VAR_DIR = tmp_path
+    settings.DEMO_PASSWORD = ""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    return settings
+
+
+def demo_people() -> str:
+    told = StringIO()
+    call_command("demo_people", stdout=told)
+    return told.getvalue()
+
+
+def password_in(told: str) -> str:
+    (line,) = (line for line in told.splitlines() if line.startswith("Password:"))
+    return line.split()[1]
+
+
+def test_the_people_of_the_demo_have_their_groups() -> None:
+    demo_people()
+    for name, groups in PEOPLE.items():
+        person = User.objects.get(username=name)
+        assert {group.name for group in person.groups.all()} == set(groups)
+        assert rights_of(person).everywhere == {right for group in groups for right in GROUPS[group]}
+        assert person.is_staff == (name == "admin")
+        assert not person.is_superuser
+
+
+def test_the_check_for_a_real_upstream_knows_all_of_them() -> None:
+    assert set(DEMO_PEOPLE) == set(PEOPLE)
+
+
+def test_a_generated_password_is_kept_for_its_owner_and_told_at_each_start(tmp_path: Path) -> None:
+    first, second = demo_people(), demo_people()
+    assert password_in(first) == password_in(second)
+    assert all(name in second for name in PEOPLE)
+    for file in tmp_path.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert all(person.check_password(password_in(first)) for person in User.objects.all())
+
+
+def test_a_given_password_takes_the_place_of_the_old_one(portal: Settings, tmp_path: Path) -> None:
+    demo_people()
+    portal.DEMO_PASSWORD = "given-by-the-environment"
+    assert password_in(demo_people()) == "given-by-the-environment"
+    assert all(person.check_password("given-by-the-environment") for person in User.objects.all())
+    assert not any("given-by-the-environment" in file.read_text() for file in tmp_path.iterdir())
+
+
+def test_a_start_without_a_change_writes_no_password() -> None:
+    demo_people()
+    before = list(User.objects.order_by("id").values())
+    demo_people()
+    assert list(User.objects.order_by("id").values()) == before
+
+
+def test_a_password_that_somebody_changed_is_the_told_one_again() -> None:
+    demo_people()
+    person = User.objects.get(username="manager")
+    person.set_password("something-else")
+    person.save(update_fields=["password"])
+    told = password_in(demo_people())
+    assert User.objects.get(username="manager").check_password(told)
+
+
+def test_what_an_admin_did_to_demo_people_stays() -> None:
+    demo_people()
+    User.objects.filter(username="auditor").update(is_active=False)
+    User.objects.get(username="helpdesk").groups.clear()
+    told = demo_people()
+    assert not User.objects.get(username="auditor").is_active
+    assert not User.objects.get(username="helpdesk").groups.exists()
+    (line,) = (line for line in told.splitlines() if line.startswith("Sign in"))
+    assert "auditor" not in line
+
+
+def test_somebody_else_of_the_same_name_is_left_alone() -> None:
+    somebody = User.objects.create_user("admin", "someone@example.org", "a-password-of-their-own")
+    told = demo_people()
+    somebody.refresh_from_db()
+    assert somebody.check_password("a-password-of-their-own")
+    assert "admin" not in told.split("Sign in as:")[1]
+
+
+def test_the_simulators_account_is_in_force_with_its_token() -> None:
+    demo_people()
+    account = Account.objects.in_force().get()
+    assert account.cloudflare_id == SIMULATOR_ACCOUNT
+    assert account.credential is not None
+    assert account.credential.secret.reveal() == SIMULATOR_TOKEN
+    assert account.sync.listed_at is None
+    assert account.version.number == 0
+
+
+def test_beside_a_real_upstream_there_are_no_demo_people(portal: Settings) -> None:
+    portal.UPSTREAM = real(token="a-real-token")
+    told = demo_people()
+    assert "No demo people" in told
+    assert "a-real-token" not in told
+    assert not User.objects.exists()
+    with pytest.raises(NotTheSimulator):
+        ensure_demo_people(now=timezone.now())
+    account = Account.objects.in_force().get()
+    assert (account.upstream, account.cloudflare_id) == (REAL, ACCOUNT)
+
+
+def test_a_move_to_the_real_upstream_changes_no_person_and_puts_the_simulator_out_of_force(portal: Settings) -> None:
+    demo_people()
+    before = list(User.objects.order_by("id").values())
+    portal.UPSTREAM = real(token="a-real-token")
+    demo_people()
+    assert list(User.objects.order_by("id").values()) == before
+    assert [account.upstream for account in Account.objects.in_force()] == [REAL]
+    assert Account.objects.count() == 2
+
+
+def test_the_environments_credential_follows_the_environment(portal: Settings) -> None:
+    for upstream in (real(token="one"), real(token="two"), real(email="ops@example.com", api_key="three")):
+        portal.UPSTREAM = upstream
+        demo_people()
+        credential = Credential.objects.get()
+        assert credential.secret.reveal() == (upstream.token or upstream.api_key)
+        assert credential.email == upstream.email
+    assert credential.scheme == Credential.Scheme.KEY
+    assert credential.secret.reveal() == "three"
+
+
+def test_a_credential_that_no_key_opens_is_sealed_anew_from_the_environment(portal: Settings) -> None:
+    demo_people()
+    portal.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
+    demo_people()
+    assert Credential.objects.get().secret.reveal() == SIMULATOR_TOKEN
+
+
+def test_what_an_admin_set_on_the_account_stays() -> None:
+    demo_people()
+    account = Account.objects.get()
+    Account.objects.update(name="Renamed", credential=None, dialect=Account.Dialect.LEGACY)
+    retire_account(account, now=timezone.now())
+    demo_people()
+    kept = Account.objects.get()
+    assert (kept.name, kept.credential, kept.dialect) == ("Renamed", None, Account.Dialect.LEGACY)
+    assert kept.retired_at is not None

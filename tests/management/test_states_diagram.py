@@ -1,0 +1,28 @@
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from commands.states import ArtifactStatus, Status, diagram
+
+
+def test_the_drawing_is_written_and_then_agrees(tmp_path: Path) -> None:
+    file = tmp_path / "states.md"
+    call_command("states_diagram", file=file)
+    assert file.read_text() == diagram()
+    assert all(f"`{status}`" in file.read_text() for status in (*Status, *ArtifactStatus))
+    call_command("states_diagram", "--check", file=file)
+
+
+def test_a_drawing_that_is_old_or_missing_is_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "states.md"
+    for words in (None, diagram().replace("queued", "waiting")):
+        if words is not None:
+            file.write_text(words)
+        with pytest.raises(CommandError, match=r"states\.md is not what commands/states\.py says: run"):
+            call_command("states_diagram", "--check", file=file)
+    assert file.read_text() != diagram()
+
+
+def test_the_drawing_of_the_repository_is_the_current_one() -> None:
+    call_command("states_diagram", "--check")
