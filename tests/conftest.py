@@ -1,24 +1,38 @@
 """What every test shares. It decides what is collected, and must not start anything by itself."""
 
 import os
+from pathlib import Path
 
 import pytest
 
 pytest_plugins = ["tests.flushing"]
 
 SERVICES = os.environ.get("DEXPORTAL_SERVICES") == "1"
+SERVICES_FOLDER = Path(__file__).resolve().parent / "services"
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "django_db_reset_sequences"}
 collect_ignore = [] if SERVICES else ["services"]
 
 
-def pytest_report_header() -> str | None:
-    return None if SERVICES else "tests/services is not collected: it belongs to `make test-services`"
+def pytest_report_header() -> str:
+    if SERVICES:
+        return "collected: tests/services, and of the others those that use the database"
+    return "tests/services is not collected: it belongs to `make test-services`"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A real account is called only when asked for by name: `-m verification`."""
-    if "verification" in config.option.markexpr:
-        return
-    real = [item for item in items if item.get_closest_marker("verification")]
-    if real:
-        config.hook.pytest_deselected(items=real)
-        items[:] = [item for item in items if item not in real]
+    unwanted = [item for item in items if not _is_wanted(item, config.option.markexpr)]
+    if unwanted:
+        config.hook.pytest_deselected(items=unwanted)
+        items[:] = [item for item in items if item not in unwanted]
+
+
+def _is_wanted(item: pytest.Item, markers: str) -> bool:
+    """A real account is called only when asked for by name; beside the services only the database is another one."""
+    if item.get_closest_marker("verification") and "verification" not in markers:
+        return False
+    return not SERVICES or item.path.is_relative_to(SERVICES_FOLDER) or _uses_the_database(item)
+
+
+def _uses_the_database(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    return item.get_closest_marker("django_db") is not None or not DATABASE_FIXTURES.isdisjoint(fixtures)
