@@ -1,0 +1,40 @@
+"""Kept-alive connections change hands from one attempt to the next."""
+
+from time import monotonic
+
+import pytest
+from requests import Request
+from requests.exceptions import ConnectionError as BrokenError
+
+from commands.cloudflare.errors import Overdue
+from commands.cloudflare.wire import Attempt, WatchedAdapter, watching
+from tests.cloudflare.conftest import BRIEF, Connect, Serve
+from tests.cloudflare.upstream import drip, head, ok, say
+
+
+@pytest.mark.parametrize("data", [b"HTTP/1.1 200 OK\r\nX: ", head(200)], ids=["headers", "body"])
+def test_a_kept_connection_is_watched_by_its_new_attempt(data: bytes, serve: Serve, connect: Connect) -> None:
+    upstream = serve(say(ok({})), drip(data))
+    client = connect(upstream, limits=BRIEF)
+    client.quota()
+    began = monotonic()
+    with pytest.raises(Overdue):
+        client.quota()
+    assert monotonic() - began < 5
+    assert upstream.connections == 1
+
+
+def test_an_attempt_past_its_deadline_sends_nothing_over_a_kept_connection(serve: Serve) -> None:
+    upstream = serve(say(b"kept"))
+    request = Request("GET", upstream.url).prepare()
+    adapter = WatchedAdapter()
+    first, late = Attempt(monotonic() + 20), Attempt(monotonic() - 1)
+    with watching(first):
+        assert adapter.send(request, timeout=10).content == b"kept"
+    with watching(late), pytest.raises(BrokenError):
+        adapter.send(request, timeout=10)
+    assert (first.sent, late.sent) == (True, False)
+    assert len(upstream.received) == 1
+    first.close()
+    late.close()
+    adapter.close()
