@@ -71,6 +71,7 @@ def configuration() -> dict[str, Any]:
         "broker_url": settings.BROKER_URL,
         "broker_transport_options": broker_options(settings.BROKER_URL, settings.BROKER_TIMEOUT),
         "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,  # a worker without its broker has nothing better to do than to wait
         "task_publish_retry": False,
         "task_queues": [Queue(name, routing_key=name) for name in (TALK, FETCH)],
         "task_default_queue": TALK,

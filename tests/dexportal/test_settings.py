@@ -163,3 +163,21 @@ def test_mail_leaves_by_the_address_that_was_given(tmp_path: Path) -> None:
     assert (options["username"], options["password"], options["use_tls"]) == ("mail", "mail-word", True)
     files = settings_of({"VAR_DIR": str(tmp_path), "EMAIL_URL": "file:///tmp/mails"}).MAILERS["default"]
     assert files["OPTIONS"] == {"file_path": "/tmp/mails"}
+
+
+def test_production_speaks_https_only_and_tells_browsers_to_remember_it(tmp_path: Path) -> None:
+    script = (
+        "import django; django.setup(); from django.test import Client;"
+        "c = Client(SERVER_NAME='dex.example.com', REMOTE_ADDR='192.0.2.1');"
+        "print(c.get('/accounts/login/').headers['Location']);"
+        "print(c.get('/healthz', secure=True).headers['Strict-Transport-Security']);"
+        "print(c.get('/healthz', headers={'X-Forwarded-Proto': 'https'}).headers['Strict-Transport-Security']);"
+        "print(c.get('/healthz').status_code, c.get('/healthz', SERVER_NAME='evil.example.org').status_code)"
+    )
+    done = run(production(tmp_path), "-c", script)
+    assert done.stdout.splitlines() == [
+        "https://dex.example.com/accounts/login/",
+        "max-age=31536000; includeSubDomains",
+        "max-age=31536000; includeSubDomains",
+        "200 400",
+    ], done.stderr

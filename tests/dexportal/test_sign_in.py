@@ -98,3 +98,15 @@ def test_every_page_carries_the_policy_that_lets_nothing_foreign_in(client: Clie
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "same-origin"
     assert headers["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.parametrize("name", ["account_change_password", "account_reset_password", "account_logout"])
+def test_the_pages_around_it_wear_the_portals_frame_and_keep_its_policy(name: str, client: Client) -> None:
+    if name != "account_reset_password":
+        assert sign_in(client, "ada")
+    answer = client.get(reverse(name))
+    assert answer.status_code == 200
+    assert "base.html" in [template.name for template in answer.templates]
+    page = answer.content.decode()
+    assert "<form" in page
+    assert not re.search(r"\sstyle=|<style|<script(?![^>]*\ssrc=)|\son\w+=", page)
