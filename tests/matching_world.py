@@ -22,6 +22,7 @@ LEASE = timedelta(minutes=2)
 SETTLE = timedelta(minutes=3)
 IMPORT_AGE = timedelta(minutes=12)  # longer than lease, slack and settle window together
 MOST_SKEW = 100  # seconds; less than the slack before the claim
+WATCHED = timedelta(minutes=5, seconds=MOST_SKEW)  # after a POST nobody else in a calm world comes near
 LATEST = timedelta(minutes=3)  # how long after the POST a command may still land
 
 type Place = tuple[str, Kind]
@@ -146,7 +147,11 @@ class World:
         )
 
     def _foreign(self, foreign: Foreign) -> None:
-        if self.calm and self._is_risky(foreign.place):
+        watched = any(
+            c.is_sought and c.sent and self.now <= (c.sent.post_ended_at or c.sent.lease_until) + WATCHED
+            for c in self.at(foreign.place)
+        )
+        if self.calm and (watched or any(c.status is Status.SENDING for c in self.at(foreign.place))):
             return
         self._land(foreign.place, foreign.registration_id, self.now, foreign.skew, None)
 

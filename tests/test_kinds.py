@@ -9,6 +9,7 @@ from commands.kinds import (
     DOCUMENTED_CEILINGS,
     SPECS,
     Kind,
+    Option,
     Options,
     OptionType,
     clean_options,
@@ -57,7 +58,7 @@ def test_the_diag_goes_before_the_capture() -> None:
 
 
 @pytest.mark.parametrize(("kind", "option"), NUMBERS, ids=lambda value: getattr(value, "name", value))
-def test_a_number_is_taken_within_its_bounds_as_number_or_text_and_refused_outside(kind: Kind, option: object) -> None:
+def test_a_number_is_taken_within_its_bounds_as_number_or_text_and_refused_outside(kind: Kind, option: Option) -> None:
     name, least, ceiling = option.name, option.least, option.ceiling
     assert least is not None
     assert ceiling is not None

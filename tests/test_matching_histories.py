@@ -26,6 +26,7 @@ from tests.matching_world import (
 FLAWS = ("lose", "repeat", "shuffle", "go back", "strange word", "no registration", "no email", "no date")
 HONEST = Listing(complete=True, seed=0, lag=0, spoil=frozenset())
 SPOILED = replace(HONEST, spoil=frozenset(FLAWS))
+BLIND = replace(HONEST, lag=86_400)
 
 places = st.tuples(st.sampled_from(["laptop", "desktop"]), st.sampled_from([Kind.PCAP, Kind.WARP_DIAG]))
 skews = st.integers(-MOST_SKEW, MOST_SKEW)
@@ -50,11 +51,14 @@ happenings: st.SearchStrategy[list[Happening]] = st.lists(st.one_of(sends, forei
 offsets = st.integers(-600, 600).map(lambda seconds: timedelta(seconds=seconds))
 
 
-def _lived(calm: bool, offset: timedelta, history: list[Happening]) -> World:
+def _lived(calm: bool, offset: timedelta, history: list[Happening], blind: bool) -> World:
     """A world after this history and after enough listings for everything to come to rest, not all honest."""
     world = World(calm, offset)
     for happening in history:
         world.live(happening)
+    for _ in range(4 if blind else 0):  # long enough for what is uncertain to become unconfirmed
+        world.wait(int(LEASE.total_seconds()))
+        world.list(BLIND)
     for seed in range(12):
         world.list(replace(SPOILED, seed=seed, complete=seed % 2 == 0))
         world.wait(int(IMPORT_AGE.total_seconds()) // 6)
@@ -69,11 +73,11 @@ def _ours(world: World) -> list[Ours]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(offsets, happenings)
+@given(offsets, happenings, st.booleans())
 def test_in_any_history_whoever_was_seen_has_one_owner_and_every_command_comes_to_rest(
-    offset: timedelta, history: list[Happening]
+    offset: timedelta, history: list[Happening], blind: bool
 ) -> None:
-    world = _lived(False, offset, history)
+    world = _lived(False, offset, history, blind)
     owned = [command.remote_id for command in world.commands.values() if command.remote_id]
     assert len(owned) == len(set(owned))
     assert set(owned) == set(world.remote)
@@ -86,11 +90,11 @@ def test_in_any_history_whoever_was_seen_has_one_owner_and_every_command_comes_t
 
 
 @settings(max_examples=300, deadline=None)
-@given(offsets, happenings)
+@given(offsets, happenings, st.booleans())
 def test_in_a_calm_history_each_command_gets_its_own_row_and_nobody_elses(
-    offset: timedelta, history: list[Happening]
+    offset: timedelta, history: list[Happening], blind: bool
 ) -> None:
-    world = _lived(True, offset, history)
+    world = _lived(True, offset, history, blind)
     truth = {remote.owner: remote_id for remote_id, remote in world.remote.items() if remote.owner}
     for command in _ours(world):
         assert command.remote_id == truth.get(command.id, "")
