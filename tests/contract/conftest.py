@@ -7,7 +7,7 @@ from urllib.request import urlopen
 import pytest
 
 from tests.contract.speakers import SPEAKERS, Speaker
-from tests.contract.upstream import ACCOUNT, SIMULATOR, Target, Upstream, names, real_account
+from tests.contract.upstream import ACCOUNT, SIMULATOR, Target, Upstream, names, not_collected, real_account
 from tests.simulator_process import SimulatorProcess, running_simulator
 
 
@@ -21,6 +21,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         )
 
 
+def pytest_collection_modifyitems(config: pytest.Config) -> None:
+    """Says what of a wanted verification cannot run; without this line it would be missing in silence."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and config.option.markexpr == "verification" and (line := not_collected()):
+        reporter.write_line(line)
+
+
 @pytest.fixture(scope="session")
 def simulator() -> Iterator[SimulatorProcess]:
     with running_simulator() as running:
@@ -31,7 +38,8 @@ def simulator() -> Iterator[SimulatorProcess]:
 def simulated(simulator: SimulatorProcess) -> Upstream:
     with urlopen(f"{simulator.control_url}/world", timeout=30) as answer:
         devices = json.load(answer)["devices"]
-    steady = next(row for row in devices if row["online"] and row["eligible"] and row["platform"] == "mac")
+    well = [row for row in devices if row["online"] and row["eligible"] and not row["trouble"]]
+    steady = next(row for row in well if row["platform"] == "mac")
     return Upstream(
         base_url=simulator.base_url,
         account_id=simulator.account_id,

@@ -11,8 +11,9 @@ from cloudflare import BadRequestError, Cloudflare
 from commands.cloudflare.auth import KeyAuth
 from commands.cloudflare.client import Client
 from commands.cloudflare.errors import Rejected
-from tests.contract.speakers import SPEAKERS, Options, Portal, Sdk
+from tests.contract.speakers import SPEAKERS, Filters, Options, Portal, Row, Sdk
 from tests.contract.upstream import Target, Upstream
+from tests.polling import eventually
 from tests.simulator_process import SimulatorProcess
 
 KINDS: list[tuple[str, Options]] = [
@@ -82,6 +83,23 @@ def test_an_email_and_a_key_open_the_same_account(simulated: Upstream, simulator
     assert quota
     own = Client(simulated.base_url, simulated.account_id, KeyAuth(email, key)).quota()
     assert own.total == quota.quota
+
+
+def test_the_unpublished_addresses_answer_the_portal(simulated: Upstream) -> None:
+    portal, target = Portal(simulated), simulated.target
+    assert target
+    made = portal.create(target, "warp-diag", {})
+
+    def done() -> Row | None:
+        rows = portal.listed(Filters(device_id=target.device_id, status="SUCCESS"))
+        return next((row for row in rows if row.id == made), None)
+
+    row = eventually(done, within=simulated.patience, pause=simulated.pause)
+    found = portal.client.analysis(made)
+    assert isinstance(found, dict)
+    assert found["detections"] == []
+    with portal.client.download(made, "not-its-name.zip", device_id=target.device_id) as file:
+        assert b"".join(file.chunks()) == portal.download(made, row.filename)
 
 
 def test_another_account_is_not_open_to_the_token(simulated: Upstream) -> None:

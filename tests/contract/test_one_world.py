@@ -2,11 +2,9 @@
 
 import io
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from threading import Event
-from time import monotonic
+from functools import partial
 from urllib.error import HTTPError
 
 import pytest
@@ -15,17 +13,10 @@ from cloudflare import APIStatusError, NotFoundError
 from commands.cloudflare.errors import NotFound, Refused
 from tests.contract.speakers import SPEAKERS, Filters, Plain, Portal, Row, Sdk, Speaker
 from tests.contract.upstream import Target, Upstream
+from tests.polling import eventually
 
 EACH = pytest.mark.parametrize("name", list(SPEAKERS))
 NOBODY = "00000000-0000-4000-8000-000000000000"
-
-
-def eventually(upstream: Upstream, look: Callable[[], Row | None]) -> Row:
-    until = monotonic() + upstream.patience
-    while (found := look()) is None:
-        assert monotonic() < until, "the command did not get there in time"
-        Event().wait(upstream.pause)
-    return found
 
 
 def row_of(speaker: Speaker, command_id: str, target: Target) -> Row | None:
@@ -39,7 +30,7 @@ def test_a_command_that_one_of_them_creates_is_listed_by_all(
 ) -> None:
     made = everyone[name].create(target, "pcap", {"time-limit-min": 1})
     rows = [
-        eventually(upstream, lambda speaker=speaker: row_of(speaker, made, target))  # type: ignore[misc]
+        eventually(partial(row_of, speaker, made, target), within=upstream.patience, pause=upstream.pause)
         for speaker in everyone.values()
     ]
     assert {(row.kind, row.device_id, row.user_email) for row in rows} == {
@@ -58,7 +49,7 @@ def test_the_file_of_a_finished_command_is_the_same_for_all(
         row = row_of(everyone["plain"], made, target)
         return row if row and row.status in {"SUCCESS", "FAILED"} else None
 
-    row = eventually(upstream, ended)
+    row = eventually(ended, within=upstream.patience, pause=upstream.pause)
     assert row.status == "SUCCESS"
     files = [speaker.download(made, row.filename) for speaker in everyone.values()]
     assert files[0] == files[1] == files[2]

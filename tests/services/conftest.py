@@ -8,6 +8,7 @@ import pytest
 
 from tests.contract.speakers import Plain
 from tests.contract.upstream import Upstream
+from tests.servers import postgresql_folder, redis_server
 from tests.services.document import DOCUMENT
 from tests.services.recorder import Recorder, recording
 from tests.simulator_process import SimulatorProcess, running_simulator
@@ -19,6 +20,8 @@ _NEEDS = {
     ),
     "npm": (shutil.which("npm") is not None, ["test_prism.py"]),
     "tshark": (shutil.which("tshark") is not None, ["test_tshark.py"]),
+    "PostgreSQL": (postgresql_folder() is not None, ["test_servers.py"]),
+    "Redis": (redis_server() is not None, ["test_servers.py"]),
 }
 
 collect_ignore = sorted({name for found, names in _NEEDS.values() if not found for name in names})

@@ -3,8 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from threading import Event
-from time import monotonic
 from typing import Any
 from urllib.request import urlopen
 
@@ -14,6 +12,7 @@ from openapi_core.exceptions import OpenAPIError
 from commands.cloudflare.auth import KeyAuth, TokenAuth
 from commands.cloudflare.client import Client
 from commands.cloudflare.types import Dialect, ListedCommand, NewCommand, Option
+from tests.polling import eventually
 from tests.services.document import Judge, mended, read
 from tests.services.recorder import Recorder
 from tests.simulator_process import SimulatorProcess
@@ -47,7 +46,7 @@ def steady(simulator: SimulatorProcess) -> list[dict[str, Any]]:
     """Rows on which every command can be created, a machine each."""
     with urlopen(f"{simulator.control_url}/world", timeout=30) as answer:
         rows = json.load(answer)["devices"]
-    found = {row["device_id"]: row for row in rows if row["online"] and row["eligible"]}
+    found = {row["device_id"]: row for row in rows if row["online"] and row["eligible"] and not row["trouble"]}
     return sorted(found.values(), key=lambda row: row["platform"] == "windows")
 
 
@@ -137,13 +136,11 @@ def test_a_download_and_its_second_half_fit(
 
 
 def finished(client: Client, command_id: str) -> ListedCommand:
-    until = monotonic() + 30
-    while monotonic() < until:
+    def look() -> ListedCommand | None:
         row = next(row for row in client.list_commands(1).rows if row.id == command_id)
-        if row.status == "SUCCESS":
-            return row
-        Event().wait(0.1)
-    raise AssertionError("the command did not end")
+        return row if row.status == "SUCCESS" else None
+
+    return eventually(look, within=30)
 
 
 def test_the_older_dialect_is_not_the_documents(
