@@ -5,6 +5,8 @@ a dead broker, worker or storage is told as degraded and takes no web process ou
 """
 
 import os
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -45,15 +47,20 @@ def late_roles() -> list[str]:
 
 
 def storage_writable() -> bool:
-    """Can artifacts be kept? Of a folder: may we write there. Of S3: does it answer."""
+    """Can artifacts be kept? Of a folder: may we write there. Of S3: does it answer in time."""
     storage = storages["artifacts"]
     if isinstance(storage, FileSystemStorage):
         return is_writable(Path(storage.location))
-    try:
-        storage.exists("readyz")
-    except Exception:  # boto3 and botocore have no common base of their errors
-        return False
-    return True
+    answered = threading.Event()
+
+    def ask() -> None:
+        with suppress(Exception):  # boto3 and botocore have no common base of their errors
+            storage.exists("readyz")
+            answered.set()
+
+    # In a thread, because boto3's time-outs and retries add up to more than a probe may take.
+    threading.Thread(target=ask, daemon=True).start()
+    return answered.wait(settings.STORAGE_PROBE.total_seconds())
 
 
 def is_writable(folder: Path) -> bool:

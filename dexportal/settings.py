@@ -126,6 +126,7 @@ HEARTBEAT_INTERVAL = scaled(seconds=10)
 HEARTBEAT_LATE = scaled(seconds=45)
 BROKER_TIMEOUT = scaled(seconds=5)  # of workers and beat; a web process waits WAKE_TIMEOUT only
 WAKE_TIMEOUT = scaled(seconds=0.5)  # for the connection, and again for an answer
+STORAGE_PROBE = scaled(seconds=2)  # readyz waits so long for S3
 WAKE_EXPIRY = scaled(minutes=1)  # beat has looked long since
 WAKE_QUIET = scaled(seconds=10)  # after a failure nobody waits for the broker again for so long
 

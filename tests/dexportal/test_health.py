@@ -1,7 +1,10 @@
 """What a load balancer and an operator are told."""
 
 import socket
+import threading
+import time
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from commands.models import Heartbeat
+from dexportal import env
 from dexportal.wake import quiet
 from tests.dexportal.portals import run
 
@@ -87,6 +91,46 @@ def test_a_storage_that_cannot_be_written_is_told(client: Client, tmp_path: Path
     settings.STORAGES = settings.STORAGES | {"artifacts": settings.STORAGES["artifacts"] | {"OPTIONS": options}}
     assert Path(storages["artifacts"].path("x")).parent.name == "artifacts"
     assert degraded(client) == ["storage"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("listening", [True, False])
+def test_an_s3_that_does_not_answer_is_told_within_seconds(listening: bool, client: Client, settings: Settings) -> None:
+    settings.STORAGE_PROBE = timedelta(seconds=0.5)
+    beats("beat", "talk", "fetch")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        if not listening:
+            server.close()
+        url = f"s3://key:word@captures?region=x&endpoint=http://{address}"
+        settings.STORAGES = settings.STORAGES | {"artifacts": env.storage("STORAGE_URL", url)}
+        storages["artifacts"].exists  # noqa: B018 - boto3's import is not part of the wait
+        begun = time.monotonic()
+        assert degraded(client) == ["storage"]
+        assert time.monotonic() - begun < 3
+
+
+@pytest.mark.django_db
+def test_an_s3_that_answers_is_good(client: Client, settings: Settings) -> None:
+    beats("beat", "talk", "fetch")
+    with HTTPServer(("127.0.0.1", 0), NoSuchKey) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"s3://key:word@captures?region=x&endpoint=http://127.0.0.1:{server.server_port}"
+        settings.STORAGES = settings.STORAGES | {"artifacts": env.storage("STORAGE_URL", url)}
+        settings.STORAGE_PROBE = timedelta(seconds=30)
+        assert degraded(client) == []
+        server.shutdown()
+
+
+class NoSuchKey(BaseHTTPRequestHandler):
+    """What S3 says of a file that is not there, to somebody who may ask."""
+
+    def do_HEAD(self) -> None:
+        self.send_response(404)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
 
 
 ASK = (
