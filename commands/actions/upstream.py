@@ -16,6 +16,7 @@ from commands.cloudflare.errors import CloudflareError, NotFound, NotSent, Refus
 from commands.cloudflare.types import Call, Dialect, Limits
 from commands.models import Account, Credential, Pause
 from commands.models.sealed import CannotOpen
+from dexportal import __version__
 
 
 class NoCredential(Exception):
@@ -72,6 +73,7 @@ def client_for(account: Account) -> Iterator[Client]:
         dialect=Dialect(account.dialect),
         limits=limits(),
         permit=permit,
+        user_agent=f"dexportal/{__version__}",
     ) as client:
         yield client
 
