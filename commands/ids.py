@@ -5,14 +5,18 @@ Python's and PostgreSQL's own UUIDv7 functions need newer versions than we suppo
 
 import secrets
 import threading
-from datetime import datetime
+from collections import OrderedDict
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _RANDOM_BITS = 74  # 12 in rand_a and 62 in rand_b (RFC 9562, section 5.7)
 _STEP_BITS = 32
+_REMEMBERED = 1000  # milliseconds whose last tail is kept: callers may alternate between instants
 
 _lock = threading.Lock()
-_last = {"millisecond": -1, "tail": 0}
+_tails: OrderedDict[int, int] = OrderedDict()
 
 
 def _uuid7(millisecond: int, tail: int) -> UUID:
@@ -23,11 +27,12 @@ def new_id(at: datetime) -> UUID:
     """A new id of this instant; ids that one process makes for one millisecond increase."""
     millisecond = _milliseconds(at)
     with _lock:
-        if millisecond == _last["millisecond"]:
-            tail = _last["tail"] + 1 + secrets.randbits(_STEP_BITS)
-        else:
-            tail = secrets.randbits(_RANDOM_BITS - 1)  # the free top bit leaves room to count up
-        _last.update(millisecond=millisecond, tail=tail)
+        last = _tails.pop(millisecond, None)
+        # The first tail leaves its top bit free, which is the room to count up.
+        tail = secrets.randbits(_RANDOM_BITS - 1) if last is None else last + 1 + secrets.randbits(_STEP_BITS)
+        _tails[millisecond] = tail
+        if len(_tails) > _REMEMBERED:
+            _tails.popitem(last=False)
     return _uuid7(millisecond, tail)
 
 
@@ -39,4 +44,4 @@ def first_id(at: datetime) -> UUID:
 def _milliseconds(at: datetime) -> int:
     if at.tzinfo is None:
         raise ValueError("an id needs an aware time")
-    return int(at.timestamp() * 1000)
+    return (at - _EPOCH) // _MILLISECOND

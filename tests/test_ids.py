@@ -60,3 +60,10 @@ def test_the_zone_of_an_instant_does_not_matter() -> None:
 def test_a_naive_time_is_refused() -> None:
     with pytest.raises(ValueError, match="aware"):
         new_id(AT.replace(tzinfo=None))
+
+
+def test_ids_increase_within_a_millisecond_though_callers_alternate_between_instants() -> None:
+    instants = (AT, AT + timedelta(hours=1))
+    made = [new_id(instants[n % 2]) for n in range(1000)]
+    assert made[::2] == sorted(made[::2])
+    assert made[1::2] == sorted(made[1::2])
