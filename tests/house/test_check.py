@@ -2,7 +2,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from django.conf import settings
+from django.test import override_settings
 
 from scripts import check
 from scripts.check import Step
@@ -28,13 +29,13 @@ def test_every_check_is_a_program_that_is_installed() -> None:
     assert all(Path(step.words[0]).exists() for step in check.steps())
 
 
-def test_a_template_that_does_not_compile_or_misses_another_is_told(tmp_path: Path, settings: SettingsWrapper) -> None:
+def test_a_template_that_does_not_compile_or_misses_another_is_told(tmp_path: Path) -> None:
     (tmp_path / "broken.html").write_text("{% if %}")
     (tmp_path / "orphan.html").write_text("{% extends 'nowhere.html' %}")
     (tmp_path / "includes.html").write_text("{% include 'elsewhere.html#part' %}")
     (tmp_path / "good.html").write_text("{% include 'orphan.html' %}{% include name %}")
-    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
-    found = list(problems(["broken.html", "orphan.html", "includes.html", "good.html"]))
+    with override_settings(TEMPLATES=[{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]):
+        found = list(problems(["broken.html", "orphan.html", "includes.html", "good.html"]))
     assert [line.partition(":")[0] for line in found] == ["broken.html", "orphan.html", "includes.html"]
     assert "there is no template nowhere.html" in found[1]
     assert "there is no template elsewhere.html" in found[2]
