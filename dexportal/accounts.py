@@ -16,6 +16,8 @@ class SignInForm(LoginForm):  # type: ignore[misc]  # as above
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["login"].label = "User name or email"
+        self.fields["login"].widget.attrs |= {"autocomplete": "username", "autofocus": True}
+        self.fields["password"].help_text = ""  # the page has its own link to a forgotten password
         for field in self.fields.values():
             field.widget.attrs["class"] = "form-control"
             field.widget.attrs.pop("placeholder", None)

@@ -22,6 +22,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dexportal.settings")
 TALK = "talk"  # deliver, sync, settle, directory: short
 FETCH = "fetch"  # collect, read, purge: long
 
+SHORTEST_LIFE = 2.0  # real seconds of a message, whatever TIME_SCALE: workers look for one every 0.1 s, and may be busy
 FETCH_TASKS = ("collect_due", "collect_artifact", "fetch_heartbeat")  # every other task of ours is talk
 
 
@@ -43,8 +44,8 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
 
 def every(interval: timedelta, name: str) -> tuple[str, dict[str, Any]]:
     """A message that nobody took before the next one is due is worth nothing: it expires, and nothing piles up."""
-    seconds = interval.total_seconds()
-    return name, {"task": f"commands.tasks.{name}", "schedule": interval, "options": {"expires": seconds}}
+    expires = max(interval.total_seconds(), SHORTEST_LIFE)
+    return name, {"task": f"commands.tasks.{name}", "schedule": interval, "options": {"expires": expires}}
 
 
 def broker_options(url: str, timeout: timedelta) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -45,6 +46,11 @@ def test_beat_sends_every_periodic_task_to_its_queue(app: Celery) -> None:
 def test_a_message_that_nobody_took_is_worth_nothing_when_the_next_one_is_due(app: Celery) -> None:
     for entry in app.conf.beat_schedule.values():
         assert entry["options"]["expires"] == entry["schedule"].total_seconds() > 0
+
+
+def test_a_message_lives_long_enough_to_be_found_however_time_is_scaled(settings: Settings) -> None:
+    settings.SYNC_INTERVAL = timedelta(milliseconds=50)
+    assert celery.beat_schedule()["sync_due"]["options"]["expires"] == celery.SHORTEST_LIFE
 
 
 @pytest.mark.django_db(transaction=True)  # a worker that starts runs Django's checks

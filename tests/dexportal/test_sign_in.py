@@ -1,6 +1,7 @@
 """Who gets in, how often one may try, and what the answers tell a browser."""
 
 import re
+from ipaddress import ip_network
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -33,6 +34,9 @@ def test_the_sign_in_page_asks_for_name_and_password_and_offers_no_sign_up(clien
     assert re.search(r'<label[^>]*for="id_password"', page)
     assert "csrfmiddlewaretoken" in page
     assert reverse("account_signup") not in page
+    assert set(re.findall(r'aria-(?:describedby|labelledby)="([^"]+)"', page)) <= set(
+        re.findall(r'\sid="([^"]+)"', page)
+    )
 
 
 @pytest.mark.parametrize("login", ["ada", "ada@example.com"])
@@ -63,6 +67,19 @@ def test_after_five_wrong_passwords_even_the_right_one_waits_and_the_count_is_in
         assert not sign_in(client, "ada", "wrong")
     assert not sign_in(Client(), "ada")
     assert isinstance(caches["default"], DatabaseCache)
+
+
+def test_the_throttle_of_an_address_counts_the_client_and_not_the_proxy(settings: Settings) -> None:
+    settings.TRUSTED_PROXIES = (ip_network("192.0.2.1/32"),)
+
+    def client_at(address: str) -> Client:
+        return Client(REMOTE_ADDR="192.0.2.1", headers={"X-Forwarded-For": f"203.0.113.99, {address}"})
+
+    guesses = [
+        client_at("198.51.100.7").post(reverse("account_login"), {"login": f"p{n}", "password": "x"}) for n in range(31)
+    ]
+    assert guesses[-1].status_code == 429
+    assert sign_in(client_at("198.51.100.8"), "ada")
 
 
 def test_the_admin_has_no_sign_in_page_of_its_own(client: Client) -> None:
