@@ -31,7 +31,7 @@ class EventType(StrEnum):
 
 
 ALLOWED: Mapping[EventType, frozenset[str]] = {
-    EventType.ASKED: frozenset({"ticket", "reason"}),
+    EventType.ASKED: frozenset({"purpose", "ticket", "reason"}),
     EventType.MOVED: frozenset({"because", "remote_id", "dispatch"}),
     EventType.ADOPTED: frozenset({"because", "remote_id", "likely"}),
     EventType.ATTACHED: frozenset({"because", "remote_id", "likely"}),

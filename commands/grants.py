@@ -1,8 +1,8 @@
-"""The groups and presets that a new portal starts with, and the version of every person's rights.
+"""The groups, presets and purposes that a new portal starts with, and the version of every person's rights.
 
-Owns the first groups, their grants and the shipped presets: they are made once, into a database that has none, so that
-what an admin changed, renamed or deleted stays so. Owns the raising of `User.rights_version`, too. It must not decide
-what a right allows (`access.py`).
+Owns the first groups, their grants, the shipped presets and purposes: they are made once, into a database that has
+none, so that what an admin changed, renamed or deleted stays so. Owns the raising of `User.rights_version`, too. It
+must not decide what a right allows (`access.py`).
 """
 
 from collections.abc import Collection, Mapping
@@ -42,6 +42,8 @@ PRESETS: Mapping[str, Mapping[Kind, Mapping[str, object]]] = {
 }
 """Options that are not given take Cloudflare's defaults."""
 
+PURPOSES = ("Slow connection", "No connection", "Site or app does not open", "Drops and freezes", "Security review")
+
 
 def connect(sender: AppConfig) -> None:
     """Called once, when the app is ready."""
@@ -58,7 +60,7 @@ def connect(sender: AppConfig) -> None:
 def _after_migrating(*, using: str, apps: Any = installed, **_signal: Any) -> None:
     """`apps` are the models as of the last migration that was applied: on the way back there may be none of ours."""
     try:
-        preset, grant, group = (apps.get_model(*name) for name in _NEEDED)
+        preset, purpose, grant, group = (apps.get_model(*name) for name in _NEEDED)
     except LookupError:
         return
     with transaction.atomic(using=using):
@@ -74,9 +76,11 @@ def _after_migrating(*, using: str, apps: Any = installed, **_signal: Any) -> No
             admins.permissions.add(*permissions.exclude(pk__in=before))
         if not preset.objects.using(using).exists():
             _make_presets(preset.objects.using(using))
+        if not purpose.objects.using(using).exists():
+            _make_purposes(purpose.objects.using(using))
 
 
-_NEEDED = (("commands", "Preset"), ("commands", "Grant"), ("auth", "Group"))
+_NEEDED = (("commands", "Preset"), ("commands", "Purpose"), ("commands", "Grant"), ("auth", "Group"))
 
 
 def _make_groups(groups: QuerySet[Any], grants: QuerySet[Any]) -> None:
@@ -88,6 +92,11 @@ def _make_presets(presets: QuerySet[Any]) -> None:
     for position, (name, kinds) in enumerate(PRESETS.items(), start=1):
         options = {kind.value: clean_options(kind, raw)[0] for kind, raw in kinds.items()}
         presets.create(name=name, position=position * 10, options=options)
+
+
+def _make_purposes(purposes: QuerySet[Any]) -> None:
+    for position, name in enumerate(PURPOSES, start=1):
+        purposes.create(name=name, position=position * 10)
 
 
 def _permissions(apps: Any, using: str) -> QuerySet[Any]:

@@ -38,12 +38,13 @@ def ask(
     form_key: UUID,
     options: Mapping[Kind, Options],
     targets: Sequence[Target],
+    purpose: str = "",
     ticket: str = "",
     reason: str = "",
 ) -> Run:
     """Every kind for every target, queued. A form that was sent before gives the run that it made then."""
     try:
-        return _make(account, by, now, form_key, options, targets, ticket, reason)
+        return _make(account, by, now, form_key, options, targets, purpose, ticket, reason)
     except IntegrityError:
         made = Run.objects.filter(asked_by=by, form_key=form_key).first()
         if made is None:
@@ -58,6 +59,7 @@ def _make(  # noqa: PLR0917 - ask() names them
     form_key: UUID,
     options: Mapping[Kind, Options],
     targets: Sequence[Target],
+    purpose: str,
     ticket: str,
     reason: str,
 ) -> Run:
@@ -69,6 +71,7 @@ def _make(  # noqa: PLR0917 - ask() names them
             asked_at=now,
             options={kind.value: dict(chosen) for kind, chosen in options.items()},
             devices=len(targets),
+            purpose=purpose,
             ticket=ticket,
             reason=reason,
             form_key=form_key,
@@ -79,7 +82,11 @@ def _make(  # noqa: PLR0917 - ask() names them
         Command.objects.bulk_create(commands, batch_size=500)
         subjects = [Subject(one.id, account.id, run.id, one.version, "", one.status) for one in commands]
         audit.write(
-            subjects, event=EventType.ASKED, by=by_person(by), now=now, data={"ticket": ticket, "reason": reason}
+            subjects,
+            event=EventType.ASKED,
+            by=by_person(by),
+            now=now,
+            data={"purpose": purpose, "ticket": ticket, "reason": reason},
         )
         changes.touch(account.id)
         wake("commands.tasks.deliver_account", str(account.id))

@@ -5,7 +5,7 @@ from django.contrib import admin
 
 from commands.admin.typed import ModelAdmin, ModelForm
 from commands.kinds import Kind, clean_options
-from commands.models import Preset
+from commands.models import Preset, Purpose
 
 
 class PresetForm(ModelForm[Preset]):
@@ -34,6 +34,13 @@ class PresetForm(ModelForm[Preset]):
 @admin.register(Preset)
 class PresetAdmin(ModelAdmin[Preset]):
     form = PresetForm
+    list_display = ("name", "position", "active")
+    list_filter = ("active",)
+    ordering = ("position", "id")
+
+
+@admin.register(Purpose)
+class PurposeAdmin(ModelAdmin[Purpose]):
     list_display = ("name", "position", "active")
     list_filter = ("active",)
     ordering = ("position", "id")

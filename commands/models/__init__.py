@@ -11,6 +11,7 @@ from commands.models.grant import Grant
 from commands.models.heartbeat import Heartbeat
 from commands.models.pause import Pause
 from commands.models.preset import Preset
+from commands.models.purpose import Purpose
 from commands.models.run import Run
 from commands.models.user import User
 
@@ -29,6 +30,7 @@ __all__ = [
     "Heartbeat",
     "Pause",
     "Preset",
+    "Purpose",
     "Run",
     "User",
 ]

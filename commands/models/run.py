@@ -13,6 +13,7 @@ class Run(models.Model):
     asked_at = models.DateTimeField()
     options = models.JSONField(help_text="For each kind its options by their wire names.")
     devices = models.PositiveIntegerField(help_text="How many it is for.")
+    purpose = models.CharField(max_length=60, blank=True)
     ticket = models.CharField(max_length=64, blank=True)
     reason = models.CharField(max_length=500, blank=True)
     form_key = models.UUIDField(help_text="The form's one-time key: a second submit of it makes no second run.")

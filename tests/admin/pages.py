@@ -21,7 +21,7 @@ SHOWN_ONLY: list[type[Model]] = [
     models.Pause,
     models.Run,
 ]
-EDITED: list[type[Model]] = [models.User, Group, models.Account, models.Credential, models.Preset]
+EDITED: list[type[Model]] = [models.User, Group, models.Account, models.Credential, models.Preset, models.Purpose]
 NEVER_DELETED: list[type[Model]] = [models.User, models.Account, *SHOWN_ONLY]
 INLINE_OR_INTERNAL = {models.Grant, models.AccountSync, models.AccountVersion, models.CallBudget}
 
