@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
-from commands.actions.claims import database_now
+from commands.actions import claims
 from commands.cloudflare.types import Call
 from commands.models import Account, CallBudget, Pause
 
@@ -58,7 +58,7 @@ def spend(credential_id: int, call: Call) -> None:
     """Take one call from the credential's budget; raises NotNow. To be asked before every HTTP request."""
     with transaction.atomic():
         row = CallBudget.objects.select_for_update().get(credential_id=credential_id)
-        now = database_now()
+        now = claims.database_now()
         if row.paused_until and row.paused_until > now:
             raise NotNow(row.paused_until, row.pause_words)
         everything, listings = _all_calls(), _list_calls()
@@ -88,7 +88,7 @@ def throttled(credential_id: int, *, retry_after: float | None, words: str) -> d
     rest = settings.THROTTLE_PAUSE if retry_after is None else timedelta(seconds=retry_after)
     with transaction.atomic():
         row = CallBudget.objects.select_for_update().get(credential_id=credential_id)
-        until = max(database_now() + rest, row.paused_until or database_now())
+        until = max(claims.database_now() + rest, row.paused_until or claims.database_now())
         CallBudget.objects.filter(pk=row.pk).update(paused_until=until, pause_words=words[:300])
     return until
 

@@ -1,0 +1,42 @@
+"""A simulator a module, reset for each test, and the portal pointed at it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.actions.world import MovedClock, World, moved_database_clock
+from tests.simulator.running import Running
+
+
+@pytest.fixture(scope="module")
+def _running() -> Iterator[tuple[Running, MovedClock]]:
+    clock = MovedClock()
+    with Running(clock=clock) as running:
+        yield running, clock
+
+
+@pytest.fixture
+def world(
+    _running: tuple[Running, MovedClock], settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    """The test itself asks for the database, and says whether it commits."""
+    running, clock = _running
+    clock.shift = 0.0
+    running.control("POST", "reset", {"config": True})
+    settings.UPSTREAM = replace(settings.UPSTREAM, url=f"http://127.0.0.1:{running.port}/client/v4")
+    settings.BROKER_DIR = tmp_path / "broker"
+    settings.SPOOL_DIR = tmp_path / "spool"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "artifacts": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(tmp_path / "artifacts")},
+        },
+    }
+    made = World(running, clock)
+    moved_database_clock(made, monkeypatch)
+    yield made
+    clock.shift = 0.0

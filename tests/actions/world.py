@@ -1,0 +1,200 @@
+"""One small company for the tests of the actions: the portal's records, the simulator behind real HTTP, one clock.
+
+The clock is moved by hand for all three that look at one: the caller's `now`, the database's clock and Cloudflare's.
+It walks through the portal's own verbs; what a test then looks at is the record, or the simulator's ledger.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from commands.actions import claims, directory, listings, reconcile, run
+from commands.actions.deliver import deliver
+from commands.actions.run import Target
+from commands.actions.sync import sync
+from commands.kinds import Kind, Options
+from commands.models import Account, AccountSync, Artifact, Command, Device, Dispatch, Event, Pause, User
+from simulator.clock import Clock
+from simulator.config import DEFAULT_ACCOUNT_ID, DEFAULT_TOKEN
+from tests.people import make_account, make_credential, make_person
+from tests.simulator.running import Running
+
+PCAP: Mapping[Kind, Options] = {Kind.PCAP: {"time-limit-min": 1, "max-file-size-mb": 5, "packet-size-bytes": 160}}
+DIAG: Mapping[Kind, Options] = {Kind.WARP_DIAG: {"test-all-routes": False}}
+BOTH: Mapping[Kind, Options] = {**PCAP, **DIAG}
+QUICK_END = 3600.0  # seconds after which every command of a connected device has ended
+
+
+class MovedClock(Clock):
+    """Real time, and what a test has moved it by."""
+
+    def __init__(self) -> None:
+        self.shift = 0.0
+        super().__init__(lambda: time.time() + self.shift)
+
+
+class World:
+    """`upstream` is the running simulator, `clock` the one clock of all."""
+
+    def __init__(self, upstream: Running, clock: MovedClock) -> None:
+        self.upstream = upstream
+        self.clock = clock
+
+    # --- time ---
+
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self.clock.shift)
+
+    def forward(self, seconds: float = 0, **duration: float) -> None:
+        self.clock.shift += seconds + timedelta(**duration).total_seconds()
+
+    def database_clock(self, real: Callable[[], datetime]) -> Callable[[], datetime]:
+        return lambda: real() + timedelta(seconds=self.clock.shift)
+
+    # --- who and where ---
+
+    @cached_property
+    def account(self) -> Account:
+        credential = make_credential("Simulator", value=DEFAULT_TOKEN)
+        return make_account("Acme", cloudflare_id=DEFAULT_ACCOUNT_ID, credential=credential)
+
+    @cached_property
+    def person(self) -> User:
+        return make_person("helpdesk", "helpdesk")
+
+    @cached_property
+    def devices(self) -> list[Device]:
+        """Eligible, connected and healthy, as the directory knows them; one row a machine."""
+        directory.refresh(self.account, now=self.now)
+        healthy = [row["registrationId"] for row in self.upstream.devices()]
+        rows = Device.objects.filter(account=self.account, registration_id__in=healthy).order_by("device_id")
+        return list({row.device_id: row for row in rows}.values())
+
+    def device(self, platform: str = "mac") -> Device:
+        return next(device for device in self.devices if device.platform == platform)
+
+    def targets(self, devices: Iterable[Device]) -> list[Target]:
+        return [
+            Target(one.device_id, one.email, one.registration_id, one.name, one.platform, listed=True)
+            for one in devices
+        ]
+
+    # --- verbs ---
+
+    def ask(
+        self,
+        options: Mapping[Kind, Options] = PCAP,
+        *,
+        devices: Iterable[Device] | None = None,
+        targets: Iterable[Target] = (),
+        **rest: Any,
+    ) -> list[Command]:
+        """The commands of a new run, in their order; for the first Mac unless targets are given."""
+        aimed = [*self.targets(devices or []), *targets] or self.targets([self.device()])
+        made = run.ask(
+            account=self.account,
+            by=self.person,
+            now=self.now,
+            options=options,
+            targets=aimed,
+            **{"form_key": uuid4(), "ticket": "HD-1", "reason": "the portal is slow", **rest},
+        )
+        return list(made.commands.order_by("id"))
+
+    def deliver(self) -> bool:
+        self.account.refresh_from_db()
+        return deliver(self.account, now=self.now)
+
+    def sent(self, **rest: Any) -> Command:
+        """One capture that Cloudflare took."""
+        (command,) = self.ask(**rest)
+        assert self.deliver()
+        return self.again(command)
+
+    def sync(self, *, complete: bool = False) -> bool:
+        """A listing, due now; a complete one if so wanted."""
+        if complete:
+            AccountSync.objects.filter(account=self.account).update(complete_due_at=self.now)
+        listings.hurry(self.account.id, at=self.now)
+        return sync(self.account, now=self.now)
+
+    def settle(self) -> int:
+        return reconcile.settle(now=self.now)
+
+    def past_the_lease(self) -> None:
+        """The worker is gone for good: the lease of its POST runs out, and somebody notices."""
+        self.forward(seconds=61)
+        self.settle()
+
+    # --- what can be seen ---
+
+    def again(self, command: Command) -> Command:
+        return Command.objects.select_related("dispatch").get(id=command.id)
+
+    def status(self, command: Command) -> str:
+        return self.again(command).status
+
+    def history(self, command: Command) -> list[Event]:
+        return list(Event.objects.filter(command=command).order_by("version"))
+
+    def story(self, command: Command) -> list[str]:
+        """Its Events in order: where it moved to, or what else happened."""
+        return [event.to_status or event.event for event in self.history(command)]
+
+    def dispatches(self) -> list[Dispatch]:
+        return list(Dispatch.objects.order_by("id"))
+
+    def artifact(self, command: Command) -> Artifact:
+        return Artifact.objects.select_related("command__account__credential").get(command=command)
+
+    def pauses(self) -> dict[str, Pause]:
+        return {pause.act: pause for pause in Pause.objects.all()}
+
+    def sync_row(self) -> AccountSync:
+        return AccountSync.objects.get(account=self.account)
+
+    # --- Cloudflare's side ---
+
+    def fault(self, kind: str, *, call: str = "create", nth: int = 0, **parameters: object) -> None:
+        self.upstream.fault(kind, call=call, nth=nth, **parameters)
+
+    def faults(self, *rules: Mapping[str, object]) -> None:
+        self.upstream.control("PUT", "faults", {"rules": list(rules)})
+
+    def heal(self) -> None:
+        self.faults()
+
+    def configure(self, **changes: object) -> None:
+        self.upstream.control("PUT", "config", changes)
+
+    def posts(self) -> list[dict[str, Any]]:
+        return list(self.upstream.ledger()["posts"])
+
+    def created(self) -> list[dict[str, Any]]:
+        """Every command that Cloudflare ever made, oldest first."""
+        return list(self.upstream.ledger()["commands"])
+
+    def created_for(self, command: Command) -> list[dict[str, Any]]:
+        return [
+            row
+            for row in self.created()
+            if (row["device_id"], row["kind"]) == (command.device_id, command.kind) and not row["foreign"]
+        ]
+
+    def foreign(self, device: Device, kind: str = "pcap") -> str:
+        """Somebody starts one in Cloudflare's dashboard; gives its id."""
+        body = {"device_id": device.device_id, "registration_id": device.registration_id, "kind": kind}
+        made = self.upstream.control("POST", "foreign", body)
+        found: str = made["id"]
+        return found
+
+
+def moved_database_clock(world: World, patch: pytest.MonkeyPatch) -> None:
+    """The database still tells the time; the world's shift goes on top of it."""
+    patch.setattr(claims, "database_now", world.database_clock(claims.database_now))
