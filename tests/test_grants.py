@@ -12,7 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from commands import grants
 from commands.grants import GROUPS, PRESETS
 from commands.kinds import Kind, clean_options
-from commands.models import Grant, Preset, User
+from commands.models import Grant, Preset, Purpose, User
 from tests.people import make_account, make_person
 
 pytestmark = pytest.mark.django_db
@@ -82,6 +82,10 @@ def delete_a_preset() -> None:
     Preset.objects.get(name="Everything").delete()
 
 
+def rename_a_purpose() -> None:
+    Purpose.objects.filter(name="Drops and freezes").update(name="Bad calls")
+
+
 CHANGES = [
     delete_a_group,
     rename_a_group,
@@ -90,13 +94,14 @@ CHANGES = [
     take_a_permission_away,
     change_a_preset,
     delete_a_preset,
+    rename_a_purpose,
 ]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: str(change.__name__))
 def test_what_an_admin_changed_stays_so_after_a_migration(change: Callable[[], None]) -> None:
     change()
-    models = (Group, Grant, Preset, Group.permissions.through)
+    models = (Group, Grant, Preset, Purpose, Group.permissions.through)
     before = [list(model._default_manager.order_by("pk").values()) for model in models]
     migrate()
     assert [list(model._default_manager.order_by("pk").values()) for model in models] == before
