@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core.management import call_command
 from django.db.models.signals import post_migrate
 
@@ -13,7 +13,8 @@ class DexportalConfig(AppConfig):
     def ready(self) -> None:
         from commands import checks  # noqa: F401, PLC0415 - registers itself; it needs the models
 
-        post_migrate.connect(_create_cache_table, sender=self)
+        # Django sends the signal for apps with models only, and this one has none.
+        post_migrate.connect(_create_cache_table, sender=apps.get_app_config("commands"))
 
 
 def _create_cache_table(*, using: str, **_signal: Any) -> None:
