@@ -120,8 +120,8 @@ class Change:
             chosen = [subject.id for subject in subjects]
             if not chosen:
                 continue
-            single = _cases(Command, {id_: each[id_] for id_ in chosen if each and id_ in each})
-            Command.objects.filter(id__in=chosen).update(version=F("version") + 1, **values, **single)
+            single = _cases(Command, {id_: each[id_] for id_ in chosen if each and id_ in each}, values)
+            Command.objects.filter(id__in=chosen).update(**{**values, **single, "version": F("version") + 1})
             audit.write(subjects, event=event, by=by, now=self.now, data=data, each=each_data)
             self.accounts.update(subject.account_id for subject in subjects)
             done += chosen
@@ -151,12 +151,19 @@ def _locked(ids: tuple[UUID, ...], allowed: Q, to: Status | None) -> list[Subjec
     ]
 
 
-def _cases(model: type[Model], each: Mapping[UUID, Values]) -> dict[str, Case]:
-    """{id: {column: value}} as one CASE a column."""
+def _cases(model: type[Model], each: Mapping[UUID, Values], values: Values) -> dict[str, Case]:
+    """{id: {column: value}} as one CASE a column; who has none of its own takes that of all, or keeps what it has."""
     columns: dict[str, list[When]] = {}
-    for id_, values in each.items():
-        for name, value in values.items():
-            column = model._meta.get_field(name)
-            assert isinstance(column, Field)
-            columns.setdefault(name, []).append(When(id=id_, then=Value(value, output_field=column)))
-    return {name: Case(*whens, default=F(name)) for name, whens in columns.items()}
+    for id_, own in each.items():
+        for name, value in own.items():
+            columns.setdefault(name, []).append(When(id=id_, then=_typed(model, name, value)))
+    return {
+        name: Case(*whens, default=_typed(model, name, values[name]) if name in values else F(name))
+        for name, whens in columns.items()
+    }
+
+
+def _typed(model: type[Model], name: str, value: object) -> Value:
+    column = model._meta.get_field(name)
+    assert isinstance(column, Field)
+    return Value(value, output_field=column)
