@@ -1,7 +1,8 @@
 """PostgreSQL and Redis of our own for as long as a test run or a benchmark lasts.
 
 Data lies under build/, ports are free ones on the loopback, passwords are random, and a server run by root runs as
-somebody else. It must never touch a server that it did not start.
+somebody else. It must never touch a server that it did not start. `managed_…` gives a server that can be stopped, held
+and started again where it was; the others only its address.
 """
 
 import glob
@@ -110,9 +111,47 @@ def data_folder(name: str) -> Iterator[tuple[Path, Owner]]:
         shutil.rmtree(folder)
 
 
+@dataclass
+class Server:
+    """A program that serves, and its process of the moment; `url` is what its clients are given."""
+
+    words: list[str]
+    folder: Path
+    who: Owner
+    answers: Callable[[], bool]
+    url: str = ""
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self.process = self.who.popen(self.words, folder=self.folder, log=self.folder / "log")
+        _wait_for(self.process, self.answers, self.folder / "log")
+
+    def send(self, number: signal.Signals) -> None:
+        assert self.process
+        self.process.send_signal(number)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """To PostgreSQL an INT says: disconnect everybody and end; to Redis: end. What does not end is killed."""
+        if self.process is None:
+            return
+        self.process.send_signal(how)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_WITHIN)
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+
+
 @contextmanager
 def postgresql() -> Iterator[str]:
     """The DATABASE_URL of a fresh cluster; its user may create databases."""
+    with managed_postgresql() as server:
+        yield server.url
+
+
+@contextmanager
+def managed_postgresql() -> Iterator[Server]:
     programs = postgresql_folder()
     if programs is None:
         raise ServerError("PostgreSQL is not installed.")
@@ -121,8 +160,9 @@ def postgresql() -> Iterator[str]:
         _initdb(programs, folder, who, password)
         words = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-h", HOST]
         words += ["-k", "", "-c", "max_connections=200", "-c", "shared_buffers=64MB"]
-        with _running(words, folder, who, lambda: _postgresql_answers(programs, port)):
-            yield f"postgres://dexportal:{password}@{HOST}:{port}/postgres"
+        with _running(words, folder, who, lambda: _postgresql_answers(programs, port)) as server:
+            server.url = f"postgres://dexportal:{password}@{HOST}:{port}/postgres"
+            yield server
 
 
 def _initdb(programs: Path, folder: Path, who: Owner, password: str) -> None:
@@ -141,6 +181,12 @@ def _postgresql_answers(programs: Path, port: int) -> bool:
 @contextmanager
 def redis() -> Iterator[str]:
     """The REDIS_URL of an empty server that keeps nothing."""
+    with managed_redis() as server:
+        yield server.url
+
+
+@contextmanager
+def managed_redis() -> Iterator[Server]:
     program = redis_server()
     if program is None:
         raise ServerError("Redis is not installed.")
@@ -148,8 +194,9 @@ def redis() -> Iterator[str]:
         password, port = secrets.token_hex(16), free_port()
         lines = [f"bind {HOST}", f"port {port}", f"requirepass {password}", 'save ""', "appendonly no"]
         config = _secret_file(folder / "redis.conf", "\n".join(lines) + "\n", who)
-        with _running([program, str(config)], folder, who, lambda: _accepts(port)):
-            yield f"redis://:{password}@{HOST}:{port}/0"
+        with _running([program, str(config)], folder, who, lambda: _accepts(port)) as server:
+            server.url = f"redis://:{password}@{HOST}:{port}/0"
+            yield server
 
 
 def _accepts(port: int) -> bool:
@@ -167,18 +214,13 @@ def _secret_file(path: Path, text: str, who: Owner) -> Path:
 
 
 @contextmanager
-def _running(words: list[str], folder: Path, who: Owner, answers: Callable[[], bool]) -> Iterator[None]:
-    process = who.popen(words, folder=folder, log=folder / "log")
+def _running(words: list[str], folder: Path, who: Owner, answers: Callable[[], bool]) -> Iterator[Server]:
+    server = Server(words, folder, who, answers)
     try:
-        _wait_for(process, answers, folder / "log")
-        yield
+        server.start()
+        yield server
     finally:
-        process.send_signal(signal.SIGINT)  # to PostgreSQL: disconnect everybody and end; to Redis: end
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_WITHIN)
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        server.stop()
 
 
 def _wait_for(process: subprocess.Popen[bytes], answers: Callable[[], bool], log: Path) -> None:
