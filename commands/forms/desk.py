@@ -1,0 +1,238 @@
+"""The desk's form: what a person asks for.
+
+Owns the reading of what was typed, with a sentence at the field or line that it belongs to, and loses nothing of it.
+Bounds and words of options come from `kinds.py`; the look-up of devices is passed in. It asks for nothing itself.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from django import forms
+from django.conf import settings
+from django.http import QueryDict
+
+from commands.actions.run import Target
+from commands.forms.targets import Line, LineError, Resolved, read, resolve, words_of
+from commands.kinds import SPECS, Kind, Option, Options, OptionType, clean_options, options_of, warnings
+from commands.models import Account, Device
+
+ERRORS_SHOWN = 20
+
+type Named = Callable[[UUID, Collection[str]], list[Device]]
+type Picked = Callable[[UUID, Iterable[int]], list[Device]]
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """How to find devices: by words, and by the keys of ticked rows."""
+
+    named: Named
+    picked: Picked
+
+
+@dataclass(frozen=True, slots=True)
+class OptionField:
+    """One option as the page shows it."""
+
+    option: Option
+    name: str
+    value: str
+    error: str
+    warning: str
+    picked: Collection[str]
+
+    @property
+    def id(self) -> str:
+        return f"id_{self.name}"
+
+    @property
+    def is_number(self) -> bool:
+        return self.option.type is OptionType.WHOLE_NUMBER
+
+    @property
+    def is_switch(self) -> bool:
+        return self.option.type is OptionType.SWITCH
+
+    @property
+    def is_on(self) -> bool:
+        return self.value == "on"
+
+    @property
+    def hint_id(self) -> str:
+        return f"{self.id}_hint"
+
+
+@dataclass(frozen=True, slots=True)
+class KindChoice:
+    kind: Kind
+    label: str
+    sentence: str
+    checked: bool
+    options: tuple[OptionField, ...]
+
+    @property
+    def has_errors(self) -> bool:
+        return any(field.error for field in self.options)
+
+
+class AskForm(forms.Form):
+    account = forms.UUIDField(widget=forms.HiddenInput)
+    key = forms.UUIDField(widget=forms.HiddenInput, error_messages={"required": "The form is out of date: reload it."})
+    kinds = forms.MultipleChoiceField(
+        choices=[(kind.value, SPECS[kind].label) for kind in Kind],
+        error_messages={"required": "Tick at least one: what should be run?"},
+    )
+    device = forms.TypedMultipleChoiceField(coerce=int, required=False)
+    who = forms.CharField(max_length=254, required=False)
+    targets = forms.CharField(required=False, strip=False)
+    ticket = forms.CharField(max_length=64, required=False)
+    reason = forms.CharField(max_length=500, required=False)
+
+    def __init__(self, data: QueryDict | None = None, *, account: Account, directory: Directory, **rest: Any) -> None:
+        rest["initial"] = {"account": account.id, "key": uuid4(), **rest.get("initial", {})}
+        super().__init__(data, auto_id="id_%s", **rest)
+        self.account_row = account
+        self.directory = directory
+        self.options: dict[Kind, Options] = {}
+        self.option_errors: dict[str, str] = {}
+        self.line_errors: list[LineError] = []
+        self.resolved = Resolved()
+        ticks = data.getlist("device") if data is not None else []
+        self.fields["device"].choices = [(tick, tick) for tick in ticks if _is_key(tick)]  # type: ignore[attr-defined]
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def clean_targets(self) -> str:
+        text: str = self.cleaned_data["targets"]
+        if len(text.encode()) > settings.PASTE_MAX_BYTES:
+            megabytes = settings.PASTE_MAX_BYTES // (1024 * 1024)
+            raise forms.ValidationError(f"A list takes {megabytes} MB at most: split it.")
+        return text
+
+    def clean_account(self) -> UUID:
+        given: UUID = self.cleaned_data["account"]
+        if given != self.account_row.id:
+            raise forms.ValidationError("The form belongs to another account: reload the page.")
+        return given
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        for kind in map(Kind, cleaned.get("kinds", [])):
+            self._read_options(kind)
+        if "targets" in cleaned and "who" in cleaned:
+            self._read_targets(cleaned)
+        return cleaned
+
+    def _read_options(self, kind: Kind) -> None:
+        known = options_of(kind, legacy=self._legacy)
+        raw = {option.name: self._given(kind, option) for option in known}
+        self.options[kind], errors = clean_options(kind, raw)
+        for name, sentence in errors.items():
+            self.option_errors[_field(kind, name)] = sentence
+            self.add_error(None, sentence)
+
+    def _given(self, kind: Kind, option: Option) -> object:
+        name = _field(kind, option.name)
+        data = self.data
+        if option.type is OptionType.SWITCH:
+            return name in data
+        if option.type is OptionType.CHOICES:
+            return data.getlist(name) if isinstance(data, QueryDict) else data.get(name, [])
+        return data.get(name, "")
+
+    def _read_targets(self, cleaned: Mapping[str, Any]) -> None:
+        lines = read(cleaned["targets"])
+        if len(lines) > settings.TARGETS_MAX:
+            self.add_error("targets", f"{len(lines)} lines: a run takes {settings.TARGETS_MAX} targets at most.")
+            return
+        ticks: list[int] = cleaned.get("device", [])
+        typed = [] if lines or ticks else [Line(0, line.text, line.cells) for line in read(cleaned["who"])]
+        lines = lines or typed
+        account = self.account_row.id
+        ticked = self.directory.picked(account, ticks) if ticks else []
+        listed = self.directory.named(account, words_of(lines)) if lines else []
+        self.resolved = resolve(lines, listed, ticked)
+        self.line_errors = self.resolved.errors
+        if self.line_errors:
+            self.add_error("who" if typed else "targets", f"{len(self.line_errors)} not understood")
+        elif not self.resolved.targets:
+            self.add_error("who", "Say whom it is for: a person, a device, or a list.")
+        elif len(self.resolved.targets) > settings.TARGETS_MAX:
+            self.add_error("targets", f"A run takes {settings.TARGETS_MAX} targets at most.")
+
+    @property
+    def chosen_targets(self) -> Sequence[Target]:
+        return self.resolved.targets
+
+    @property
+    def _legacy(self) -> bool:
+        return self.account_row.dialect == Account.Dialect.LEGACY
+
+    # --- showing -----------------------------------------------------------------------------------------------------
+
+    @property
+    def kind_choices(self) -> list[KindChoice]:
+        ticked = set(self["kinds"].value() or [])
+        offered = [spec for kind in Kind if (spec := SPECS[kind]) and (spec.legacy or not self._legacy)]
+        return [
+            KindChoice(spec.kind, spec.label, spec.sentence, spec.kind.value in ticked, self._option_fields(spec.kind))
+            for spec in offered
+        ]
+
+    def _option_fields(self, kind: Kind) -> tuple[OptionField, ...]:
+        said = warnings(kind, self.options.get(kind, {}))
+        fields = []
+        for option in options_of(kind, legacy=self._legacy):
+            name = _field(kind, option.name)
+            value = self._value(kind, option)
+            fields.append(
+                OptionField(
+                    option,
+                    name,
+                    value if isinstance(value, str) else "",
+                    self.option_errors.get(name, ""),
+                    said.get(option.name, ""),
+                    value if isinstance(value, list) else (),
+                )
+            )
+        return tuple(fields)
+
+    def _value(self, kind: Kind, option: Option) -> str | list[str]:
+        """As it was typed; in a fresh form the preset's or Cloudflare's default. A switch that is on is "on"."""
+        if self.is_bound:
+            given = self._given(kind, option)
+        else:
+            given = self.initial.get(_field(kind, option.name), option.default)
+        if isinstance(given, bool):
+            return "on" if given else ""
+        if isinstance(given, list):
+            return [str(item) for item in given]
+        return "" if given is None else str(given)
+
+    @property
+    def shown_line_errors(self) -> list[LineError]:
+        return self.line_errors[:ERRORS_SHOWN]
+
+    @property
+    def line_errors_left(self) -> int:
+        return max(0, len(self.line_errors) - ERRORS_SHOWN)
+
+
+def _field(kind: Kind, option: str) -> str:
+    return f"{kind}-{option}"
+
+
+def _is_key(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
+def preset_initial(options: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+    """A preset's kinds and options as the initial values of a form; what it does not say takes the default."""
+    known = {kind.value for kind in Kind}
+    values: dict[str, object] = {"kinds": [kind for kind in options if kind in known]}
+    for kind, chosen in options.items():
+        if kind in known:
+            values |= {_field(Kind(kind), name): value for name, value in chosen.items()}
+    return values

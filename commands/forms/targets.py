@@ -1,0 +1,173 @@
+"""Lines that people type or paste, and the devices that they mean.
+
+Owns the reading of a line (a known email or device name; or device id, email and optionally a registration, as CSV),
+and the sentences for lines that cannot be meant. Pure: the devices that Cloudflare listed are passed in.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from commands.actions.run import Target
+from commands.models import Device
+
+_ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
+_EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+")
+_HEADINGS = frozenset({"device", "device id", "device_id", "deviceid", "device name", "name", "email", "user_email"})
+_NAMED_AT_MOST = 4  # devices named in one sentence
+MAX_CELLS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line that says something: its number as the person counts (from 1), its cells in lower case."""
+
+    number: int
+    text: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LineError:
+    number: int  # 0: it is no line of a list
+    text: str
+    sentence: str
+
+
+@dataclass(slots=True)
+class Resolved:
+    """What the lines mean. `choices`: devices of which an ambiguous line may have meant one."""
+
+    targets: list[Target] = field(default_factory=list)
+    devices: list[Device] = field(default_factory=list)
+    errors: list[LineError] = field(default_factory=list)
+    choices: list[Device] = field(default_factory=list)
+    _seen: set[tuple[str, str]] = field(default_factory=set)
+
+    def add(self, target: Target, device: Device | None) -> None:
+        """The same registration twice is meant once."""
+        key = (target.device_id, target.registration_id)
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        self.targets.append(target)
+        if device is not None:
+            self.devices.append(device)
+
+
+def read(text: str) -> list[Line]:
+    """The lines of a paste or CSV; empty ones, comments and a heading are left out."""
+    lines: list[Line] = []
+    for number, raw in enumerate(text.splitlines(), start=1):
+        stripped = raw.strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        cells = _cells(stripped)
+        if not lines and len(cells) > 1 and all(cell in _HEADINGS or "registration" in cell for cell in cells):
+            continue
+        if any(cells):
+            lines.append(Line(number, stripped, cells))
+    return lines
+
+
+def _cells(text: str) -> tuple[str, ...]:
+    separator = next((one for one in ("\t", ";", ",") if one in text), ",")
+    try:
+        cells = next(csv.reader([text], delimiter=separator))
+    except (csv.Error, StopIteration):
+        cells = text.split(separator)
+    cleaned = [cell.strip().lower() for cell in cells]
+    while cleaned and not cleaned[-1]:
+        cleaned.pop()
+    return tuple(cleaned)
+
+
+def words_of(lines: Iterable[Line]) -> set[str]:
+    """What to look for in the directory."""
+    return {cell for line in lines for cell in line.cells[:2] if cell}
+
+
+def resolve(lines: Sequence[Line], listed: Sequence[Device], ticked: Sequence[Device] = ()) -> Resolved:
+    """The targets of the ticked devices and of the lines, in that order."""
+    directory: dict[str, list[Device]] = {}
+    for device in listed:
+        for word in {device.device_id, device.email, device.name.lower()} - {""}:
+            directory.setdefault(word, []).append(device)
+    resolved = Resolved()
+    for device in ticked:
+        resolved.add(target_of(device), device)
+    for line in lines:
+        _resolve(line, directory, resolved)
+    return resolved
+
+
+def target_of(device: Device) -> Target:
+    return Target(
+        device_id=device.device_id,
+        email=device.email,
+        registration_id=device.registration_id,
+        name=device.name,
+        platform=device.platform,
+        listed=True,
+    )
+
+
+def _resolve(line: Line, directory: dict[str, list[Device]], resolved: Resolved) -> None:
+    device, *rest = line.cells
+    email, registration = (*rest, "", "")[:2]
+    if len(line.cells) > MAX_CELLS:
+        sentence = "A line takes a device id, an email address and a registration, nothing more."
+        resolved.errors.append(LineError(line.number, line.text, sentence))
+        return
+    found = directory.get(device, [])
+    if email:
+        found = [one for one in found if one.email == email]
+    if registration:
+        found = [one for one in found if one.registration_id == registration]
+    if len(found) == 1:
+        resolved.add(target_of(found[0]), found[0])
+    elif found:
+        resolved.choices.extend(found)
+        resolved.errors.append(LineError(line.number, line.text, _several(device, found)))
+    elif sentence := _not_allowed(device, email, directory):
+        resolved.errors.append(LineError(line.number, line.text, sentence))
+    else:
+        resolved.add(Target(device_id=device, email=email, registration_id=registration), None)
+
+
+def _several(word: str, found: Sequence[Device]) -> str:
+    """Several rows answer to it: of one person several devices, or of one machine several people."""
+    if len({one.device_id for one in found}) == 1:
+        people = _listing(sorted({one.email for one in found}))
+        if len({one.email for one in found}) == 1:
+            return "One person has several registrations on this machine: add the one that is meant, after the email."
+        return f"Several people use {found[0]}: add the email address of the one who is meant ({people})."
+    what = "has" if "@" in word else "is the name of"
+    return f"{word} {what} {len(found)} devices: say which ({_listing([str(one) for one in found])})."
+
+
+def _listing(words: Sequence[str]) -> str:
+    more = f" and {len(words) - _NAMED_AT_MOST} more" if len(words) > _NAMED_AT_MOST else ""
+    return ", ".join(words[:_NAMED_AT_MOST]) + more
+
+
+def _not_allowed(device: str, email: str, directory: dict[str, list[Device]]) -> str:
+    """Why nobody can be meant; '' for an id and an email that nobody listed, which is allowed."""
+    if not email:
+        return _unknown(device)
+    if not _EMAIL.fullmatch(email):
+        return f"“{email}” is no email address."
+    if _ID.fullmatch(device):
+        return ""
+    if owners := directory.get(device):
+        return f"{owners[0]} is not {email}'s: Cloudflare listed it for {_listing([one.email for one in owners])}."
+    return f"“{device}” is neither a known device nor a device id."
+
+
+def _unknown(word: str) -> str:
+    if _EMAIL.fullmatch(word):
+        return f"Cloudflare has listed no device of {word}. Write its device id before the email address."
+    if _ID.fullmatch(word):
+        return "Cloudflare has not listed this device: write the person's email address after its id."
+    return f"No person or device called “{word}” is known here."

@@ -1,0 +1,140 @@
+"""The frame of every page: who is signed in, which account, quota, freshness, what is away. Built from a `Place`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.conf import settings
+from django.urls import reverse
+
+from commands.models import Account, Heartbeat, User
+from commands.queries.place import Place, is_in_force
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    used: int
+    total: int
+    resets_at: datetime | None
+
+    @property
+    def is_low(self) -> bool:
+        return self.used * 10 >= self.total * 9
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """`tone`: done, waiting or failed. `at`: what the browser counts the age from."""
+
+    tone: str
+    label: str
+    at: datetime | None
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    tone: str
+    title: str
+    sentence: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLink:
+    name: str
+    url: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    account_id: UUID
+    account_name: str
+    accounts: Sequence[AccountLink]
+    quota: Quota | None
+    freshness: Freshness
+    banners: Sequence[Banner]
+    person: str
+    initials: str
+    is_staff: bool
+    desk_url: str
+    status_url: str
+
+
+def build(place: Place, *, now: datetime) -> Frame:
+    account = place.account
+    query = urlencode({"account": account.id})
+    return Frame(
+        account_id=account.id,
+        account_name=account.name,
+        accounts=[
+            AccountLink(one.name, f"{reverse('desk')}?{urlencode({'account': one.id})}", one.id == account.id)
+            for one in place.accounts
+        ],
+        quota=_quota(account),
+        freshness=_freshness(place, now),
+        banners=_banners(place, now),
+        person=name_of(place.user),
+        initials=initials_of(place.user),
+        is_staff=place.user.is_staff,
+        desk_url=f"{reverse('desk')}?{query}",
+        status_url=f"{reverse('status')}?{query}",
+    )
+
+
+def name_of(user: User) -> str:
+    return user.get_full_name() or user.username
+
+
+def initials_of(user: User) -> str:
+    words = name_of(user).replace(".", " ").split()
+    return "".join(word[0] for word in words[:2]).upper() if len(words) > 1 else name_of(user)[:2].upper()
+
+
+def _quota(account: Account) -> Quota | None:
+    sync = account.sync
+    if sync.quota_used is None or not sync.quota_total:
+        return None
+    return Quota(sync.quota_used, sync.quota_total, sync.quota_reset_at)
+
+
+def _freshness(place: Place, now: datetime) -> Freshness:
+    """The age of the last *due* listing: between two that are due there is nothing to be late with."""
+    sync = place.account.sync
+    if not is_in_force(place.account):
+        return Freshness("withdrawn", "Not synced", sync.listed_at, "The account is not in use here.")
+    if place.list_pause:
+        return Freshness("failed", "Not synced", sync.listed_at, place.list_pause)
+    if sync.listed_at is None:
+        return Freshness("waiting", "Not synced yet", None)
+    late = sync.due_at is not None and now - sync.due_at > settings.SYNC_LATE
+    return Freshness("waiting" if late else "done", "Synced", sync.listed_at, "It is overdue." if late else "")
+
+
+def _banners(place: Place, now: datetime) -> list[Banner]:
+    """What is away, in words; the pages work all the same."""
+    if not is_in_force(place.account):
+        return [Banner("waiting", "This account is not in use.", "What is recorded stays; nothing is sent for it.")]
+    found: list[Banner] = []
+    since = {role: at for role, at in place.alive.items() if _is_late(at, now)}
+    if Heartbeat.Role.BEAT in since:
+        words = "Commands are kept and go out when it is back; what is shown here may be old."
+        found.append(Banner("failed", "The schedule (beat) is away.", words, since[Heartbeat.Role.BEAT]))
+    if Heartbeat.Role.TALK in since:
+        words = "Nothing is sent to Cloudflare and nothing new is heard. Commands are kept and go out when it is back."
+        found.append(
+            Banner("failed", "The worker that talks to Cloudflare is away.", words, since[Heartbeat.Role.TALK])
+        )
+    if Heartbeat.Role.FETCH in since:
+        words = "Results are not fetched for the moment; Cloudflare keeps them for 7 days."
+        found.append(Banner("waiting", "The worker that fetches files is away.", words, since[Heartbeat.Role.FETCH]))
+    if pause := place.list_pause or place.create_pause:
+        found.append(Banner("failed", "Cloudflare is away.", f"{pause} Last good sync:", place.account.sync.listed_at))
+    return found
+
+
+def _is_late(at: datetime | None, now: datetime) -> bool:
+    return at is None or now - at > settings.HEARTBEAT_LATE

@@ -1,0 +1,68 @@
+"""Devices that Cloudflare listed: by the words that people type. Read-only, from our own tables."""
+
+from collections.abc import Collection, Iterable
+from itertools import batched
+from uuid import UUID
+
+from django.db.models import FETCH_RAISE, Q, QuerySet
+from django.db.models.functions import Lower
+
+from commands.models import Command, Device
+from commands.states import OPEN
+
+SUGGESTIONS = 8
+_BATCH = 500
+
+
+def named(account_id: UUID, words: Collection[str]) -> list[Device]:
+    """Every listed row whose device id, email or name is one of these words (lower case). A query for 500 words."""
+    found: dict[int, Device] = {}
+    for batch in batched(sorted(words), _BATCH):
+        rows = _listed(account_id).annotate(lower_name=Lower("name"))
+        rows = rows.filter(Q(device_id__in=batch) | Q(email__in=batch) | Q(lower_name__in=batch))
+        found.update((row.pk, row) for row in rows)
+    return sorted(found.values(), key=_by_person)
+
+
+def picked(account_id: UUID, keys: Iterable[int]) -> list[Device]:
+    """The rows that somebody ticked, those of this account only."""
+    found = [row for batch in batched(sorted(set(keys)), _BATCH) for row in _listed(account_id).filter(pk__in=batch)]
+    return sorted(found, key=_by_person)
+
+
+def suggested(account_id: UUID, text: str) -> list[Device]:
+    """Up to SUGGESTIONS whose person, name or id begins with the text, the last seen first. One query."""
+    start = text.strip().lower()
+    if not start:
+        return []
+    begins = Q(email__startswith=start) | Q(name__istartswith=start) | Q(device_id__startswith=start)
+    begins |= Q(email__startswith=start.replace(" ", "."))
+    rows = _listed(account_id).filter(begins).order_by("-seen_at", "pk")
+    return list(rows[:SUGGESTIONS])
+
+
+def rows_of_machines(account_id: UUID, device_ids: Collection[str]) -> dict[str, int]:
+    """How many registrations each of these machines has. A query for 500 machines."""
+    counts: dict[str, int] = {}
+    for batch in batched(sorted(device_ids), _BATCH):
+        for device_id in _listed(account_id).filter(device_id__in=batch).values_list("device_id", flat=True):
+            counts[device_id] = counts.get(device_id, 0) + 1
+    return counts
+
+
+def open_kinds(account_id: UUID, device_ids: Collection[str]) -> dict[str, set[str]]:
+    """The kinds of all open commands on each of these machines. A query for 500 machines."""
+    kinds: dict[str, set[str]] = {}
+    rows = Command.objects.filter(account_id=account_id, status__in=sorted(OPEN)).shown()
+    for batch in batched(sorted(device_ids), _BATCH):
+        for device_id, kind in rows.filter(device_id__in=batch).values_list("device_id", "kind"):
+            kinds.setdefault(device_id, set()).add(kind)
+    return kinds
+
+
+def _listed(account_id: UUID) -> QuerySet[Device]:
+    return Device.objects.filter(account_id=account_id).fetch_mode(FETCH_RAISE)
+
+
+def _by_person(device: Device) -> tuple[str, str, int]:
+    return (device.email, device.name, device.pk)

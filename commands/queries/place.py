@@ -1,0 +1,96 @@
+"""Where a person stands: the account a page is about, the rights there, the accounts to switch to, and what is alive.
+
+Owns what every page's frame needs, in two queries: the person's Grants, and the accounts with all that stands beside
+them. The table's token comes from here, so it is read before any row.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.db.models import FETCH_RAISE, OuterRef, Subquery
+from django.http import Http404
+
+from commands.access import Right, Rights, rights_of
+from commands.models import Account, Heartbeat, Pause, User
+
+QUERIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`accounts`: all in use that the person may see or run in, by name. `alive`: by role, the last sign of life."""
+
+    user: User
+    account: Account  # with its sync and version
+    rights: frozenset[Right]
+    accounts: tuple[Account, ...]
+    alive: Mapping[Heartbeat.Role, datetime | None]
+    list_pause: str  # why listing rests now; '' if it does not
+    create_pause: str
+
+    @property
+    def token(self) -> str:
+        """Equal as long as nothing changed that this person could see in a list of the account."""
+        return f"{self.account.version.number}.{self.user.rights_version}"
+
+
+def find(user: User, account_id: UUID | None, *, now: datetime) -> Place:
+    """The place, for somebody who may see or run there; raises Http404 or PermissionDenied as `access.py` does."""
+    rights = rights_of(user)
+    accounts = list(_accounts(now))
+    account = _chosen(accounts, rights, account_id)
+    return Place(
+        user=user,
+        account=account,
+        rights=rights.within(account.id),
+        accounts=tuple(one for one in accounts if is_in_force(one) and _useful(rights, one)),
+        alive={role: getattr(account, f"alive_{role}") for role in Heartbeat.Role},
+        list_pause=getattr(account, "list_pause") or "",  # noqa: B009 - an annotation that no type knows
+        create_pause=getattr(account, "create_pause") or "",  # noqa: B009
+    )
+
+
+def _accounts(now: datetime) -> Any:
+    beats: dict[str, Any] = {
+        f"alive_{role}": Subquery(Heartbeat.objects.filter(role=role).order_by("-seen_at").values("seen_at")[:1])
+        for role in Heartbeat.Role
+    }
+    pauses = {
+        f"{act}_pause": Subquery(
+            Pause.objects.filter(account=OuterRef("pk"), act=act, until__gt=now).values("words")[:1]
+        )
+        for act in (Pause.Act.LIST, Pause.Act.CREATE)
+    }
+    rows = Account.objects.select_related("sync", "version").annotate(**beats, **pauses)
+    return rows.fetch_mode(FETCH_RAISE).order_by("name", "id")
+
+
+def _chosen(accounts: list[Account], rights: Rights, account_id: UUID | None) -> Account:
+    if account_id is None:
+        first = next((one for one in accounts if is_in_force(one) and _useful(rights, one)), None)
+        if first is None:
+            words = "You don't have the right to see or run commands in any account that is in use."
+            raise PermissionDenied(words)
+        return first
+    account = next((one for one in accounts if one.id == account_id), None)
+    if account is None or not rights.within(account.id):
+        raise Http404("There is no such thing here.")
+    if not _useful(rights, account):
+        raise PermissionDenied(f"You don't have the right to see or run commands in {account.name}.")
+    return account
+
+
+def is_in_force(account: Account) -> bool:
+    """As `AccountQuerySet.in_force`, of a row that is here already."""
+    return (
+        account.upstream == settings.UPSTREAM.name and account.retired_at is None and account.credential_id is not None
+    )
+
+
+def _useful(rights: Rights, account: Account) -> bool:
+    return bool(rights.within(account.id) & {Right.SEE, Right.RUN})

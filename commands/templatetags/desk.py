@@ -1,0 +1,38 @@
+"""Times and sizes as the pages show them. `app.js` turns the times into the viewer's own zone, or into an age."""
+
+from datetime import UTC, datetime
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+@register.simple_tag
+def when(at: datetime | None, form: str = "ago") -> SafeString | str:
+    """`ago`: an age that ages; `time`: the time of a day of this week, else the date. Without JavaScript: UTC."""
+    if at is None:
+        return ""
+    utc = at.astimezone(UTC)
+    return format_html(
+        '<time datetime="{}" data-when="{}">{}</time>', utc.isoformat(), form, f"{utc:%d %b %H:%M} UTC".lstrip("0")
+    )
+
+
+@register.filter
+def filesize(size: int | None) -> str:
+    """Bytes in decimal units, as Cloudflare counts its megabytes."""
+    if size is None:
+        return ""
+    if size < 1000:
+        return f"{size} B"
+    if size < 1_000_000:
+        return f"{size / 1000:.0f} kB"
+    return f"{size / 1_000_000:.1f} MB"
+
+
+@register.filter
+def clock(seconds: int) -> str:
+    """Such as 2:10."""
+    return f"{seconds // 60}:{seconds % 60:02}"

@@ -1,0 +1,128 @@
+"""The desk: the form, the table, and the parts of both that htmx asks for."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from urllib.parse import parse_qsl, urlsplit
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
+
+from commands.access import Right
+from commands.actions import run
+from commands.forms.desk import AskForm, Directory
+from commands.models import Account
+from commands.pages import desk as page
+from commands.pages import frame
+from commands.queries import commands as rows
+from commands.queries import devices, place
+from commands.queries.place import Place
+from commands.views.guard import SignedIn, account_in, signed_in
+
+TEMPLATE = "commands/desk.html"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@signed_in
+def desk(request: SignedIn) -> HttpResponseBase:
+    if request.method == "POST":
+        return _ask(request)
+    here = place.find(request.user, account_in(request.GET.get("account")), now=timezone.now())
+    return _whole(request, here, _form(here.account) if Right.RUN in here.rights else None)
+
+
+@require_GET
+@never_cache
+@signed_in
+def table(request: SignedIn) -> HttpResponseBase:
+    """The table alone; with a token only what is new since then, or 204."""
+    now = timezone.now()
+    here = place.find(request.user, account_in(request.GET.get("account")), now=now)
+    _need(here, Right.SEE)
+    token = request.GET.get("token")
+    if token == here.token:
+        return HttpResponse(status=204)
+    context = {"table": _table(here, request.GET.dict(), now)}
+    return render(request, f"{TEMPLATE}#{'table' if token is None else 'update'}", context)
+
+
+@require_GET
+@never_cache
+@signed_in
+def status(request: SignedIn) -> HttpResponseBase:
+    """Quota, freshness and banners: what the frame says about the world."""
+    now = timezone.now()
+    here = place.find(request.user, account_in(request.GET.get("account")), now=now)
+    return render(request, "_frame.html#status", {"frame": frame.build(here, now=now), "is_update": True})
+
+
+def _ask(request: SignedIn) -> HttpResponse:
+    now = timezone.now()
+    here = place.find(request.user, account_in(request.POST.get("account")), now=now)
+    _need(here, Right.RUN)
+    form = _form(here.account, request.POST)
+    if not form.is_valid():
+        if request.htmx:
+            return render(request, f"{TEMPLATE}#ask", {"form": form}, status=422)
+        return _whole(request, here, form, status=422)
+    made = run.ask(
+        account=here.account,
+        by=request.user,
+        now=now,
+        form_key=form.cleaned_data["key"],
+        options=form.options,
+        targets=form.chosen_targets,
+        ticket=form.cleaned_data["ticket"],
+        reason=form.cleaned_data["reason"],
+    )
+    words = _asked(len(form.chosen_targets) * len(form.options))
+    if not request.htmx:
+        messages.success(request, words)
+        return redirect(f"{reverse('desk')}?account={made.account_id}", status=303)
+    # The version has moved on: what the answer carries must carry the new token.
+    here = place.find(request.user, here.account.id, now=now)
+    context = {"form": _form(here.account), "said": words}
+    if Right.SEE in here.rights:
+        context["table"] = _table(here, _query_of_page(request), now)
+    return render(request, f"{TEMPLATE}#asked", context)
+
+
+def _whole(request: SignedIn, here: Place, form: AskForm | None, status: int = 200) -> HttpResponse:
+    now = timezone.now()
+    context = {
+        "frame": frame.build(here, now=now),
+        "form": form,
+        "table": _table(here, request.GET.dict(), now) if Right.SEE in here.rights else None,
+    }
+    return render(request, TEMPLATE, context, status=status)
+
+
+def _table(here: Place, query: Mapping[str, str], now: datetime) -> page.Table:
+    view = page.View.of(query, here)
+    found, more = rows.newest(view.filter(here, now=now), before=view.before)
+    counts = rows.count_up_to(view.counted(here, now=now))
+    return page.build(here, view, found, more=more, counts=counts, now=now)
+
+
+def _form(account: Account, data: QueryDict | None = None) -> AskForm:
+    return AskForm(data, account=account, directory=Directory(devices.named, devices.picked))
+
+
+def _query_of_page(request: SignedIn) -> dict[str, str]:
+    """The filters of the page that the form stands on."""
+    return dict(parse_qsl(urlsplit(request.htmx.current_url or "").query))
+
+
+def _need(here: Place, right: Right) -> None:
+    if right not in here.rights:
+        raise PermissionDenied(f"You don't have the right to {right.words} in {here.account.name}.")
+
+
+def _asked(count: int) -> str:
+    return "Asked for: 1 command." if count == 1 else f"Asked for: {count} commands."

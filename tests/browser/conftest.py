@@ -1,0 +1,114 @@
+"""The whole portal as its own processes, and a Chromium that looks at it.
+
+Starts `python -m dexportal.run` on a free port in a folder of its own, with the simulator. It touches no database: what
+a test knows comes from the pages and from the simulator's ledger.
+"""
+
+import json
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from tests.processes import started
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+READY_WITHIN = 60.0
+FASTER = {"TIME_SCALE": "5", "SIMULATOR_SPEED": "60"}  # a capture of two minutes takes two seconds
+
+
+@dataclass(frozen=True)
+class Portal:
+    url: str
+    upstream: str  # the simulator's `/client/v4`
+    account: str
+    password: str
+
+    def upstream_json(self, path: str) -> Any:
+        """What the simulator answers to a GET below /client/v4."""
+        token = "simulator-token-not-a-secret"
+        return _json(f"{self.upstream}{path}", {"Authorization": f"Bearer {token}"})
+
+    def ledger(self) -> Any:
+        return _json(f"{self.upstream.removesuffix('/client/v4')}/_sim/ledger", {})
+
+
+def _json(url: str, headers: dict[str, str]) -> Any:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+        return json.load(answer)
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    port, password = _free_port(), secrets.token_urlsafe(12)
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    folder = tmp_path_factory.mktemp("portal")
+    given = {"VAR_DIR": str(folder / "var"), "PORT": str(port), "DEXPORTAL_DEMO_PASSWORD": password, **FASTER}
+    account: list[str] = []
+
+    def ready(line: str) -> tuple[str, str] | None:
+        if found := re.search(r"\(([0-9a-z]+)\) at (http\S+/client/v4)", line):
+            account.extend(found.groups())
+        return (account[0], account[1]) if account and "The portal is at" in line else None
+
+    words = [sys.executable, "-m", "dexportal.run"]
+    with started(words, ready=ready, within=READY_WITHIN, cwd=ROOT, env=kept | given) as (_, (number, upstream)):
+        yield Portal(f"http://127.0.0.1:{port}", upstream, number, password)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    quiet = ["--disable-quic", "--no-first-run", "--disable-background-networking"]
+    quiet += ["--disable-component-update", "--disable-sync"]
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    return {"executable_path": os.environ.get("CHROMIUM") or _browser(), "args": quiet + sandbox}
+
+
+def _browser() -> str:
+    return subprocess.run([ROOT / "scripts" / "browser"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def browser_context_args() -> dict[str, Any]:
+    return {"viewport": {"width": 1280, "height": 860}}
+
+
+@pytest.fixture
+def complaints(context: BrowserContext) -> Iterator[list[str]]:
+    """What a page says on the console as an error, a breach of the policy included; at the end there is nothing."""
+    heard: list[str] = []
+    context.on("console", lambda message: heard.append(message.text) if message.type == "error" else None)
+    context.on("weberror", lambda error: heard.append(str(error.error)))
+    yield heard
+    assert not heard
+
+
+@pytest.fixture
+def desk(page: Page, portal: Portal, complaints: list[str]) -> Page:
+    """The desk, with the helpdesk person signed in."""
+    sign_in(page, portal, "helpdesk")
+    return page
+
+
+def sign_in(page: Page, portal: Portal, name: str) -> None:
+    page.goto(f"{portal.url}/accounts/login/")
+    page.get_by_label("User name or email").fill(name)
+    page.get_by_label("Password", exact=True).fill(portal.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{portal.url}/")

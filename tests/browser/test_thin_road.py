@@ -1,0 +1,83 @@
+"""From the form to the file, through every part of the portal, in a real browser."""
+
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Portal
+from tests.polling import eventually
+
+pytestmark = pytest.mark.browser
+
+FINISH_WITHIN = 40_000  # milliseconds
+
+
+def able_devices(portal: Portal, count: int) -> list[dict[str, Any]]:
+    """Devices that are connected and eligible, of different people, one registration a machine."""
+
+    def look() -> list[dict[str, Any]] | None:
+        path = f"/accounts/{portal.account}/dex/commands/devices?page=1&per_page=50"
+        rows = portal.upstream_json(path)["result"]["devices"]
+        machines = [row["deviceId"] for row in rows]
+        able = [
+            row
+            for row in rows
+            if row["eligible"] and row["status"] == "connected" and machines.count(row["deviceId"]) == 1
+        ]
+        return able[:count] if len(able) >= count else None
+
+    return eventually(look, within=10)
+
+
+def ask(page: Page, lines: list[str], *kinds: str, ticket: str, minutes: int | None = None) -> None:
+    page.get_by_role("textbox", name="Who").fill("\n".join(lines))
+    for kind in kinds:
+        page.get_by_role("checkbox", name=kind).check()
+    if minutes:
+        page.get_by_text("Packet capture: options").click()
+        page.get_by_label("Duration").fill(str(minutes))
+    page.get_by_label("Ticket").fill(ticket)
+    page.get_by_role("button", name=re.compile("^Run")).last.click()
+
+
+def row(page: Page, device: str, kind: str) -> Locator:
+    return page.locator("#rows tr").filter(has_text=device).filter(has_text=kind)
+
+
+def test_two_captures_and_a_diag_run_to_the_end_and_their_files_open(
+    desk: Page, portal: Portal, tmp_path: Path
+) -> None:
+    one, two, three = able_devices(portal, 3)
+    desk.evaluate("window.sameDocument = true")
+    captures = [f"{device['deviceId']}, {device['personEmail']}" for device in (one, two)]
+    ask(desk, captures, "Packet capture", ticket="INC-1", minutes=1)
+    expect(desk.locator("#rows tr")).to_have_count(2)
+    expect(desk.get_by_role("textbox", name="Who")).to_have_value("")
+    ask(desk, [f"{three['deviceId']}, {three['personEmail']}"], "WARP diag", ticket="INC-2")
+    expect(desk.locator("#rows tr")).to_have_count(3)
+
+    for device, kind in ((one, "Packet capture"), (two, "Packet capture"), (three, "WARP diag")):
+        shown = row(desk, device["personEmail"], kind)
+        expect(shown.get_by_text("Done", exact=True)).to_be_visible(timeout=FINISH_WITHIN)
+        with desk.expect_download() as download:
+            shown.get_by_role("link", name=re.compile("Download")).click(timeout=FINISH_WITHIN)
+        file = tmp_path / download.value.suggested_filename
+        download.value.save_as(file)
+        with zipfile.ZipFile(file) as archive:
+            assert archive.testzip() is None
+            assert archive.namelist()
+    assert desk.evaluate("window.sameDocument"), "the page was loaded anew"
+
+    commands = portal.ledger()["commands"]
+    assert sorted((entry["device_id"], entry["type"]) for entry in commands) == sorted(
+        [(one["deviceId"], "pcap"), (two["deviceId"], "pcap"), (three["deviceId"], "warp-diag")]
+    )
+
+    row(desk, three["personEmail"], "WARP diag").get_by_role("link", name="WARP diag").click()
+    expect(desk.get_by_role("heading", level=1)).to_have_text(re.compile("WARP diag on"))
+    expect(desk.get_by_text("Result file downloaded")).to_be_visible()
+    expect(desk.get_by_text("INC-2")).to_be_visible()
