@@ -15,7 +15,10 @@ from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu import Queue
 
-from dexportal import spool  # noqa: F401 - makes spool:// known
+from dexportal import (
+    liveness,
+    spool,  # noqa: F401 - makes spool:// known
+)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dexportal.settings")
 
@@ -85,7 +88,7 @@ def configuration() -> dict[str, Any]:
         "worker_send_task_events": False,
         "worker_enable_remote_control": False,
         "beat_schedule": beat_schedule(),
-        "beat_scheduler": "celery.beat:Scheduler",  # without a file: intervals of seconds need no memory
+        "beat_scheduler": "dexportal.liveness:TouchingScheduler",
         "beat_max_loop_interval": settings.SYNC_INTERVAL.total_seconds(),
         "timezone": "UTC",
     }
@@ -100,3 +103,4 @@ app = Celery("dexportal")
 app.config_from_object(configuration())
 app.autodiscover_tasks()
 app.steps["worker"].add(DjangoStructLogInitStep)
+app.steps["worker"].add(liveness.WorkerStep)

@@ -186,6 +186,7 @@ BROKER_URL = env.broker("REDIS_URL", _redis) if _redis else "spool://localhost" 
 BROKER_DIR = VAR_DIR / "broker"  # of the embedded broker
 
 SPOOL_DIR = VAR_DIR / "spool"  # files on their way from Cloudflare
+ALIVE_FILE = env.text("ALIVE_FILE")  # touched by a worker or beat while it lives; empty: by nobody
 
 STORAGES: dict[str, dict[str, Any]] = {
     "artifacts": env.storage("STORAGE_URL", env.required("STORAGE_URL", purpose="artifacts are kept there"))
