@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q, QuerySet
 
 from commands.models.leased import Leased
@@ -76,11 +76,14 @@ def hand_back(row: Leased, *, attempts: int = 0, not_before: datetime | None = N
 
 
 def insist(write: Callable[[], None], *, until: float, every: float = 0.5) -> None:
-    """Write what must not be lost: again and again while the database is away, until this monotonic time."""
+    """Write what must not be lost: again and again while the database is away, until this monotonic time.
+
+    A rival that wrote the same id in the same moment is seen by the next try.
+    """
     while True:
         try:
             return write()
-        except (OperationalError, InterfaceError):
+        except (OperationalError, InterfaceError, IntegrityError):
             if time.monotonic() + every > until:
                 raise
         connection.close()

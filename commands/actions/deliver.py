@@ -6,11 +6,13 @@ whatever may have landed becomes `uncertain`, and the listing decides (`sync.py`
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Q
 
 from commands.actions import budget, claims, directory, upstream
@@ -22,11 +24,13 @@ from commands.actions.upstream import NoCredential
 from commands.audit import CLOUDFLARE, PORTAL, EventType
 from commands.cloudflare.errors import CloudflareError, NotSent, Refused, Rejected, SaidNo, Throttled
 from commands.cloudflare.pairing import pair
-from commands.cloudflare.types import CreateResult
+from commands.cloudflare.types import Created, CreateResult
 from commands.models import Account, AccountSync, Command, Dispatch, Pause
 from commands.states import Status
 
 log = structlog.get_logger(__name__)
+
+MAX_CODE = 2**31 - 1  # what the column holds; no code of Cloudflare's comes near it
 
 type Failure = CloudflareError | NotNow | NoCredential
 
@@ -51,13 +55,16 @@ def deliver(account: Account, *, now: datetime) -> bool:
 
 def post(claimed: Claimed) -> CreateResult | Failure:
     """The POST itself, outside of any transaction; what went wrong is returned, by what it means."""
-    if _too_late(claimed):
-        return NotNow(claimed.dispatch.claimed_at, "The worker was held up before it could send.")
     try:
+        if _too_late(claimed):
+            return NotNow(claimed.dispatch.claimed_at, "The worker was held up before it could send.")
         with upstream.client_for(claimed.account) as client:
             return client.create(claimed.items())
     except (CloudflareError, NotNow, NoCredential) as failure:
         return failure
+    except (OperationalError, InterfaceError):  # the clock and the budget are asked before a byte leaves, never after
+        connection.close()
+        return NotNow(claimed.dispatch.claimed_at, "The database did not answer before it could be sent.")
 
 
 def _too_late(claimed: Claimed) -> bool:
@@ -71,13 +78,16 @@ def _too_late(claimed: Claimed) -> bool:
 
 
 def record(claimed: Claimed, answer: CreateResult | Failure, *, now: datetime) -> None:
-    """Write what became of a POST, late or not: only for commands that still point to this dispatch."""
-    if isinstance(answer, CreateResult):
-        _record_created(claimed, answer, now)
-        upstream.remember_dialect(claimed.account, answer.dialect)
-        budget.works(claimed.account, Pause.Act.CREATE)
-    else:
-        _record_failure(claimed, answer, now)
+    """Write what became of a POST, late or not: once, and only for commands that still point to this dispatch."""
+    with change(by=CLOUDFLARE, now=now) as changes:
+        # The dispatch first, as settle() does: two that lock in one order never wait for each other.
+        dispatch = Dispatch.objects.select_for_update(no_key=True).get(id=claimed.dispatch.id)
+        if dispatch.outcome not in (Dispatch.Outcome.OPEN, Dispatch.Outcome.UNKNOWN):
+            return  # written before; the database went away when it should have said so
+        if isinstance(answer, CreateResult):
+            _record_created(changes, claimed, answer)
+        else:
+            _record_failure(changes, claimed, answer)
     log.info(
         "dispatch_ended",
         dispatch=str(claimed.dispatch.id),
@@ -91,42 +101,45 @@ def _end(dispatch: Dispatch, outcome: Dispatch.Outcome, now: datetime, **values:
     Dispatch.objects.filter(id=dispatch.id).update(outcome=outcome, ended_at=now, **values)
 
 
-def _record_created(claimed: Claimed, answer: CreateResult, now: datetime) -> None:
+def _record_created(changes: Change, claimed: Claimed, answer: CreateResult) -> None:
     dispatch = claimed.dispatch
     pairing = pair(claimed.items(), answer.created)
     created = {claimed.commands[index].id: one for index, one in pairing.pairs}
     missing = [claimed.commands[index].id for index in pairing.missing]
     if pairing.strangers:
         log.warning("answer_with_strangers", dispatch=str(dispatch.id), strangers=len(pairing.strangers))
-    with change(by=CLOUDFLARE, now=now) as changes:
-        merged = merge_imports(changes, claimed.account.id, {one.id: id_ for id_, one in created.items()})
-        owned = set(
-            Command.objects.filter(account=claimed.account, remote_id__in=[one.id for one in created.values()])
-            .exclude(id__in=list(created))
-            .values_list("remote_id", flat=True)
+    merged = merge_imports(changes, claimed.account.id, {one.id: id_ for id_, one in created.items()})
+    owned = _owned_by_others(claimed.account, created)
+    heard = [
+        Heard(
+            id_,
+            one.id,
+            further(remote_status(one.status) or Status.PENDING_EXEC, merged.get(one.id)),
+            one.status,
+            created_at=answer.date,
         )
-        heard = [
-            Heard(
-                id_,
-                one.id,
-                further(remote_status(one.status) or Status.PENDING_EXEC, merged.get(one.id)),
-                one.status,
-                created_at=answer.date,
-            )
-            for id_, one in created.items()
-            if one.id not in owned
-        ]
-        ours = Q(dispatch=dispatch, remote_id="")
-        moved = hear(changes, heard, where=ours)
-        _attach_late(changes, [one for one in heard if one.command_id not in moved], dispatch)
-        changes.move(
-            [*missing, *(id_ for id_, one in created.items() if one.id in owned)],
-            to=Status.UNCERTAIN,
-            by=PORTAL,
-            because="Cloudflare's answer did not name it.",
-            where=Q(dispatch=dispatch),
-        )
-        _end(dispatch, Dispatch.Outcome.CREATED, now, http_status=200)
+        for id_, one in created.items()
+        if one.id not in owned
+    ]
+    moved = hear(changes, heard, where=Q(dispatch=dispatch, remote_id=""))
+    _attach_late(changes, [one for one in heard if one.command_id not in moved], dispatch)
+    changes.move(
+        [*missing, *(id_ for id_, one in created.items() if one.id in owned)],
+        to=Status.UNCERTAIN,
+        by=PORTAL,
+        because="Cloudflare's answer did not name it.",
+        where=Q(dispatch=dispatch),
+    )
+    _end(dispatch, Dispatch.Outcome.CREATED, changes.now, http_status=200)
+    upstream.remember_dialect(claimed.account, answer.dialect)
+    budget.works(claimed.account, Pause.Act.CREATE)
+
+
+def _owned_by_others(account: Account, created: Mapping[UUID, Created]) -> set[str]:
+    """Those of the answer's ids that another command has already, adopted from a listing."""
+    ids = [one.id for one in created.values()]
+    others = Command.objects.filter(account=account, remote_id__in=ids).exclude(id__in=list(created))
+    return set(others.values_list("remote_id", flat=True))
 
 
 def _attach_late(changes: Change, late: Sequence[Heard], dispatch: Dispatch) -> None:
@@ -143,33 +156,31 @@ def _attach_late(changes: Change, late: Sequence[Heard], dispatch: Dispatch) -> 
     changes.note(others, event=EventType.LATE_ANSWER, where=~Q(remote_id=""), each_data=others)
 
 
-def _record_failure(claimed: Claimed, failure: Failure, now: datetime) -> None:
+def _record_failure(changes: Change, claimed: Claimed, failure: Failure) -> None:
     dispatch, ids = claimed.dispatch, [command.id for command in claimed.commands]
     outcome = _outcome(failure)
-    code, status = (failure.code, failure.status) if isinstance(failure, CloudflareError) else (0, 0)
-    words = f"{failure.words} (code {code})" if code else failure.words
-    resumes = _rest(claimed, failure, now)
+    resumes = _rest(claimed, failure, changes.now)
     ours = Q(dispatch=dispatch)
-    with change(by=CLOUDFLARE, now=now) as changes:
-        if outcome is Dispatch.Outcome.REJECTED and len(ids) == 1:
-            changes.move(ids, to=Status.REJECTED, because=words, where=ours)
-        elif outcome in (Dispatch.Outcome.SAID_NO, Dispatch.Outcome.UNKNOWN):
-            changes.move(ids, to=Status.UNCERTAIN, by=PORTAL, because=words, where=ours)
-        else:
-            values: dict[str, object] = {"dispatch": None, "not_before": resumes}
-            if outcome is Dispatch.Outcome.REJECTED:
-                # One of them may be the cause: each goes alone, once a listing has shown that none was created.
-                values |= {"alone": True, "after_listing_at": now}
-                AccountSync.objects.filter(account=claimed.account).update(due_at=now, complete_due_at=now)
-            changes.move(ids, to=Status.QUEUED, because=words, where=ours, values=values)
-        _end(
-            dispatch,
-            outcome,
-            now,
-            words=failure.words,
-            code=code or None,
-            http_status=status or None,
-        )
+    if outcome is Dispatch.Outcome.REJECTED and len(ids) == 1:
+        changes.move(ids, to=Status.REJECTED, because=failure.words, where=ours)
+    elif outcome in (Dispatch.Outcome.SAID_NO, Dispatch.Outcome.UNKNOWN):
+        changes.move(ids, to=Status.UNCERTAIN, by=PORTAL, because=failure.words, where=ours)
+    else:
+        values: dict[str, object] = {"dispatch": None, "not_before": resumes}
+        if outcome is Dispatch.Outcome.REJECTED:
+            # One of them may be the cause: each goes alone, once a listing has shown that none was created.
+            values |= {"alone": True, "after_listing_at": changes.now}
+            AccountSync.objects.filter(account=claimed.account).update(due_at=changes.now, complete_due_at=changes.now)
+        changes.move(ids, to=Status.QUEUED, because=failure.words, where=ours, values=values)
+    code, status = (failure.code, failure.status) if isinstance(failure, CloudflareError) else (0, 0)
+    _end(
+        dispatch,
+        outcome,
+        changes.now,
+        words=failure.words,
+        code=code if 0 < code <= MAX_CODE else None,
+        http_status=status or None,
+    )
 
 
 def _outcome(failure: Failure) -> Dispatch.Outcome:

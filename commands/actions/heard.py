@@ -121,7 +121,7 @@ def want_artifacts(changes: Change, done: Iterable[Heard]) -> None:
 def merge_imports(changes: Change, account_id: UUID, owners: dict[str, UUID]) -> dict[str, Status]:
     """Rows taken for "started elsewhere" whose ids ({remote id: our command}) are ours give them up.
 
-    Returns how far each of them had come: our command goes there at once.
+    Returns how far Cloudflare had told of each of them: our command goes there at once.
     """
     rows = list(
         Command.objects.select_for_update(of=("self",))
@@ -136,7 +136,7 @@ def merge_imports(changes: Change, account_id: UUID, owners: dict[str, UUID]) ->
             each={row.id: {"merged_into_id": owners[row.remote_id]} for row in rows},
             each_data={row.id: {"remote_id": row.remote_id} for row in rows},
         )
-    return {row.remote_id: Status(row.status) for row in rows}
+    return {row.remote_id: Status(row.status) for row in rows if row.status in REMOTE}
 
 
 def further(one: Status | None, other: Status | None) -> Status | None:

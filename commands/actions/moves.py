@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import batched
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Case, F, Field, Model, Q, Value, When
+from django.db.models import Case, F, Field, ForeignKey, Model, Q, Value, When
 
 from commands import audit
 from commands.audit import By, EventType, Subject
@@ -158,12 +159,21 @@ def _cases(model: type[Model], each: Mapping[UUID, Values], values: Values) -> d
         for name, value in own.items():
             columns.setdefault(name, []).append(When(id=id_, then=_typed(model, name, value)))
     return {
-        name: Case(*whens, default=_typed(model, name, values[name]) if name in values else F(name))
+        name: Case(
+            *whens,
+            default=_typed(model, name, values[name]) if name in values else F(name),
+            output_field=_column(model, name),
+        )
         for name, whens in columns.items()
     }
 
 
 def _typed(model: type[Model], name: str, value: object) -> Value:
-    column = model._meta.get_field(name)
-    assert isinstance(column, Field)
-    return Value(value, output_field=column)
+    return Value(value, output_field=_column(model, name))
+
+
+def _column(model: type[Model], name: str) -> "Field[Any, Any]":
+    """The field that says how a value is written; of a reference that of the key that it holds."""
+    field = model._meta.get_field(name)
+    assert isinstance(field, Field)
+    return field.target_field if isinstance(field, ForeignKey) else field

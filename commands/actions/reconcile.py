@@ -51,9 +51,13 @@ def _closed_windows(changes: Change, clock: datetime) -> int:
         | Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW_MAX)
     )
     said_no = Q(dispatch__outcome=Dispatch.Outcome.SAID_NO)
-    refused = closed.filter(said_no).values_list("id", "dispatch__words", "dispatch__code")[:MOST]
-    words = {id_: {"words": f"{said} (code {code})" if code else said} for id_, said, code in refused}
-    rejected = changes.move(words, to=Status.REJECTED, each=words, because="Cloudflare refused it.")
+    refused = dict(closed.filter(said_no).values_list("id", "dispatch__words")[:MOST])
+    rejected = changes.move(
+        refused,
+        to=Status.REJECTED,
+        each={id_: {"words": said} for id_, said in refused.items()},
+        each_data={id_: {"because": said} for id_, said in refused.items()},
+    )
     silent = list(closed.exclude(said_no).values_list("id", flat=True)[:MOST])
     unconfirmed = changes.move(
         silent,

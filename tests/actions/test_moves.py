@@ -107,11 +107,16 @@ def _remote_id(command: Command, target: Status) -> str:
 def test_a_failed_transaction_leaves_neither_status_nor_event_nor_version(ask: Ask, account: Account) -> None:
     (command,) = ask(1)
     before = version_of(account)
-    with pytest.raises(ZeroDivisionError), change(by=PORTAL, now=timezone.now()) as changes:
-        changes.move([command.id], to=Status.EXPIRED)
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        _expire_and_fail(command)
     command.refresh_from_db()
     assert (command.status, Event.objects.filter(command=command).count(), version_of(account)) == ("queued", 1, before)
+
+
+def _expire_and_fail(command: Command) -> None:
+    with change(by=PORTAL, now=timezone.now()) as changes:
+        changes.move([command.id], to=Status.EXPIRED)
+        raise ZeroDivisionError
 
 
 def test_versions_have_no_gaps_and_events_keep_their_order(ask: Ask, person: User) -> None:

@@ -22,6 +22,7 @@ from commands.models import Account, AccountSync, Artifact, Command, Device, Dis
 from simulator.clock import Clock
 from simulator.config import DEFAULT_ACCOUNT_ID, DEFAULT_TOKEN
 from tests.people import make_account, make_credential, make_person
+from tests.polling import eventually
 from tests.simulator.running import Running
 
 PCAP: Mapping[Kind, Options] = {Kind.PCAP: {"time-limit-min": 1, "max-file-size-mb": 5, "packet-size-bytes": 160}}
@@ -186,6 +187,10 @@ class World:
             for row in self.created()
             if (row["device_id"], row["kind"]) == (command.device_id, command.kind) and not row["foreign"]
         ]
+
+    def upstream_made(self) -> dict[str, Any]:
+        """The first command that Cloudflare makes, as soon as it does."""
+        return eventually(lambda: next(iter(self.created()), None), within=10, pause=0.02)
 
     def foreign(self, device: Device, kind: str = "pcap") -> str:
         """Somebody starts one in Cloudflare's dashboard; gives its id."""

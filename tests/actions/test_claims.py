@@ -1,0 +1,160 @@
+"""Leases: who works on a row, until when, and what happens to those who come too late."""
+
+import time
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from commands.actions import claims
+from commands.models import AccountSync
+from tests.actions.racing import race
+from tests.people import make_account
+
+LEASE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+
+
+def _rows() -> QuerySet[AccountSync]:
+    return AccountSync.objects.order_by("account_id")
+
+
+def _age(row: AccountSync, by: timedelta) -> None:
+    assert row.lease_until is not None
+    AccountSync.objects.filter(pk=row.pk).update(lease_until=row.lease_until - by)
+
+
+@pytest.fixture
+def row() -> AccountSync:
+    return AccountSync.objects.get(account=make_account())
+
+
+@pytest.mark.django_db
+def test_the_databases_clock_is_aware_and_close_to_ours() -> None:
+    assert abs(claims.database_now() - timezone.now()) < timedelta(seconds=5)
+
+
+@pytest.mark.django_db
+def test_a_claim_takes_a_token_a_lease_and_counts_the_attempt(row: AccountSync) -> None:
+    before = claims.database_now()
+    taken = claims.take(_rows(), lasting=LEASE)
+    assert taken is not None
+    assert taken.lease_until is not None
+    assert taken.attempts == 1
+    assert before + LEASE <= taken.lease_until <= claims.database_now() + LEASE
+    row.refresh_from_db()
+    assert (row.lease_token, row.attempts) == (taken.lease_token, 1)
+
+
+@pytest.mark.django_db
+def test_a_leased_row_is_nobody_elses_until_the_lease_runs_out(row: AccountSync) -> None:
+    first = claims.take(_rows(), lasting=LEASE)
+    assert first is not None
+    assert claims.take(_rows(), lasting=LEASE) is None
+    _age(first, LEASE)
+    second = claims.take(_rows(), lasting=LEASE)
+    assert second is not None
+    assert second.attempts == 2
+    assert second.lease_token != first.lease_token
+
+
+@pytest.mark.django_db
+def test_who_lost_the_lease_writes_nothing_more(row: AccountSync) -> None:
+    late = claims.take(_rows(), lasting=LEASE)
+    assert late is not None
+    _age(late, LEASE)
+    owner = claims.take(_rows(), lasting=LEASE)
+    assert owner is not None
+    assert not claims.renew(late, lasting=LEASE)
+    assert not claims.hand_back(late)
+    assert not AccountSync.objects.filter(claims.held(late)).exists()
+    assert AccountSync.objects.filter(claims.held(owner)).exists()
+
+
+@pytest.mark.django_db
+def test_a_renewed_lease_lasts_from_now_on(row: AccountSync) -> None:
+    taken = claims.take(_rows(), lasting=SECOND)
+    assert taken is not None
+    assert claims.renew(taken, lasting=LEASE)
+    row.refresh_from_db()
+    assert row.lease_until is not None
+    assert row.lease_until > claims.database_now() + LEASE - SECOND * 10
+
+
+@pytest.mark.django_db
+def test_what_was_handed_back_is_free_at_once_or_not_before_its_time(row: AccountSync) -> None:
+    taken = claims.take(_rows(), lasting=LEASE)
+    assert taken is not None
+    assert claims.hand_back(taken)
+    taken = claims.take(_rows(), lasting=LEASE)
+    assert taken is not None
+    assert taken.attempts == 1
+    assert claims.hand_back(taken, attempts=1, not_before=claims.database_now() + LEASE)
+    assert claims.take(_rows(), lasting=LEASE) is None
+    AccountSync.objects.update(not_before=claims.database_now())
+    again = claims.take(_rows(), lasting=LEASE)
+    assert again is not None
+    assert again.attempts == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_takers_each_row_goes_to_one() -> None:
+    for number in range(3):
+        make_account(f"Account {number}")
+    taken = race(_take_one, threads=6)
+    got = [pk for pk in taken if pk is not None]
+    assert len(got) == len(set(got))
+    assert AccountSync.objects.filter(attempts=1, lease_token__isnull=False).count() == len(got)
+    assert AccountSync.objects.filter(attempts__gt=1).count() == 0
+    while (left := _take_one()) is not None:  # PostgreSQL skips what a rival just holds; none may stay behind
+        got.append(left)
+    assert len(got) == 3
+
+
+def _take_one() -> UUID | None:
+    row = claims.take(_rows(), lasting=LEASE)
+    return row.pk if row else None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("away", [OperationalError, InterfaceError, IntegrityError])
+def test_what_must_not_be_lost_is_written_as_soon_as_the_database_is_back(away: type[Exception]) -> None:
+    failures = [away("away"), away("away")]
+    written: list[str] = []
+
+    def write() -> None:
+        if failures:
+            raise failures.pop()
+        written.append("answer")
+
+    claims.insist(write, until=time.monotonic() + 30, every=0.001)
+    assert written == ["answer"]
+
+
+@pytest.mark.django_db
+def test_nobody_insists_beyond_the_lease() -> None:
+    tries = []
+
+    def write() -> None:
+        tries.append(1)
+        raise OperationalError("away")
+
+    with pytest.raises(OperationalError):
+        claims.insist(write, until=time.monotonic() + 0.01, every=0.002)
+    assert 2 <= len(tries) <= 6
+
+
+@pytest.mark.django_db
+def test_a_mistake_of_ours_is_no_reason_to_insist() -> None:
+    tries = []
+
+    def write() -> None:
+        tries.append(1)
+        raise ValueError("ours")
+
+    with pytest.raises(ValueError, match="ours"):
+        claims.insist(write, until=time.monotonic() + 30)
+    assert len(tries) == 1
