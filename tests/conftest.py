@@ -4,12 +4,19 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 pytest_plugins = ["tests.flushing"]
 
 SERVICES = os.environ.get("DEXPORTAL_SERVICES") == "1"
 SERVICES_FOLDER = Path(__file__).resolve().parent / "services"
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "django_db_reset_sequences"}
+
+# A busy machine is slow; that says nothing of what is tested.
+hypothesis_settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("house")
+
 collect_ignore = [] if SERVICES else ["services"]
 
 

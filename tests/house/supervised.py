@@ -50,6 +50,13 @@ class Supervised:
                 return match
         raise AssertionError(f"nothing like {pattern!r} in:\n" + "\n".join(self.heard))
 
+    def expect_all(self, *patterns: str, within: float = WITHIN) -> None:
+        """Each of them in some line from here on, in whatever order."""
+        missing, until = set(patterns), monotonic() + within
+        while missing and (line := self._next(until)) is not None:
+            missing = {pattern for pattern in missing if not re.search(pattern, line)}
+        assert not missing, f"nothing like {missing} in:\n" + "\n".join(self.heard)
+
     def _next(self, until: float) -> str | None:
         try:
             line = self._lines.get(timeout=max(0.0, until - monotonic()))

@@ -1,6 +1,5 @@
 """`python -m dexportal.run`: what it refuses to start with, and one whole start and stop of the real portal."""
 
-import re
 import signal
 import socket
 import subprocess
@@ -12,8 +11,6 @@ from time import monotonic
 
 from dexportal.run import free_port
 from tests.house.supervised import Supervised
-
-PROGRAMS = {"simulator", "talk", "fetch", "beat", "web"}
 
 
 @contextmanager
@@ -57,20 +54,22 @@ def test_the_whole_portal_starts_says_how_to_sign_in_and_stops_within_20_seconds
     port = free_port()
     environment = {"PORT": str(port), "VAR_DIR": str(tmp_path), "DEXPORTAL_DEMO_PASSWORD": "a-password-of-this-test"}
     with portal(**environment) as running:
-        running.expect("Sign in as: helpdesk", within=90)
-        running.expect("a-password-of-this-test")
-        running.expect(f"The portal is at http://127.0.0.1:{port}")
+        running.expect_all(
+            "Sign in as: helpdesk",
+            "a-password-of-this-test",
+            f"The portal is at http://127.0.0.1:{port}",
+            r"^simulator\| simulator http://127.0.0.1:\d+/client/v4",
+            r"^talk +\| .* ready\.",
+            r"^fetch +\| .* ready\.",
+            within=90,
+        )
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/accounts/login/", timeout=20) as page:
             assert page.status == 200
-        running.expect(r"simulator +\| simulator http://127.0.0.1:\d+/client/v4")
-        running.expect("celery@|ready", within=30)
         begun = monotonic()
         running.send(signal.SIGTERM)
         assert running.end(within=30) == 0
         assert monotonic() - begun < 20
     assert processes_of(tmp_path) == []
-    names = {match[1] for line in running.heard if (match := re.match(r"(\w+) *\|", line))}
-    assert names - {"dexportal"} <= PROGRAMS
 
 
 def processes_of(var: Path) -> list[str]:
