@@ -18,6 +18,8 @@ from commands.cloudflare.errors import CloudflareError
 from commands.cloudflare.types import ListedDevice, Page
 from commands.models import Account, AccountSync, Device, Pause
 
+MAX_FIGURE = 2**31 - 1  # what the columns hold
+
 _TOLD = ("email", "name", "platform", "client_version", "connection", "eligible", "ineligible_reason", "seen_at")
 
 
@@ -89,8 +91,15 @@ def read_quota(account: Account, client: Client) -> None:
     began = claims.database_now()
     quota = client.quota()
     AccountSync.objects.filter(account=account).update(
-        quota_total=quota.total, quota_used=quota.used, quota_reset_at=quota.reset_at, quota_read_at=began
+        quota_total=_fitting(quota.total),
+        quota_used=_fitting(quota.used),
+        quota_reset_at=quota.reset_at,
+        quota_read_at=began,
     )
+
+
+def _fitting(figure: int | None) -> int | None:
+    return None if figure is None else min(figure, MAX_FIGURE)
 
 
 def keep(account: Account, listed: Iterable[ListedDevice], *, now: datetime) -> None:

@@ -66,8 +66,10 @@ def claim(account: Account, *, now: datetime) -> Claimed | None:
     """Take the next commands of one kind, one a machine, none of them busy; commits before anything is sent."""
     began = time.monotonic()
     with change(by=PORTAL, now=now) as changes:
+        # Claims of an account look one after the other, or each would see the room that all of them take.
+        sync = AccountSync.objects.select_for_update().get(account=account)
         clock = claims.database_now()
-        room = _room(account, clock)
+        room = _room(account, sync, clock)
         chosen = _next_commands(account, clock, room) if room > 0 else []
         if not chosen:
             return None
@@ -86,7 +88,7 @@ def claim(account: Account, *, now: datetime) -> Claimed | None:
     return Claimed(account, dispatch, commands, began)
 
 
-def _room(account: Account, clock: datetime) -> int:
+def _room(account: Account, sync: AccountSync, clock: datetime) -> int:
     """How many commands may go into a POST now: pauses, POSTs under way, quota."""
     if budget.resting(account, Pause.Act.CREATE, now=clock):
         return 0
@@ -96,7 +98,7 @@ def _room(account: Account, clock: datetime) -> int:
     under_way = Dispatch.objects.filter(account=account, outcome=Dispatch.Outcome.OPEN, lease_until__gt=clock)
     if under_way.count() >= settings.POSTS_AT_ONCE:
         return 0
-    left = quota_left(AccountSync.objects.select_for_update().get(account=account), clock)
+    left = quota_left(sync, clock)
     return settings.POST_DEVICES if left is None else min(settings.POST_DEVICES, left)
 
 
@@ -147,7 +149,7 @@ def _locked(ids: Sequence[UUID]) -> QuerySet[Command]:
 
 def _ready(account: Account, clock: datetime) -> QuerySet[Command]:
     """Queued commands that may be sent now: in time, and nothing of ours or of others in their way on the machine."""
-    there = Command.objects.in_flight().filter(account=account, device_id=OuterRef("device_id"))
+    there = Command.objects.shown().in_flight().filter(account=account, device_id=OuterRef("device_id"))
     complete_at = AccountSync.objects.filter(account=account).values_list("complete_at", flat=True).first()
     listed_since = Q(after_listing_at__lt=complete_at) if complete_at else Q(pk=None)
     return (

@@ -68,7 +68,8 @@ def _closed_windows(changes: Change, clock: datetime) -> int:
 
 
 def _silent(changes: Change, clock: datetime) -> int:
-    overdue = Command.objects.filter(status__in=LISTED, deadline_at__lte=clock).values_list("id", flat=True)[:MOST]
+    listed = Command.objects.shown().filter(status__in=LISTED)
+    overdue = listed.filter(deadline_at__lte=clock).values_list("id", flat=True)[:MOST]
     return len(
         changes.move(
             list(overdue),
