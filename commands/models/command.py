@@ -65,6 +65,10 @@ class Command(models.Model):
         null=True, help_text="Not to be sent before a complete listing that began after this."
     )
     alone = models.BooleanField(default=False, help_text="To be sent in a POST of its own.")
+    held_at = models.DateTimeField(
+        null=True, help_text="After a long pause it goes out only when a person says so: since when it waits for that."
+    )
+    send_now_at = models.DateTimeField(null=True, help_text="When a person said so.")
     dispatch = models.ForeignKey(Dispatch, on_delete=models.PROTECT, null=True, related_name="commands")
     unlisted = models.PositiveSmallIntegerField(
         default=0, help_text="Complete listings begun after the lease that did not have it."

@@ -47,6 +47,7 @@ class CallBudget(models.Model):
     list_calls_left = models.FloatField(null=True, help_text="Of the half that listings may take.")
     counted_at = models.DateTimeField(null=True)
     paused_until = models.DateTimeField(null=True)
+    paused_since = models.DateTimeField(null=True, help_text="The first 429 since a call was answered otherwise.")
     pause_words = models.CharField(max_length=300, blank=True)
 
     def __str__(self) -> str:

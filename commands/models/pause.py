@@ -1,12 +1,14 @@
 from django.db import models
 
 from commands.models.account import Account
+from commands.models.leased import Leased
 
 
-class Pause(models.Model):
+class Pause(Leased):
     """One act that rests for one account, and why: a dead upstream, or a refusal (401, 403, 404).
 
-    No row, or a time that has passed: the act is allowed. `failures` makes the next pause longer.
+    No row, or a time that has passed: the act is allowed. `failures` makes the next pause longer; the row stays until
+    the act works again. The lease is that of the mail which tells the admins of a refusal.
     """
 
     class Act(models.TextChoices):
@@ -22,6 +24,7 @@ class Pause(models.Model):
     failures = models.PositiveIntegerField(default=1)
     refused = models.BooleanField(default=False, help_text="Cloudflare refused it: an admin has to mend something.")
     words = models.CharField(max_length=300)
+    told_at = models.DateTimeField(null=True, editable=False, help_text="When the admins were told by mail.")
 
     class Meta:
         constraints = [
