@@ -1,0 +1,42 @@
+# The portal: web process by default, workers and beat by other commands (docker-compose.yml).
+# Nothing of the simulator, the tests or the tools is in it; .dockerignore lets only the portal in.
+
+FROM python:3.13-slim AS build
+ENV PATH=/venv/bin:/usr/local/bin:/usr/bin:/bin \
+    PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_NO_CACHE_DIR=1
+RUN python -m venv --without-pip /venv
+COPY requirements.txt /
+RUN pip --python /venv install --require-hashes --only-binary :all: -r /requirements.txt
+WORKDIR /app
+COPY manage.py ./
+COPY dexportal dexportal
+COPY commands commands
+COPY templates templates
+COPY static static
+# The settings of production want these; nothing of them is reached, used or kept.
+RUN export PUBLIC_URL=https://build.invalid DATABASE_URL=sqlite:////tmp/none REDIS_URL=redis://build.invalid \
+        STORAGE_URL=file:///tmp EMAIL_URL=console:// SECRET_KEY=build \
+        CREDENTIAL_KEYS="$(python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')"; \
+    python manage.py collectstatic --no-input --verbosity 0 && \
+    python -m compileall -q manage.py dexportal commands
+
+FROM python:3.13-slim
+# 10001 is nobody on the host. What is written goes to the volume, to /tmp, and nowhere else.
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp portal && \
+    install -d -o portal -g portal -m 700 /var/lib/dexportal
+COPY --from=build /venv /venv
+COPY --from=build /app /app
+WORKDIR /app
+ENV PATH=/venv/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    VAR_DIR=/var/lib/dexportal \
+    GRANIAN_HOST=0.0.0.0 \
+    GRANIAN_PORT=8000
+USER 10001:10001
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --start-interval=2s --retries=3 \
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['GRANIAN_PORT'] + '/readyz', timeout=9)"]
+CMD ["granian", "--interface", "wsgi", "--no-ws", "--workers", "2", "--blocking-threads", "8", "--backpressure", "256", "--respawn-failed-workers", "--workers-kill-timeout", "20", "dexportal.wsgi:application"]

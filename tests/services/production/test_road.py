@@ -1,0 +1,94 @@
+"""The main road on docker-compose.yml's own services: from the sign-in page to the file, and a clean end."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import psycopg
+
+from tests.polling import eventually
+from tests.services.production.asking import ask, devices_of
+from tests.services.production.portal import Production, production
+from tests.simulator_process import SimulatorProcess
+
+WITHIN = 120.0  # seconds: beat looks every 5, and the machine may be busy
+
+
+def test_a_run_on_three_devices_goes_all_the_way_and_term_ends_everything_clean(tmp_path: Path) -> None:
+    with production(tmp_path) as portal:
+        said = portal.migrate()
+        assert "Account: Cloudflare" in said
+        assert "System check identified no issues" in said
+        portal.start()
+        helpdesk = portal.person("alex", "helpdesk")
+        devices = devices_of(portal.simulator, 3)
+        answer = ask(helpdesk, devices)
+        assert answer.status_code == 303, f"{answer.status_code} {answer.headers} {answer.text}"
+        ids = set(re.findall(r"/commands/([0-9a-f-]{36})/", helpdesk.get("/").text))
+        assert len(ids) == 3
+        files = {
+            id_: eventually(lambda id_=id_: _downloaded(helpdesk.get(f"/commands/{id_}/download")), within=WITHIN)  # type: ignore[misc]
+            for id_ in ids
+        }
+        remote_ids = _is_on_record_as_it_came(portal, files)
+        created = ledger(portal.simulator)["commands"]
+        assert sorted(row["device_id"] for row in created) == sorted(device["deviceId"] for device in devices)
+        assert {row["id"] for row in created} == remote_ids
+        _everything_is_well(portal, helpdesk.get("/readyz").json())
+        _ends_clean(portal)
+
+
+def _downloaded(answer: Any) -> bytes | None:
+    if answer.status_code == 404:
+        return None
+    assert answer.status_code == 200
+    assert "no-store" in answer.headers["Cache-Control"]
+    content: bytes = answer.content
+    return content
+
+
+def _is_on_record_as_it_came(portal: Production, files: dict[str, bytes]) -> set[str]:
+    """The hash on record is that of the file that the person got and of the one that Cloudflare has."""
+    with psycopg.connect(portal.database_url) as connection:
+        rows = connection.execute(
+            "SELECT c.id, c.remote_id, c.status, a.sha256 FROM commands_command c"
+            " JOIN commands_artifact a ON a.command_id = c.id"
+        ).fetchall()
+    assert {str(row[0]) for row in rows} == set(files)
+    for id_, remote_id, status, sha256 in rows:
+        assert status == "SUCCESS"
+        assert hashlib.sha256(files[str(id_)]).hexdigest() == sha256
+        assert hashlib.sha256(_at_cloudflare(portal.simulator, remote_id)).hexdigest() == sha256
+    return {row[1] for row in rows}
+
+
+def _at_cloudflare(simulator: SimulatorProcess, remote_id: str) -> bytes:
+    address = f"{simulator.base_url}/accounts/{simulator.account_id}/dex/commands/{remote_id}/downloads/{remote_id}.zip"
+    with urlopen(Request(address, headers={"Authorization": f"Bearer {simulator.token}"}), timeout=30) as answer:
+        content: bytes = answer.read()
+    return content
+
+
+def ledger(simulator: SimulatorProcess) -> dict[str, list[dict[str, Any]]]:
+    with urlopen(f"{simulator.control_url}/ledger", timeout=30) as answer:
+        found: dict[str, list[dict[str, Any]]] = json.load(answer)
+    return found
+
+
+def _everything_is_well(portal: Production, ready: dict[str, Any]) -> None:
+    assert ready == {"status": "ok", "degraded": []}
+    for container in portal.running():
+        assert container.is_healthy(), container.said()
+
+
+def _ends_clean(portal: Production) -> None:
+    """The front door first, as Compose does: nobody depends on the web process."""
+    running = portal.running()
+    assert len(running) == 6
+    for container in running:
+        container.stop()
+        assert container.process.returncode == 0, container.said()
+        assert "Traceback" not in container.said(), container.said()
