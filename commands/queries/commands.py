@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import FETCH_RAISE, IntegerField, Subquery
+from django.db.models import FETCH_RAISE, F, IntegerField, Subquery
+from django.db.models.expressions import OrderBy
+from django.db.models.functions import Coalesce, Lower
 
 from commands.ids import first_id
 from commands.kinds import Kind
@@ -26,36 +28,98 @@ GROUPS = {
 """What people filter by: sets of statuses under a word."""
 
 
+type Column = str | Lower
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which commands of an account. `asked_by`: None is everyone; `since`: None is from the beginning."""
+    """Which commands of an account. None and '' leave a field alone; texts are whole values, in small letters.
+
+    `asked_by`: None is everyone. `since`: from this instant on; `until`: before it.
+    """
 
     account_id: UUID
     asked_by: int | None = None
     group: str = ""  # a key of GROUPS
     kind: Kind | None = None
     since: datetime | None = None
+    until: datetime | None = None
+    status: Status | None = None
+    email: str = ""
+    device_id: str = ""
+    device_name: str = ""
+    ticket: str = ""
+    elsewhere: bool | None = None  # started elsewhere, or asked for here
+    run_id: UUID | None = None
+
+
+def _conditions(wanted: Filter) -> list[tuple[Column, str, object]]:
+    """(column, look-up, value), the most selective first."""
+    given: list[tuple[Column, str, object]] = [
+        ("device_id", "exact", wanted.device_id),
+        (Lower("device_name"), "exact", wanted.device_name),
+        ("email", "exact", wanted.email),
+        (Lower("ticket"), "exact", wanted.ticket),
+        ("status", "in", sorted(OPEN) if wanted.group == "open" else ""),
+        ("asked_by_id", "isnull", wanted.elsewhere or None),
+        ("asked_by_id", "exact", wanted.asked_by),
+        ("status", "exact", wanted.status),
+        ("kind", "exact", wanted.kind),
+    ]
+    return [condition for condition in given if condition[2] not in (None, "")]
 
 
 def _matching(wanted: Filter) -> CommandQuerySet:
-    rows = Command.objects.filter(account_id=wanted.account_id).shown()
-    if wanted.asked_by is not None:
-        rows = rows.filter(asked_by_id=wanted.asked_by)
-    if wanted.group:
-        rows = rows.filter(status__in=GROUPS[wanted.group])
-    if wanted.kind:
-        rows = rows.filter(kind=wanted.kind)
+    """One condition leads: its index gives the rows in order of the id, and all others only pass over them.
+
+    The others stand in expressions that no index knows, since a planner without statistics takes any index at all.
+    """
+    if wanted.run_id:
+        rows, can_lead = Command.objects.filter(run_id=wanted.run_id), False
+    else:
+        rows, can_lead = Command.objects.filter(account_id=wanted.account_id).shown(), True
+    conditions = _conditions(wanted)
+    if wanted.group not in ("", "open"):
+        conditions.append(("status", "in", sorted(GROUPS[wanted.group])))
+        can_lead = can_lead and len(conditions) > 1  # several statuses would have to be sorted
+    for number, (column, lookup, value) in enumerate(conditions):
+        leads = can_lead and number == 0
+        rows = _where(rows, f"_{number}", column if leads else Coalesce(column, column), lookup, value)
+    if wanted.elsewhere is False:
+        rows = rows.filter(started_elsewhere=False)
     if wanted.since:
         rows = rows.filter(id__gte=first_id(wanted.since))
+    if wanted.until:
+        rows = rows.filter(id__lt=first_id(wanted.until))
     return rows
+
+
+def _where(rows: CommandQuerySet, alias: str, column: Column | Coalesce, lookup: str, value: object) -> CommandQuerySet:
+    if isinstance(column, str):
+        return rows.filter(**{f"{column}__{lookup}": value})
+    return rows.alias(**{alias: column}).filter(**{f"{alias}__{lookup}": value})
 
 
 def newest(wanted: Filter, *, before: UUID | None = None) -> tuple[list[Command], bool]:
     """One page, newest first, with askers and artifacts; and whether there is more. One query."""
-    rows = _matching(wanted).select_related("asked_by", "artifact").fetch_mode(FETCH_RAISE)
-    if before:
-        rows = rows.filter(id__lt=before)
-    found = list(rows.order_by("-id")[: ROWS + 1])
+    rows = _matching(wanted)
+    return _page(rows.filter(id__lt=before) if before else rows, _order(wanted).desc())
+
+
+def oldest(wanted: Filter, *, after: UUID | None = None) -> tuple[list[Command], bool]:
+    """As `newest`, the other way round."""
+    rows = _matching(wanted)
+    return _page(rows.filter(id__gt=after) if after else rows, _order(wanted).asc())
+
+
+def _order(wanted: Filter) -> Coalesce | F:
+    """What is open is little, and is rather sorted than looked for in everything that there is."""
+    return Coalesce("id", "id") if wanted.group == "open" else F("id")
+
+
+def _page(rows: CommandQuerySet, order: OrderBy) -> tuple[list[Command], bool]:
+    rows = rows.select_related("asked_by", "artifact").fetch_mode(FETCH_RAISE)
+    found = list(rows.order_by(order)[: ROWS + 1])
     return found[:ROWS], len(found) > ROWS
 
 

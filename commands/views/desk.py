@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, HttpResponseBase, QueryDict
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -84,7 +84,7 @@ def _ask(request: SignedIn) -> HttpResponse:
     words = _asked(len(form.chosen_targets) * len(form.options))
     if not request.htmx:
         messages.success(request, words)
-        return redirect(f"{reverse('desk')}?account={made.account_id}", status=303)
+        return HttpResponse(status=303, headers={"Location": f"{reverse('desk')}?account={made.account_id}"})
     # The version has moved on: what the answer carries must carry the new token.
     here = place.find(request.user, here.account.id, now=now)
     context = {"form": _form(here.account), "said": words}

@@ -1,24 +1,15 @@
 """Every page as a person with other eyes or another theme meets it."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.browser.axe import findings
 from tests.browser.conftest import Portal, sign_in
 
 pytestmark = pytest.mark.browser
 
 SIGNED_OUT = ("/accounts/login/", "/accounts/password/reset/")
 SIGNED_IN = ("/", "/?asked=everyone&days=all", "/accounts/password/change/", "/accounts/logout/")
-
-
-def findings(page: Page) -> list[str]:
-    violations = Axe().run(page).response["violations"]
-    return [
-        f"{page.url} {violation['id']}: {node['html'][:200]} {node['failureSummary']}"
-        for violation in violations
-        for node in violation["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,0 +1,126 @@
+"""What a person asks for on the desk becomes a run; what cannot be meant gets a sentence, and nothing typed is lost."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from commands.models import Account, Command, Run
+from tests.people import make_account
+from tests.rows import a_device
+
+pytestmark = pytest.mark.django_db
+
+ID = "0123abcd-0123-4123-8123-0123456789ab"
+PCAP = {"pcap-time-limit-min": "2", "pcap-max-file-size-mb": "50", "pcap-packet-size-bytes": "160"}
+
+
+def typed(account: Account, /, **values: Any) -> dict[str, Any]:
+    form = {"account": account.id, "key": uuid4(), "kinds": ["pcap"], **PCAP}
+    return form | {"targets": f"{ID}, maria@example.com", "ticket": "INC-1", "reason": "VPN slow", **values}
+
+
+def test_a_posted_form_makes_a_run_and_leads_back_to_the_desk(account: Account, desk: Client) -> None:
+    answer = desk.post("/", typed(account))
+    assert answer.status_code == 303
+    assert answer["Location"] == f"/?account={account.id}"
+    command = Command.objects.get()
+    assert (command.device_id, command.email, command.listed) == (ID, "maria@example.com", False)
+    assert command.options == {"time-limit-min": 2, "max-file-size-mb": 50, "packet-size-bytes": 160}
+    assert command.run is not None
+    assert (command.run.ticket, command.run.reason) == ("INC-1", "VPN slow")
+    assert "Asked for: 1 command." in desk.get(answer["Location"]).text
+
+
+def test_by_htmx_the_answer_is_an_empty_form_with_a_new_key_and_the_new_rows(account: Account, desk: Client) -> None:
+    form = typed(account)
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/?asked=mine"}
+    answer = desk.post("/", form, headers=headers)
+    assert answer.status_code == 200
+    assert str(form["key"]) not in answer.text
+    assert "INC-1" in answer.text.split("<template>")[1]
+    assert "INC-1" not in answer.text.split("<template>")[0]
+    assert "maria@example.com" in answer.text.split("<template>")[1]
+
+
+def test_a_form_that_is_sent_twice_makes_one_run(account: Account, desk: Client) -> None:
+    form = typed(account)
+    assert [desk.post("/", form).status_code for _ in range(2)] == [303, 303]
+    assert Run.objects.count() == 1
+    assert Command.objects.count() == 1
+
+
+def test_a_known_email_or_device_name_is_enough(account: Account, desk: Client) -> None:
+    one = a_device(account, email="maria@example.com", name="LAP-0042", registration_id="r1", platform="windows")
+    two = a_device(account, email="tom@example.com", name="MBP-0311", registration_id="r2", platform="mac")
+    desk.post("/", typed(account, targets="maria@example.com\nmbp-0311\n", kinds=["pcap", "warp-diag"]))
+    made = Command.objects.order_by("id").values_list("device_id", "registration_id", "kind", "device_name", "listed")
+    assert list(made) == [
+        (one.device_id, "r1", "warp-diag", "LAP-0042", True),
+        (one.device_id, "r1", "pcap", "LAP-0042", True),
+        (two.device_id, "r2", "warp-diag", "MBP-0311", True),
+        (two.device_id, "r2", "pcap", "MBP-0311", True),
+    ]
+
+
+def test_a_ticked_device_is_asked_for_and_one_of_another_account_is_not(account: Account, desk: Client) -> None:
+    mine = a_device(account, email="maria@example.com")
+    foreign = a_device(make_account("Foreign"), email="tom@example.com")
+    desk.post("/", typed(account, targets="", device=[mine.pk, foreign.pk]))
+    assert [command.device_id for command in Command.objects.all()] == [mine.device_id]
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"targets": ""}, "Say whom it is for: a person, a device, or a list."),
+        ({"targets": "nobody@example.com"}, "Cloudflare has listed no device of nobody@example.com."),
+        ({"targets": f"\n{ID}"}, '<span class="line-number">Line 2</span> Cloudflare has not listed this device'),
+        ({"targets": "LAP-9999"}, "No person or device called “lap-9999” is known here."),
+        ({"targets": f"{ID}, maria"}, "“maria” is no email address."),
+        ({"targets": f"{ID}, maria@example.com, r, x"}, "a device id, an email address and a registration"),
+        ({"targets": "maria@example.com"}, "maria@example.com has 2 devices: say which (LAP-1, LAP-2)."),
+        ({"targets": "LAP-1, tom@example.com"}, "LAP-1 is not tom@example.com&#x27;s"),
+        ({"targets": "x" * (2 * 1024 * 1024 + 1)}, "A list takes 2 MB at most: split it."),
+        ({"targets": "a\n" * 5001}, "5001 lines: a run takes 5000 targets at most."),
+        ({"kinds": []}, "Tick at least one: what should be run?"),
+        ({"pcap-time-limit-min": "11"}, "Duration is at most 10 min."),
+        ({"pcap-max-file-size-mb": "some"}, "Largest file takes a whole number (MB)."),
+        ({"ticket": "T" * 65}, "at most 64 characters"),
+        ({"key": ""}, "The form is out of date: reload it."),
+    ],
+)
+def test_what_cannot_be_meant_gets_a_sentence_and_stays_typed(
+    account: Account, desk: Client, values: dict[str, Any], sentence: str
+) -> None:
+    a_device(account, email="maria@example.com", name="LAP-1")
+    a_device(account, email="maria@example.com", name="LAP-2")
+    for headers in ({}, {"HX-Request": "true"}):
+        answer = desk.post("/", typed(account, **values), headers=headers)
+        assert answer.status_code == 422
+        assert sentence in answer.text
+        assert 'value="VPN slow"' in answer.text
+        if values.get("targets"):
+            assert values["targets"].strip()[:40].replace('"', "&quot;") in answer.text
+    assert not Run.objects.exists()
+
+
+def test_the_form_of_another_account_asks_for_nothing_here(account: Account, desk: Client) -> None:
+    other = make_account("Zeta")
+    answer = desk.post("/", typed(other, account=str(other.id)))
+    assert answer.status_code == 303
+    assert Command.objects.get().account == other
+
+
+def test_many_wrong_lines_are_counted_beyond_the_first_twenty(account: Account, desk: Client) -> None:
+    answer = desk.post("/", typed(account, targets="\n".join(f"nobody{number}" for number in range(50))))
+    assert answer.text.count('class="line-number"') == 20
+    assert "and 30 more" in answer.text
+
+
+def test_a_csv_with_a_heading_comments_and_other_separators_is_read(account: Account, desk: Client) -> None:
+    lines = f'device_id;email;registration_id\n# the first floor\n{ID};"Maria@Example.com";reg-1\n\n'
+    assert desk.post("/", typed(account, targets=lines)).status_code == 303
+    command = Command.objects.get()
+    assert (command.device_id, command.email, command.registration_id) == (ID, "maria@example.com", "reg-1")

@@ -1,0 +1,153 @@
+"""The live table: what its token saves, what its filters show, and that no page costs more with more rows."""
+
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from commands.actions.moves import change
+from commands.audit import PORTAL
+from commands.ids import new_id
+from commands.models import Account, Command, User
+from commands.states import Status
+from tests.people import make_group, make_person
+from tests.rows import a_command, a_run, an_artifact, an_event
+
+pytestmark = pytest.mark.django_db
+
+HTMX = {"HX-Request": "true"}
+BUDGET = 8
+
+
+def poll_url(text: str) -> str:
+    found = re.search(r'hx-get="(/commands/table\?[^"]*token=[^"]*)"', text)
+    assert found
+    return unescape(found[1])
+
+
+def test_a_poll_with_the_token_in_hand_says_nothing(desk: Client, command: Command) -> None:
+    answer = desk.get(poll_url(desk.get("/").text), headers=HTMX)
+    assert answer.status_code == 204
+    assert not answer.content
+
+
+def test_a_poll_after_a_change_brings_the_rows_and_the_next_token(desk: Client, command: Command) -> None:
+    url = poll_url(desk.get("/").text)
+    now = timezone.now()
+    with change(by=PORTAL, now=now) as changes:
+        changes.move([command.id], to=Status.EXPIRED, because="Nobody was there.")
+    answer = desk.get(url, headers=HTMX)
+    assert answer.status_code == 200
+    assert "Nobody was there." in answer.text
+    assert "<html" not in answer.text
+    assert desk.get(poll_url(answer.text), headers=HTMX).status_code == 204
+
+
+def test_a_change_of_rights_makes_the_token_old(desk: Client, helpdesk: User, account: Account) -> None:
+    url = poll_url(desk.get("/").text)
+    helpdesk.groups.add(make_group("more", account=account, see=True))
+    assert desk.get(url, headers=HTMX).status_code == 200
+
+
+def test_it_is_asked_every_3_s_while_something_is_open_and_every_30_s_otherwise(desk: Client, command: Command) -> None:
+    assert 'hx-trigger="every 3s, comeback from:body"' in desk.get("/").text
+    Command.objects.filter(id=command.id).update(status=Status.WITHDRAWN)
+    assert 'hx-trigger="every 30s, comeback from:body"' in desk.get("/").text
+
+
+def test_filters_show_mine_of_the_week_first_and_everything_on_demand(
+    desk: Client, account: Account, command: Command
+) -> None:
+    long_ago = timezone.now() - timedelta(days=20)
+    colleague = a_run(account, make_person("carl", "helpdesk"))
+    a_command(colleague, Status.FAILED, email="of-a-colleague@example.com", kind="warp-diag")
+    a_command(command.run or colleague, Status.WITHDRAWN, id=new_id(long_ago), email="long-ago@example.com")
+    shown = {
+        "": ["maria"],
+        "asked=mine&days=all": ["maria", "long-ago"],
+        "asked=everyone": ["of-a-colleague", "maria"],
+        "asked=everyone&kind=warp-diag": ["of-a-colleague"],
+        "asked=everyone&group=open": ["maria"],
+        "asked=everyone&group=failed": ["of-a-colleague"],
+        "asked=nonsense&group=x&kind=y&days=z&before=w": ["maria"],
+    }
+    for query, people in shown.items():
+        text = desk.get(f"/commands/table?{query}").text
+        assert re.findall(r'class="main">([a-z-]+)@example.com<', text) == people, query
+
+
+def test_an_empty_table_says_what_to_do(desk: Client) -> None:
+    assert "Nothing here with these filters." in desk.get("/").text
+    assert "No command yet." in desk.get("/?asked=everyone&days=all").text
+
+
+def test_older_rows_are_a_page_away_and_none_is_shown_twice(desk: Client, account: Account, helpdesk: User) -> None:
+    run = a_run(account, helpdesk)
+    for number in range(60):
+        a_command(run, Status.WITHDRAWN, email=f"p{number}@example.com")
+    text = desk.get("/").text
+    older = re.search(r'href="([^"]*before=[^"]*)"', text)
+    assert older
+    rest = desk.get(unescape(older[1])).text
+    people = re.findall(r"(p\d+)@example.com<", text + rest)
+    assert people == [f"p{number}" for number in reversed(range(60))]
+
+
+def test_the_words_of_a_row_tell_status_person_command_asker_and_file(
+    desk: Client, account: Account, helpdesk: User
+) -> None:
+    run = a_run(account, helpdesk)
+    values = {"email": "maria@example.com", "device_name": "LAP-0042", "platform": "mac"}
+    command = a_command(run, Status.SUCCESS, options={"time-limit-min": 5, "packet-size-bytes": 160}, **values)
+    an_artifact(command, "stored", size=14_200_000, sha256="f" * 64, stored_at=timezone.now())
+    row = desk.get("/").text.split('<tbody id="rows">')[1]
+    for words in ("Done", "maria@example.com", "LAP-0042 · macOS", "Packet capture", "5 min · 160 bytes", "you"):
+        assert words in row
+    assert "14.2 MB" in row
+    assert f"/commands/{command.id}/download" in row
+
+
+def test_who_may_not_see_contents_sees_no_link_that_would_be_refused(account: Account, helpdesk: User) -> None:
+    command = a_command(a_run(account, helpdesk), Status.SUCCESS)
+    an_artifact(command, "stored", size=1000, sha256="f" * 64, stored_at=timezone.now())
+    client = Client()
+    client.force_login(make_person("ada", "auditor"))
+    for address in ("/?asked=everyone", f"/commands/{command.id}/"):
+        text = client.get(address).text
+        assert "1 kB" in text
+        assert "/download" not in text
+
+
+def rows_everywhere(account: Account, person: User, count: int) -> Command:
+    run = a_run(account, person)
+    for _ in range(count):
+        command = a_command(run, Status.SUCCESS, asked_by=person)
+        an_event(command, 1, by=person, to_status="SUCCESS")
+        an_artifact(command, "stored", size=1000, sha256="f" * 64, stored_at=timezone.now())
+    for version in range(2, count + 2):
+        an_event(command, version, by=person, to_status="queued")
+    return command
+
+
+@pytest.mark.parametrize("address", ["/", "/status", "/commands/table", "/commands/{}/", "/commands/{}/download"])
+def test_no_page_asks_more_than_its_budget_and_none_asks_more_with_more_rows(
+    desk: Client, account: Account, helpdesk: User, address: str
+) -> None:
+    counts = []
+    for more in (1, 20):
+        command = rows_everywhere(account, helpdesk, more)
+        address = address.format(command.id)
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            answer = desk.get(address)
+        if "download" not in address:
+            assert answer.status_code == 200
+            counts.append(len(queries))
+    assert len(set(counts)) <= 1
+    assert all(count <= BUDGET for count in counts), counts
