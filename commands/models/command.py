@@ -3,6 +3,7 @@ from typing import Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 
 from commands.models.account import Account
 from commands.models.dispatch import Dispatch
@@ -39,7 +40,7 @@ class Command(models.Model):
 
     id = models.UUIDField(primary_key=True, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="commands")
-    run = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, related_name="commands")
+    run = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, related_name="commands", db_index=False)
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="commands")
     asked_at = models.DateTimeField()
     ticket = models.CharField(max_length=64, blank=True)
@@ -135,8 +136,12 @@ class Command(models.Model):
             models.Index(fields=["account", "kind", "id"], name="command_by_kind"),
             models.Index(fields=["account", "email", "id"], name="command_by_email"),
             models.Index(fields=["account", "device_id", "id"], name="command_by_device"),
-            models.Index(fields=["account", "ticket", "id"], name="command_by_ticket"),
+            models.Index("account", Lower("ticket"), "id", name="command_by_ticket"),
             models.Index(fields=["account", "asked_by", "id"], name="command_by_asker"),
+            models.Index("account", Lower("device_name"), "id", name="command_by_device_name"),
+            models.Index(fields=["run", "id"], name="command_by_run"),
+            # SQLite does not look through the constraint's condition.
+            models.Index(fields=["account", "remote_id"], name="command_by_remote_id"),
             models.Index(fields=["account", "kind", "id"], condition=Q(status="queued"), name="command_to_send"),
             models.Index(fields=["account", "status"], condition=Q(status__in=_values(OPEN)), name="command_open"),
         ]

@@ -1,4 +1,5 @@
 from django.db import models
+from django.db.models.functions import Lower
 
 from commands.models.account import Account
 
@@ -31,6 +32,7 @@ class Device(models.Model):
         indexes = [
             models.Index(fields=["account", "email"], name="device_by_email"),
             models.Index(fields=["account", "listed_at"], name="device_by_listing"),
+            models.Index("account", Lower("name"), name="device_by_name"),
         ]
 
     def __str__(self) -> str:
