@@ -17,8 +17,7 @@ PASSWORD = "an-invented-pass-phrase"
 
 
 @pytest.fixture(autouse=True)
-def _a_person(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the real one takes its time
+def _a_person() -> None:
     cache.clear()
     get_user_model().objects.create_user("ada", email="ada@example.com", password=PASSWORD)
 

@@ -32,7 +32,6 @@ def real(*, token: str = "", email: str = "", api_key: str = "") -> Upstream:
 def portal(settings: Settings, tmp_path: Path) -> Settings:
     settings.VAR_DIR = tmp_path
     settings.DEMO_PASSWORD = ""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     return settings
 
 
