@@ -17,7 +17,7 @@ from django.db.models import Q
 
 from commands.actions import budget, claims, directory, upstream
 from commands.actions.budget import NotNow
-from commands.actions.heard import Heard, further, hear, merge_imports, remote_status
+from commands.actions.heard import Heard, further, has_room_for, hear, merge_imports, remote_status
 from commands.actions.moves import Change, change
 from commands.actions.queue import Claimed, claim
 from commands.actions.upstream import NoCredential
@@ -103,7 +103,7 @@ def _end(dispatch: Dispatch, outcome: Dispatch.Outcome, now: datetime, **values:
 
 def _record_created(changes: Change, claimed: Claimed, answer: CreateResult) -> None:
     dispatch = claimed.dispatch
-    pairing = pair(claimed.items(), answer.created)
+    pairing = pair(claimed.items(), [one for one in answer.created if has_room_for(one.id)])
     created = {claimed.commands[index].id: one for index, one in pairing.pairs}
     missing = [claimed.commands[index].id for index in pairing.missing]
     if pairing.strangers:

@@ -12,6 +12,7 @@ from django.db.models import Q
 
 from commands.actions import budget, claims, upstream
 from commands.actions.budget import NotNow
+from commands.actions.heard import MAX_EMAIL, has_room_for
 from commands.actions.upstream import NoCredential
 from commands.cloudflare.client import Client
 from commands.cloudflare.errors import CloudflareError
@@ -106,7 +107,7 @@ def keep(account: Account, listed: Iterable[ListedDevice], *, now: datetime) -> 
     """Write what was listed; of several rows with one registration the one seen last counts."""
     newest: dict[tuple[str, str], ListedDevice] = {}
     for device in sorted(listed, key=lambda one: (one.seen_at is not None, one.seen_at)):
-        if device.device_id:
+        if device.device_id and has_room_for(device.device_id, device.registration_id):
             newest[device.device_id, device.registration_id] = device
     Device.objects.bulk_create(
         [_row(account, device, now) for device in newest.values()],
@@ -122,7 +123,7 @@ def _row(account: Account, device: ListedDevice, now: datetime) -> Device:
         account=account,
         device_id=device.device_id,
         registration_id=device.registration_id,
-        email=device.user_email,
+        email=device.user_email if len(device.user_email) <= MAX_EMAIL else "",
         name=device.name[:255],
         platform=device.platform[:32],
         client_version=device.version[:64],

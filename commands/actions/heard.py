@@ -3,7 +3,7 @@
 Owns the step from "this command is now PENDING_UPLOAD there" to our record, for deliver and sync alike.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -19,6 +19,18 @@ from commands.ids import new_id
 from commands.kinds import Kind
 from commands.models import Artifact, Command
 from commands.states import FINAL_REMOTE, IN_FLIGHT, REMOTE, Status
+
+MAX_ID, MAX_EMAIL, MAX_WORD = 64, 254, 40  # what the columns hold; no id or word of Cloudflare's is as long
+
+
+def has_room_for(*ids: str) -> bool:
+    """A shortened id is a wrong one: what has a longer one is nobody's."""
+    return all(len(id_) <= MAX_ID for id_ in ids)
+
+
+def kept_word(status: str) -> str:
+    """Cloudflare's word for a status as we keep it."""
+    return status[:MAX_WORD]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +50,7 @@ class Heard:
 
     def values(self) -> dict[str, object]:
         """The columns that follow from it; what Cloudflare did not say is left as it is."""
-        said: dict[str, object] = {"remote_id": self.remote_id, "remote_status": self.raw_status}
+        said: dict[str, object] = {"remote_id": self.remote_id, "remote_status": kept_word(self.raw_status)}
         if self.created_at:
             said["remote_created_at"] = self.created_at
         if self.completed_at:
@@ -100,8 +112,10 @@ def deadline(kind: Kind, options: kinds.Options, start: datetime) -> datetime:
     return start + kinds.deadline(kind, options) / settings.TIME_SCALE
 
 
-def want_artifacts(changes: Change, done: Iterable[Heard]) -> None:
-    """A row for each file that is to be fetched; Cloudflare keeps it for 7 days."""
+def want_artifacts(changes: Change, done: Sequence[Heard]) -> None:
+    """A row for each file that is to be fetched: those of our own commands. Cloudflare keeps one for 7 days."""
+    ids = [one.command_id for one in done]
+    ours = set(Command.objects.ours().filter(id__in=ids).values_list("id", flat=True))
     Artifact.objects.bulk_create(
         [
             Artifact(
@@ -112,6 +126,7 @@ def want_artifacts(changes: Change, done: Iterable[Heard]) -> None:
                 deleted_remotely_at=(one.completed_at or changes.now) + settings.ARTIFACT_RETENTION,
             )
             for one in done
+            if one.command_id in ours
         ],
         batch_size=500,
         ignore_conflicts=True,

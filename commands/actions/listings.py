@@ -55,47 +55,50 @@ def hurry(account_id: UUID, *, at: datetime) -> None:
 
 def plan_listing(account: Account, row: AccountSync, *, now: datetime) -> Plan | None:
     """The listing that is due, or None: nothing is open, and the last complete one is recent."""
-    sent = _watched(account, row, now)
-    pending = _pending(account)
-    oldest = [
-        at
-        for at in (
-            sent.aggregate(at=Min("dispatch__claimed_at"))["at"],
-            pending.aggregate(at=Min("remote_created_at"))["at"],
-            pending.aggregate(at=Min("dispatch__claimed_at"))["at"],
-        )
-        if at
-    ]
-    offset = row.clock_offset or timedelta()
-    watch_since = min(oldest) - settings.ADOPT_BEFORE + min(offset, timedelta()) if oldest else None
-    if _complete_is_due(row, now, has_open=watch_since is not None):
+    sought = _watched(account, now)
+    if _complete_is_due(row, now, has_open=sought.exists() or _pending(account).exists()):
         whole = row.complete_at - settings.LISTING_OVERLAP if row.complete_at else now - settings.ARTIFACT_RETENTION
-        return Plan(True, min(whole, watch_since or whole), frozenset(), sought=True)
-    if watch_since is None:
+        since = _since(row, _watched(account, now, last=row.complete_at), _pending(account))
+        return Plan(True, min(whole, since or whole), frozenset(), sought=True)
+    since = _since(row, sought, _pending(account))
+    if since is None:
         return None
-    open_ids = frozenset(pending.values_list("remote_id", flat=True))
-    return Plan(False, watch_since, open_ids, sought=sent.exists())
+    open_ids = frozenset(_pending(account).values_list("remote_id", flat=True))
+    return Plan(False, since, open_ids, sought=sought.exists())
+
+
+def _since(row: AccountSync, sought: QuerySet[Command], pending: QuerySet[Command]) -> datetime | None:
+    """When the oldest of these may have begun, by whichever of the two clocks shows less; None: there are none."""
+    begun = (
+        sought.aggregate(at=Min("dispatch__claimed_at"))["at"],
+        pending.aggregate(at=Min("remote_created_at"))["at"],
+        pending.aggregate(at=Min("dispatch__claimed_at"))["at"],
+    )
+    oldest = min((at for at in begun if at), default=None)
+    return oldest - settings.ADOPT_BEFORE + min(row.clock_offset or timedelta(), timedelta()) if oldest else None
 
 
 def _pending(account: Account) -> QuerySet[Command]:
     return Command.objects.shown().filter(account=account, status__in=PENDING)
 
 
-def _watched(account: Account, row: AccountSync, now: datetime) -> QuerySet[Command]:
-    """Commands of ours that are looked for without an id, or after every deadline."""
-    unconfirmed = Q(status=Status.UNCONFIRMED) & _still_looked_for(row.complete_at, now)
+def _watched(account: Account, now: datetime, *, last: datetime | None = None) -> QuerySet[Command]:
+    """Commands of ours that are looked for without an id, or after every deadline.
+
+    With the time of the `last` complete listing, those are among them that only some complete listings look for.
+    """
+    looked_for = Q(status_at__gt=now - settings.UNCONFIRMED_EVERY_SYNC_FOR)
+    if last and _another(settings.UNCONFIRMED_HOURLY, last, now):
+        looked_for |= Q(status_at__gt=now - settings.UNCONFIRMED_HOURLY_FOR)
+    if last and _another(settings.UNCONFIRMED_DAILY, last, now):
+        looked_for |= Q(status_at__gt=now - settings.UNCONFIRMED_DAILY_FOR)
+    unconfirmed = Q(status=Status.UNCONFIRMED) & looked_for
     return Command.objects.filter(Q(status__in=SOUGHT) | unconfirmed, account=account, dispatch__isnull=False)
 
 
-def _still_looked_for(complete_at: datetime | None, now: datetime) -> Q:
-    """Unconfirmed: in the first hour with every sync, then hourly, then daily for 7 days."""
-    looked_for = Q(status_at__gt=now - settings.UNCONFIRMED_EVERY_SYNC_FOR)
-    last = complete_at or now - settings.UNCONFIRMED_DAILY
-    if last <= now - settings.UNCONFIRMED_HOURLY:
-        looked_for |= Q(status_at__gt=now - settings.UNCONFIRMED_HOURLY_FOR)
-    if last <= now - settings.UNCONFIRMED_DAILY:
-        looked_for |= Q(status_at__gt=now - settings.UNCONFIRMED_DAILY_FOR)
-    return looked_for
+def _another(period: timedelta, last: datetime, now: datetime) -> bool:
+    """Whether another hour (or day) has begun since then: the first complete listing in it looks further back."""
+    return last.timestamp() // period.total_seconds() != now.timestamp() // period.total_seconds()
 
 
 def _complete_is_due(row: AccountSync, now: datetime, *, has_open: bool) -> bool:
@@ -132,6 +135,6 @@ def _pages(client: Client, plan: Plan) -> Iterator[tuple[Sequence[ListedCommand]
 
 
 def next_due(account: Account, row: AccountSync, now: datetime) -> datetime:
-    if _pending(account).exists() or _watched(account, row, now).exists():
+    if _pending(account).exists() or _watched(account, now).exists():
         return now + settings.SYNC_INTERVAL
     return (row.complete_at or now) + settings.LISTING_INTERVAL_IDLE

@@ -17,7 +17,7 @@ from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, QuerySe
 from django.db.models.functions import RowNumber
 
 from commands import kinds
-from commands.actions import budget, claims
+from commands.actions import budget, claims, hold
 from commands.actions.moves import Change, change
 from commands.audit import PORTAL
 from commands.cloudflare.types import NewCommand
@@ -29,6 +29,7 @@ from commands.states import Status
 log = structlog.get_logger(__name__)
 
 SMALL_RUN = 3  # devices; such a run goes before larger ones
+_UNBARRED = Q(held_at=None, dispatch=None)  # neither held, nor looked for after a restore
 CANDIDATES = 200  # looked at for one POST: enough to find 10 machines even where some have many commands waiting
 
 
@@ -58,7 +59,7 @@ class Claimed:
 def accounts_with_queued(*, now: datetime) -> list[UUID]:
     """Accounts with something to send that may be sent now."""
     queued = Command.objects.filter(account=OuterRef("id"), status=Status.QUEUED, expires_at__gt=now)
-    ready = queued.filter(Q(not_before=None) | Q(not_before__lte=now))
+    ready = queued.filter(_UNBARRED).filter(Q(not_before=None) | Q(not_before__lte=now))
     return list(Account.objects.in_force().filter(Exists(ready)).order_by("id").values_list("id", flat=True))
 
 
@@ -69,6 +70,7 @@ def claim(account: Account, *, now: datetime) -> Claimed | None:
         # Claims of an account look one after the other, or each would see the room that all of them take.
         sync = AccountSync.objects.select_for_update().get(account=account)
         clock = claims.database_now()
+        hold.hold_back(changes, clock=clock, account=account)
         room = _room(account, sync, clock)
         chosen = _next_commands(account, clock, room) if room > 0 else []
         if not chosen:
@@ -154,6 +156,7 @@ def _ready(account: Account, clock: datetime) -> QuerySet[Command]:
     listed_since = Q(after_listing_at__lt=complete_at) if complete_at else Q(pk=None)
     return (
         Command.objects.filter(account=account, status=Status.QUEUED, expires_at__gt=clock)
+        .filter(_UNBARRED)
         .filter(Q(not_before=None) | Q(not_before__lte=clock))
         .filter(Q(after_listing_at=None) | listed_since)
         .exclude(Exists(there.filter(kind=OuterRef("kind"))))

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import Q
 
-from commands.actions import claims
+from commands.actions import claims, hold
 from commands.actions.moves import Change, change
 from commands.audit import PORTAL
 from commands.models import Command, Dispatch
@@ -23,6 +23,7 @@ def settle(*, now: datetime) -> int:
     """Everything that is due; returns how many commands moved."""
     with change(by=PORTAL, now=now) as changes:
         clock = claims.database_now()
+        hold.hold_back(changes, clock=clock)
         return (
             _leases_that_ran_out(changes, clock)
             + _closed_windows(changes, clock)

@@ -10,12 +10,13 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import IntegrityError
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Least
 
 from commands import audit, matching
 from commands.actions import budget, claims, listings, upstream
 from commands.actions.budget import NotNow
-from commands.actions.heard import Heard, deadline, hear, merge_imports
+from commands.actions.heard import MAX_EMAIL, Heard, deadline, has_room_for, hear, kept_word, merge_imports
 from commands.actions.listings import Listing
 from commands.actions.moves import Change, change
 from commands.actions.upstream import NoCredential
@@ -33,7 +34,7 @@ log = structlog.get_logger(__name__)
 def sync(account: Account, *, now: datetime) -> bool:
     """List the account if that is due, and record what it says; False if it was not due or could not be read."""
     due = AccountSync.objects.filter(Q(due_at=None) | Q(due_at__lte=now), account=account)
-    row = claims.take(due, lasting=settings.SYNC_LEASE)
+    row = claims.take(due, lasting=settings.SYNC_LEASE, values={"due_at": None})
     if row is None:
         return False
     plan = listings.plan_listing(account, row, now=now)
@@ -75,7 +76,7 @@ def _decide(account: Account, listing: Listing) -> list[Decision]:
     rows = [
         Row(
             remote_id=row.id,
-            kind=row.kind,
+            kind=row.kind.lower(),
             status=row.status,
             device_id=row.device_id,
             registration_id=row.registration_id,
@@ -85,6 +86,7 @@ def _decide(account: Account, listing: Listing) -> list[Decision]:
             filename=row.filename,
         )
         for row in listing.rows
+        if has_room_for(row.id, row.device_id, row.registration_id) and len(row.user_email) <= MAX_EMAIL
     ]
     clock = Clock(
         now=listing.begun_at,
@@ -131,10 +133,15 @@ def _carry_out(changes: Change, account: Account, decisions: Sequence[Decision])
     _import(changes, account, [one for one in decisions if isinstance(one, Import)])
     for one in decisions:
         if isinstance(one, Note):
-            Command.objects.filter(id=one.ours_id).update(remote_status=one.row.status)
-            changes.touch(account.id)
+            _note(changes, account, one)
         elif isinstance(one, Ambiguous):
             log.info("row_is_ambiguous", account=str(account.id), candidates=len(one.ours_ids))
+
+
+def _note(changes: Change, account: Account, note: Note) -> None:
+    word = kept_word(note.row.status)
+    if Command.objects.filter(id=note.ours_id).exclude(remote_status=word).update(remote_status=word):
+        changes.touch(account.id)
 
 
 def _heard(
@@ -199,7 +206,7 @@ def _imported(account: Account, one: Import, device: Device | None, now: datetim
         status_at=now,
         version=1,
         remote_id=row.remote_id,
-        remote_status=row.status,
+        remote_status=kept_word(row.status),
         remote_created_at=row.created_at,
         remote_completed_at=row.completed_at,
         deadline_at=deadline(Kind(row.kind), {}, now) if one.status in IN_FLIGHT else None,
@@ -209,7 +216,7 @@ def _imported(account: Account, one: Import, device: Device | None, now: datetim
 def _count_unlisted(account: Account, listing: Listing) -> None:
     """A complete listing that began after the lease did not have these: one step of their settle window."""
     Command.objects.filter(
-        account=account, status=Status.UNCERTAIN, dispatch__lease_until__lte=listing.begun_at
+        account=account, status=Status.UNCERTAIN, remote_id="", dispatch__lease_until__lte=listing.begun_at
     ).update(unlisted=F("unlisted") + 1)
 
 
@@ -219,10 +226,13 @@ def _count_unlisted(account: Account, listing: Listing) -> None:
 def _finish(account: Account, row: AccountSync, listing: Listing, now: datetime) -> None:
     values: dict[str, object] = {"listed_at": listing.begun_at, "clock_offset": listing.offset}
     if listing.complete:
-        values |= {"complete_at": listing.begun_at, "complete_due_at": None}
+        asked_since = When(complete_due_at__gte=listing.begun_at, then=F("complete_due_at"))
+        values |= {"complete_at": listing.begun_at, "complete_due_at": Case(asked_since, default=None)}
         row.complete_at = listing.begun_at
     _hand_back(row, due_at=listings.next_due(account, row, now), **values)
 
 
 def _hand_back(row: AccountSync, *, due_at: datetime, **values: object) -> None:
-    AccountSync.objects.filter(claims.held(row)).update(due_at=due_at, **claims.released(), **values)
+    """Due again then, or earlier if somebody asked for it since the row was taken."""
+    due = Case(When(due_at=None, then=Value(due_at)), default=Least(F("due_at"), Value(due_at)))
+    AccountSync.objects.filter(claims.held(row)).update(due_at=due, **claims.released(), **values)

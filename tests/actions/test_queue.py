@@ -10,6 +10,7 @@ from django.db import IntegrityError
 from commands.actions import queue
 from commands.actions.queue import claim
 from commands.actions.run import Target
+from commands.ids import new_id
 from commands.kinds import Kind
 from commands.models import Account, AccountSync, Command, Device, Dispatch
 from tests.actions.racing import race
@@ -107,7 +108,7 @@ def test_a_machine_that_is_busy_with_a_command_started_elsewhere_is_skipped(worl
 def test_an_import_that_was_taken_over_keeps_nobody_from_its_machine(world: World) -> None:
     ours = world.sent()
     elsewhere = Command.objects.create(
-        id=queue.new_id(world.now),
+        id=new_id(world.now),
         account=world.account,
         started_elsewhere=True,
         asked_at=world.now,

@@ -1,0 +1,417 @@
+"""What Cloudflare's listing does to our record: forward, adopted, imported, or left alone."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from commands.actions import deliver, listings
+from commands.actions.listings import Listing
+from commands.actions.queue import claim
+from commands.actions.sync import apply, sync
+from commands.cloudflare.types import ListedCommand
+from commands.models import AccountSync, AccountVersion, Artifact, Command
+from tests.actions.world import DIAG, QUICK_END, World
+
+pytestmark = pytest.mark.django_db
+
+
+def _lost(world: World, **rest: Any) -> Command:
+    """Sent, and the answer never came: uncertain."""
+    (command,) = world.ask(**rest)
+    world.fault("reset", nth=1, when="after")
+    assert world.deliver()
+    world.heal()
+    assert world.status(command) == "uncertain"
+    return world.again(command)
+
+
+# --- Forward ---
+
+
+def test_statuses_go_forward_one_by_one_as_cloudflare_tells_them(world: World) -> None:
+    command = world.sent()
+    seen = [world.status(command)]
+    for _ in range(40):
+        world.forward(seconds=3)
+        world.sync()
+        if world.status(command) != seen[-1]:
+            seen.append(world.status(command))
+    assert seen == ["PENDING_EXEC", "PENDING_UPLOAD", "SUCCESS"]
+    done = world.again(command)
+    assert done.remote_status == "SUCCESS"
+    assert done.remote_completed_at is not None
+    assert world.artifact(command).filename
+
+
+def test_a_failure_ends_without_a_file(world: World) -> None:
+    world.configure(failure_share=1)
+    command = world.sent()
+    world.forward(QUICK_END)
+    assert world.sync()
+    assert world.status(command) == "FAILED"
+    assert not Artifact.objects.exists()
+
+
+def test_a_status_that_goes_back_is_not_believed(world: World) -> None:
+    command = world.sent()
+    world.forward(QUICK_END)
+    assert world.sync()
+    before = world.story(command)
+    world.fault("status_back", call="list")
+    assert world.sync(complete=True)
+    assert world.story(command) == before
+
+
+def test_an_unknown_status_is_shown_moves_nothing_and_is_told_once(world: World) -> None:
+    command = world.sent()
+    world.fault("unknown_status", call="list", word="PAUSED_BY_THE_MOON")
+    assert world.sync()
+    assert (world.status(command), world.again(command).remote_status) == ("PENDING_EXEC", "PAUSED_BY_THE_MOON")
+    told = AccountVersion.objects.get(account=world.account).number
+    assert world.sync()
+    assert AccountVersion.objects.get(account=world.account).number == told
+    world.heal()
+    world.forward(QUICK_END)
+    assert world.sync()
+    assert world.status(command) == "SUCCESS"
+
+
+def test_a_status_that_no_column_holds_is_cut(world: World) -> None:
+    command = world.sent()
+    world.fault("unknown_status", call="list", word="W" * 90)
+    assert world.sync()
+    assert world.again(command).remote_status == "W" * 40
+
+
+@pytest.mark.parametrize("fault", ["repeated_rows", "reordered_rows", "created_date_absent", "registration_absent"])
+def test_a_listing_in_disorder_comes_to_the_same_end(world: World, fault: str) -> None:
+    commands = world.ask(devices=world.devices[:4])
+    assert world.deliver()
+    world.forward(QUICK_END)
+    world.fault(fault, call="list")
+    assert world.sync(complete=True)
+    assert {world.status(command) for command in commands} == {"SUCCESS"}
+    assert Command.objects.count() == len(commands)
+
+
+def test_a_row_that_is_missing_changes_nothing_until_the_deadline(world: World) -> None:
+    command = world.sent()
+    world.fault("missing_rows", call="list")
+    world.forward(minutes=20)
+    assert world.sync(complete=True)
+    world.settle()
+    assert world.status(command) == "PENDING_EXEC"
+    world.forward(minutes=20)
+    world.settle()
+    assert world.status(command) == "unconfirmed"
+    world.heal()
+    assert world.sync()
+    assert world.status(command) == "SUCCESS"
+    assert len(world.created()) == 1
+
+
+# --- Adopted ---
+
+
+def test_a_command_whose_answer_was_lost_is_found_and_attached(world: World) -> None:
+    command = _lost(world)
+    assert world.sync()
+    found = world.again(command)
+    assert found.remote_id == world.created()[0]["id"]
+    assert not found.likely
+    assert [event.event for event in world.history(command)] == ["asked", "moved", "moved", "adopted"]
+
+
+@pytest.mark.parametrize("seconds", [-600, -90, 90, 600])
+def test_a_clock_that_is_wrong_hides_no_command(world: World, seconds: int) -> None:
+    world.configure(clock_offset=seconds)
+    command = _lost(world)
+    assert world.sync(complete=True)
+    assert world.again(command).remote_id == world.created()[0]["id"]
+
+
+def test_without_a_date_the_pairing_says_likely(world: World) -> None:
+    command = _lost(world)
+    world.fault("created_date_absent", call="list")
+    assert world.sync()
+    assert world.again(command).likely
+
+
+def test_a_foreign_twin_is_never_adopted_in_silence(world: World) -> None:
+    (command,) = world.ask()
+    world.faults(
+        {"match": {"call": "create", "nth": 1}, "effect": {"kind": "foreign_twin", "when": "after"}},
+        {"match": {"call": "create", "nth": 1}, "effect": {"kind": "reset", "when": "after"}},
+    )
+    assert world.deliver()
+    world.heal()
+    assert world.sync(complete=True)
+    assert world.again(command).likely
+    world.forward(minutes=10)
+    assert world.sync(complete=True)
+    assert Command.objects.filter(started_elsewhere=True).count() == 1
+    ids = set(Command.objects.exclude(remote_id="").values_list("remote_id", flat=True))
+    assert ids == {row["id"] for row in world.created()}
+
+
+def test_two_lost_on_one_machine_of_two_kinds_each_find_their_own(world: World) -> None:
+    first = _lost(world)
+    (second,) = world.ask(DIAG)
+    world.forward(seconds=10)
+    world.fault("reset", nth=1, when="after")
+    assert world.deliver()
+    world.heal()
+    assert world.sync()
+    kinds = {row["id"]: row["kind"] for row in world.created()}
+    for command in (first, second):
+        assert kinds[world.again(command).remote_id] == command.kind
+
+
+def test_while_a_post_is_under_way_its_row_is_left_alone(world: World) -> None:
+    (command,) = world.ask()
+    claimed = claim(world.account, now=world.now)
+    assert claimed is not None
+    answer = deliver.post(claimed)
+    assert world.sync(complete=True)
+    assert (world.status(command), Command.objects.count()) == ("sending", 1)
+    deliver.record(claimed, answer, now=world.now)
+    assert world.status(command) == "PENDING_EXEC"
+
+
+def test_what_is_found_with_a_word_that_we_do_not_know_keeps_its_id_and_is_not_given_up(world: World) -> None:
+    command = _lost(world)
+    world.fault("unknown_status", call="list", word="PAUSED")
+    for _ in range(5):
+        world.forward(minutes=2)
+        world.sync(complete=True)
+        world.settle()
+    found = world.again(command)
+    assert found.remote_id == world.created()[0]["id"]
+    assert found.status == "uncertain"
+    world.heal()
+    world.forward(QUICK_END)
+    assert world.sync()
+    assert world.status(command) == "SUCCESS"
+
+
+def test_a_listing_that_lags_is_waited_for(world: World) -> None:
+    command = _lost(world)
+    world.fault("listing_lag", call="list", seconds=240)
+    for _ in range(2):
+        world.forward(seconds=100)
+        world.sync(complete=True)
+        world.settle()
+    assert world.status(command) == "uncertain"
+    world.forward(seconds=100)
+    assert world.sync()
+    assert world.again(command).remote_id
+
+
+# --- Looked for after every deadline ---
+
+
+def _unconfirmed(world: World) -> Command:
+    command = _lost(world)
+    world.fault("missing_rows", call="list")
+    for _ in range(4):
+        world.forward(minutes=2)
+        world.sync(complete=True)
+        world.settle()
+    assert world.status(command) == "unconfirmed"
+    return command
+
+
+@pytest.mark.parametrize("hours", [0.5, 3, 60])
+def test_an_unconfirmed_command_is_looked_for_and_attached_when_it_turns_up(world: World, hours: float) -> None:
+    command = _unconfirmed(world)
+    _pass_by(world, hours)
+    world.heal()
+    _pass_by(world, 25 if hours > 24 else 2)
+    assert world.status(command) == "SUCCESS"
+    assert world.again(command).remote_id == world.created()[0]["id"]
+
+
+def _pass_by(world: World, hours: float) -> None:
+    """As beat does: a listing whenever one is due."""
+    for _ in range(int(hours * 2)):
+        world.forward(minutes=31)
+        sync(world.account, now=world.now)
+
+
+def test_after_a_week_nobody_looks_any_more(world: World) -> None:
+    command = _unconfirmed(world)
+    world.forward(days=8)
+    assert sync(world.account, now=world.now)
+    world.forward(days=1)
+    plan = listings.plan_listing(world.account, world.sync_row(), now=world.now)
+    assert plan is not None
+    assert plan.complete
+    assert plan.since > world.again(command).asked_at
+
+
+def test_the_old_are_looked_for_in_complete_listings_only(world: World) -> None:
+    """Else every quick listing would go back for days, every five seconds."""
+    old = _unconfirmed(world)
+    world.heal()
+    AccountSync.objects.update(complete_at=world.now + timedelta(hours=5))
+    world.forward(hours=5)
+    world.sent(devices=[world.device("linux")])
+    plan = listings.plan_listing(world.account, world.sync_row(), now=world.now)
+    assert plan is not None
+    assert not plan.complete
+    assert plan.since > world.again(old).asked_at
+
+
+# --- Imported ---
+
+
+def test_what_somebody_else_started_is_imported_and_goes_forward_without_a_file(world: World) -> None:
+    world.configure(speed=0.2)
+    foreign = world.foreign(world.device("mac"))
+    assert world.sync(complete=True)
+    assert not Command.objects.exists(), "too young: it could be an answer on its way"
+    world.forward(minutes=4)
+    assert world.sync(complete=True)
+    imported = Command.objects.get()
+    assert (imported.remote_id, imported.started_elsewhere, imported.status) == (foreign, True, "PENDING_EXEC")
+    assert (imported.platform, imported.email, imported.run, imported.asked_by) == ("mac", imported.email, None, None)
+    world.forward(QUICK_END * 5)
+    assert world.sync()
+    assert world.status(imported) == "SUCCESS"
+    assert not Artifact.objects.exists()
+    assert world.story(imported) == ["PENDING_EXEC", "SUCCESS"]
+
+
+def test_a_quick_listing_imports_nothing(world: World) -> None:
+    world.sync(complete=True)
+    world.sent()
+    world.foreign(world.device("linux"))
+    world.forward(minutes=4, seconds=30)
+    assert world.sync()
+    assert Command.objects.filter(started_elsewhere=True).count() == 0
+
+
+def test_rows_that_no_column_holds_are_left_out_and_the_others_come(world: World) -> None:
+    old = world.now - timedelta(hours=1)
+    fits = ListedCommand("id", "PCAP", "S" * 200, "machine", "", "", old, None, "")
+    rows = (fits, replace(fits, id="x" * 65), replace(fits, id="other", device_id="x" * 65))
+    apply(world.account, Listing(True, world.now, timedelta(), rows), now=world.now)
+    (imported,) = Command.objects.all()
+    assert (imported.remote_id, imported.kind, imported.remote_status) == ("id", "pcap", "S" * 40)
+
+
+# --- Which listing, and how far ---
+
+
+def test_a_quick_listing_stops_when_every_open_id_was_seen(world: World, settings: Any) -> None:
+    settings.PAGE_SIZE = 2
+    world.upstream.control("POST", "load", {"count": 40, "seed": 1, "days": 0.001})
+    world.sync(complete=True)
+    commands = world.ask(devices=world.devices[:4])
+    assert world.deliver()
+    plan = listings.plan_listing(world.account, world.sync_row(), now=world.now)
+    assert plan is not None
+    assert not plan.complete
+    listing = listings.read(world.account, world.sync_row(), plan, now=world.now)
+    assert len(listing.rows) == 4, "2 pages for 4 open ones"
+    assert {row.id for row in listing.rows} == {world.again(command).remote_id for command in commands}
+
+
+def test_with_an_answer_missing_a_quick_listing_reads_on(world: World, settings: Any) -> None:
+    settings.PAGE_SIZE = 2
+    world.sync(complete=True)
+    world.ask(devices=world.devices[:3])
+    assert world.deliver()
+    _lost(world, devices=[world.devices[3]])
+    plan = listings.plan_listing(world.account, world.sync_row(), now=world.now)
+    assert plan is not None
+    assert not plan.complete
+    assert len(listings.read(world.account, world.sync_row(), plan, now=world.now).rows) == 4
+
+
+def test_with_nothing_open_a_complete_listing_is_made_every_half_hour(world: World) -> None:
+    assert world.sync()
+    assert not world.sync()
+    world.forward(minutes=29)
+    assert not world.sync()
+    world.forward(minutes=2)
+    assert world.sync()
+
+
+def test_with_something_open_a_complete_listing_is_made_every_five_minutes(world: World) -> None:
+    world.configure(speed=0.001)
+    world.sent()
+    assert world.sync()
+    first = world.sync_row().complete_at
+    world.forward(minutes=4)
+    assert world.sync()
+    assert world.sync_row().complete_at == first
+    world.forward(minutes=2)
+    assert world.sync()
+    assert world.sync_row().complete_at != first
+
+
+def test_one_worker_lists_an_account_at_a_time(world: World) -> None:
+    world.sent()
+    AccountSync.objects.update(lease_until=world.now + timedelta(seconds=30))
+    assert not world.sync()
+    world.forward(seconds=31)
+    assert world.sync()
+    assert world.sync_row().attempts == 0
+
+
+def test_who_asks_for_a_listing_while_one_is_under_way_gets_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command was sent, or a POST rejected, while an idle account was being listed."""
+    real = listings.read
+
+    def read_and_be_hurried(*given: Any, **named: Any) -> Any:
+        listing = real(*given, **named)
+        world.forward(seconds=1)
+        listings.hurry(world.account.id, at=world.now)
+        AccountSync.objects.update(complete_due_at=world.now)
+        return listing
+
+    monkeypatch.setattr(listings, "read", read_and_be_hurried)
+    assert world.sync()
+    row = world.sync_row()
+    assert row.due_at is not None
+    assert row.due_at <= world.now
+    assert row.complete_due_at is not None
+    monkeypatch.setattr(listings, "read", real)
+    assert listings.due_accounts(now=world.now) == [world.account.id]
+    assert sync(world.account, now=world.now)
+    assert world.sync_row().complete_due_at is None
+
+
+def test_a_listing_that_fails_rests_longer_each_time_and_counts_for_nothing(world: World) -> None:
+    command = _lost(world)
+    world.fault("error", call="list", status=400)
+    assert not world.sync()
+    world.fault("error", call="list", status=403)
+    world.forward(minutes=6)
+    assert not world.sync()
+    pause = world.pauses()["list"]
+    assert pause.refused
+    assert world.again(command).unlisted == 0
+    assert listings.due_accounts(now=world.now) == []
+    world.heal()
+    world.forward(minutes=6)
+    assert world.sync()
+    assert "list" not in world.pauses()
+
+
+def test_only_complete_listings_begun_after_the_lease_count_for_not_listed(world: World) -> None:
+    command = _lost(world)
+    world.fault("missing_rows", call="list")
+    assert world.sync(complete=True)
+    assert world.again(command).unlisted == 0, "the lease still ran"
+    world.forward(seconds=90)
+    assert world.sync(complete=True)
+    assert world.again(command).unlisted == 1
+    world.forward(seconds=10)
+    assert world.sync()
+    assert world.again(command).unlisted == 1, "a quick one counts for nothing"
