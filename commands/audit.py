@@ -28,6 +28,8 @@ class EventType(StrEnum):
     MERGED = "merged"
     ARTIFACT = "artifact"
     DOWNLOADED = "downloaded"
+    HELD = "held"
+    SEND_NOW = "send_now"
 
 
 ALLOWED: Mapping[EventType, frozenset[str]] = {
@@ -40,6 +42,8 @@ ALLOWED: Mapping[EventType, frozenset[str]] = {
     EventType.MERGED: frozenset({"because", "remote_id"}),
     EventType.ARTIFACT: frozenset({"because", "artifact", "artifact_status", "size", "sha256"}),
     EventType.DOWNLOADED: frozenset({"artifact", "size", "sha256"}),
+    EventType.HELD: frozenset({"because"}),
+    EventType.SEND_NOW: frozenset(),
 }
 
 _SENTENCES: Mapping[EventType, str] = {
@@ -51,6 +55,8 @@ _SENTENCES: Mapping[EventType, str] = {
     EventType.MERGED: "Taken over by the command that it is",
     EventType.ARTIFACT: "Result file",
     EventType.DOWNLOADED: "Result file downloaded",
+    EventType.HELD: "Held",
+    EventType.SEND_NOW: "Send now",
 }
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from commands.actions import collect as collecting
 from commands.actions import deliver as delivering
-from commands.actions import directory, heartbeats, listings, queue, reconcile
+from commands.actions import directory, heartbeats, listings, queue, reconcile, tell
 from commands.actions import sync as syncing
 from commands.models import Account, Heartbeat
 from dexportal.wake import wake
@@ -69,6 +69,12 @@ def collect_due() -> None:
     """Fetch file after file until none is wanted now."""
     while collecting.collect(now=timezone.now):
         pass
+
+
+@shared_task
+def tell_due() -> None:
+    """Mail the admins what Cloudflare refuses."""
+    tell.tell(now=timezone.now())
 
 
 @shared_task

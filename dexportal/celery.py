@@ -22,7 +22,7 @@ from dexportal import (
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dexportal.settings")
 
-TALK = "talk"  # deliver, sync, settle, directory: short
+TALK = "talk"  # deliver, sync, settle, directory, tell: short
 FETCH = "fetch"  # collect, read, purge: long
 
 SHORTEST_LIFE = 2.0  # real seconds of a message, whatever TIME_SCALE: workers look for one every 0.1 s, and may be busy
@@ -38,6 +38,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
             every(settings.SYNC_INTERVAL, "sync_due"),
             every(settings.DIRECTORY_INTERVAL, "directory_due"),
             every(settings.COLLECT_INTERVAL, "collect_due"),
+            every(settings.TELL_INTERVAL, "tell_due"),
             every(settings.HEARTBEAT_INTERVAL, "beat_heartbeat"),
             every(settings.HEARTBEAT_INTERVAL, "talk_heartbeat"),
             every(settings.HEARTBEAT_INTERVAL, "fetch_heartbeat"),

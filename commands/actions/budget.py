@@ -9,12 +9,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 
 from commands.actions import claims
 from commands.cloudflare.types import Call
 from commands.models import Account, CallBudget, Pause
+from dexportal.wake import wake
+
+log = structlog.get_logger(__name__)
 
 OTHER_CALLS_FLOOR = 0.25  # files and devices leave this part of the bucket to POSTs and listings
 
@@ -88,9 +92,18 @@ def throttled(credential_id: int, *, retry_after: float | None, words: str) -> d
     rest = settings.THROTTLE_PAUSE if retry_after is None else timedelta(seconds=retry_after)
     with transaction.atomic():
         row = CallBudget.objects.select_for_update().get(credential_id=credential_id)
-        until = max(claims.database_now() + rest, row.paused_until or claims.database_now())
-        CallBudget.objects.filter(pk=row.pk).update(paused_until=until, pause_words=words[:300])
+        now = claims.database_now()
+        goes_on = row.paused_since and not _is_forgotten(row.paused_until, now)
+        until = max(now + rest, row.paused_until or now)
+        CallBudget.objects.filter(pk=row.pk).update(
+            paused_until=until, paused_since=row.paused_since if goes_on else now, pause_words=words[:300]
+        )
     return until
+
+
+def _is_forgotten(until: datetime | None, now: datetime) -> bool:
+    """A pause that ended long ago, and nobody has called since: a failure now begins another one."""
+    return until is None or until < now - settings.PAUSE_MAX
 
 
 def pause(account: Account, act: Pause.Act, *, words: str, refused: bool, now: datetime) -> datetime:
@@ -99,16 +112,29 @@ def pause(account: Account, act: Pause.Act, *, words: str, refused: bool, now: d
         row, made = Pause.objects.select_for_update().get_or_create(
             account=account, act=act, defaults={"until": now, "since": now, "words": words[:300], "refused": refused}
         )
-        failures = 1 if made else row.failures + 1
+        anew = made or _is_forgotten(row.until, now)
+        failures = 1 if anew else row.failures + 1
         rest = min(settings.PAUSE_MAX, settings.PAUSE_BASE * 2 ** min(failures - 1, 10))
         until = now + (settings.PAUSE_MAX if refused else rest)
-        Pause.objects.filter(pk=row.pk).update(until=until, failures=failures, words=words[:300], refused=refused)
+        begins: dict[str, object] = {"since": now, "told_at": None, **claims.released()} if anew else {}
+        Pause.objects.filter(pk=row.pk).update(
+            until=until, failures=failures, words=words[:300], refused=refused, **begins
+        )
+        if refused and (anew or not row.refused):
+            wake("commands.tasks.tell_due")
+    if anew:
+        log.warning("pause_begins", account=str(account.id), act=act, refused=refused, words=words)
     return until
 
 
 def works(account: Account, act: Pause.Act) -> None:
-    """The act succeeded: its pause, if there was one, is over."""
-    Pause.objects.filter(account=account, act=act).delete()
+    """The act succeeded: its pause, if there was one, is over; and so is that of a throttled credential."""
+    over, _ = Pause.objects.filter(account=account, act=act).delete()
+    if over:
+        log.info("pause_ends", account=str(account.id), act=act)
+    throttled = CallBudget.objects.filter(credential_id=account.credential_id, paused_since__isnull=False)
+    if throttled.exists():
+        throttled.filter(paused_until__lte=claims.database_now()).update(paused_since=None)
 
 
 def resting(account: Account, act: Pause.Act, *, now: datetime) -> Pause | None:

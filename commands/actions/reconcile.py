@@ -9,7 +9,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import Q
 
-from commands.actions import claims, hold
+from commands.actions import claims, hold, restore
 from commands.actions.moves import Change, change
 from commands.audit import PORTAL
 from commands.models import Command, Dispatch
@@ -29,6 +29,7 @@ def settle(*, now: datetime) -> int:
             + _closed_windows(changes, clock)
             + _silent(changes, clock)
             + _too_late(changes, clock)
+            + restore.next_uncertain(changes)
         )
 
 
@@ -81,5 +82,7 @@ def _silent(changes: Change, clock: datetime) -> int:
 
 
 def _too_late(changes: Change, clock: datetime) -> int:
-    late = Command.objects.filter(status__in=UNSENT, expires_at__lte=clock).values_list("id", flat=True)[:MOST]
+    """What a restore bars (it points to a dispatch) may have been sent: that does not expire."""
+    unsent = Command.objects.filter(status__in=UNSENT, dispatch=None)
+    late = unsent.filter(expires_at__lte=clock).values_list("id", flat=True)[:MOST]
     return len(changes.move(list(late), to=Status.EXPIRED, because="It could not be sent in time."))

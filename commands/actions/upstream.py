@@ -16,7 +16,7 @@ from commands.cloudflare.errors import CloudflareError, NotFound, NotSent, Refus
 from commands.cloudflare.types import Call, Dialect, Limits
 from commands.models import Account, Credential, Pause
 from commands.models.sealed import CannotOpen
-from dexportal import __version__
+from dexportal import __version__, logs
 
 
 class NoCredential(Exception):
@@ -33,6 +33,7 @@ def _auth(account: Account) -> Auth:
         raise NoCredential("The account has no credential.")
     try:
         secret = credential.secret.reveal()
+        logs.hide(secret)
         return KeyAuth(credential.email, secret) if credential.scheme == Credential.Scheme.KEY else TokenAuth(secret)
     except CannotOpen:
         raise NoCredential("No key of CREDENTIAL_KEYS opens the account's credential: enter it again.") from None

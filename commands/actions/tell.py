@@ -1,0 +1,123 @@
+"""One mail to the people who may administer an account, when Cloudflare begins to refuse it.
+
+Owns the mail: who gets it, what it says, that it goes out once, and that a mail server which is away is tried
+again with a bound. It names no person and no device: to administer is not to see. Must not decide what a refusal stops.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import structlog
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db.models import Q
+from django.urls import reverse
+
+from commands.actions import claims
+from commands.kinds import SPECS, Kind
+from commands.models import Account, Artifact, Command, Pause, User
+from commands.states import ArtifactStatus, Status
+
+log = structlog.get_logger(__name__)
+
+LISTED_RESULTS = 20
+
+
+def tell(*, now: datetime) -> int:
+    """Mail what was not told yet; returns how many mails went out."""
+    sent = 0
+    untold = Pause.objects.filter(refused=True, told_at=None, attempts__lt=settings.MAIL_ATTEMPTS)
+    untold = untold.filter(account__in=Account.objects.in_force())
+    while (pause := claims.take(untold.order_by("since", "id"), lasting=settings.MAIL_LEASE)) is not None:
+        sent += _tell(pause, now)
+    return sent
+
+
+def _tell(pause: Pause, now: datetime) -> bool:
+    account = Account.objects.get(id=pause.account_id)
+    if _is_known(pause):
+        _told(pause, now)
+        return False
+    people = administrators(account)
+    if not people:
+        log.error("nobody_to_tell", account=str(account.id), act=pause.act, words=pause.words)
+        _told(pause, now)
+        return False
+    try:
+        _mail(account, people, now).send()
+    except (OSError, ValueError) as problem:  # SMTP's own errors are OSErrors
+        _postpone(pause, problem)
+        return False
+    _told(pause, now)
+    log.info("admins_told", account=str(account.id), act=pause.act, people=len(people))
+    return True
+
+
+def _is_known(pause: Pause) -> bool:
+    """A bad token stops every act within minutes, in the same words: that is one piece of news."""
+    others = Pause.objects.filter(account=pause.account_id, refused=True, words=pause.words, told_at__isnull=False)
+    return others.exclude(pk=pause.pk).exists()
+
+
+def administrators(account: Account) -> list[User]:
+    """Active people with an address whose groups may administer the account."""
+    grants = Q(groups__grants__account=None) | Q(groups__grants__account=account)
+    people = User.objects.filter(grants, groups__grants__administer=True, is_active=True).exclude(email="")
+    return list(people.distinct().order_by("id"))
+
+
+def _told(pause: Pause, now: datetime) -> None:
+    Pause.objects.filter(claims.held(pause), told_at=None).update(told_at=now, **claims.released())
+
+
+def _postpone(pause: Pause, problem: Exception) -> None:
+    again = claims.database_now() + settings.MAIL_RETRY * 2 ** (pause.attempts - 1)
+    claims.hand_back(pause, attempts=pause.attempts, not_before=again)
+    log.error(
+        "admins_not_told",
+        account=str(pause.account_id),
+        problem=repr(problem),
+        attempt=pause.attempts,
+        is_last=pause.attempts >= settings.MAIL_ATTEMPTS,
+    )
+
+
+def _mail(account: Account, people: Sequence[User], now: datetime) -> EmailMessage:
+    refused = Pause.objects.filter(account=account, refused=True).order_by("since", "id")
+    queued = Command.objects.filter(account=account, status=Status.QUEUED, dispatch=None).count()
+    missing = Artifact.objects.filter(
+        command__account=account,
+        status__in=[ArtifactStatus.WANTED, ArtifactStatus.FETCHING],
+        deleted_remotely_at__lte=now + settings.ARTIFACT_URGENT,
+    )
+    results = missing.select_related("command").order_by("deleted_remotely_at", "id")[:LISTED_RESULTS]
+    lines = [
+        f"Cloudflare refuses dexportal for the account “{account.name}”.",
+        "",
+        *(f"- {pause.get_act_display()}, since {_time(pause.since)}. In its words: {pause.words}" for pause in refused),
+        "",
+        "What to do: check that the account's token is valid and has the permissions (DEX Write, or DEX Read for",
+        "reading alone), and enter a new one in the administration. Only what is named above rests; it is tried again",
+        "every few minutes, and at once when the credential or the account is changed.",
+        "",
+        f"Commands that wait to be sent: {queued}. They stay queued until they expire; after a long pause those that",
+        "were asked for before it go out only when somebody says “Send now”.",
+        "",
+        f"Results that Cloudflare deletes within 24 hours and that are not here yet: {missing.count()}.",
+        *(_line(artifact) for artifact in results),
+        "",
+        f"The state of things: {settings.SITE_URL}{reverse('operations')}",
+    ]
+    subject = f"Cloudflare refuses {account.name}: {', '.join(pause.get_act_display() for pause in refused)}"
+    return EmailMessage(subject, "\n".join(lines), to=[person.email for person in people])
+
+
+def _line(artifact: Artifact) -> str:
+    command = artifact.command
+    kind = SPECS[Kind(command.kind)].label if command.kind in set(Kind) else command.kind
+    address = f"{settings.SITE_URL}{reverse('command', args=[command.id])}"
+    return f"- {kind}, deleted {_time(artifact.deleted_remotely_at)}: {address}"
+
+
+def _time(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%d %b %Y %H:%M} UTC".lstrip("0")

@@ -1,0 +1,141 @@
+"""Why a command failed, or brought back only a part: what can be known, in words, each with how sure we are.
+
+Cloudflare gives no reason for a failure. What it documents about failures, held against the times of a command and what
+else ran on its machine, often names one all the same. Pure: facts in, causes out, the likeliest first.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from commands.kinds import CAPTURES, OFFLINE_TIMEOUT, SPECS, Kind, Options, deadline
+from commands.states import Status
+
+AT_ONCE = 0.15  # of the offline time-out: what fails so soon never began to work
+NEAR = 0.12  # so much of a length of time counts as "about"
+DEFAULT_MEGABYTES = 5
+
+
+class Sure(StrEnum):
+    """How sure we are; the value is the word for people."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    code: str
+    sentence: str
+    sure: Sure
+
+    @property
+    def words(self) -> str:
+        """The sentence with its confidence, such as "Likely: the device …"."""
+        return self.sentence if self.sure is Sure.CERTAIN else f"{self.sure.capitalize()}: {self.sentence}"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One command, as Cloudflare told of it. `created_at` and `ended_at` by Cloudflare's clock, None where not told.
+
+    `captures_beside`: other captures ran on the machine meanwhile. `files`: what its zip holds, None while unread.
+    `offline_timeout` and `scale` are those of a simulated, quicker world.
+    """
+
+    status: Status
+    kind: str
+    options: Options
+    platform: str = ""
+    created_at: datetime | None = None
+    ended_at: datetime | None = None
+    captures_beside: bool = False
+    files: Collection[str] | None = None
+    offline_timeout: timedelta = OFFLINE_TIMEOUT
+    scale: float = 1.0
+
+    @property
+    def took(self) -> timedelta | None:
+        return self.ended_at - self.created_at if self.ended_at and self.created_at else None
+
+    @property
+    def is_capture_on_windows(self) -> bool:
+        return self.platform == "windows" and self.kind in CAPTURES
+
+
+def causes(facts: Facts) -> tuple[Cause, ...]:
+    """What may have been the cause; empty where nothing can be said."""
+    if facts.kind not in set(Kind):
+        return ()
+    if facts.status is Status.SUCCESS:
+        return _partial(facts)
+    if facts.status is not Status.FAILED:
+        return ()
+    found = [*_other_capture(facts), *_larger_than_the_limit(facts), *_not_connected(facts)]
+    return tuple(sorted(found, key=lambda cause: list(Sure).index(cause.sure)))
+
+
+def may_run_until(kind: Kind, options: Options, sent_by: datetime, *, scale: float = 1.0) -> datetime:
+    """The latest time at which a command that was sent by then may still run or upload."""
+    return sent_by + deadline(kind, options) / scale
+
+
+def missing(kind: str, options: Options, files: Collection[str]) -> tuple[str, ...]:
+    """Captures that were asked for and are not in the zip. Other kinds promise no file: every one may be absent."""
+    if kind != Kind.PCAP:
+        return ()
+    chosen = options.get("interfaces")
+    interfaces = chosen if isinstance(chosen, list) and chosen else ("default", "tunnel")
+    stems = {name.rpartition("/")[2].rpartition(".")[0] for name in files if name.endswith((".pcap", ".pcapng"))}
+    return tuple(name for name in interfaces if f"capture-{name}" not in stems)
+
+
+def _partial(facts: Facts) -> tuple[Cause, ...]:
+    absent = () if facts.files is None else missing(facts.kind, facts.options, facts.files)
+    if not absent:
+        return ()
+    names = {"default": "the device's own connection", "tunnel": "the tunnel"}
+    words = " and of ".join(names.get(name, name) for name in absent)
+    return (Cause("partial", f"Only a part came: the capture of {words} is missing.", Sure.CERTAIN),)
+
+
+def _not_connected(facts: Facts) -> tuple[Cause, ...]:
+    """Cloudflare gives up on a device that is not connected after 10 minutes."""
+    sentence = "the device was not connected to Cloudflare for 10 minutes."
+    if facts.took is None or not _about(facts.took, facts.offline_timeout):
+        return ()
+    own = SPECS[Kind(facts.kind)].run_time(facts.options) / facts.scale
+    sure = Sure.POSSIBLE if _about(facts.took, own) else Sure.LIKELY
+    return (Cause("not_connected", sentence, sure),)
+
+
+def _other_capture(facts: Facts) -> tuple[Cause, ...]:
+    """On Windows a second capture fails at once; so does one while pktmon runs, or on some non-English systems."""
+    if not facts.is_capture_on_windows:
+        return ()
+    is_soon = facts.took is not None and facts.took <= facts.offline_timeout * AT_ONCE
+    if facts.captures_beside:
+        sure = Sure.LIKELY if is_soon or facts.took is None else Sure.POSSIBLE
+        return (Cause("other_capture", "another capture ran on this Windows device at the same time.", sure),)
+    if not is_soon:
+        return ()
+    sentence = "another capture or pktmon ran on this Windows device, or its system language got in the way."
+    return (Cause("windows", sentence, Sure.POSSIBLE),)
+
+
+def _larger_than_the_limit(facts: Facts) -> tuple[Cause, ...]:
+    """What grows past its limit is not uploaded; that shows only when the whole time of the capture is over."""
+    if facts.kind != Kind.PCAP or facts.took is None:
+        return ()
+    own = SPECS[Kind.PCAP].run_time(facts.options) / facts.scale
+    if facts.took < own or facts.took > own + own * NEAR + facts.offline_timeout * AT_ONCE:
+        return ()
+    size = facts.options.get("max-file-size-mb", DEFAULT_MEGABYTES)
+    sure = Sure.POSSIBLE if _about(facts.took, facts.offline_timeout) else Sure.LIKELY
+    return (Cause("too_large", f"the capture grew larger than its limit of {size} MB, and was not uploaded.", sure),)
+
+
+def _about(one: timedelta, other: timedelta) -> bool:
+    return abs(one - other) <= other * NEAR
