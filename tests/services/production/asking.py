@@ -6,7 +6,7 @@ from urllib.request import Request, urlopen
 
 import requests
 
-from tests.services.production.browser import Person, form_with
+from tests.services.production.browser import Fields, Person, form_with
 from tests.simulator_process import SimulatorProcess
 
 type Device = dict[str, Any]
@@ -24,7 +24,11 @@ def devices_of(simulator: SimulatorProcess, count: int) -> list[Device]:
 
 def ask(person: Person, devices: list[Device]) -> requests.Response:
     """A packet capture on each; the answer to the click on Run."""
-    fields = form_with(person.get("/").text, "key")
+    return person.post("/", filled_in(person, devices))
+
+
+def filled_in(person: Person, devices: list[Device]) -> Fields:
+    """The desk's form, ready for the click."""
     lines = "\n".join(f"{device['deviceId']}, {device['personEmail']}" for device in devices)
     asked = {"kinds": ["pcap"], "targets": [lines], "ticket": ["INC-1"], "reason": ["Drops calls"]}
-    return person.post("/", fields | asked)
+    return form_with(person.get("/").text, "key") | asked

@@ -3,6 +3,7 @@
 It follows docker-compose.yml and docs/production.md, and must not know how the portal works inside.
 """
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
+from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from tests import servers
 from tests.services.production import described
@@ -135,3 +138,9 @@ def make_secrets(folder: Path) -> None:
     blocks: Sequence[str] = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
     [order] = [block for block in blocks if "mkdir secrets" in block]
     subprocess.run(["/bin/sh", "-e", "-c", order], cwd=folder, check=True, timeout=60)
+
+
+def ledger(simulator: SimulatorProcess) -> dict[str, list[dict[str, Any]]]:
+    with urlopen(f"{simulator.control_url}/ledger", timeout=30) as answer:
+        found: dict[str, list[dict[str, Any]]] = json.load(answer)
+    return found

@@ -1,7 +1,6 @@
 """The main road on docker-compose.yml's own services: from the sign-in page to the file, and a clean end."""
 
 import hashlib
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import psycopg
 
 from tests.polling import eventually
 from tests.services.production.asking import ask, devices_of
-from tests.services.production.portal import Production, production
+from tests.services.production.portal import Production, ledger, production
 from tests.simulator_process import SimulatorProcess
 
 WITHIN = 120.0  # seconds: beat looks every 5, and the machine may be busy
@@ -70,12 +69,6 @@ def _at_cloudflare(simulator: SimulatorProcess, remote_id: str) -> bytes:
     with urlopen(Request(address, headers={"Authorization": f"Bearer {simulator.token}"}), timeout=30) as answer:
         content: bytes = answer.read()
     return content
-
-
-def ledger(simulator: SimulatorProcess) -> dict[str, list[dict[str, Any]]]:
-    with urlopen(f"{simulator.control_url}/ledger", timeout=30) as answer:
-        found: dict[str, list[dict[str, Any]]] = json.load(answer)
-    return found
 
 
 def _everything_is_well(portal: Production, ready: dict[str, Any]) -> None:
