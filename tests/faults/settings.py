@@ -1,0 +1,45 @@
+"""The portal's own settings for the fault runs: every duration divided by 60, none shorter than two busy cores allow.
+
+What does not shrink with the portal is why some stay longer: a process takes its milliseconds, HTTP's `Date` has whole
+seconds. It changes durations and nothing else.
+"""
+
+import os
+from datetime import timedelta
+
+os.environ.setdefault("TIME_SCALE", "60")
+
+from dexportal.settings import *  # noqa: F403 - the portal's, and then what differs
+
+
+def _seconds(seconds: float) -> timedelta:
+    return timedelta(seconds=seconds)
+
+
+DISPATCH_LEASE = _seconds(4)
+POST_DEADLINE = _seconds(1.5)
+CONNECT_TIMEOUT = _seconds(0.5)
+READ_TIMEOUT = _seconds(1)
+GET_DEADLINE = _seconds(3)
+GET_RETRY_BASE = _seconds(0.1)
+DOWNLOAD_READ_TIMEOUT = _seconds(1)
+PAUSE_BASE = _seconds(0.25)
+
+ADOPT_BEFORE = _seconds(3)
+ADOPT_AFTER = _seconds(8)
+
+SYNC_LEASE = _seconds(4)
+SYNC_INTERVAL = _seconds(2)
+DIRECTORY_LEASE = _seconds(5)
+DIRECTORY_PASS = _seconds(120)
+DIRECTORY_STEP_MAX = _seconds(30)
+
+DELIVER_INTERVAL = _seconds(1)
+SETTLE_INTERVAL = _seconds(1)
+COLLECT_INTERVAL = _seconds(2)
+DIRECTORY_INTERVAL = _seconds(5)
+HEARTBEAT_INTERVAL = _seconds(5)
+BROKER_TIMEOUT = _seconds(1)
+WAKE_TIMEOUT = _seconds(0.3)
+WAKE_EXPIRY = _seconds(5)
+WAKE_QUIET = _seconds(1)

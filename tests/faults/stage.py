@@ -1,0 +1,201 @@
+"""The processes of a fault run: servers, simulator and the whole portal, started, hurt and started again.
+
+Owns the processes and the folder; not when what happens to them (schedule.py, player.py). Made and used by the main
+thread alone: a child dies with the thread that started it.
+"""
+
+import os
+import resource
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from urllib.request import urlopen
+
+from cryptography.fernet import Fernet
+
+from dexportal import run as portal
+from dexportal.supervisor import die_with_parent
+from tests import servers
+from tests.faults import kill_points
+from tests.faults.control import Control
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+START_WITHIN = 60.0
+STOP_WITHIN = 15.0
+AGAIN_AFTER = 0.3  # seconds until what died is started again, as a supervisor of services would
+DISK = "8m"
+
+
+def worker(name: str, queue: str, threads: int) -> list[str]:
+    """As `make run` starts it, but with a name of its own and the points at which it is to die."""
+    words = list(portal.worker(queue, threads).words)
+    words[words.index("celery")] = "tests.faults.worker"
+    words[words.index("-n") + 1] = f"{name}@%h"
+    return words
+
+
+@dataclass
+class Stage:
+    folder: Path
+    accounts: int
+    speed: float
+    kill_at: str = ""
+    database: servers.Server = field(init=False)
+    redis: servers.Server = field(init=False)
+    environment: dict[str, str] = field(default_factory=dict)
+    programs: dict[str, list[str]] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    control: Control = field(init=False)
+    web_port: int = 0
+    deaths: int = 0
+    has_own_disk: bool = False
+    looks_after: bool = True
+    _down: dict[str, float] = field(default_factory=dict)
+
+    def set_environment(self) -> None:
+        port = servers.free_port()
+        self.environment = {
+            "DJANGO_SETTINGS_MODULE": "tests.faults.settings",
+            "DATABASE_URL": self.database.url,
+            "REDIS_URL": self.redis.url,
+            "VAR_DIR": str(self.folder / "var"),
+            "SIMULATOR_URL": f"http://{servers.HOST}:{port}/client/v4",
+            "SECRET_KEY": secrets.token_urlsafe(64),
+            "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
+            "DEXPORTAL_DEMO_PASSWORD": secrets.token_urlsafe(12),
+        }
+        self.control = Control(self.environment["SIMULATOR_URL"])
+        words = [sys.executable, "-m", "simulator", "--port", str(port), "--speed", str(self.speed)]
+        self.programs["simulator"] = [*words, "--accounts", str(self.accounts)]
+
+    def start_simulator(self) -> None:
+        self.start("simulator")
+        _until(lambda: bool(self.control.config()))
+
+    def start_portal(self) -> None:
+        self.web_port = servers.free_port()
+        for number in ("1", "2"):
+            self.programs[f"talk-{number}"] = worker(f"talk-{number}", "talk", 4)
+            self.programs[f"fetch-{number}"] = worker(f"fetch-{number}", "fetch", 2)
+            self.programs[f"beat-{number}"] = list(portal.beat().words)
+        self.programs["web"] = list(portal.web(self.web_port).words)
+        for name in self.programs:
+            if name not in self.processes:
+                self.start(name)
+        _until(self.web_answers)
+
+    def web_answers(self) -> bool:
+        with urlopen(f"http://{servers.HOST}:{self.web_port}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+
+    def start(self, name: str) -> None:
+        environment = {**os.environ, **self.environment, "PYTHONUNBUFFERED": "1"}
+        if name.startswith(("talk", "fetch")) and self.kill_at:
+            environment[kill_points.VARIABLE] = self.kill_at
+        parent = os.getpid()
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                self.programs[name],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 - two system calls, no lock
+            )
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.processes[name].pid, number)
+
+    def look_after(self) -> None:
+        """Starts again what has died a moment ago."""
+        now = monotonic()
+        for name, process in self.processes.items():
+            if process.poll() is None or not self.looks_after:
+                continue
+            if name not in self._down:
+                self.deaths += 1
+                self.send(name, signal.SIGKILL)  # what is left of its session
+                self._down[name] = now + AGAIN_AFTER
+            elif now >= self._down[name]:
+                del self._down[name]
+                self.start(name)
+
+    # --- The disk of the spool ---
+
+    def make_disk(self) -> None:
+        """A small file system of its own under the spool, gone with this process; only root can."""
+        spool = self.folder / "var" / "spool"
+        spool.mkdir(parents=True)
+        with suppress(OSError, subprocess.CalledProcessError, AttributeError):
+            os.unshare(os.CLONE_NEWNS)
+            for words in (["--make-rprivate", "/"], ["-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(spool)]):
+                subprocess.run(["mount", *words], check=True, capture_output=True)
+            self.has_own_disk = True
+
+    def fill_disk(self) -> None:
+        if not self.has_own_disk:
+            self._limit_files(4096)
+            return
+        with suppress(OSError), (self.folder / "var" / "spool" / "ballast").open("wb", buffering=0) as ballast:
+            while ballast.write(bytes(65536)):
+                pass
+
+    def empty_disk(self) -> None:
+        if not self.has_own_disk:
+            self._limit_files(resource.RLIM_INFINITY)
+        (self.folder / "var" / "spool" / "ballast").unlink(missing_ok=True)
+
+    def _limit_files(self, size: int) -> None:
+        """Without root: no file of the fetching workers grows beyond this."""
+        for name in ("fetch-1", "fetch-2"):
+            with suppress(ProcessLookupError):
+                resource.prlimit(self.processes[name].pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+    def stop(self) -> None:
+        self.looks_after = False
+        for name in self.processes:
+            self.send(name, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                self.processes[name].terminate()
+        until = monotonic() + STOP_WITHIN
+        for name, process in self.processes.items():
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.1, until - monotonic()))
+            self.send(name, signal.SIGKILL)
+            process.wait()
+
+
+def _until(answers: Callable[[], bool]) -> None:
+    until = monotonic() + START_WITHIN
+    while True:
+        try:
+            if answers():
+                return
+        except OSError:
+            if monotonic() > until:
+                raise
+        Event().wait(0.1)
+
+
+@contextmanager
+def staged(folder: Path, *, accounts: int, speed: float, kill_at: str) -> Iterator[Stage]:
+    """Servers and simulator run, the environment is set; the portal is still to be started."""
+    stage = Stage(folder, accounts, speed, kill_at)
+    stage.make_disk()
+    with ExitStack() as stack:
+        stage.database = stack.enter_context(servers.managed_postgresql())
+        stage.redis = stack.enter_context(servers.managed_redis())
+        stage.set_environment()
+        stack.callback(stage.stop)
+        stage.start_simulator()
+        yield stage
