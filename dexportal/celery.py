@@ -5,6 +5,7 @@ result is kept and none is delivered twice on purpose (acknowledged early): beat
 """
 
 import os
+import socket
 from datetime import timedelta
 from logging.config import dictConfig
 from typing import Any
@@ -27,6 +28,13 @@ FETCH = "fetch"  # collect, read, purge: long
 
 SHORTEST_LIFE = 2.0  # real seconds of a message, whatever TIME_SCALE: workers look for one every 0.1 s, and may be busy
 FETCH_TASKS = ("collect_due", "collect_artifact", "fetch_heartbeat")  # every other task of ours is talk
+
+# A worker only listens: without these it would wait for ever for a broker that vanished without a word. Seconds.
+KEEPALIVE = {
+    getattr(socket, name): value
+    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+    if hasattr(socket, name)
+}
 
 
 def beat_schedule() -> dict[str, dict[str, Any]]:
@@ -61,6 +69,8 @@ def broker_options(url: str, timeout: timedelta) -> dict[str, Any]:
             "socket_connect_timeout": seconds,
             "retry_on_timeout": False,
             "max_retries": 0,
+            "socket_keepalive": True,
+            "socket_keepalive_options": KEEPALIVE,
         }
     messages = settings.BROKER_DIR / "messages"
     messages.mkdir(mode=0o700, parents=True, exist_ok=True)
