@@ -15,7 +15,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import FETCH_RAISE, Exists, OuterRef, Q
 from django.http import Http404
 
-from commands.models import Account, Artifact, Command, Grant, User
+from commands.models import Account, Artifact, Command, Grant, Run, User
 from commands.models.account import AccountQuerySet
 
 type Person = User | AnonymousUser
@@ -97,6 +97,13 @@ def get_command(user: Person, command_id: UUID, right: Right) -> Command:
     related = ("account", "run", "asked_by", "dispatch")
     command = Command.objects.filter(id=command_id).select_related(*related).fetch_mode(FETCH_RAISE).first()
     return _checked(user, command, command.account if command else None, right)
+
+
+def get_run(user: Person, run_id: UUID, right: Right) -> Run:
+    """The run with its account and asker; nothing else of it is loaded later."""
+    related = ("account", "asked_by")
+    run = Run.objects.filter(id=run_id).select_related(*related).fetch_mode(FETCH_RAISE).first()
+    return _checked(user, run, run.account if run else None, right)
 
 
 def get_artifact(user: Person, artifact_id: UUID, right: Right) -> Artifact:

@@ -9,7 +9,12 @@ from uuid import UUID
 from django.conf import settings
 from django.urls import reverse
 
+from commands.access import Right
+from commands.access import Right
 from commands.models import Account, Heartbeat, User
+from commands.pages import pauses
+from commands.pages.pauses import Banner
+from commands.queries.operations import administered
 from commands.queries.place import Place, is_in_force
 
 
@@ -35,14 +40,6 @@ class Freshness:
 
 
 @dataclass(frozen=True, slots=True)
-class Banner:
-    tone: str
-    title: str
-    sentence: str
-    at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class AccountLink:
     name: str
     url: str
@@ -60,7 +57,9 @@ class Frame:
     person: str
     initials: str
     is_staff: bool
+    administers: bool
     desk_url: str
+    history_url: str  # '' for somebody who may not see commands there
     status_url: str
 
 
@@ -80,7 +79,9 @@ def build(place: Place, *, now: datetime) -> Frame:
         person=name_of(place.user),
         initials=initials_of(place.user),
         is_staff=place.user.is_staff,
+        administers=administered(place.all_rights) is not None,
         desk_url=f"{reverse('desk')}?{query}",
+        history_url=f"{reverse('history')}?{query}" if Right.SEE in place.rights else "",
         status_url=f"{reverse('status')}?{query}",
     )
 
@@ -131,9 +132,7 @@ def _banners(place: Place, now: datetime) -> list[Banner]:
     if Heartbeat.Role.FETCH in since:
         words = "Results are not fetched for the moment; Cloudflare keeps them for 7 days."
         found.append(Banner("waiting", "The worker that fetches files is away.", words, since[Heartbeat.Role.FETCH]))
-    if pause := place.list_pause or place.create_pause:
-        found.append(Banner("failed", "Cloudflare is away.", f"{pause} Last good sync:", place.account.sync.listed_at))
-    return found
+    return found + pauses.banners(place.trouble, place.account.sync.listed_at)
 
 
 def _is_late(at: datetime | None, now: datetime) -> bool:

@@ -100,13 +100,13 @@ def _where(rows: CommandQuerySet, alias: str, column: Column | Coalesce, lookup:
     return rows.alias(**{alias: column}).filter(**{f"{alias}__{lookup}": value})
 
 
-def newest(wanted: Filter, *, before: UUID | None = None) -> tuple[list[Command], bool]:
+def newest(wanted: Filter, before: UUID | None = None) -> tuple[list[Command], bool]:
     """One page, newest first, with askers and artifacts; and whether there is more. One query."""
     rows = _matching(wanted)
     return _page(rows.filter(id__lt=before) if before else rows, _order(wanted).desc())
 
 
-def oldest(wanted: Filter, *, after: UUID | None = None) -> tuple[list[Command], bool]:
+def oldest(wanted: Filter, after: UUID | None = None) -> tuple[list[Command], bool]:
     """As `newest`, the other way round."""
     rows = _matching(wanted)
     return _page(rows.filter(id__gt=after) if after else rows, _order(wanted).asc())

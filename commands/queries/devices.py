@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterable
 from itertools import batched
 from uuid import UUID
 
-from django.db.models import FETCH_RAISE, Q, QuerySet
+from django.db.models import FETCH_RAISE, F, Q, QuerySet
 from django.db.models.functions import Lower
 
 from commands.models import Command, Device
 from commands.states import OPEN
 
 SUGGESTIONS = 8
+LISTED = 50  # registrations of one person or machine
 _BATCH = 500
 
 
@@ -31,14 +32,31 @@ def picked(account_id: UUID, keys: Iterable[int]) -> list[Device]:
 
 
 def suggested(account_id: UUID, text: str) -> list[Device]:
-    """Up to SUGGESTIONS whose person, name or id begins with the text, the last seen first. One query."""
+    """Up to SUGGESTIONS whose person, name or id begins with the text, the last seen first. One query.
+
+    People are known by their last names too: what follows a dot in an address counts as a beginning.
+    """
     start = text.strip().lower()
     if not start:
         return []
     begins = Q(email__startswith=start) | Q(name__istartswith=start) | Q(device_id__startswith=start)
-    begins |= Q(email__startswith=start.replace(" ", "."))
-    rows = _listed(account_id).filter(begins).order_by("-seen_at", "pk")
+    begins |= Q(email__startswith=start.replace(" ", ".")) | Q(email__contains=f".{start}")
+    rows = _listed(account_id).filter(begins).order_by(F("seen_at").desc(nulls_last=True), "pk")
     return list(rows[:SUGGESTIONS])
+
+
+def of_person(account_id: UUID, email: str) -> list[Device]:
+    """The registrations of a person, the last seen first; LISTED at most. One query."""
+    return _last_seen(_listed(account_id).filter(email=email))
+
+
+def of_machine(account_id: UUID, device_id: str) -> list[Device]:
+    """The registrations of a machine, as `of_person`."""
+    return _last_seen(_listed(account_id).filter(device_id=device_id))
+
+
+def _last_seen(rows: QuerySet[Device]) -> list[Device]:
+    return list(rows.order_by(F("seen_at").desc(nulls_last=True), "pk")[:LISTED])
 
 
 def rows_of_machines(account_id: UUID, device_ids: Collection[str]) -> dict[str, int]:

@@ -6,11 +6,14 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django_htmx.middleware import HtmxDetails
 
+from commands.access import Right
 from commands.models import User
+from commands.queries.place import Place
 
 
 class SignedIn(HttpRequest):
@@ -46,3 +49,9 @@ def account_in(given: str | None) -> UUID | None:
         return UUID(given)
     except ValueError:
         raise Http404("There is no such thing here.") from None
+
+
+def need(place: Place, right: Right) -> None:
+    """Raises PermissionDenied, naming what is missing."""
+    if right not in place.rights:
+        raise PermissionDenied(f"You don't have the right to {right.words} in {place.account.name}.")

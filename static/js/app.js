@@ -204,10 +204,22 @@
   }
 
   const keys = {
+    "/": () => document.getElementById("id_q")?.focus(),
     n: () => (document.getElementById("id_who") || document.getElementById("id_targets"))?.focus(),
     j: () => step(1),
     k: () => step(-1),
+    "?": () => document.getElementById("keys")?.showModal(),
   };
+
+  // Enter in "who" ticks the first device that was found; with nothing found or all ticked it runs the form.
+  function tickFirst(event) {
+    const box = document.querySelector("#devices input[type=checkbox]:not(:checked)");
+    if (!box || !event.target.value) return;
+    event.preventDefault();
+    box.checked = true;
+    event.target.value = "";
+    box.dispatchEvent(new Event("change", { bubbles: true }));
+  }
 
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
@@ -216,6 +228,8 @@
         menu.querySelector("summary").focus();
       }
     }
+    if (event.key === "Enter" && event.target.id === "id_who") tickFirst(event);
+    if (document.querySelector("dialog[open]")) return;
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
     const act = keys[event.key];
     if (act) {
@@ -232,6 +246,23 @@
     }
     const row = event.target.closest("tr[data-row]");
     if (row && !event.target.closest("a, button, input, label") && !String(getSelection())) location.assign(row.dataset.row);
+  });
+
+  // A CSV that is dropped on the list is its text; a larger one than a form takes is refused here already.
+  document.addEventListener("dragover", (event) => {
+    if (event.target.closest?.("[data-drop]")) event.preventDefault();
+  });
+  document.addEventListener("drop", async (event) => {
+    const field = event.target.closest?.("[data-drop]");
+    const [file] = event.dataTransfer.files;
+    if (!field || !file) return;
+    event.preventDefault();
+    if (file.size > field.maxLength) {
+      trouble("A list takes 2 MB at most: split it.");
+      return;
+    }
+    field.value = await file.text();
+    field.dispatchEvent(new Event("input", { bubbles: true }));
   });
 
   for (const element of document.querySelectorAll("[data-theme-switch]")) element.hidden = false;

@@ -1,0 +1,127 @@
+"""A run: what was asked, how far it has come, and its commands."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.urls import reverse
+
+from commands.access import Right
+from commands.actions.withdraw import Withdrawal
+from commands.kinds import SPECS, Kind, describe
+from commands.models import Command, Run
+from commands.pages import listing, rows
+from commands.pages.desk import ChipLink, capped
+from commands.pages.frame import name_of
+from commands.pages.listing import Listing, Nothing, Where
+from commands.queries.place import Place
+from commands.states import DONE, UNSENT, WORDS, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    kind: str
+    options: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    title: str
+    asker: str
+    asked_at: datetime
+    purpose: str
+    ticket: str
+    ticket_url: str
+    reason: str
+    asked: Sequence[Asked]
+    unsent: int  # how many the viewer could take back
+    withdraw_url: str
+    no_withdraw: str  # why there is no button though there is something to take back
+    commands: Listing
+
+
+def build(
+    place: Place,
+    run: Run,
+    states: Mapping[Status, int],
+    found: tuple[Sequence[Command], bool],
+    *,
+    where: Where,
+    now: datetime,
+) -> RunPage:
+    unsent = sum(count for status, count in states.items() if status in UNSENT)
+    may = Right.RUN in place.rights
+    account = str(run.account_id)
+    ticket = {"account": account, "ticket": run.ticket}
+    return RunPage(
+        title=f"{' and '.join(_kinds(run))} on {_devices(run.devices)}",
+        asker="you" if run.asked_by_id == place.user.pk else name_of(run.asked_by),
+        asked_at=run.asked_at,
+        purpose=run.purpose,
+        ticket=run.ticket,
+        ticket_url=f"{reverse('history')}?{urlencode(ticket)}" if run.ticket else "",
+        reason=run.reason,
+        asked=[Asked(rows.kind_label(kind), _options(kind, run)) for kind in run.options],
+        unsent=unsent,
+        withdraw_url=reverse("withdraw", args=[run.id]) if unsent and may else "",
+        no_withdraw="" if may or not unsent else f"You don't have the right to {Right.RUN.words}.",
+        commands=_commands(place, states, found, where, now),
+    )
+
+
+def _commands(
+    place: Place, states: Mapping[Status, int], found: tuple[Sequence[Command], bool], where: Where, now: datetime
+) -> Listing:
+    picked = where.given.get("status", "")
+    everything = where.url(status="")
+    total, ended = sum(states.values()), sum(count for status, count in states.items() if status in DONE)
+    chips = [ChipLink("All", capped(total), not picked, everything, everything)]
+    for status, count in states.items():
+        url = where.url(status=status)
+        chips.append(ChipLink(WORDS[status].label, capped(count), status == picked, url, url))
+    return listing.build(
+        place,
+        found,
+        where=where,
+        title="Commands",
+        count=f"{ended} of {total} ended",
+        progress=(ended, total),
+        nothing=Nothing("Nothing in this state any more.", "", everything, "All commands of this run"),
+        now=now,
+        chips=chips,
+    )
+
+
+def _kinds(run: Run) -> list[str]:
+    labels = [rows.kind_label(kind) for kind in run.options]
+    return labels or ["Commands"]
+
+
+def _options(kind: str, run: Run) -> str:
+    return describe(SPECS[Kind(kind)].kind, run.options[kind]) if kind in set(Kind) else ""
+
+
+def _devices(count: int) -> str:
+    return "1 device" if count == 1 else f"{count} devices"
+
+
+def said(done: Withdrawal, names: Mapping[UUID, str]) -> list[str]:
+    """What became of each: one sentence for those taken back, one for each state that kept the others."""
+    sentences = []
+    if done.withdrawn:
+        sentences.append(f"Taken back: {_some(sorted(names.get(id_, '') for id_ in done.withdrawn))}.")
+    for status in Status:
+        kept = sorted(names.get(id_, "") for id_, now_in in done.kept.items() if now_in == status)
+        if kept:
+            sentences.append(f"Not taken back, {WORDS[status].label.lower()} already: {_some(kept)}.")
+    return sentences or ["Nothing was left to take back."]
+
+
+_NAMED = 5
+
+
+def _some(names: Sequence[str]) -> str:
+    shown, left = names[:_NAMED], len(names) - _NAMED
+    return f"{', '.join(shown)} and {left} more" if left > 0 else ", ".join(shown)

@@ -1,0 +1,22 @@
+"""A run's commands, counted. Read-only."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.db.models import Count
+
+from commands.models import Command
+from commands.states import UNSENT, Status
+
+
+def states(run_id: UUID) -> Mapping[Status, int]:
+    """How many of its commands are in each status, in the order of `Status`. One query."""
+    rows = Command.objects.filter(run_id=run_id).order_by().values("status").annotate(count=Count("id"))
+    counts = dict(rows.values_list("status", "count"))
+    return {status: counts[status] for status in Status if status in counts}
+
+
+def unsent(run_id: UUID) -> Mapping[UUID, str]:
+    """The commands that can still be taken back, with their devices' names. One query."""
+    rows = Command.objects.filter(run_id=run_id, status__in=sorted(UNSENT)).order_by("id")
+    return {id_: name or device_id for id_, name, device_id in rows.values_list("id", "device_name", "device_id")}

@@ -1,0 +1,77 @@
+"""What one word may mean, in every account whose commands a person may see. Read-only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import FETCH_RAISE, Exists, OuterRef, Q
+from django.db.models.functions import Lower
+
+from commands.access import Right, accounts_with
+from commands.models import Account, Command, Device, User
+
+HITS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """`what`: person, device, ticket or command. `word`: the email, the device's id, the ticket, the command's own."""
+
+    what: str
+    account: Account
+    word: str
+    name: str = ""
+    command_id: UUID | None = None
+
+
+def find(user: User, text: str) -> list[Hit]:
+    """Whatever has this email, device name or id, ticket, or command id (ours or Cloudflare's). At most 4 queries."""
+    word = text.strip().lower()
+    if not word:
+        return []
+    accounts = _accounts(user, word)
+    by_id = {account.id: account for account in accounts}
+    hits = [
+        Hit(what, account, word)
+        for what in ("person", "ticket")
+        for account in accounts
+        if getattr(account, f"has_{what}")
+    ]
+    id_ = as_id(word)
+    return [*hits, *_devices(by_id, word, is_id=id_ is not None), *(_commands(by_id, word, id_) if id_ else [])]
+
+
+def _accounts(user: User, word: str) -> list[Account]:
+    """In each account, whether there is such a person or ticket."""
+    here = OuterRef("pk")
+    commands = Command.objects.filter(account=here).alias(lower_ticket=Lower("ticket")).shown()
+    person = Exists(commands.filter(email=word)) | Exists(Device.objects.filter(account=here, email=word))
+    ticket = Exists(commands.filter(lower_ticket=word))
+    rows = accounts_with(user, Right.SEE).annotate(has_person=person, has_ticket=ticket)
+    return list(rows.fetch_mode(FETCH_RAISE).order_by("name", "id"))
+
+
+def _devices(accounts: Mapping[UUID, Account], word: str, *, is_id: bool) -> list[Hit]:
+    """Machines that are listed, and those that only the record still knows. Two queries."""
+    found: dict[tuple[UUID, str], str] = {}
+    for rows, name in ((Device.objects.all(), "name"), (Command.objects.shown(), "device_name")):
+        wanted = rows.filter(device_id=word) if is_id else rows.alias(lower=Lower(name)).filter(lower=word)
+        kept = wanted.filter(account__in=list(accounts)).order_by().values_list("account_id", "device_id", name)
+        for account_id, device_id, known_as in kept.distinct()[:HITS]:
+            found[account_id, device_id] = found.get((account_id, device_id)) or known_as
+    return [Hit("device", accounts[account_id], device_id, name) for (account_id, device_id), name in found.items()]
+
+
+def _commands(accounts: Mapping[UUID, Account], word: str, id_: UUID) -> list[Hit]:
+    """One query; an import that turned out to be ours leads to the command that it is."""
+    rows = Command.objects.filter(Q(id=id_) | Q(remote_id__in={word, str(id_)}), account__in=list(accounts))
+    found = {row.merged_into_id or row.id: row for row in rows.fetch_mode(FETCH_RAISE).order_by("id")[:HITS]}
+    return [Hit("command", accounts[row.account_id], word, str(row), id_) for id_, row in found.items()]
+
+
+def as_id(word: str) -> UUID | None:
+    """Ids of devices and commands, Cloudflare's too, are UUIDs."""
+    try:
+        return UUID(word)
+    except ValueError:
+        return None
