@@ -5,7 +5,9 @@ only when it is whole: its announced length and its zip directory. Nothing here 
 """
 
 import hashlib
+import lzma
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +23,7 @@ from commands.actions.budget import NotNow
 from commands.actions.moves import change
 from commands.actions.upstream import NoCredential
 from commands.audit import PORTAL
-from commands.cloudflare.errors import CloudflareError, NotFound, TooLarge
+from commands.cloudflare.errors import CloudflareError, NotFound, NotSent, Refused, Throttled, TooLarge
 from commands.models import Account, Artifact, Pause
 from commands.states import ArtifactStatus
 
@@ -34,6 +36,10 @@ class Broken(Exception):
     """What came is not a whole zip; the spool was thrown away."""
 
 
+class Lost(Exception):
+    """The lease ran out and another worker took the file over: nothing of it is ours to write any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
     """A complete file in the spool."""
@@ -42,6 +48,10 @@ class Whole:
     size: int
     sha256: str
 
+
+NO_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)
+NOT_THE_FILES_FAULT = (NotNow, NoCredential, NotSent, Throttled, Refused, OSError)
+"""What stands in every file's way alike: it costs none of them an attempt."""
 
 type Failure = CloudflareError | NotNow | NoCredential | Broken | OSError
 
@@ -58,6 +68,8 @@ def collect(*, now: Callable[[], datetime]) -> bool:
     try:
         whole = _fetch(artifact)
         _store(artifact, whole)
+    except Lost:
+        log.warning("artifact_lost", artifact=str(artifact.id))
     except (CloudflareError, NotNow, NoCredential, Broken, OSError) as failure:
         _record_failure(artifact, failure, now=now())
     else:
@@ -69,7 +81,7 @@ def _claim(now: datetime) -> Artifact | None:
     resting = Pause.objects.filter(act=Pause.Act.DOWNLOAD, until__gt=now).values("account_id")
     accounts = Account.objects.in_force().exclude(id__in=resting)
     accounts = accounts.exclude(credential__budget__paused_until__gt=now)
-    rows = Artifact.objects.filter(status__in=TO_FETCH, command__account__in=accounts)
+    rows = Artifact.objects.filter(status__in=TO_FETCH, attempts__lt=settings.ATTEMPTS, command__account__in=accounts)
     with change(by=PORTAL, now=now) as changes:
         artifact = claims.take(rows.order_by("deleted_remotely_at", "id"), lasting=settings.ARTIFACT_LEASE)
         if artifact is not None and artifact.status == ArtifactStatus.WANTED:
@@ -96,13 +108,14 @@ def _fetch(artifact: Artifact) -> Whole:
             offset=offset,
             etag=artifact.etag,
         ) as download,
+        path.open("r+b" if download.starts_at else "wb") as spool,
     ):
+        # After the spool was emptied: a tag never stands beside the bytes of another one.
         Artifact.objects.filter(claims.held(artifact)).update(etag=download.etag if download.resumable else "")
-        with path.open("r+b" if download.starts_at else "wb") as spool:
-            spool.seek(download.starts_at)
-            for chunk in download.chunks():
-                spool.write(chunk)
-            spool.truncate()
+        spool.seek(download.starts_at)
+        for chunk in download.chunks():
+            spool.write(chunk)
+        spool.truncate()
     return _checked(path)
 
 
@@ -111,7 +124,7 @@ def _checked(path: Path) -> Whole:
     try:
         with zipfile.ZipFile(path) as archive:
             bad = archive.testzip()
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except NO_ZIP as error:
         path.unlink()
         raise Broken("The file that Cloudflare sent is not a readable zip.") from error
     if bad is not None:
@@ -123,7 +136,12 @@ def _checked(path: Path) -> Whole:
 
 
 def _store(artifact: Artifact, whole: Whole) -> None:
-    """Under the artifact's id; what an earlier attempt may have left there is replaced."""
+    """Under the artifact's id; what an earlier attempt may have left there is replaced.
+
+    Never what another worker has stored: the lease is renewed first, and outlives the storing.
+    """
+    if not claims.renew(artifact, lasting=settings.ARTIFACT_LEASE):
+        raise Lost
     name = artifact.storage_name
     storage().delete(name)
     with whole.path.open("rb") as spool:
@@ -158,13 +176,14 @@ def _after(artifact: Artifact, failure: Failure, now: datetime) -> tuple[Artifac
         return ArtifactStatus.GONE, claims.released()
     if isinstance(failure, TooLarge):
         return ArtifactStatus.TOO_LARGE, claims.released()
-    if isinstance(failure, NotNow):  # nothing was tried
-        return ArtifactStatus.WANTED, claims.released(attempts=artifact.attempts - 1, not_before=failure.until)
+    counted = artifact.attempts - isinstance(failure, NOT_THE_FILES_FAULT)
+    if isinstance(failure, NotNow):
+        return ArtifactStatus.WANTED, claims.released(attempts=counted, not_before=failure.until)
     pause = settings.PAUSE_BASE * 2 ** min(artifact.attempts, 10)
     again = min(settings.PAUSE_MAX, pause)
     if isinstance(failure, CloudflareError | NoCredential):
         resumes = upstream.rest_after(artifact.command.account, Pause.Act.DOWNLOAD, failure, now=now)
         again = max(again, resumes - now) if resumes else again
-    if artifact.attempts >= settings.ATTEMPTS:
+    if counted >= settings.ATTEMPTS:
         return ArtifactStatus.REFUSED, claims.released()
-    return ArtifactStatus.WANTED, claims.released(attempts=artifact.attempts, not_before=now + again)
+    return ArtifactStatus.WANTED, claims.released(attempts=counted, not_before=now + again)

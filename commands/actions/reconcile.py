@@ -12,8 +12,8 @@ from django.db.models import Q
 from commands.actions import claims, hold, restore
 from commands.actions.moves import Change, change
 from commands.audit import PORTAL
-from commands.models import Command, Dispatch
-from commands.states import UNSENT, Status
+from commands.models import Artifact, Command, Dispatch
+from commands.states import UNSENT, ArtifactStatus, Status
 
 LISTED = (Status.PENDING_EXEC, Status.PENDING_UPLOAD)
 MOST = 1000  # rows of each sort in one transaction; the rest follows with the next call
@@ -29,6 +29,7 @@ def settle(*, now: datetime) -> int:
             + _closed_windows(changes, clock)
             + _silent(changes, clock)
             + _too_late(changes, clock)
+            + _worn_out(changes, clock)
             + restore.next_uncertain(changes)
         )
 
@@ -86,3 +87,12 @@ def _too_late(changes: Change, clock: datetime) -> int:
     unsent = Command.objects.filter(status__in=UNSENT, dispatch=None)
     late = unsent.filter(expires_at__lte=clock).values_list("id", flat=True)[:MOST]
     return len(changes.move(list(late), to=Status.EXPIRED, because="It could not be sent in time."))
+
+
+def _worn_out(changes: Change, clock: datetime) -> int:
+    """Files whose fetching ended every worker that tried: they rest. No command moves for it."""
+    tried = Artifact.objects.filter(status=ArtifactStatus.FETCHING, attempts__gte=settings.ATTEMPTS)
+    values = {"words": "Fetching it ended without a result too often.", **claims.released()}
+    for artifact in tried.filter(lease_until__lte=clock).order_by("id")[:MOST]:
+        changes.move_artifact(artifact, to=ArtifactStatus.REFUSED, where=claims.held(artifact), values=values)
+    return 0
