@@ -87,6 +87,11 @@ def _wait(call: Call, left: float, list_left: float) -> timedelta:
     return everything.wait_for(left, 1 + everything.size * OTHER_CALLS_FLOOR)
 
 
+def calls_left(row: CallBudget, now: datetime) -> int:
+    """How many calls the credential could make at once now."""
+    return int(_all_calls().refilled(row.calls_left, row.counted_at, now))
+
+
 def throttled(credential_id: int, *, retry_after: float | None, words: str) -> datetime:
     """Cloudflare answered 429: no call of this credential before the time that this returns."""
     rest = settings.THROTTLE_PAUSE if retry_after is None else timedelta(seconds=retry_after)
@@ -132,7 +137,7 @@ def works(account: Account, act: Pause.Act) -> None:
     over, _ = Pause.objects.filter(account=account, act=act).delete()
     if over:
         log.info("pause_ends", account=str(account.id), act=act)
-    throttled = CallBudget.objects.filter(credential_id=account.credential_id, paused_since__isnull=False)
+    throttled = CallBudget.objects.filter(credential__account=account, paused_since__isnull=False)
     if throttled.exists():
         throttled.filter(paused_until__lte=claims.database_now()).update(paused_since=None)
 

@@ -22,6 +22,7 @@ from commands.states import ARTIFACT_MOVES, COMMAND_MOVES, ArtifactStatus, Statu
 
 BATCH = 500
 MAX_WORDS = 500
+NEVER_SENT = frozenset({Status.WITHDRAWN, Status.EXPIRED})  # nobody says so of one that a restore made doubtful
 
 type Values = Mapping[str, object]
 
@@ -54,6 +55,8 @@ class Change:
         """
         by = by or self.by
         allowed = Q(status__in=sources(COMMAND_MOVES, to, by.mover)) & (where or Q())
+        if to in NEVER_SENT:
+            allowed &= Q(dispatch=None)
         because = because[:MAX_WORDS]
         new = {"status": to, "status_at": self.now, "words": because, **(values or {})}
         event_data = {**({"because": because} if because else {}), **(data or {})}

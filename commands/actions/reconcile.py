@@ -83,9 +83,9 @@ def _silent(changes: Change, clock: datetime) -> int:
 
 
 def _too_late(changes: Change, clock: datetime) -> int:
-    """What a restore bars (it points to a dispatch) may have been sent: that does not expire."""
-    unsent = Command.objects.filter(status__in=UNSENT, dispatch=None)
-    late = unsent.filter(expires_at__lte=clock).values_list("id", flat=True)[:MOST]
+    late = Command.objects.filter(status__in=UNSENT, dispatch=None, expires_at__lte=clock).values_list("id", flat=True)[
+        :MOST
+    ]
     return len(changes.move(list(late), to=Status.EXPIRED, because="It could not be sent in time."))
 
 

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.urls import reverse
 
 from commands.access import Right
-from commands.access import Right
 from commands.models import Account, Heartbeat, User
 from commands.pages import pauses
 from commands.pages.pauses import Banner

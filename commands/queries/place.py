@@ -1,7 +1,7 @@
 """Where a person stands: the account a page is about, the rights there, the accounts to switch to, and what is alive.
 
 Owns what every page's frame needs, in two queries: the person's Grants, and the accounts with all that stands beside
-them. The table's token comes from here, so it is read before any row.
+them; where something rests, a few more. The table's token comes from here, so it is read before any row.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from django.http import Http404
 
 from commands.access import Right, Rights, rights_of
 from commands.models import Account, Heartbeat, Pause, User
+from commands.queries.pauses import NO_TROUBLE, Trouble, may_rest, trouble
 
 QUERIES = 2
 
@@ -31,7 +32,8 @@ class Place:
     accounts: tuple[Account, ...]
     alive: Mapping[Heartbeat.Role, datetime | None]
     list_pause: str  # why listing rests now; '' if it does not
-    create_pause: str
+    all_rights: Rights
+    trouble: Trouble
 
     @property
     def token(self) -> str:
@@ -51,7 +53,8 @@ def find(user: User, account_id: UUID | None, *, now: datetime) -> Place:
         accounts=tuple(one for one in accounts if is_in_force(one) and _useful(rights, one)),
         alive={role: getattr(account, f"alive_{role}") for role in Heartbeat.Role},
         list_pause=getattr(account, "list_pause") or "",  # noqa: B009 - an annotation that no type knows
-        create_pause=getattr(account, "create_pause") or "",  # noqa: B009
+        all_rights=rights,
+        trouble=trouble(account.id, now=now) if getattr(account, "may_rest") else NO_TROUBLE,  # noqa: B009
     )
 
 
@@ -60,13 +63,10 @@ def _accounts(now: datetime) -> Any:
         f"alive_{role}": Subquery(Heartbeat.objects.filter(role=role).order_by("-seen_at").values("seen_at")[:1])
         for role in Heartbeat.Role
     }
-    pauses = {
-        f"{act}_pause": Subquery(
-            Pause.objects.filter(account=OuterRef("pk"), act=act, until__gt=now).values("words")[:1]
-        )
-        for act in (Pause.Act.LIST, Pause.Act.CREATE)
-    }
-    rows = Account.objects.select_related("sync", "version").annotate(**beats, **pauses)
+    listing = Pause.objects.filter(account=OuterRef("pk"), act=Pause.Act.LIST, until__gt=now)
+    rows = Account.objects.select_related("sync", "version").annotate(
+        may_rest=may_rest(), list_pause=Subquery(listing.values("words")[:1]), **beats
+    )
     return rows.fetch_mode(FETCH_RAISE).order_by("name", "id")
 
 

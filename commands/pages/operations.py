@@ -1,0 +1,170 @@
+"""The status page of the people who administer: what runs, what rests, what is in doubt, and what to do about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.urls import reverse
+
+from commands.actions import again, budget
+from commands.models import Account, Command, Heartbeat, Pause
+from commands.pages import rows
+from commands.queries.operations import DOUBTFUL, State
+from commands.states import Status
+
+
+@dataclass(frozen=True, slots=True)
+class PauseLine:
+    """`again_at`: when it is tried again; None where that time has passed and nothing was to be done since."""
+
+    act: str
+    words: str
+    since: datetime
+    again_at: datetime | None
+    refused: bool
+    told_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountCard:
+    name: str
+    chip: rows.Chip
+    credential: str
+    synced_at: datetime | None
+    complete_at: datetime | None
+    quota: str
+    calls_left: str
+    queued: int
+    held: int
+    doubtful: int
+    pauses: Sequence[PauseLine]
+    desk_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    chip: rows.Chip
+    instance: str
+    seen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    chip: rows.Chip
+    url: str
+    title: str
+    account: str
+    since: datetime
+    words: str
+    what_to_do: str
+    runs_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationsPage:
+    accounts: Sequence[AccountCard]
+    processes: Sequence[Process]
+    doubts: Sequence[Doubt]
+    is_cut: bool
+    most: int
+
+
+def build(state: State, *, now: datetime) -> OperationsPage:
+    return OperationsPage(
+        accounts=[_card(account, state.pauses.get(account.id, ()), now) for account in state.accounts],
+        processes=_processes(state.heartbeats, now),
+        doubts=[_doubt(command, now) for command in state.doubtful],
+        is_cut=len(state.doubtful) == DOUBTFUL,
+        most=DOUBTFUL,
+    )
+
+
+def _card(account: Account, pauses: Sequence[Pause], now: datetime) -> AccountCard:
+    sync, credential = account.sync, account.credential
+    assert credential is not None  # it is in force
+    used, total = sync.quota_used, sync.quota_total
+    return AccountCard(
+        name=account.name,
+        chip=_chip(account, pauses, now),
+        credential=credential.name,
+        synced_at=sync.listed_at,
+        complete_at=sync.complete_at,
+        quota="not known" if used is None or total is None else f"{used} of {total} today",
+        calls_left=f"about {budget.calls_left(credential.budget, now)}",
+        queued=getattr(account, "count_queued", 0),
+        held=getattr(account, "count_held", 0),
+        doubtful=getattr(account, "count_doubtful", 0),
+        pauses=[_pause(pause, now) for pause in pauses] + _throttled(account, now),
+        desk_url=f"{reverse('desk')}?account={account.id}",
+    )
+
+
+def _chip(account: Account, pauses: Sequence[Pause], now: datetime) -> rows.Chip:
+    sync, credential = account.sync, account.credential
+    if any(pause.refused for pause in pauses):
+        return rows.Chip("Refused", "failed", "An admin has to mend something.")
+    if any(pause.until > now for pause in pauses):
+        return rows.Chip("Away", "failed", "Cloudflare does not answer as it should.")
+    if credential and credential.budget.paused_until and credential.budget.paused_until > now:
+        return rows.Chip("Throttled", "waiting", "Cloudflare asks for a rest.")
+    if sync.listed_at is None:
+        return rows.Chip("Not synced yet", "waiting")
+    if sync.due_at and now - sync.due_at > settings.SYNC_LATE:
+        return rows.Chip("Late", "waiting", "A listing is overdue.")
+    return rows.Chip("Well", "done")
+
+
+def _pause(pause: Pause, now: datetime) -> PauseLine:
+    act = pause.get_act_display()
+    again_at = pause.until if pause.until > now else None
+    return PauseLine(act[0].upper() + act[1:], pause.words, pause.since, again_at, pause.refused, pause.told_at)
+
+
+def _throttled(account: Account, now: datetime) -> list[PauseLine]:
+    credential = account.credential
+    until = credential.budget.paused_until if credential else None
+    if credential is None or until is None or until <= now:
+        return []
+    since = credential.budget.paused_since or now
+    return [PauseLine("Every call of this credential", credential.budget.pause_words, since, until, False, None)]
+
+
+_ROLES = {Heartbeat.Role.BEAT: "Beat", Heartbeat.Role.TALK: "Worker: talk", Heartbeat.Role.FETCH: "Worker: fetch"}
+
+
+def _processes(heartbeats: Sequence[Heartbeat], now: datetime) -> list[Process]:
+    """Those that live, or of a role of which nobody does, the last ones."""
+    found: list[Process] = []
+    for role, label in _ROLES.items():
+        beats = [beat for beat in heartbeats if beat.role == role]
+        alive = [beat for beat in beats if now - beat.seen_at <= settings.HEARTBEAT_LATE]
+        chip = rows.Chip(label, "done" if alive else "failed", "" if alive else "No sign of life lately: start it.")
+        found += [Process(chip, beat.instance, beat.seen_at) for beat in alive or beats[-1:]]
+        if not beats:
+            found.append(Process(chip, "never seen", None))
+    return found
+
+
+def _doubt(command: Command, now: datetime) -> Doubt:
+    return Doubt(
+        chip=rows.chip_of(command),
+        url=reverse("command", args=[command.id]),
+        title=f"{rows.kind_label(command.kind)} on {command.device_name or command.device_id}",
+        account=command.account.name,
+        since=command.status_at,
+        words=command.words,
+        what_to_do=_what_to_do(command, now),
+        runs_until=again.may_run_until(command),
+    )
+
+
+def _what_to_do(command: Command, now: datetime) -> str:
+    if command.status == Status.UNCERTAIN:
+        return "Nothing: Cloudflare's list is searched for it, and it gets a name when that has been done long enough."
+    left = command.status_at + settings.UNCONFIRMED_DAILY_FOR - now
+    days = max(1, round(left / timedelta(days=1)))
+    return (
+        f"Look for it in Cloudflare's dashboard if it matters. It is looked for here for {days} more days at most; "
+        "who still needs the result runs it again."
+    )

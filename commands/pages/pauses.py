@@ -1,0 +1,56 @@
+"""The banners above every page of an account: what rests at Cloudflare, and what waits for a person's word."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from commands.models import Pause
+from commands.queries.pauses import Resting, Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    tone: str
+    title: str
+    sentence: str
+    at: datetime | None = None
+
+
+_ACTS = {
+    Pause.Act.CREATE: ("sending commands", "Commands are kept until they expire."),
+    Pause.Act.LIST: ("listing commands", "What is shown of running commands may be old."),
+    Pause.Act.DIRECTORY: ("listing devices and the quota", "Devices and quota may be old."),
+    Pause.Act.DOWNLOAD: ("fetching files", "Results stay at Cloudflare, which keeps them for 7 days."),
+}
+
+
+def banners(trouble: Trouble, listed_at: datetime | None) -> list[Banner]:
+    """One for what is refused, one for what is away, one for a throttled credential, one for what is held."""
+    refused = [one for one in trouble.resting if one.refused]
+    away = [one for one in trouble.resting if not one.refused]
+    found: list[Banner] = []
+    if refused:
+        sentence = f"{_told(refused)} The people who administer this account have to mend it. Since:"
+        found.append(Banner("failed", f"Cloudflare refuses {_names(refused)}.", sentence, refused[0].since))
+    if trouble.throttled:
+        until, words = trouble.throttled
+        sentence = f"{words} Commands are kept and go out afterwards. Until:"
+        found.append(Banner("waiting", "Cloudflare asks for a rest.", sentence, until))
+    if away:
+        sentence = f"{_told(away)} It is tried again and again. Last good sync:"
+        found.append(Banner("failed", f"Cloudflare is away for {_names(away)}.", sentence, listed_at))
+    if held := trouble.waiting.held:
+        title = "1 command waits for your word." if held == 1 else f"{held} commands wait for your word."
+        words = "Sending rested for so long after they were asked for that they go out only by “Send now” on each."
+        found.append(Banner("waiting", title, words))
+    return found
+
+
+def _names(resting: list[Resting]) -> str:
+    names = [_ACTS[one.act][0] for one in resting]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _told(resting: list[Resting]) -> str:
+    """Cloudflare's words, each once, and what they mean for the people here."""
+    words = list(dict.fromkeys(one.words for one in resting))
+    return " ".join([*words, *(_ACTS[one.act][1] for one in resting)])

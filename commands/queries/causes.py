@@ -1,0 +1,47 @@
+"""What the record knows about why a command failed, as facts for `causes.py`.."""
+
+from django.conf import settings
+from django.db.models import BooleanField, Case, Exists, OuterRef, Q, Value, When
+
+from commands.causes import Cause, Facts, causes
+from commands.kinds import CAPTURES
+from commands.models import Command
+from commands.states import Status
+
+
+def captures_beside() -> Case:
+    """For a query of commands: whether another capture ran on the Windows machine while a failed one was to."""
+    others = Command.objects.filter(
+        Q(remote_completed_at=None) | Q(remote_completed_at__gt=OuterRef("remote_created_at")),
+        account=OuterRef("account"),
+        device_id=OuterRef("device_id"),
+        kind__in=CAPTURES,
+        merged_into=None,
+        remote_created_at__lt=OuterRef("remote_completed_at"),
+    ).exclude(id=OuterRef("pk"))
+    failed = Q(status=Status.FAILED, platform="windows", kind__in=CAPTURES)
+    return Case(When(failed, then=Exists(others)), default=Value(False), output_field=BooleanField())
+
+
+def of(command: Command, *, beside: bool) -> tuple[Cause, ...]:
+    """The likeliest first; `beside` as `captures_beside` tells it."""
+    return causes(
+        Facts(
+            status=Status(command.status),
+            kind=command.kind,
+            options=command.options,
+            platform=command.platform,
+            created_at=command.remote_created_at,
+            ended_at=command.remote_completed_at,
+            captures_beside=beside,
+            offline_timeout=settings.OFFLINE_TIMEOUT,
+            scale=settings.TIME_SCALE,
+        )
+    )
+
+
+def of_one(command: Command) -> tuple[Cause, ...]:
+    """With one query, where the machine runs Windows and it failed."""
+    is_asked = command.status == Status.FAILED and command.platform == "windows" and command.kind in CAPTURES
+    row = Command.objects.filter(id=command.id).annotate(beside=captures_beside())
+    return of(command, beside=is_asked and bool(row.values_list("beside", flat=True).get()))

@@ -1,0 +1,73 @@
+"""How the whole thing runs, for the people who administer accounts. Four queries, however many accounts there are."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import FETCH_RAISE, Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from commands.access import Right, Rights
+from commands.models import Account, Command, Heartbeat, Pause
+from commands.states import Status
+
+DOUBTFUL = 50  # commands listed; the counts are whole
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`accounts` with their sync, credential and its budget, and with counts as `count_…`; by name."""
+
+    accounts: Sequence[Account]
+    pauses: Mapping[UUID, Sequence[Pause]]
+    heartbeats: Sequence[Heartbeat]
+    doubtful: Sequence[Command]
+
+
+def administered(rights: Rights) -> Q | None:
+    """Which accounts the person administers, as a condition; None: none at all."""
+    if Right.ADMINISTER in rights.everywhere:
+        return Q()
+    ids = [id_ for id_, granted in rights.by_account.items() if Right.ADMINISTER in granted]
+    return Q(id__in=ids) if ids else None
+
+
+def state(rights: Rights, which: Q, *, now: datetime) -> State:
+    """Of the accounts in use that `which` names. Commands are listed where the person may see them."""
+    accounts = list(_accounts(which, now))
+    ids = [account.id for account in accounts]
+    pauses: dict[UUID, list[Pause]] = defaultdict(list)
+    for pause in Pause.objects.filter(account__in=ids).order_by("since", "id"):
+        pauses[pause.account_id].append(pause)
+    seen = [id_ for id_ in ids if Right.SEE in rights.within(id_)]
+    doubtful = _doubtful(now).filter(account__in=seen).select_related("account", "dispatch", "asked_by")
+    return State(
+        accounts=accounts,
+        pauses=pauses,
+        heartbeats=list(Heartbeat.objects.order_by("role", "instance")),
+        doubtful=list(doubtful.fetch_mode(FETCH_RAISE).order_by("-id")[:DOUBTFUL]),
+    )
+
+
+def _doubtful(now: datetime) -> QuerySet[Command]:
+    """Those of which nobody knows what became of them, as long as they are looked for."""
+    looked_for = Q(status=Status.UNCONFIRMED, status_at__gt=now - settings.UNCONFIRMED_DAILY_FOR)
+    return Command.objects.filter(Q(status=Status.UNCERTAIN) | looked_for)
+
+
+def _accounts(which: Q, now: datetime) -> QuerySet[Account]:
+    queued = Command.objects.filter(status=Status.QUEUED)
+    rows = Account.objects.in_force().filter(which).select_related("sync", "credential__budget")
+    return rows.annotate(
+        count_queued=_count(queued),
+        count_held=_count(queued.filter(held_at__isnull=False)),
+        count_doubtful=_count(_doubtful(now)),
+    ).order_by("name", "id")
+
+
+def _count(commands: QuerySet[Command]) -> Coalesce:
+    counted = commands.filter(account=OuterRef("pk")).order_by().values("account").annotate(n=Count("pk")).values("n")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
