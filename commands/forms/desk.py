@@ -16,7 +16,7 @@ from django.http import QueryDict
 from commands.actions.run import Target
 from commands.forms.targets import Line, LineError, Resolved, read, resolve, words_of
 from commands.kinds import SPECS, Kind, Option, Options, OptionType, clean_options, options_of, warnings
-from commands.models import Account, Device
+from commands.models import Account, Device, Preset
 
 ERRORS_SHOWN = 20
 
@@ -30,6 +30,14 @@ class Directory:
 
     named: Named
     picked: Picked
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What admins keep for people to pick from."""
+
+    presets: Sequence[Preset]
+    purposes: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +95,22 @@ class AskForm(forms.Form):
     device = forms.TypedMultipleChoiceField(coerce=int, required=False)
     who = forms.CharField(max_length=254, required=False)
     targets = forms.CharField(required=False, strip=False)
+    purpose = forms.ChoiceField(required=False)
     ticket = forms.CharField(max_length=64, required=False)
     reason = forms.CharField(max_length=500, required=False)
 
-    def __init__(self, data: QueryDict | None = None, *, account: Account, directory: Directory, **rest: Any) -> None:
-        rest["initial"] = {"account": account.id, "key": uuid4(), **rest.get("initial", {})}
-        super().__init__(data, auto_id="id_%s", **rest)
+    def __init__(
+        self,
+        data: QueryDict | None = None,
+        *,
+        account: Account,
+        directory: Directory,
+        offers: Offers,
+        initial: Mapping[str, Any] | None = None,
+    ) -> None:
+        initial = {"account": account.id, "key": uuid4(), **(initial or {})}
+        super().__init__(data, auto_id="id_%s", initial=initial)
+        self.offers = offers
         self.account_row = account
         self.directory = directory
         self.options: dict[Kind, Options] = {}
@@ -101,6 +119,8 @@ class AskForm(forms.Form):
         self.resolved = Resolved()
         ticks = data.getlist("device") if data is not None else []
         self.fields["device"].choices = [(tick, tick) for tick in ticks if _is_key(tick)]  # type: ignore[attr-defined]
+        words = [(word, word) for word in offers.purposes]
+        self.fields["purpose"].choices = [("", "Purpose"), *words]  # type: ignore[attr-defined]
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -161,6 +181,17 @@ class AskForm(forms.Form):
             self.add_error("who", "Say whom it is for: a person, a device, or a list.")
         elif len(self.resolved.targets) > settings.TARGETS_MAX:
             self.add_error("targets", f"A run takes {settings.TARGETS_MAX} targets at most.")
+
+    @property
+    def ticks(self) -> list[int]:
+        """The devices that were ticked, whatever else is wrong."""
+        given = self.data.getlist("device") if isinstance(self.data, QueryDict) else self.initial.get("device", [])
+        return [int(tick) for tick in given if _is_key(str(tick))]
+
+    @property
+    def is_filled(self) -> bool:
+        """Somebody has typed or ticked something that a plan can be made of."""
+        return bool(self.ticks or self["targets"].value() or self["who"].value())
 
     @property
     def chosen_targets(self) -> Sequence[Target]:
@@ -228,11 +259,15 @@ def _is_key(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 19
 
 
-def preset_initial(options: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
-    """A preset's kinds and options as the initial values of a form; what it does not say takes the default."""
+def with_preset(data: QueryDict, options: Mapping[str, Mapping[str, object]]) -> dict[str, object]:
+    """The initial values of a form that keeps what was typed and takes kinds and options from the preset."""
+    typed: dict[str, object] = {name: data.get(name, "") for name in _KEPT}
     known = {kind.value for kind in Kind}
-    values: dict[str, object] = {"kinds": [kind for kind in options if kind in known]}
+    typed |= {"device": data.getlist("device"), "kinds": [kind for kind in options if kind in known]}
     for kind, chosen in options.items():
         if kind in known:
-            values |= {_field(Kind(kind), name): value for name, value in chosen.items()}
-    return values
+            typed |= {_field(Kind(kind), name): value for name, value in chosen.items()}
+    return typed
+
+
+_KEPT = ("key", "who", "targets", "purpose", "ticket", "reason")

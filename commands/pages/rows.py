@@ -11,7 +11,9 @@ from django.urls import reverse
 from commands.access import Right
 from commands.kinds import SPECS, Kind, describe
 from commands.models import Artifact, Command, User
+from commands.pages import acts
 from commands.pages.frame import name_of
+from commands.queries import causes
 from commands.states import ARTIFACT_WORDS, HAS_FILE, OPEN, WORDS, ArtifactStatus, Status
 
 _PLATFORMS: Mapping[str, str] = {
@@ -60,6 +62,7 @@ class Row:
     download_url: str
     size: int | None
     is_open: bool
+    send_now_url: str
 
 
 def platform_name(platform: str) -> str:
@@ -113,6 +116,7 @@ def build(command: Command, *, viewer: User, rights: frozenset[Right], now: date
         download_url=reverse("download", args=[command.id]) if has_file and Right.SEE_CONTENTS in rights else "",
         size=artifact.size if artifact is not None and has_file else None,
         is_open=is_live(command),
+        send_now_url=acts.send_now_url(command, rights),
     )
 
 
@@ -140,10 +144,14 @@ def _result(command: Command, artifact: Artifact | None) -> str:
         return "" if artifact is None or artifact.status in HAS_FILE else _file_words(artifact)
     if status in (Status.SENDING, Status.PENDING_EXEC, Status.PENDING_UPLOAD):
         return ""
+    if known := causes.of(command, beside=getattr(command, "beside", False)):
+        return known[0].words
     return command.words or (_SHORT.get(status) or WORDS[status].sentence)
 
 
 _SHORT: Mapping[Status, str] = {
+    Status.AWAITING_APPROVAL: "a second person has to approve it",
+    Status.WAITING_DEVICE: "sent as soon as the device connects",
     Status.QUEUED: "about to be sent",
     Status.UNCERTAIN: "no clear answer from Cloudflare; looking for it",
     Status.UNCONFIRMED: "no word of it; looked for daily",

@@ -5,8 +5,7 @@ from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse, HttpResponseBase, QueryDict
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -15,14 +14,14 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from commands.access import Right
 from commands.actions import run
-from commands.forms.desk import AskForm, Directory
-from commands.models import Account
+from commands.forms.desk import AskForm
 from commands.pages import desk as page
 from commands.pages import frame
 from commands.queries import commands as rows
-from commands.queries import devices, place
+from commands.queries import place
 from commands.queries.place import Place
-from commands.views.guard import SignedIn, account_in, signed_in
+from commands.views.ask import form_of, parts
+from commands.views.guard import SignedIn, account_in, need, signed_in
 
 TEMPLATE = "commands/desk.html"
 
@@ -34,7 +33,7 @@ def desk(request: SignedIn) -> HttpResponseBase:
     if request.method == "POST":
         return _ask(request)
     here = place.find(request.user, account_in(request.GET.get("account")), now=timezone.now())
-    return _whole(request, here, _form(here.account) if Right.RUN in here.rights else None)
+    return _whole(request, here, form_of(here.account) if Right.RUN in here.rights else None)
 
 
 @require_GET
@@ -44,7 +43,7 @@ def table(request: SignedIn) -> HttpResponseBase:
     """The table alone; with a token only what is new since then, or 204."""
     now = timezone.now()
     here = place.find(request.user, account_in(request.GET.get("account")), now=now)
-    _need(here, Right.SEE)
+    need(here, Right.SEE)
     token = request.GET.get("token")
     if token == here.token:
         return HttpResponse(status=204)
@@ -65,11 +64,11 @@ def status(request: SignedIn) -> HttpResponseBase:
 def _ask(request: SignedIn) -> HttpResponse:
     now = timezone.now()
     here = place.find(request.user, account_in(request.POST.get("account")), now=now)
-    _need(here, Right.RUN)
-    form = _form(here.account, request.POST)
+    need(here, Right.RUN)
+    form = form_of(here.account, request.POST)
     if not form.is_valid():
         if request.htmx:
-            return render(request, f"{TEMPLATE}#ask", {"form": form}, status=422)
+            return render(request, f"{TEMPLATE}#ask", parts(form, now), status=422)
         return _whole(request, here, form, status=422)
     made = run.ask(
         account=here.account,
@@ -78,6 +77,7 @@ def _ask(request: SignedIn) -> HttpResponse:
         form_key=form.cleaned_data["key"],
         options=form.options,
         targets=form.chosen_targets,
+        purpose=form.cleaned_data["purpose"],
         ticket=form.cleaned_data["ticket"],
         reason=form.cleaned_data["reason"],
     )
@@ -87,7 +87,7 @@ def _ask(request: SignedIn) -> HttpResponse:
         return HttpResponse(status=303, headers={"Location": f"{reverse('desk')}?account={made.account_id}"})
     # The version has moved on: what the answer carries must carry the new token.
     here = place.find(request.user, here.account.id, now=now)
-    context = {"form": _form(here.account), "said": words}
+    context = {"form": form_of(here.account), "said": words}  # an empty form ticks nobody
     if Right.SEE in here.rights:
         context["table"] = _table(here, _query_of_page(request), now)
     return render(request, f"{TEMPLATE}#asked", context)
@@ -97,7 +97,7 @@ def _whole(request: SignedIn, here: Place, form: AskForm | None, status: int = 2
     now = timezone.now()
     context = {
         "frame": frame.build(here, now=now),
-        "form": form,
+        **(parts(form, now) if form else {}),
         "table": _table(here, request.GET.dict(), now) if Right.SEE in here.rights else None,
     }
     return render(request, TEMPLATE, context, status=status)
@@ -110,18 +110,9 @@ def _table(here: Place, query: Mapping[str, str], now: datetime) -> page.Table:
     return page.build(here, view, found, more=more, counts=counts, now=now)
 
 
-def _form(account: Account, data: QueryDict | None = None) -> AskForm:
-    return AskForm(data, account=account, directory=Directory(devices.named, devices.picked))
-
-
 def _query_of_page(request: SignedIn) -> dict[str, str]:
     """The filters of the page that the form stands on."""
     return dict(parse_qsl(urlsplit(request.htmx.current_url or "").query))
-
-
-def _need(here: Place, right: Right) -> None:
-    if right not in here.rights:
-        raise PermissionDenied(f"You don't have the right to {right.words} in {here.account.name}.")
 
 
 def _asked(count: int) -> str:

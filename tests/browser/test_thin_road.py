@@ -35,13 +35,14 @@ def able_devices(portal: Portal, count: int) -> list[dict[str, Any]]:
 
 
 def ask(page: Page, lines: list[str], *kinds: str, ticket: str, minutes: int | None = None) -> None:
-    page.get_by_role("textbox", name="Who").fill("\n".join(lines))
+    page.get_by_text("or paste a list").click()
+    page.get_by_label("A list of people and devices").fill("\n".join(lines))
     for kind in kinds:
         page.get_by_role("checkbox", name=kind).check()
     if minutes:
         page.get_by_text("Packet capture: options").click()
         page.get_by_label("Duration").fill(str(minutes))
-    page.get_by_label("Ticket").fill(ticket)
+    page.get_by_role("textbox", name="Ticket").fill(ticket)
     page.get_by_role("button", name=re.compile("^Run")).last.click()
 
 
@@ -57,7 +58,7 @@ def test_two_captures_and_a_diag_run_to_the_end_and_their_files_open(
     captures = [f"{device['deviceId']}, {device['personEmail']}" for device in (one, two)]
     ask(desk, captures, "Packet capture", ticket="INC-1", minutes=1)
     expect(desk.locator("#rows tr")).to_have_count(2)
-    expect(desk.get_by_role("textbox", name="Who")).to_have_value("")
+    expect(desk.get_by_label("A list of people and devices")).to_have_value("")
     ask(desk, [f"{three['deviceId']}, {three['personEmail']}"], "WARP diag", ticket="INC-2")
     expect(desk.locator("#rows tr")).to_have_count(3)
 

@@ -1,0 +1,108 @@
+"""The parts of the desk's form that htmx asks for as somebody types; none of them asks Cloudflare for anything."""
+
+from datetime import datetime
+from typing import Any
+
+from django.http import Http404, HttpResponseBase, QueryDict
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from commands.access import Right
+from commands.forms.desk import AskForm, Directory, Offers, with_preset
+from commands.kinds import Kind
+from commands.models import Account
+from commands.pages import ask as page
+from commands.pages import frame
+from commands.queries import devices as directory
+from commands.queries import offers, place
+from commands.queries.place import Place
+from commands.views.guard import SignedIn, account_in, need, signed_in
+
+_SHOWN_AT_MOST = 50  # ticked devices; the rest stands in a list
+
+
+@require_GET
+@never_cache
+@signed_in
+def devices(request: SignedIn) -> HttpResponseBase:
+    """Who matches what is typed, below those who are ticked already."""
+    now = timezone.now()
+    here = _here(request, request.GET, now)
+    looked_for = request.GET.get("who", "").strip()[:100]
+    ticks = [int(tick) for tick in request.GET.getlist("device") if tick.isascii() and tick.isdigit()]
+    ticked = directory.picked(here.account.id, ticks[:_SHOWN_AT_MOST])
+    found = directory.suggested(here.account.id, looked_for)
+    machines = directory.rows_of_machines(here.account.id, {one.device_id for one in [*ticked, *found]})
+    shown = page.devices(ticked, found, machines, looked_for=looked_for, now=now)
+    return render(request, "commands/_devices.html", {"devices": shown})
+
+
+@require_POST
+@never_cache
+@signed_in
+def preset(request: SignedIn) -> HttpResponseBase:
+    """The form with a preset's kinds and options; everything else stays as it was typed."""
+    now = timezone.now()
+    here = _here(request, request.POST, now)
+    offered = {str(one.pk): one for one in offers.presets()}
+    chosen = offered.get(request.POST.get("preset", ""))
+    if chosen is None:
+        raise Http404("There is no such thing here.")
+    form = form_of(here.account, initial=with_preset(request.POST, chosen.options))
+    context = {**parts(form, now), "preset": chosen}
+    if request.htmx:
+        return render(request, "commands/_ask.html", context)
+    return render(request, "commands/desk.html", {**context, "frame": frame.build(here, now=now)})
+
+
+@require_POST
+@never_cache
+@signed_in
+def plan(request: SignedIn) -> HttpResponseBase:
+    """What would happen if Run were pressed now, and the button that says so."""
+    now = timezone.now()
+    here = _here(request, request.POST, now)
+    form = form_of(here.account, request.POST, Offers((), ()))
+    form.is_valid()  # what is wrong is said when Run is pressed
+    targets = form.chosen_targets
+    machines = {target.device_id for target in targets}
+    box = page.plan_box(
+        here.account,
+        targets,
+        form.resolved.devices,
+        [Kind(kind) for kind in form.cleaned_data.get("kinds", [])],
+        machines=directory.rows_of_machines(here.account.id, machines),
+        open_kinds=directory.open_kinds(here.account.id, machines),
+        wrong_lines=len(form.line_errors) if request.POST.get("targets") else 0,
+        now=now,
+    )
+    return render(request, "commands/_plan.html", {"plan": box})
+
+
+def form_of(
+    account: Account, data: QueryDict | None = None, offered: Offers | None = None, initial: Any = None
+) -> AskForm:
+    return AskForm(
+        data,
+        account=account,
+        directory=Directory(directory.named, directory.picked),
+        offers=offered or Offers(offers.presets(), offers.purposes()),
+        initial=initial,
+    )
+
+
+def parts(form: AskForm, now: datetime) -> dict[str, object]:
+    """The form with the devices that stand ticked in it, or that a line may have meant."""
+    account = form.account_row.id
+    ticked = directory.picked(account, form.ticks[:_SHOWN_AT_MOST]) if form.ticks else []
+    found = form.resolved.choices[: directory.SUGGESTIONS]
+    machines = directory.rows_of_machines(account, {one.device_id for one in [*ticked, *found]})
+    return {"form": form, "devices": page.devices(ticked, found, machines, looked_for="", now=now)}
+
+
+def _here(request: SignedIn, given: QueryDict, now: datetime) -> Place:
+    here = place.find(request.user, account_in(given.get("account")), now=now)
+    need(here, Right.RUN)
+    return here
