@@ -9,8 +9,9 @@ from django.urls import reverse
 from commands import audit
 from commands.access import Right
 from commands.audit import EventType
+from commands.causes import Cause
 from commands.models import Artifact, Command, Event, User
-from commands.pages import rows
+from commands.pages import acts, rows
 from commands.pages.frame import name_of
 from commands.states import ARTIFACT_WORDS, DONE, HAS_FILE, WORDS, ArtifactStatus, Mover, Status
 
@@ -66,12 +67,15 @@ class CommandPage:
     file: File | None
     poll_url: str
     every: int
+    causes: Sequence[str]  # why it failed, or brought a part, as far as it can be known
+    acts: acts.Acts
 
 
 def build(
     command: Command,
     events: Sequence[Event],
     artifact: Artifact | None,
+    causes: Sequence[Cause],
     *,
     viewer: User,
     rights: frozenset[Right],
@@ -107,6 +111,8 @@ def build(
         file=_file(command, artifact, rights) if artifact else None,
         poll_url=f"{url}?token={token}",
         every=3 if is_live else 30,
+        causes=[cause.words for cause in causes],
+        acts=acts.build(command, rights, now=now),
     )
 
 

@@ -13,6 +13,7 @@ from commands.ids import first_id
 from commands.kinds import Kind
 from commands.models import Account, Artifact, Command, Event
 from commands.models.command import CommandQuerySet
+from commands.queries.causes import captures_beside
 from commands.states import DONE, OPEN, Status
 
 ROWS = 50
@@ -118,7 +119,7 @@ def _order(wanted: Filter) -> Coalesce | F:
 
 
 def _page(rows: CommandQuerySet, order: OrderBy) -> tuple[list[Command], bool]:
-    rows = rows.select_related("asked_by", "artifact").fetch_mode(FETCH_RAISE)
+    rows = rows.select_related("asked_by", "artifact").annotate(beside=captures_beside()).fetch_mode(FETCH_RAISE)
     found = list(rows.order_by(order)[: ROWS + 1])
     return found[:ROWS], len(found) > ROWS
 

@@ -12,8 +12,8 @@ from commands import access
 from commands.access import Right
 from commands.pages import command as page
 from commands.pages import frame
+from commands.queries import causes, place
 from commands.queries import commands as rows
-from commands.queries import place
 from commands.views.guard import SignedIn, signed_in
 from commands.views.streams import send
 
@@ -34,6 +34,7 @@ def command(request: SignedIn, command_id: UUID) -> HttpResponseBase:
         found,
         rows.history(found.id),
         rows.artifact_of(found.id),
+        causes.of_one(found),
         viewer=request.user,
         rights=here.rights,
         token=token,
