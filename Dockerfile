@@ -15,9 +15,9 @@ COPY commands commands
 COPY templates templates
 COPY static static
 # The settings of production want these; nothing of them is reached, used or kept.
-RUN export PUBLIC_URL=https://build.invalid DATABASE_URL=sqlite:////tmp/none REDIS_URL=redis://build.invalid \
-        STORAGE_URL=file:///tmp EMAIL_URL=console:// SECRET_KEY=build \
-        CREDENTIAL_KEYS="$(python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')"; \
+RUN CREDENTIAL_KEYS="$(python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')" && \
+    export CREDENTIAL_KEYS SECRET_KEY=build PUBLIC_URL=https://build.invalid DATABASE_URL=sqlite:////tmp/none \
+        REDIS_URL=redis://build.invalid STORAGE_URL=file:///tmp EMAIL_URL=console:// && \
     python manage.py collectstatic --no-input --verbosity 0 && \
     python -m compileall -q manage.py dexportal commands
 

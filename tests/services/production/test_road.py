@@ -1,7 +1,9 @@
 """The main road on docker-compose.yml's own services: from the sign-in page to the file, and a clean end."""
 
 import hashlib
+import os
 import re
+import signal
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -10,6 +12,7 @@ import psycopg
 
 from tests.polling import eventually
 from tests.services.production.asking import ask, devices_of
+from tests.services.production.containers import Container
 from tests.services.production.portal import Production, ledger, production
 from tests.simulator_process import SimulatorProcess
 
@@ -75,6 +78,17 @@ def _everything_is_well(portal: Production, ready: dict[str, Any]) -> None:
     assert ready == {"status": "ok", "degraded": []}
     for container in portal.running():
         assert container.is_healthy(), container.said()
+    for name in ("beat-1", "worker-talk-1"):
+        _whoever_stands_still_is_unhealthy(next(one for one in portal.running() if one.name == name))
+
+
+def _whoever_stands_still_is_unhealthy(container: Container) -> None:
+    alive = Path(container.environment["ALIVE_FILE"])
+    container.process.send_signal(signal.SIGSTOP)
+    os.utime(alive, times=(0, 0))
+    assert not container.is_healthy()
+    container.process.send_signal(signal.SIGCONT)
+    eventually(lambda: container.is_healthy() or None, within=WITHIN)
 
 
 def _ends_clean(portal: Production) -> None:
