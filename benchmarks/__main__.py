@@ -20,7 +20,7 @@ from tests import servers
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULT = ROOT / "build" / "bench.json"
-SQLITE_TOO = ("ask", "send", "sync", "claims")
+SQLITE_TOO = ("ask", "send", "sync", "claims", "pages")
 NEEDS_REDIS = ("accounts",)
 NO_BENCHMARKS = ("__main__", "company", "figures", "one")
 
