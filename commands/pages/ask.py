@@ -36,6 +36,7 @@ class DeviceChoice:
     platform: str
     facts: str
     seen_at: datetime | None
+    is_away: bool
     why: str
     chip: Chip
     checked: bool
@@ -91,6 +92,7 @@ def _choice(device: Device, machines: Mapping[str, int], now: datetime, *, check
         platform=platform_name(device.platform),
         facts=" · ".join(word for word in (str(device), version, step.words, device.device_id) if word),
         seen_at=device.seen_at,
+        is_away=step.verdict is Verdict.NOT_SEEN,
         why="" if step.verdict in (Verdict.READY, Verdict.NOT_SEEN) else step.words,
         chip=_CHIPS[step.verdict],
         checked=checked,

@@ -1,0 +1,92 @@
+"""The frame of every page says what is away, how fresh the listing is and what is left of the quota."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from commands.actions import heartbeats
+from commands.actions.accounts import retire_account
+from commands.models import Account, AccountSync, Heartbeat, Pause
+from tests.people import make_account
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def alive() -> None:
+    for role in Heartbeat.Role:
+        heartbeats.beat(role, now=timezone.now())
+
+
+def titles(client: Client, address: str = "/") -> list[str]:
+    return re.findall(r'class="banner[^>]*>.*?<strong>([^<]*)</strong>', client.get(address).text)
+
+
+def test_with_everything_alive_there_is_no_banner(desk: Client, alive: None) -> None:
+    assert titles(desk) == []
+
+
+def test_each_part_that_is_away_has_its_banner(desk: Client, alive: None) -> None:
+    Heartbeat.objects.filter(role=Heartbeat.Role.TALK).update(seen_at=timezone.now() - timedelta(hours=1))
+    assert titles(desk) == ["The worker that talks to Cloudflare is away."]
+    assert titles(desk, "/status") == ["The worker that talks to Cloudflare is away."]
+    Heartbeat.objects.all().delete()
+    assert len(titles(desk)) == 3
+
+
+def test_a_listing_that_rests_is_told_with_the_reason_and_the_last_good_one(
+    desk: Client, account: Account, alive: None
+) -> None:
+    now = timezone.now()
+    AccountSync.objects.filter(account=account).update(listed_at=now - timedelta(minutes=9))
+    Pause.objects.create(
+        account=account, act="list", since=now, until=now + timedelta(minutes=5), words="HTTP 503 from Cloudflare."
+    )
+    text = desk.get("/").text
+    assert "HTTP 503 from Cloudflare." in text
+    assert "tone-failed" in text
+    assert "Not synced" in text
+
+
+@pytest.mark.parametrize(("due_since", "tone"), [(timedelta(seconds=5), "done"), (timedelta(minutes=5), "waiting")])
+def test_a_due_listing_that_is_late_is_told(
+    desk: Client, account: Account, alive: None, due_since: timedelta, tone: str
+) -> None:
+    now = timezone.now()
+    AccountSync.objects.filter(account=account).update(listed_at=now - timedelta(minutes=9), due_at=now - due_since)
+    assert f'class="fresh tone-{tone}"' in desk.get("/status").text
+
+
+def test_the_quota_is_told_and_warns_when_it_is_nearly_used_up(desk: Client, account: Account) -> None:
+    AccountSync.objects.filter(account=account).update(quota_used=37, quota_total=200)
+    text = desk.get("/status").text
+    assert "37 of 200" in text
+    assert "is-low" not in text
+    AccountSync.objects.filter(account=account).update(quota_used=190)
+    assert "is-low" in desk.get("/status").text
+
+
+def test_who_may_work_in_several_accounts_can_switch(desk: Client, account: Account) -> None:
+    assert 'aria-label="Accounts"' not in desk.get("/").text
+    other = make_account("Zeta")
+    text = desk.get("/").text
+    assert f'href="/?account={other.id}"' in text
+    assert "Zeta" in desk.get(f"/?account={other.id}").text.split("</summary>")[0]
+
+
+def test_a_retired_account_keeps_its_pages_and_says_so(desk: Client, account: Account) -> None:
+    make_account("Zeta")
+    retire_account(account, now=timezone.now())
+    assert "This account is not in use." in desk.get(f"/?account={account.id}").text
+    assert f'name="account" value="{account.id}"' not in desk.get("/").text
+
+
+def test_every_page_is_kept_by_nobody_and_tells_browsers_the_policy(desk: Client) -> None:
+    answer = desk.get("/")
+    assert "no-store" in answer["Cache-Control"]
+    assert "script-src 'self'" in answer["Content-Security-Policy"]
+    assert "<script>" not in answer.text
+    assert "style=" not in answer.text
