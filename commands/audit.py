@@ -67,7 +67,7 @@ def wording(event: Event) -> str:
         return WORDS[Status(event.to_status)].label
     if kind is EventType.ARTIFACT:
         return f"Result file {str(event.data.get('artifact_status', '')).replace('_', ' ')}"
-    return _SENTENCES[kind]
+    return _SENTENCES[kind] + (" (likely this one)" if event.data.get("likely") else "")
 
 
 @dataclass(frozen=True, slots=True)

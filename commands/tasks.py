@@ -16,6 +16,11 @@ from commands.models import Account, Heartbeat
 from dexportal.wake import wake
 
 
+def _in_force(account_id: str) -> Account | None:
+    """The account with its credential, as it is now; None for one that is retired or of another upstream."""
+    return Account.objects.in_force().filter(id=UUID(account_id)).select_related("credential").first()
+
+
 @shared_task
 def deliver_due() -> None:
     """Wake one delivery for every account with something to send."""
@@ -26,9 +31,7 @@ def deliver_due() -> None:
 @shared_task
 def deliver_account(account_id: str) -> None:
     """Send POST after POST until nothing of the account may go now."""
-    account = Account.objects.in_force().filter(id=UUID(account_id)).select_related("credential").first()
-    while account is not None and delivering.deliver(account, now=timezone.now()):
-        account.refresh_from_db()
+    while (account := _in_force(account_id)) is not None and delivering.deliver(account, now=timezone.now()):
         listings.hurry(account.id, at=timezone.now())
         wake(sync_account, account_id)
 
@@ -46,7 +49,7 @@ def sync_due() -> None:
 
 @shared_task
 def sync_account(account_id: str) -> None:
-    account = Account.objects.in_force().filter(id=UUID(account_id)).select_related("credential").first()
+    account = _in_force(account_id)
     if account is not None and syncing.sync(account, now=timezone.now()):
         wake(collect_due)
 
@@ -59,7 +62,7 @@ def directory_due() -> None:
 
 @shared_task
 def directory_account(account_id: str) -> None:
-    account = Account.objects.in_force().filter(id=UUID(account_id)).select_related("credential").first()
+    account = _in_force(account_id)
     if account is not None:
         directory.refresh(account, now=timezone.now())
 

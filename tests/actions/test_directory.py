@@ -1,0 +1,142 @@
+"""The devices and the quota of an account, a page at a time."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from commands.actions import directory
+from commands.cloudflare.types import ListedDevice
+from commands.models import Account, AccountSync, Device
+from tests.actions.world import World
+from tests.people import make_account
+
+pytestmark = pytest.mark.django_db
+
+SEEN = datetime(2026, 11, 20, tzinfo=UTC)
+ONE = ListedDevice("machine", "registration", "kim@example.com", "Kim's", "mac", "2026.1", "connected", True, "", SEEN)
+
+
+def _refresh(world: World) -> int:
+    return directory.refresh(world.account, now=world.now)
+
+
+def test_an_account_that_was_never_listed_is_listed_whole_with_its_quota(world: World, settings: Any) -> None:
+    settings.PAGE_SIZE = 5
+    listed = _refresh(world)
+    assert listed == Device.objects.count() > 10
+    row = world.sync_row()
+    assert (row.quota_total, row.quota_used) == (200, 0)
+    assert row.quota_reset_at is not None
+    assert row.directory_at is not None
+    known = {(device.device_id, device.registration_id) for device in Device.objects.all()}
+    listed_now = world.upstream.devices()
+    assert {(one["deviceId"], one["registrationId"]) for one in listed_now} <= known
+
+
+def test_from_then_on_a_page_a_step_and_a_pass_within_the_hour(world: World, settings: Any) -> None:
+    settings.PAGE_SIZE = 5
+    total = _refresh(world)
+    pages = total // 5 + 1
+    assert _refresh(world) == 0, "not due yet"
+    begun = world.now
+    for number in range(1, pages + 1):
+        row = world.sync_row()
+        assert (row.directory_page, row.directory_pages) == (number, pages)
+        assert row.directory_due_at is not None
+        assert world.account.id not in directory.due_accounts(now=world.now)
+        world.forward((row.directory_due_at - world.now).total_seconds() + 0.01)
+        assert directory.due_accounts(now=world.now) == [world.account.id]
+        assert _refresh(world) <= 5
+    assert world.sync_row().directory_page == 1
+    assert world.now - begun <= timedelta(hours=1, minutes=1)
+
+
+def test_a_device_that_changed_is_changed_and_one_that_left_keeps_its_row(world: World) -> None:
+    directory.keep(world.account, [ONE, replace(ONE, device_id="other")], now=SEEN)
+    later = SEEN + timedelta(hours=1)
+    directory.keep(world.account, [replace(ONE, name="Kim's new", eligible=False, seen_at=later)], now=later)
+    changed = Device.objects.get(device_id="machine")
+    assert (changed.name, changed.eligible, changed.seen_at, changed.listed_at) == ("Kim's new", False, later, later)
+    assert Device.objects.get(device_id="other").listed_at == SEEN
+
+
+def test_of_rows_with_one_registration_the_one_seen_last_counts(world: World) -> None:
+    older = replace(ONE, name="older", seen_at=SEEN - timedelta(days=1))
+    never = [replace(ONE, name="never", seen_at=None), replace(ONE, name="never too", seen_at=None)]
+    directory.keep(world.account, [never[0], ONE, older, never[1]], now=SEEN)
+    assert Device.objects.get().name == "Kim's"
+
+
+def test_people_who_share_a_machine_have_a_row_each(world: World) -> None:
+    two = replace(ONE, registration_id="second", user_email="ada@example.com")
+    directory.keep(world.account, [ONE, two], now=SEEN)
+    assert set(Device.objects.values_list("email", "registration_id")) == {
+        ("kim@example.com", "registration"),
+        ("ada@example.com", "second"),
+    }
+
+
+def test_what_no_column_holds_is_cut_or_left_out(world: World) -> None:
+    long = replace(ONE, name="n" * 400, platform="p" * 60, version="v" * 90, ineligible_reason="i" * 400)
+    rows = [long, replace(ONE, device_id="d" * 65), replace(ONE, device_id=""), replace(ONE, registration_id="r" * 65)]
+    directory.keep(world.account, rows, now=SEEN)
+    device = Device.objects.get()
+    lengths = (len(device.name), len(device.platform), len(device.client_version), len(device.ineligible_reason))
+    assert lengths == (255, 32, 64, 300)
+
+
+def test_the_same_device_in_two_accounts_is_two_rows(world: World) -> None:
+    directory.keep(world.account, [ONE], now=SEEN)
+    directory.keep(make_account("Other"), [ONE], now=SEEN)
+    assert Device.objects.count() == 2
+
+
+def test_one_worker_steps_at_a_time_and_another_takes_over_from_a_dead_one(world: World) -> None:
+    sync = AccountSync.objects.filter(account=world.account)
+    sync.update(directory_due_at=world.now + timedelta(minutes=2))  # as its lease leaves it
+    assert _refresh(world) == 0
+    world.forward(minutes=3)
+    assert _refresh(world) > 0
+
+
+@pytest.mark.parametrize(("status", "refused"), [(403, True), (404, True), (500, False)])
+def test_a_directory_that_fails_rests_and_begins_again(world: World, settings: Any, status: int, refused: bool) -> None:
+    settings.GET_RETRY_BASE = timedelta(0)
+    world.fault("error", call="devices", status=status)
+    assert _refresh(world) == 0
+    pause = world.pauses()["directory"]
+    assert pause.refused is refused
+    assert directory.due_accounts(now=world.now) == []
+    world.heal()
+    world.forward(minutes=6)
+    assert directory.due_accounts(now=world.now) == [world.account.id]
+    assert _refresh(world) > 0
+    assert world.pauses() == {}
+
+
+def test_a_quota_that_cannot_be_read_in_the_new_day_is_forgotten(world: World, settings: Any) -> None:
+    settings.GET_RETRY_BASE = timedelta(0)
+    AccountSync.objects.filter(account=world.account).update(
+        quota_total=5, quota_used=5, quota_reset_at=world.now, quota_read_at=world.now
+    )
+    world.fault("error", call="quota", status=500)
+    directory.renew_quota(world.account, now=world.now)
+    row = world.sync_row()
+    assert (row.quota_total, row.quota_used, row.quota_reset_at) == (None, None, None)
+
+
+def test_a_quota_of_this_day_is_not_read_again(world: World) -> None:
+    AccountSync.objects.filter(account=world.account).update(
+        quota_total=5, quota_reset_at=world.now + timedelta(minutes=1)
+    )
+    directory.renew_quota(world.account, now=world.now)
+    assert world.sync_row().quota_total == 5
+
+
+def test_accounts_of_another_upstream_and_retired_ones_are_not_listed(world: World) -> None:
+    Account.objects.filter(id=world.account.id).update(retired_at=SEEN)
+    assert directory.due_accounts(now=world.now) == []
+    Account.objects.filter(id=world.account.id).update(retired_at=None, upstream="https://api.example.com")
+    assert directory.due_accounts(now=world.now) == []

@@ -1,0 +1,125 @@
+"""Events: what they may carry, and how a history reads."""
+
+from itertools import product
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from commands import audit
+from commands.audit import ALLOWED, CLOUDFLARE, PORTAL, EventType, Subject, by_person
+from commands.models import Account, AccountVersion, Command, Event
+from commands.states import WORDS, ArtifactStatus, Mover, Status
+from tests.people import make_account, make_person
+from tests.rows import a_command, a_run
+
+KINDS = [event for event in EventType if event is not EventType.MOVED]
+
+
+@pytest.fixture
+def account() -> Account:
+    return make_account()
+
+
+@pytest.fixture
+def command(account: Account) -> Command:
+    return a_command(a_run(account, make_person("helpdesk", "helpdesk")))
+
+
+def _told(command: Command, event: EventType, **data: object) -> Event:
+    audit.record(command, event=event, by=PORTAL, now=timezone.now(), data=data)
+    return Event.objects.filter(command=command).latest("version")
+
+
+@pytest.mark.parametrize("event", EventType)
+def test_every_event_has_a_line_for_people_whatever_the_status(event: EventType) -> None:
+    for before, after in product(("", *Status), Status):
+        line = audit.wording(Event(event=event, from_status=before, to_status=after, data={}))
+        assert line.strip()
+        assert line[0].isupper()
+        assert "_" not in line
+
+
+@pytest.mark.parametrize("status", Status)
+def test_a_move_reads_as_the_status_that_people_see(status: Status) -> None:
+    assert audit.wording(Event(event=EventType.MOVED, to_status=status)) == WORDS[status].label
+
+
+@pytest.mark.parametrize("status", ArtifactStatus)
+def test_a_file_reads_with_its_own_status(status: ArtifactStatus) -> None:
+    line = audit.wording(Event(event=EventType.ARTIFACT, data={"artifact_status": status}))
+    assert line == f"Result file {status.value.replace('_', ' ')}"
+
+
+def test_no_two_sorts_of_event_read_the_same() -> None:
+    lines = [audit.wording(Event(event=event, data={"artifact_status": "stored"})) for event in KINDS]
+    assert len(set(lines)) == len(lines)
+
+
+@pytest.mark.parametrize("event", [EventType.ADOPTED, EventType.ATTACHED])
+def test_a_pairing_that_was_not_the_only_possible_one_says_likely(event: EventType) -> None:
+    assert "likely" in audit.wording(Event(event=event, data={"likely": True}))
+    assert "likely" not in audit.wording(Event(event=event, data={}))
+
+
+@pytest.mark.parametrize("event", EventType)
+def test_every_sort_of_event_says_what_it_may_carry(event: EventType) -> None:
+    assert event in ALLOWED
+    assert not ALLOWED[event] & {"token", "secret", "key", "content", "evidence"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("event", EventType)
+def test_what_is_not_on_the_list_is_refused_and_nothing_is_written(command: Command, event: EventType) -> None:
+    with pytest.raises(ValueError, match="token"):
+        _told(command, event, token="of-a-test")
+    command.refresh_from_db()
+    assert command.version == 0
+    assert not Event.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("event", EventType)
+def test_what_is_on_the_list_is_kept(command: Command, event: EventType) -> None:
+    data = {key: f"its {key}" for key in ALLOWED[event]}
+    assert _told(command, event, **data).data == data
+
+
+@pytest.mark.django_db
+def test_what_is_empty_is_left_out(command: Command) -> None:
+    told = _told(command, EventType.ARTIFACT, because="", artifact="a", sha256=None, size=0)
+    assert told.data == {"artifact": "a", "size": 0}
+
+
+@pytest.mark.django_db
+def test_an_event_beside_a_move_takes_the_next_version_and_tells_no_list(account: Account, command: Command) -> None:
+    before = AccountVersion.objects.get(account=account).number
+    person = command.asked_by
+    assert person is not None
+    now = timezone.now()
+    for size in (1, 2):
+        data = {"artifact": "a", "size": size}
+        audit.record(command, event=EventType.DOWNLOADED, by=by_person(person), now=now, data=data)
+    events = list(Event.objects.filter(command=command).order_by("version"))
+    assert [(event.version, event.data["size"]) for event in events] == [(1, 1), (2, 2)]
+    assert {(event.by, event.mover, event.at, event.run_id, event.account_id) for event in events} == {
+        (person, Mover.PERSON, now, command.run_id, account.id)
+    }
+    assert Command.objects.get(id=command.id).version == 2
+    assert AccountVersion.objects.get(account=account).number == before
+
+
+@pytest.mark.django_db
+def test_what_is_said_of_single_ones_goes_before_what_is_said_of_all(command: Command) -> None:
+    other = a_command(a_run(command.account, make_person("other", "helpdesk")))
+    subjects = [Subject(one.id, one.account_id, one.run_id, 1, "queued", "rejected") for one in (command, other)]
+    audit.write(
+        subjects,
+        event=EventType.MOVED,
+        by=CLOUDFLARE,
+        now=timezone.now(),
+        data={"because": "all"},
+        each={other.id: {"because": "this one", "remote_id": "x"}, uuid4(): {"because": "nobody"}},
+    )
+    told = {event.command_id: event.data for event in Event.objects.all()}
+    assert told == {command.id: {"because": "all"}, other.id: {"because": "this one", "remote_id": "x"}}

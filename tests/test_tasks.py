@@ -1,0 +1,137 @@
+"""The tasks: each finds by id, does one thing, and wakes who comes next."""
+
+import json
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from commands import tasks
+from commands.actions import deliver as delivering
+from commands.actions.accounts import retire_account
+from commands.actions.deliver import deliver
+from commands.models import Account, AccountSync, Command, Device, Heartbeat
+from tests.actions import conftest as fixtures
+from tests.actions.world import DIAG, QUICK_END, World
+
+pytestmark = pytest.mark.django_db
+
+_running, world = fixtures._running, fixtures.world
+
+type Capture = Callable[..., AbstractContextManager[Any]]
+
+
+@pytest.fixture
+def woken(world: World, settings: Any, django_capture_on_commit_callbacks: Capture) -> Callable[..., list[str]]:
+    """Runs a task and gives the messages that it left with the broker, as "task id"."""
+    folder = Path(settings.BROKER_DIR) / "messages"
+
+    def run(task: Callable[..., None], *args: str) -> list[str]:
+        known = set(folder.glob("*.msg"))
+        with django_capture_on_commit_callbacks(execute=True):
+            task(*args)
+        return list(_read(sorted(set(folder.glob("*.msg")) - known)))
+
+    return run
+
+
+def _read(messages: list[Path]) -> Iterator[str]:
+    for path in messages:
+        message = json.loads(path.read_text())
+        args = json.loads(b64decode(message["body"]))[0]
+        yield " ".join([message["headers"]["task"].removeprefix("commands.tasks."), *args])
+
+
+def test_who_asks_wakes_the_delivery(world: World, woken: Callable[..., list[str]]) -> None:
+    account, device = world.account, world.device()
+    assert woken(lambda: world.ask(devices=[device]) and None) == [f"deliver_account {account.id}"]
+
+
+def test_the_whole_road_by_tasks_alone(world: World, woken: Callable[..., list[str]]) -> None:
+    (command,) = world.ask(DIAG)
+    id_ = str(world.account.id)
+    assert woken(tasks.deliver_due) == [f"deliver_account {id_}"]
+    assert woken(tasks.deliver_account, id_) == [f"sync_account {id_}"]
+    assert world.status(command) == "PENDING_EXEC"
+    world.configure(clock_offset=QUICK_END)
+    assert woken(tasks.sync_due) == [f"sync_account {id_}"]
+    assert woken(tasks.sync_account, id_) == ["collect_due"]
+    assert world.status(command) == "SUCCESS"
+    assert woken(tasks.collect_due) == []
+    assert world.artifact(command).status == "stored"
+    assert woken(tasks.deliver_due) == []
+    assert len(world.created()) == 1
+
+
+def test_a_delivery_sends_post_after_post_until_nothing_may_go(world: World, settings: Any) -> None:
+    settings.POST_DEVICES = 2
+    commands = world.ask(devices=world.devices[:5])
+    tasks.deliver_account(str(world.account.id))
+    assert {world.status(command) for command in commands} == {"PENDING_EXEC"}
+    assert len(world.posts()) == 3
+
+
+def test_an_account_that_is_retired_meanwhile_sends_nothing_more(
+    world: World,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings.POST_DEVICES = 1
+    world.ask(devices=world.devices[:3])
+
+    def deliver_and_retire(account: Account, **rest: Any) -> bool:
+        sent = deliver(account, **rest)
+        retire_account(account, now=timezone.now())
+        return sent
+
+    monkeypatch.setattr(delivering, "deliver", deliver_and_retire)
+    tasks.deliver_account(str(world.account.id))
+    assert len(world.posts()) == 1
+
+
+@pytest.mark.parametrize("task", [tasks.deliver_account, tasks.sync_account, tasks.directory_account])
+def test_an_account_that_is_gone_or_retired_is_left_alone(
+    world: World,
+    woken: Callable[..., list[str]],
+    task: Callable[[str], None],
+) -> None:
+    world.ask()
+    before = world.upstream.ledger()
+    retire_account(world.account, now=timezone.now())
+    assert woken(task, str(world.account.id)) == []
+    assert woken(task, str(uuid4())) == []
+    assert world.upstream.ledger() == before
+
+
+def test_a_listing_that_was_not_due_wakes_nobody(world: World, woken: Callable[..., list[str]]) -> None:
+    AccountSync.objects.filter(account=world.account).update(due_at=timezone.now() + timedelta(minutes=1))
+    assert woken(tasks.sync_due) == []
+    assert woken(tasks.sync_account, str(world.account.id)) == []
+
+
+def test_the_directory_is_filled_when_it_is_due(world: World, woken: Callable[..., list[str]]) -> None:
+    id_ = str(world.account.id)
+    assert woken(tasks.directory_due) == [f"directory_account {id_}"]
+    tasks.directory_account(id_)
+    assert Device.objects.filter(account=world.account).exists()
+    assert woken(tasks.directory_due) == []
+
+
+def test_what_ran_out_is_settled(world: World) -> None:
+    (command,) = world.ask()
+    Command.objects.filter(id=command.id).update(expires_at=timezone.now() - timedelta(seconds=1))
+    tasks.settle_due()
+    assert world.status(command) == "expired"
+
+
+def test_each_role_gives_its_own_sign_of_life() -> None:
+    tasks.beat_heartbeat()
+    tasks.talk_heartbeat()
+    tasks.fetch_heartbeat()
+    assert set(Heartbeat.objects.values_list("role", flat=True)) == set(Heartbeat.Role)
