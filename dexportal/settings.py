@@ -123,7 +123,7 @@ DEVICE_FORGOTTEN_AFTER = scaled(days=90)
 DELIVER_INTERVAL = scaled(seconds=5)
 SETTLE_INTERVAL = scaled(seconds=10)
 COLLECT_INTERVAL = scaled(seconds=5)
-DIRECTORY_INTERVAL = scaled(seconds=30)
+DIRECTORY_INTERVAL = scaled(seconds=5)
 HEARTBEAT_INTERVAL = scaled(seconds=10)
 HEARTBEAT_LATE = scaled(seconds=45)
 BROKER_TIMEOUT = scaled(seconds=5)  # of workers and beat; a web process waits WAKE_TIMEOUT only
