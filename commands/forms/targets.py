@@ -59,7 +59,7 @@ class Resolved:
 def read(text: str) -> list[Line]:
     """The lines of a paste or CSV; empty ones, comments and a heading are left out."""
     lines: list[Line] = []
-    for number, raw in enumerate(text.splitlines(), start=1):
+    for number, raw in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         stripped = raw.strip()
         if not stripped or stripped.startswith("#"):
             continue

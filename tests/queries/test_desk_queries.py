@@ -1,0 +1,79 @@
+"""The desk's queries: one each, counts that stop, and nothing of a row that is loaded later."""
+
+import pytest
+from django.core.exceptions import FieldFetchBlocked
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from commands.models import Account, User
+from commands.queries import commands, devices, place
+from commands.queries.commands import Filter
+from commands.states import Status
+from tests.people import make_account, make_person
+from tests.rows import a_command, a_device, a_run
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def account() -> Account:
+    return make_account()
+
+
+@pytest.fixture
+def helpdesk(account: Account) -> User:
+    return make_person("hanna", "helpdesk")
+
+
+def test_counts_come_in_one_query_and_stop_beyond_a_thousand(
+    account: Account,
+    helpdesk: User,
+    monkeypatch: pytest.MonkeyPatch,
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    monkeypatch.setattr(commands, "COUNT_STOPS_AT", 3)
+    run = a_run(account, helpdesk)
+    for status in (Status.QUEUED, *[Status.FAILED] * 6):
+        a_command(run, status)
+    filters = [Filter(account.id, group=group) for group in ("open", "done", "failed")]
+    with django_assert_num_queries(1):
+        assert commands.count_up_to(filters) == [1, 0, 4]
+    assert commands.count_up_to([]) == []
+
+
+def test_a_page_of_commands_is_one_query_and_loads_nothing_later(
+    account: Account, helpdesk: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    run = a_run(account, helpdesk)
+    made = [a_command(run, Status.FAILED) for _ in range(3)]
+    with django_assert_num_queries(1):
+        rows, more = commands.newest(Filter(account.id))
+        assert [row.asked_by.username for row in rows if row.asked_by] == ["hanna"] * 3
+    assert [row.id for row in rows] == [one.id for one in reversed(made)]
+    assert not more
+    with pytest.raises(FieldFetchBlocked):
+        _ = rows[0].run
+
+
+def test_the_place_is_two_queries_however_many_accounts_there_are(
+    account: Account, helpdesk: User, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(5):
+        make_account(f"More {number}")
+    account.version.refresh_from_db()
+    helpdesk.refresh_from_db()
+    with django_assert_num_queries(place.QUERIES):
+        here = place.find(helpdesk, None, now=timezone.now())
+        assert here.token == f"{account.version.number}.{helpdesk.rights_version}"
+    assert here.account == account
+    assert len(here.accounts) == 6
+
+
+def test_devices_are_named_in_batches_and_only_those_of_the_account(
+    account: Account, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    mine = a_device(account, name="LAP-0042", email="maria@example.com")
+    a_device(make_account("Foreign"), name="LAP-0042", email="maria@example.com")
+    words = {f"word-{number}" for number in range(999)} | {"lap-0042"}
+    with django_assert_num_queries(2):
+        assert devices.named(account.id, words) == [mine]
