@@ -19,6 +19,8 @@ from dexportal.supervisor import Program, Stopped, Supervisor, say
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
+# An account whose upstream hangs holds four of them at most: two POSTs, a listing, the directory.
+TALK_THREADS = 8
 
 
 class CannotStart(Exception):
@@ -118,7 +120,7 @@ def run(supervisor: Supervisor) -> int:
     port = env.number("PORT", 8000, least=1, most=65535)
     require_free_port(port)
     require_writable(Path(env.text("VAR_DIR") or BASE_DIR / "var"))
-    programs = [worker("talk", 4), worker("fetch", 2), beat(), web(port)]
+    programs = [worker("talk", TALK_THREADS), worker("fetch", 2), beat(), web(port)]
     if upstream.from_environment().is_simulator and not env.text("SIMULATOR_URL"):
         chosen = free_port()
         supervisor.environment["SIMULATOR_URL"] = f"http://{HOST}:{chosen}/client/v4"

@@ -1,0 +1,415 @@
+"""What rests at Cloudflare stops nothing else, is told once, and lets nothing old go out without a person's word."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
+from django.db import connection
+
+from commands import tasks
+from commands.actions import accounts, collect, directory, hold, run, tell
+from commands.actions.budget import NotNow, spend
+from commands.actions.collect import collect as collect_one
+from commands.actions.deliver import deliver
+from commands.cloudflare.types import Call
+from commands.kinds import Kind
+from commands.models import Account, AccountSync, Command, Device, Event, Pause
+from dexportal.run import TALK_THREADS
+from tests.actions.racing import race
+from tests.actions.world import BOTH, QUICK_END, World
+from tests.people import make_account, make_credential, make_group, make_person
+
+pytestmark = pytest.mark.django_db
+
+REFUSALS = [401, 403, 404]
+
+
+@pytest.fixture(autouse=True)
+def _mail_in_memory(settings: Any) -> None:
+    settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+
+
+def _error(call: str, status: int = 403, **match: object) -> dict[str, object]:
+    return {"match": {"call": call, **match}, "effect": {"kind": "error", "status": status, "code": 10000}}
+
+
+# --- Only the act that was refused rests ---
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_a_refused_post_stops_sending_alone_and_keeps_the_commands_queued(world: World, status: int) -> None:
+    (command,) = world.ask()
+    world.faults(_error("create", status))
+    assert world.deliver()
+    assert (world.status(command), set(world.pauses())) == ("queued", {"create"})
+    assert not world.deliver()
+    world.heal()
+    assert world.sync(complete=True)
+    assert directory.refresh(world.account, now=world.now + timedelta(minutes=10)) > 0
+    world.forward(minutes=6)
+    assert world.deliver()
+    assert (world.status(command), world.pauses()) == ("PENDING_EXEC", {})
+    assert len(world.created_for(command)) == 1
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_a_refused_listing_stops_listing_alone(world: World, status: int) -> None:
+    (command,) = world.ask()
+    world.faults(_error("list", status))
+    assert not world.sync(complete=True)
+    assert set(world.pauses()) == {"list"}
+    assert world.deliver()
+    assert world.status(command) == "PENDING_EXEC"
+
+
+def test_a_refused_download_stops_downloads_alone(world: World) -> None:
+    command = world.sent()
+    world.forward(QUICK_END)
+    world.sync()
+    world.faults(_error("download"), _error("fallback_download"))
+    assert collect_one(now=lambda: world.now)
+    assert set(world.pauses()) == {"download"}
+    assert not collect_one(now=lambda: world.now)
+    assert world.artifact(command).status == "wanted"
+    assert world.ask()
+    assert world.deliver()
+    assert world.sync()
+    world.heal()
+    world.forward(minutes=6)
+    assert collect_one(now=lambda: world.now)
+    assert collect.spool_path(world.artifact(command)).exists() is False
+    assert (world.artifact(command).status, world.pauses()) == ("stored", {})
+
+
+def test_a_refused_directory_stops_neither_sending_nor_listing(world: World) -> None:
+    (command,) = world.ask()
+    AccountSync.objects.update(directory_due_at=None)
+    world.faults(_error("devices"), _error("quota"))
+    assert directory.refresh(world.account, now=world.now) == 0
+    assert set(world.pauses()) == {"directory"}
+    assert world.deliver()
+    assert world.sync()
+    assert world.status(command) == "PENDING_EXEC"
+
+
+def test_a_429_stops_every_call_of_the_credential_until_it_said(world: World) -> None:
+    (command,) = world.ask()
+    world.fault("throttle", seconds=120)
+    assert world.deliver()
+    assert (world.status(command), world.pauses()) == ("queued", {})
+    assert world.account.credential_id is not None
+    with pytest.raises(NotNow, match="pause"):
+        spend(world.account.credential_id, Call.LIST)
+    world.heal()
+    world.forward(seconds=60)
+    assert not world.deliver()
+    world.forward(seconds=61)
+    assert world.deliver()
+    assert world.status(command) == "PENDING_EXEC"
+
+
+def test_the_pauses_of_a_dead_upstream_grow_up_to_the_longest(world: World, settings: Any) -> None:
+    device = world.device()
+    settings.UPSTREAM = replace(settings.UPSTREAM, url="http://127.0.0.1:1/v4")
+    rests = []
+    for _ in range(9):
+        world.ask(devices=[device])
+        assert world.deliver()
+        pause = world.pauses()["create"]
+        rests.append(pause.until - world.now)
+        world.forward(rests[-1].total_seconds() + 0.5)
+    seconds = [round(rest.total_seconds()) for rest in rests]
+    assert seconds[:4] == [5, 10, 20, 40]
+    assert seconds[-1] == settings.PAUSE_MAX.total_seconds()
+    assert not world.pauses()["create"].refused
+
+
+def test_queued_commands_expire_in_a_pause_that_never_ends(world: World) -> None:
+    (command,) = world.ask()
+    world.faults(_error("create"))
+    world.deliver()
+    world.forward(minutes=61)
+    world.settle()
+    assert world.status(command) == "expired"
+    assert world.created() == []
+
+
+# --- Held after a long pause ---
+
+
+def _long_pause(world: World) -> tuple[Command, Command]:
+    """A pause of 11 minutes; what was asked for before it, and 5 minutes later."""
+    (before,) = world.ask()
+    world.faults(_error("create"))
+    assert world.deliver()
+    world.forward(minutes=5)
+    (during,) = world.ask(devices=[world.device("linux")])
+    world.forward(minutes=6)
+    world.settle()
+    world.heal()
+    return world.again(before), world.again(during)
+
+
+def test_after_a_long_pause_the_old_waits_for_a_word_and_the_new_goes_out(world: World) -> None:
+    before, during = _long_pause(world)
+    assert (before.held_at, during.held_at) == (world.again(before).held_at, None)
+    assert before.held_at is not None
+    assert "only when somebody says so" in before.words
+    while world.deliver():
+        pass
+    assert (world.status(before), world.status(during)) == ("queued", "PENDING_EXEC")
+    assert hold.send_now(commands=[before.id, during.id], by=world.person, now=world.now) == [before.id]
+    assert world.deliver()
+    assert world.status(before) == "PENDING_EXEC"
+    assert [len(world.created_for(one)) for one in (before, during)] == [1, 1]
+    assert world.story(before) == ["queued", "sending", "queued", "held", "send_now", "sending", "PENDING_EXEC"]
+    said = Event.objects.get(command=before, event="send_now")
+    assert (said.by, said.mover) == (world.person, "person")
+
+
+def test_after_a_short_pause_everything_goes_out_by_itself(world: World) -> None:
+    (command,) = world.ask()
+    world.faults(_error("create"))
+    world.deliver()
+    world.heal()
+    world.forward(minutes=6)
+    world.settle()
+    assert world.again(command).held_at is None
+    assert world.deliver()
+    assert world.status(command) == "PENDING_EXEC"
+
+
+def test_a_claim_holds_back_too_when_nobody_settled_meanwhile(world: World) -> None:
+    (command,) = world.ask()
+    world.faults(_error("create"))
+    world.deliver()
+    world.heal()
+    world.forward(minutes=20)
+    assert not world.deliver()
+    assert world.again(command).held_at is not None
+
+
+def test_a_throttled_credential_holds_back_as_any_long_pause(world: World) -> None:
+    (command,) = world.ask()
+    world.fault("throttle", seconds=400)
+    assert world.deliver()
+    world.forward(seconds=401)
+    assert world.deliver()
+    world.forward(seconds=300)
+    world.settle()
+    assert world.again(command).held_at is not None
+
+
+def test_send_now_in_a_pause_that_goes_on_is_not_held_again(world: World) -> None:
+    before, _ = _long_pause(world)
+    hold.send_now(commands=[before.id], by=world.person, now=world.now)
+    world.settle()
+    assert world.again(before).held_at is None
+
+
+def test_what_was_let_go_already_takes_no_second_word(world: World) -> None:
+    before, _ = _long_pause(world)
+    hold.send_now(commands=[before.id], by=world.person, now=world.now)
+    assert hold.send_now(commands=[before.id], by=world.person, now=world.now) == []
+    assert Event.objects.filter(command=before, event="send_now").count() == 1
+
+
+def test_a_failure_long_after_the_last_begins_a_pause_of_its_own(world: World) -> None:
+    (first,) = world.ask()
+    world.faults(_error("create"))
+    world.deliver()
+    since = world.pauses()["create"].since
+    world.forward(hours=3)
+    world.settle()
+    assert world.status(first) == "expired"
+    (command,) = world.ask()
+    assert world.deliver()
+    pause = world.pauses()["create"]
+    assert (pause.since > since, pause.failures) == (True, 1)
+    world.forward(minutes=11)
+    world.settle()
+    assert world.again(command).held_at is not None
+
+
+# --- Told by mail ---
+
+
+def _admin(name: str = "ada") -> None:
+    make_person(name, "admin")
+
+
+def test_the_admins_are_told_once_with_what_waits_and_what_cloudflare_deletes(world: World) -> None:
+    _admin()
+    wanted = world.sent()
+    world.forward(QUICK_END)
+    world.sync()
+    world.forward(days=6, hours=12)
+    world.ask(devices=[world.device("linux")])
+    world.faults(_error("create"))
+    world.deliver()
+    assert tell.tell(now=world.now) == 1
+    (letter,) = mail.outbox
+    assert letter.to == ["ada@example.com"]
+    assert "sending commands" in letter.subject
+    for words in ("(code 10000)", "wait to be sent: 1", "not here yet: 1", f"/commands/{wanted.id}/", "/status/"):
+        assert words in letter.body
+    assert wanted.email not in letter.body
+    world.forward(minutes=6)
+    world.deliver()
+    assert tell.tell(now=world.now) == 0
+    assert len(mail.outbox) == 1
+    assert world.pauses()["create"].told_at is not None
+
+
+def test_the_same_refusal_of_another_act_is_no_second_letter(world: World) -> None:
+    _admin()
+    world.ask()
+    world.faults(_error(""))
+    world.deliver()
+    tell.tell(now=world.now)
+    world.sync()
+    assert tell.tell(now=world.now) == 0
+    assert set(world.pauses()) >= {"create", "list"}
+    assert len(mail.outbox) == 1
+
+
+def test_a_refusal_after_it_worked_again_is_told_again(world: World) -> None:
+    _admin()
+    world.ask()
+    world.faults(_error("create"))
+    world.deliver()
+    tell.tell(now=world.now)
+    world.heal()
+    world.forward(minutes=6)
+    assert world.deliver()
+    world.ask(devices=[world.device("linux")])
+    world.faults(_error("create"))
+    assert world.deliver()
+    assert tell.tell(now=world.now) == 1
+    assert len(mail.outbox) == 2
+
+
+def test_told_are_active_people_with_an_address_who_may_administer_this_account(world: World) -> None:
+    _admin()
+    other = make_account("Other", cloudflare_id="b" * 32)
+    here, there = (
+        make_group("here", account=world.account, administer=True),
+        make_group("there", account=other, administer=True),
+    )
+    for name, group in (("hans", here), ("tom", there), ("gone", here), ("mute", here)):
+        make_person(name).groups.add(group)
+    people = type(world.person).objects
+    people.filter(username="gone").update(is_active=False)
+    people.filter(username="mute").update(email="")
+    assert [person.username for person in tell.administrators(world.account)] == ["ada", "hans"]
+
+
+def test_a_dead_upstream_or_a_429_is_not_told_by_mail(world: World) -> None:
+    _admin()
+    world.ask()
+    world.fault("throttle", seconds=30)
+    world.deliver()
+    world.forward(minutes=6)
+    world.fault("error", call="list", status=500)
+    assert not world.sync()
+    assert set(world.pauses()) == {"list"}
+    assert tell.tell(now=world.now) == 0
+
+
+class Broken(EmailBackend):
+    def send_messages(self, messages: Any) -> int:
+        raise ConnectionRefusedError("the mail server is away")
+
+
+def test_a_mail_server_that_is_away_is_tried_again_with_a_bound(world: World, settings: Any) -> None:
+    _admin()
+    world.ask()
+    world.faults(_error("create"))
+    world.deliver()
+    settings.MAILERS = {"default": {"BACKEND": f"{__name__}.Broken"}}
+    tries = 0
+    for _ in range(12):
+        before = Pause.objects.get().attempts
+        tell.tell(now=world.now)
+        tries += Pause.objects.get().attempts - before
+        assert tell.tell(now=world.now) == 0
+        assert Pause.objects.get().attempts == before + 1 or tries == settings.MAIL_ATTEMPTS
+        world.forward(minutes=20)
+    assert tries == settings.MAIL_ATTEMPTS
+    assert Pause.objects.get().told_at is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_several_workers_one_sends_the_mail(world: World) -> None:
+    _admin()
+    world.ask()
+    world.faults(_error("create"))
+    world.deliver()
+    now = world.now
+    assert sum(race(lambda: tell.tell(now=now), threads=6)) == 1
+    assert len(mail.outbox) == 1
+
+
+def test_a_new_credential_ends_the_refusal_and_is_tried_at_once(world: World) -> None:
+    (command,) = world.ask()
+    world.faults(_error("create"))
+    world.deliver()
+    world.heal()
+    assert world.account.credential is not None
+    accounts.change_credential(world.account.credential, value="simulator-token-not-a-secret")
+    Command.objects.update(not_before=None)
+    assert world.deliver()
+    assert world.status(command) == "PENDING_EXEC"
+
+
+# --- One account's trouble ---
+
+OTHER = "ab" * 16
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_account_whose_upstream_hangs_delays_no_other(world: World, settings: Any) -> None:
+    """As many threads as the talk worker has; of the hanging account everything that beat would start is started."""
+    settings.GET_ATTEMPTS = 1
+    first = world.upstream.control("GET", "config")["accounts"]
+    world.configure(accounts=[*first, {"account_id": OTHER, "token": "another-token"}])
+    world.ask(BOTH)
+    good = _other_account(world)
+    world.faults({"match": {"account_id": world.account.cloudflare_id}, "effect": {"kind": "hang", "seconds": 4}})
+    AccountSync.objects.update(directory_due_at=None, due_at=None, complete_due_at=None)
+    with ThreadPoolExecutor(TALK_THREADS) as pool:
+        stuck = [pool.submit(_closing(task), str(world.account.id)) for task in _ALL * 2]
+        went = pool.submit(_closing(lambda _: deliver(good, now=world.now)), str(good.id))
+        assert went.result(timeout=30) is True
+        hanging = sum(not one.done() for one in stuck)
+    assert hanging >= 4, "two POSTs, a listing and the directory were to hang meanwhile"
+    assert Command.objects.get(account=good).status == "PENDING_EXEC"
+
+
+_ALL: list[Callable[[str], object]] = [tasks.deliver_account, tasks.sync_account, tasks.directory_account]
+
+
+def _closing(task: Callable[[str], object]) -> Callable[[str], object]:
+    def begin(account_id: str) -> object:
+        try:
+            return task(account_id)
+        finally:
+            connection.close()
+
+    return begin
+
+
+def _other_account(world: World) -> Account:
+    account = make_account("Other", cloudflare_id=OTHER, credential=make_credential("Other", value="another-token"))
+    assert directory.refresh(account, now=world.now)
+    device = Device.objects.filter(account=account, eligible=True).order_by("device_id")[0]
+    options = {Kind.WARP_DIAG: {"test-all-routes": False}}
+    targets = world.targets([device])
+    run.ask(account=account, by=world.person, now=world.now, form_key=uuid4(), options=options, targets=targets)
+    return account
