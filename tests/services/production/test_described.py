@@ -104,7 +104,7 @@ def test_the_made_keys_pass_the_checks_and_fit_each_other(tmp_path: Path) -> Non
 def test_workers_and_beat_run_as_under_make_run(services: dict[str, Service]) -> None:
     """There Python is called by its path and a module's name, here the program by its own."""
     for service, program in (
-        ("worker-talk", run.worker("talk", 4)),
+        ("worker-talk", run.worker("talk", run.TALK_THREADS)),
         ("worker-fetch", run.worker("fetch", 2)),
         ("beat", run.beat()),
     ):
@@ -176,7 +176,7 @@ def test_the_record_survives_a_power_cut_and_the_broker_keeps_nothing(services: 
 
 def test_there_are_connections_for_three_times_the_processes(services: dict[str, Service]) -> None:
     """A connection a thread, and one for the main thread."""
-    threads = 2 * (8 + 1) + (4 + 1) + (2 + 1)
+    threads = 2 * (8 + 1) + (run.TALK_THREADS + 1) + (2 + 1)
     [most] = re.findall(r"max_connections=(\d+)", " ".join(services["postgres"].words))
     assert int(most) > 3 * threads
 
