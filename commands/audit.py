@@ -23,6 +23,7 @@ class EventType(StrEnum):
     MOVED = "moved"
     ADOPTED = "adopted"
     ATTACHED = "attached"
+    DOUBTED = "doubted"
     LATE_ANSWER = "late_answer"
     IMPORTED = "imported"
     MERGED = "merged"
@@ -37,6 +38,7 @@ ALLOWED: Mapping[EventType, frozenset[str]] = {
     EventType.MOVED: frozenset({"because", "remote_id", "dispatch"}),
     EventType.ADOPTED: frozenset({"because", "remote_id", "likely"}),
     EventType.ATTACHED: frozenset({"because", "remote_id", "likely"}),
+    EventType.DOUBTED: frozenset({"remote_id"}),
     EventType.LATE_ANSWER: frozenset({"because", "remote_id", "dispatch"}),
     EventType.IMPORTED: frozenset({"remote_id"}),
     EventType.MERGED: frozenset({"because", "remote_id"}),
@@ -50,6 +52,7 @@ _SENTENCES: Mapping[EventType, str] = {
     EventType.ASKED: "Asked for",
     EventType.ADOPTED: "Found in Cloudflare's list",
     EventType.ATTACHED: "Cloudflare's id attached",
+    EventType.DOUBTED: "Another in Cloudflare's list could be this one as well",
     EventType.LATE_ANSWER: "Cloudflare's answer came late",
     EventType.IMPORTED: "Started elsewhere, found in Cloudflare's list",
     EventType.MERGED: "Taken over by the command that it is",

@@ -5,7 +5,8 @@ Each row (by Cloudflare's id) gets exactly one decision, whatever the order of t
 
 What the caller owes:
 - `ours` is read after the last page of the listing has arrived, and holds every command, started elsewhere too,
-  whose id is among the rows, and every command of ours that is looked for (`SOUGHT`, without an id);
+  whose id is among the rows, every command of ours that is looked for (`SOUGHT`, without an id), and every one
+  that is `adopted`, of machines with a row that nobody owns;
 - ids, emails and kinds are trimmed and lower case, absent is '';
 - `now` is when the listing was begun, so that no row seems older than it is;
 - `import_age` is the settle window, and longer than `before`.
@@ -18,6 +19,8 @@ How the plan's words are read where they leave a choice:
 - "Oldest with oldest" gives way only where it would leave a command without a row though there is one for each.
 - A row that is left over when its commands are paired is ambiguous: left alone now, and a stranger in the next
   listing, since by then its commands have their ids.
+- And in hindsight: a row that turns up later and fits a command that took another one as sure casts doubt on that
+  pairing, which is "likely" from then on; the row is left alone now, and a stranger in the next listing.
 - Nothing says whose a row without device or kind is, nor what one of a kind that we don't know would be: it is
   left alone.
 """
@@ -73,6 +76,7 @@ class Ours:
     remote_id: str = ""
     started_elsewhere: bool = False
     sent: Sent | None = None
+    adopted: bool = False  # its id came from a listing and was the only possible one then
 
     def __post_init__(self) -> None:
         if self.is_sought and self.sent is None:
@@ -130,6 +134,14 @@ class Adopt(_Decision):
     ours_id: UUID
     status: Status | None
     likely: bool
+    doubts: tuple[UUID, ...] = ()  # as in Doubt
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt(_Decision):
+    """It could have been any of these commands, which took other rows as sure: from now on they say "likely"."""
+
+    ours_ids: tuple[UUID, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +179,7 @@ class LeaveAlone(_Decision):
     why: Why
 
 
-type Decision = Advance | Adopt | TakeOver | Import | Ambiguous | Note | LeaveAlone
+type Decision = Advance | Adopt | Doubt | TakeOver | Import | Ambiguous | Note | LeaveAlone
 
 
 def match(rows: Iterable[Row], ours: Iterable[Ours], clock: Clock, *, complete: bool) -> list[Decision]:
@@ -177,19 +189,22 @@ def match(rows: Iterable[Row], ours: Iterable[Ours], clock: Clock, *, complete: 
     """
     nameless, folded = _fold(rows)
     owners: dict[str, Ours] = {}
-    sought: dict[tuple[str, str], list[Ours]] = defaultdict(list)
+    sought: dict[tuple[str, str], list[Ours]] = defaultdict(list)  # both by machine and kind
+    sure: dict[tuple[str, str], list[Ours]] = defaultdict(list)
     for command in ours:
         if command.remote_id:
             owners[command.remote_id] = command
-        elif command.is_sought:
+        if command.is_sought:
             sought[command.device_id, command.kind].append(command)
+        elif command.adopted and command.sent:
+            sure[command.device_id, command.kind].append(command)
     machines: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in folded.values():
         machines[row.device_id, row.kind].append(row)
 
     decided: dict[str, Decision] = {}
     for place, listed in machines.items():
-        decided.update(_of_machine(listed, owners, sought.get(place, []), clock, complete=complete))
+        decided.update(_of_machine(listed, owners, sought[place], sure[place], clock, complete=complete))
     return [*nameless, *(decided[remote_id] for remote_id in folded)]
 
 
@@ -242,6 +257,7 @@ def _of_machine(
     rows: Sequence[Row],
     owners: Mapping[str, Ours],
     sought: Sequence[Ours],
+    sure: Sequence[Ours],
     clock: Clock,
     *,
     complete: bool,
@@ -253,7 +269,10 @@ def _of_machine(
         row.remote_id: [command for command in sought if _fits(row, command, clock)]
         for row in (unknown + imported if sought else ())
     }
-    adoptions = _adoptions(unknown, imported, fits)
+    doubts = {
+        row.remote_id: tuple(command.id for command in sure if _fits(row, command, clock)) for row in unknown
+    }
+    adoptions = _adoptions(unknown, imported, fits, doubts)
     mergers = _mergers(unknown, imported, fits, owners) if complete else {}
     for row in rows:
         owner = owners.get(row.remote_id)
@@ -265,6 +284,8 @@ def _of_machine(
             yield row.remote_id, adoption
         elif candidates := fits.get(row.remote_id):
             yield row.remote_id, _not_adopted(row, candidates)
+        elif doubted := doubts.get(row.remote_id):
+            yield row.remote_id, Doubt(row, doubted)
         else:
             yield row.remote_id, _of_stranger(row, clock, complete=complete)
 
@@ -314,7 +335,12 @@ def _fits(row: Row, command: Ours, clock: Clock) -> bool:
     return since <= row.created_at <= until
 
 
-def _adoptions(unknown: Sequence[Row], imported: Sequence[Row], fits: Mapping[str, Sequence[Ours]]) -> dict[str, Adopt]:
+def _adoptions(
+    unknown: Sequence[Row],
+    imported: Sequence[Row],
+    fits: Mapping[str, Sequence[Ours]],
+    doubts: Mapping[str, tuple[UUID, ...]],
+) -> dict[str, Adopt]:
     """By remote id, the rows that are commands of ours."""
     choices: dict[UUID, list[Row]] = defaultdict(list)  # the rows that a command may take, oldest first
     rivals: dict[UUID, int] = defaultdict(int)  # how many rows it could be at all
@@ -331,9 +357,10 @@ def _adoptions(unknown: Sequence[Row], imported: Sequence[Row], fits: Mapping[st
             choices[command.id].append(row)
     adoptions: dict[str, Adopt] = {}
     for command, row in _paired(sorted(commands.values(), key=_claimed), choices):
-        only = rivals[command.id] == 1 and len(fits[row.remote_id]) == 1
+        doubted = doubts[row.remote_id]
+        only = rivals[command.id] == 1 and len(fits[row.remote_id]) == 1 and not doubted
         adoptions[row.remote_id] = Adopt(
-            row, command.id, _moved(command, _status(row)), likely=not only or row.created_at is None
+            row, command.id, _moved(command, _status(row)), likely=not only or row.created_at is None, doubts=doubted
         )
     return adoptions
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from commands.ids import new_id
 from commands.kinds import Kind
-from commands.matching import Adopt, Advance, Clock, Decision, Import, Ours, Row, Sent, TakeOver, match
+from commands.matching import Adopt, Advance, Clock, Decision, Doubt, Import, Ours, Row, Sent, TakeOver, match
 from commands.states import COMMAND_MOVES, FINAL_REMOTE, IN_FLIGHT, REMOTE, Mover, Status, rank
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -93,6 +93,7 @@ class World:
     remote: dict[str, Remote] = field(default_factory=dict)
     answers: list[tuple[datetime, UUID, str]] = field(default_factory=list)
     complete_since: dict[UUID, int] = field(default_factory=dict)
+    likely: set[UUID] = field(default_factory=set)
 
     def live(self, happening: Happening) -> None:
         match happening:
@@ -238,8 +239,11 @@ class World:
                 case TakeOver():
                     del self.commands[decision.imported_id]
                     self._attach(decision.ours_id, decision.row, decision.status)
+                    self.likely.add(decision.ours_id)
                 case Import():
                     self._import(decision)
+                case Doubt():
+                    self._doubt(decision.ours_ids)
 
     def _adopt(self, adopt: Adopt, listed: set[str]) -> None:
         command = self.commands[adopt.ours_id]
@@ -248,6 +252,17 @@ class World:
             own = {i for i, r in self.remote.items() if r.owner == command.id}
             assert adopt.remote_id in own or not own & listed, "its own row was there, so it was not the only one"
         self._attach(adopt.ours_id, adopt.row, adopt.status)
+        self._doubt(adopt.doubts)
+        if adopt.likely:
+            self.likely.add(adopt.ours_id)
+        else:
+            self.commands[adopt.ours_id] = replace(self.commands[adopt.ours_id], adopted=True)
+
+    def _doubt(self, ours_ids: Sequence[UUID]) -> None:
+        for ours_id in ours_ids:
+            assert self.commands[ours_id].adopted, "only what was sure can be doubted"
+            self.likely.add(ours_id)
+            self.commands[ours_id] = replace(self.commands[ours_id], adopted=False)
 
     def _attach(self, ours_id: UUID, row: Row, status: Status | None) -> None:
         command = self.commands[ours_id]

@@ -1,5 +1,6 @@
 """Each clause of the plan's "Matching", as a sentence."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from uuid import UUID
@@ -13,6 +14,7 @@ from commands.matching import (
     Ambiguous,
     Clock,
     Decision,
+    Doubt,
     Import,
     LeaveAlone,
     Note,
@@ -344,3 +346,24 @@ def test_a_repeated_row_is_one_row_with_the_furthest_status_and_all_that_was_tol
 def test_a_command_that_is_looked_for_needs_the_times_of_its_dispatch() -> None:
     with pytest.raises(ValueError, match="dispatch"):
         Ours(UUID(int=1), Status.UNCERTAIN, Kind.PCAP, "laptop")
+
+
+# ---- doubt in hindsight
+
+
+def test_a_row_that_turns_up_later_casts_doubt_on_a_pairing_that_was_sure_and_is_a_stranger_from_then_on() -> None:
+    holder, late = replace(ours(Status.SUCCESS, remote_id="r1"), adopted=True), row("r2", age=3.5)
+    assert decide([late], [holder]) == [Doubt(late, (holder.id,))]
+    later = replace(CLOCK, now=NOW + minutes(10))
+    assert decide([late], [replace(holder, adopted=False)], later) == [Import(late, Status.PENDING_EXEC)]
+
+
+def test_a_row_that_a_sure_command_could_not_have_been_casts_no_doubt() -> None:
+    holder, stranger = replace(ours(Status.SUCCESS, remote_id="r1"), adopted=True), row("r2", age=13)
+    assert decide([stranger], [holder]) == [Import(stranger, Status.PENDING_EXEC)]
+
+
+def test_a_row_that_fits_another_sure_command_is_adopted_as_likely_and_both_say_so() -> None:
+    holder, command, seen = replace(ours(Status.SUCCESS, remote_id="r1"), adopted=True), ours(), row("r2")
+    adoption = Adopt(seen, command.id, Status.PENDING_EXEC, likely=True, doubts=(holder.id,))
+    assert decide([seen], [holder, command]) == [adoption]

@@ -87,6 +87,7 @@ def test_in_any_history_whoever_was_seen_has_one_owner_and_every_command_comes_t
     for remote_id, remote in world.remote.items():
         if remote.owner is not None and remote_id not in held_by_us:
             assert world.commands[remote.owner].remote_id, "its command holds another row in its place"
+            assert remote.owner in world.likely, "and it says so"
 
 
 @settings(max_examples=300, deadline=None)

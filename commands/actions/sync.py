@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import IntegrityError
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Least
 
 from commands import audit, matching
@@ -24,8 +24,8 @@ from commands.audit import CLOUDFLARE, EventType, Subject
 from commands.cloudflare.errors import CloudflareError
 from commands.ids import new_id
 from commands.kinds import Kind
-from commands.matching import Adopt, Advance, Ambiguous, Clock, Decision, Import, Note, Ours, Row, Sent, TakeOver
-from commands.models import Account, AccountSync, Command, Device, Pause
+from commands.matching import Adopt, Advance, Ambiguous, Clock, Decision, Doubt, Import, Note, Ours, Row, Sent, TakeOver
+from commands.models import Account, AccountSync, Command, Device, Event, Pause
 from commands.states import IN_FLIGHT, Status
 
 log = structlog.get_logger(__name__)
@@ -95,15 +95,18 @@ def _decide(account: Account, listing: Listing) -> list[Decision]:
         before=settings.ADOPT_BEFORE,
         after=settings.ADOPT_AFTER,
     )
-    return matching.match(rows, _ours(account, [row.remote_id for row in rows]), clock, complete=listing.complete)
+    return matching.match(rows, _ours(account, rows), clock, complete=listing.complete)
 
 
-def _ours(account: Account, remote_ids: Sequence[str]) -> Iterator[Ours]:
-    """Every command that owns one of these ids, and every one that is looked for without an id."""
-    owners = Q(remote_id__in=[id_ for id_ in remote_ids if id_])
+def _ours(account: Account, rows: Sequence[Row]) -> Iterator[Ours]:
+    """What `matching.match` wants: the owners of the rows, what is looked for, and what may hold another's row."""
+    owners = Q(remote_id__in=[row.remote_id for row in rows if row.remote_id])
     sought = Q(status__in=matching.SOUGHT, remote_id="", started_elsewhere=False, dispatch__isnull=False)
-    commands = Command.objects.shown().filter(owners | sought, account=account).select_related("dispatch")
-    for command in commands.order_by("id"):
+    commands = Command.objects.shown().filter(account=account).select_related("dispatch").order_by("id")
+    known = {command.id: command for command in commands.filter(owners | sought)}
+    owned = {command.remote_id for command in known.values()}
+    adopted = _adopted_as_sure(commands, {row.device_id for row in rows if row.remote_id not in owned})
+    for command in (known | adopted).values():
         dispatch = command.dispatch
         yield Ours(
             id=command.id,
@@ -115,7 +118,19 @@ def _ours(account: Account, remote_ids: Sequence[str]) -> Iterator[Ours]:
             remote_id=command.remote_id,
             started_elsewhere=command.started_elsewhere,
             sent=Sent(dispatch.claimed_at, dispatch.lease_until, dispatch.ended_at) if dispatch else None,
+            adopted=command.id in adopted,
         )
+
+
+def _adopted_as_sure(commands: QuerySet[Command], device_ids: set[str]) -> dict[UUID, Command]:
+    """Of ours on these machines, those whose id came from a listing and was the only possible one so far."""
+    if not device_ids:
+        return {}
+    adopted = Exists(Event.objects.filter(command=OuterRef("pk"), event=EventType.ADOPTED))
+    here = commands.filter(
+        adopted, device_id__in=device_ids, started_elsewhere=False, likely=False, dispatch__isnull=False
+    )
+    return {command.id: command for command in here.exclude(remote_id="")}
 
 
 def _carry_out(changes: Change, account: Account, decisions: Sequence[Decision]) -> None:
@@ -130,12 +145,22 @@ def _carry_out(changes: Change, account: Account, decisions: Sequence[Decision])
     adopted += [_heard(one, one.ours_id, one.status, event=EventType.ADOPTED, likely=True) for one in takeovers]
     hear(changes, advances, where=~Q(remote_id=""))
     hear(changes, adopted, where=Q(remote_id=""))
+    _doubt(changes, decisions)
     _import(changes, account, [one for one in decisions if isinstance(one, Import)])
     for one in decisions:
         if isinstance(one, Note):
             _note(changes, account, one)
         elif isinstance(one, Ambiguous):
             log.info("row_is_ambiguous", account=str(account.id), candidates=len(one.ours_ids))
+
+
+def _doubt(changes: Change, decisions: Sequence[Decision]) -> None:
+    """What was adopted as the only possible one was not: from now on it says "likely"."""
+    casts = [(one.row, one.ours_ids) for one in decisions if isinstance(one, Doubt)]
+    casts += [(one.row, one.doubts) for one in decisions if isinstance(one, Adopt)]
+    doubted: dict[UUID, dict[str, object]] = {id_: {"remote_id": row.remote_id} for row, ids in casts for id_ in ids}
+    sure = Q(likely=False)
+    changes.note(doubted, event=EventType.DOUBTED, where=sure, values={"likely": True}, each_data=doubted)
 
 
 def _note(changes: Change, account: Account, note: Note) -> None:
