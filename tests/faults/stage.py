@@ -92,7 +92,7 @@ class Stage:
         _until(self.web_answers)
 
     def web_answers(self) -> bool:
-        with urlopen(f"http://{servers.HOST}:{self.web_port}/readyz", timeout=5) as answer:
+        with urlopen(f"http://{servers.HOST}:{self.web_port}/healthz", timeout=5) as answer:
             return bool(answer.status == 200)
 
     def start(self, name: str) -> None:

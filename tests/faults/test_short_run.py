@@ -1,0 +1,13 @@
+from tests.faults import rules
+from tests.faults.running import chaos
+from tests.faults.schedule import Step, cycle, cycles
+from random import Random
+
+CYCLE = 40.0  # seconds for every fault once
+
+
+def test_under_every_fault_nothing_is_lost_nothing_doubled_and_nothing_stuck() -> None:
+    words = ["300", "7", "--accounts", "4", "--cycle", str(CYCLE), "--least", str(CYCLE), "--time", str(CYCLE + 20)]
+    status, said = chaos(words)
+    assert said.splitlines()[-1] == "300 commands: 0 lost, 0 doubled, 0 stuck", said
+    assert status == 0, said
