@@ -1,7 +1,8 @@
 """What goes to Cloudflare next: the claim of a POST's commands, and who comes first.
 
 Owns the choice and the lease of a Dispatch. Small runs go first, then one command of each run in turn, so that nobody
-waits behind a thousand devices. A claim takes one command a machine, none whose machine is busy, and the quota with it.
+waits behind a thousand devices: every command gets its turn when it is asked for, and a run that comes later begins
+where the others have come to. A claim takes one command a machine, none whose machine is busy, and the quota with it.
 """
 
 import time
@@ -13,8 +14,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, QuerySet, Value, When, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from commands import kinds
 from commands.actions import budget, claims, hold
@@ -87,6 +87,9 @@ def claim(account: Account, *, now: datetime) -> Claimed | None:
         if not commands:
             dispatch.delete()
             return None
+        reached = max(command.turn for command in commands)
+        if reached > sync.turn:
+            AccountSync.objects.filter(account=account).update(turn=reached)
     return Claimed(account, dispatch, commands, began)
 
 
@@ -116,9 +119,17 @@ def quota_left(sync: AccountSync, clock: datetime) -> int | None:
     return max(0, sync.quota_total - (sync.quota_used or 0) - claimed_since)
 
 
+def turns(account: Account, *, devices: int, commands: int) -> Sequence[int]:
+    """The turns of a new run's commands, in their order."""
+    if devices <= SMALL_RUN:
+        return [0] * commands
+    reached = AccountSync.objects.values_list("turn", flat=True).get(account=account)
+    return range(reached + 1, reached + 1 + commands)
+
+
 def _next_commands(account: Account, clock: datetime, room: int) -> list[Command]:
     """The command whose turn it is, and those of its kind for other machines, as many as one POST takes."""
-    ready = _in_turn(_ready(account, clock))
+    ready = _ready(account, clock).order_by("turn", "id")
     first = ready.values("id", "kind", "alone", "listed").first()
     if first is None:
         return []
@@ -133,14 +144,6 @@ def _next_commands(account: Account, clock: datetime, room: int) -> list[Command
     return list(_locked(list(machines.values())))
 
 
-def _in_turn(ready: QuerySet[Command]) -> QuerySet[Command]:
-    """Small runs first, then the first command of every run, the second of every run, ...: the oldest run first."""
-    return ready.annotate(
-        large=Case(When(run__devices__lte=SMALL_RUN, then=Value(0)), default=Value(1), output_field=IntegerField()),
-        turn=Window(RowNumber(), partition_by=F("run_id"), order_by=F("id").asc()),
-    ).order_by("large", "turn", "id")
-
-
 def _locked(ids: Sequence[UUID]) -> QuerySet[Command]:
     return (
         Command.objects.filter(id__in=ids, status=Status.QUEUED)
@@ -151,17 +154,19 @@ def _locked(ids: Sequence[UUID]) -> QuerySet[Command]:
 
 def _ready(account: Account, clock: datetime) -> QuerySet[Command]:
     """Queued commands that may be sent now: in time, and nothing of ours or of others in their way on the machine."""
-    there = Command.objects.shown().in_flight().filter(account=account, device_id=OuterRef("device_id"))
     complete_at = AccountSync.objects.filter(account=account).values_list("complete_at", flat=True).first()
     listed_since = Q(after_listing_at__lt=complete_at) if complete_at else Q(pk=None)
-    return (
+    rows = (
         Command.objects.filter(account=account, status=Status.QUEUED, expires_at__gt=clock)
         .filter(_UNBARRED)
         .filter(Q(not_before=None) | Q(not_before__lte=clock))
         .filter(Q(after_listing_at=None) | listed_since)
-        .exclude(Exists(there.filter(kind=OuterRef("kind"))))
-        .exclude(Q(platform="windows", kind__in=CAPTURES) & Exists(there.filter(kind__in=CAPTURES)))
     )
+    # One set of machines a kind, read once: a look-up for each row is what a planner without statistics gets wrong.
+    busy = Command.objects.shown().in_flight().filter(account=account).values("device_id")
+    for kind in Kind:
+        rows = rows.exclude(kind=kind, device_id__in=busy.filter(kind=kind))
+    return rows.exclude(platform="windows", kind__in=CAPTURES, device_id__in=busy.filter(kind__in=CAPTURES))
 
 
 def _take(changes: Change, ids: Sequence[UUID], dispatch: Dispatch) -> list[UUID]:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import IntegrityError
 
 from commands import audit
+from commands.actions import queue
 from commands.actions.moves import change
 from commands.audit import EventType, Subject, by_person
 from commands.ids import new_id
@@ -76,8 +77,11 @@ def _make(  # noqa: PLR0917 - ask() names them
             reason=reason,
             form_key=form_key,
         )
+        wanted = [(target, kind) for target in targets for kind in SPECS if kind in options]
+        turns = queue.turns(account, devices=len(targets), commands=len(wanted))
         commands = [
-            _command(run, target, kind, dict(options[kind])) for target in targets for kind in SPECS if kind in options
+            _command(run, target, kind, dict(options[kind]), turn)
+            for (target, kind), turn in zip(wanted, turns, strict=True)
         ]
         Command.objects.bulk_create(commands, batch_size=500)
         subjects = [Subject(one.id, account.id, run.id, one.version, "", one.status) for one in commands]
@@ -93,7 +97,7 @@ def _make(  # noqa: PLR0917 - ask() names them
     return run
 
 
-def _command(run: Run, target: Target, kind: Kind, options: Options) -> Command:
+def _command(run: Run, target: Target, kind: Kind, options: Options, turn: int) -> Command:
     return Command(
         id=new_id(run.asked_at),
         account_id=run.account_id,
@@ -112,5 +116,6 @@ def _command(run: Run, target: Target, kind: Kind, options: Options) -> Command:
         status=Status.QUEUED,
         status_at=run.asked_at,
         version=1,
+        turn=turn,
         expires_at=run.asked_at + settings.QUEUED_EXPIRY,
     )

@@ -63,6 +63,7 @@ class AccountSync(Leased):
     directory_at = models.DateTimeField(null=True, help_text="When devices were last listed.")
     directory_page = models.PositiveIntegerField(default=0, help_text="The page that comes next; 0: a whole pass.")
     directory_pages = models.PositiveIntegerField(default=0, help_text="Pages of the last whole pass.")
+    turn = models.PositiveIntegerField(default=0, help_text="How far the turns of the large runs have come.")
     clock_offset = models.DurationField(null=True, help_text="Cloudflare's clock less ours, at the last answer.")
     quota_total = models.PositiveIntegerField(null=True)
     quota_used = models.PositiveIntegerField(null=True)

@@ -59,6 +59,9 @@ class Command(models.Model):
     status_at = models.DateTimeField()
     version = models.PositiveIntegerField(default=0)
     words = models.CharField(max_length=500, blank=True, help_text="Why it is in this status, when that is known.")
+    turn = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Its place among what is to be sent; 0 first."
+    )
     not_before = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True, help_text="Unsent by then, it expires.")
     deadline_at = models.DateTimeField(null=True, help_text="Without a word of Cloudflare by then: unconfirmed.")
@@ -142,7 +145,7 @@ class Command(models.Model):
             models.Index(fields=["run", "id"], name="command_by_run"),
             # SQLite does not look through the constraint's condition.
             models.Index(fields=["account", "remote_id"], name="command_by_remote_id"),
-            models.Index(fields=["account", "kind", "id"], condition=Q(status="queued"), name="command_to_send"),
+            models.Index(fields=["account", "turn", "id"], condition=Q(status="queued"), name="command_in_turn"),
             models.Index(fields=["account", "status"], condition=Q(status__in=_values(OPEN)), name="command_open"),
         ]
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import IntegrityError
@@ -151,6 +152,45 @@ def test_large_runs_take_turns_the_oldest_first(world: World, settings: Any) -> 
     runs = [world.ask(targets=strangers[start : start + 5]) for start in (0, 5, 10)]
     number = {command.id: index for index, commands in enumerate(runs) for command in commands}
     assert [sorted(number[command.id] for command in _claimed(world)) for _ in range(5)] == [[0, 1, 2]] * 5
+
+
+def test_nobody_is_left_out_where_more_runs_wait_than_a_post_takes(world: World, settings: Any) -> None:
+    settings.POST_DEVICES = 3
+    settings.POSTS_AT_ONCE = 100
+    strangers = _strangers(20)
+    runs = [world.ask(targets=strangers[start : start + 5]) for start in (0, 5, 10, 15)]
+    number = {command.id: index for index, commands in enumerate(runs) for command in commands}
+    order = [number[command.id] for _ in range(4) for command in sorted(_claimed(world), key=_turn)]
+    assert order == [0, 1, 2, 3] * 3
+
+
+def test_a_run_that_comes_later_takes_turns_with_what_is_left_of_the_first(world: World, settings: Any) -> None:
+    settings.POST_DEVICES = 4
+    settings.POSTS_AT_ONCE = 100
+    strangers = _strangers(24)
+    first = {command.id for command in world.ask(targets=strangers[:16])}
+    assert len(_claimed(world)) == 4
+    assert len(_claimed(world)) == 4
+    later = {command.id for command in world.ask(targets=strangers[16:])}
+    claimed = [{command.id for command in _claimed(world)} for _ in range(2)]
+    assert [(len(ids & first), len(ids & later)) for ids in claimed] == [(2, 2), (2, 2)]
+
+
+def test_what_waits_for_its_time_does_not_hold_back_the_turns(world: World, settings: Any) -> None:
+    settings.POST_DEVICES = 4
+    settings.POSTS_AT_ONCE = 100
+    strangers = _strangers(24)
+    waiting, *first = world.ask(targets=strangers[:17])
+    Command.objects.filter(id=waiting.id).update(not_before=world.now + timedelta(minutes=5))
+    for _ in range(2):
+        assert len(_claimed(world)) == 4
+    later = {command.id for command in world.ask(targets=strangers[17:])}
+    ids = {command.id for command in _claimed(world)}
+    assert (len(ids & later), len(ids & {command.id for command in first})) == (2, 2)
+
+
+def _turn(command: Command) -> tuple[int, UUID]:
+    return command.turn, command.id
 
 
 # --- When nothing may go ---
