@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from commands.views import ask, commands, desk, history, operations, people, runs
+from commands.views import ask, commands, desk, history, metrics, operations, people, runs
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", desk.desk, name="desk"),
@@ -15,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("commands/<uuid:command_id>/download", commands.download, name="download"),
     path("commands/<uuid:command_id>/send-now", operations.send_now, name="send-now"),
     path("commands/<uuid:command_id>/run-again", operations.run_again, name="run-again"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("status/", operations.operations, name="operations"),
     path("history/", history.history, name="history"),
     path("search/", history.search, name="search"),

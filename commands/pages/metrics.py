@@ -1,0 +1,114 @@
+"""/metrics in Prometheus' text format. Accounts go by Cloudflare's id: names may change, and people stand in none."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from commands.actions import budget
+from commands.models import Account, Heartbeat, Pause
+from commands.queries.metrics import Figures
+from commands.states import OPEN
+
+type Names = Mapping[UUID, str]
+
+
+class _Collected(Collector):
+    """The figures of one scrape, each asked for once."""
+
+    def __init__(self, figures: Figures, now: datetime) -> None:
+        self._figures = figures
+        self._now = now
+
+    def collect(self) -> Iterator[Metric]:
+        names = {account.id: account.cloudflare_id for account in self._figures.accounts}
+        yield from _commands(self._figures, names, self._now)
+        yield from _outcomes(self._figures, names)
+        yield from _accounts(self._figures.accounts, self._now)
+        yield _paused(self._figures.pauses, names)
+        yield _heartbeats(self._figures.heartbeats, self._now)
+
+
+def text(figures: Figures, *, now: datetime) -> bytes:
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collected(figures, now))
+    return generate_latest(registry)
+
+
+def _gauge(name: str, about: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"dexportal_{name}", about, labels=labels)
+
+
+def _commands(figures: Figures, names: Names, now: datetime) -> Iterator[Metric]:
+    open_ = _gauge("commands_open", "Commands that have not ended, by status.", "account", "status")
+    oldest = _gauge("oldest_unsent_seconds", "Age of the oldest command that was not sent yet.", "account")
+    counts = {(one.account_id, one.status): one.count for one in figures.open}
+    for account_id, name in names.items():
+        for status in sorted(OPEN):
+            open_.add_metric([name, status], counts.get((account_id, status), 0))
+        since = [one.oldest_unsent_at for one in figures.open if one.account_id == account_id and one.oldest_unsent_at]
+        oldest.add_metric([name], _age(min(since, default=None), now) or 0.0)
+    yield open_
+    yield oldest
+
+
+def _outcomes(figures: Figures, names: Names) -> Iterator[Metric]:
+    ended = _gauge(
+        "outcomes_last_day", "Commands asked for in the last day, by how they ended.", "account", "kind", "status"
+    )
+    took = _gauge(
+        "duration_seconds_last_day",
+        "Seconds from asking to the end, of all of these together.",
+        "account",
+        "kind",
+        "status",
+    )
+    for one in figures.outcomes:
+        if one.account_id in names:
+            labels = [names[one.account_id], one.kind, one.status]
+            ended.add_metric(labels, one.count)
+            took.add_metric(labels, one.took.total_seconds())
+    yield ended
+    yield took
+
+
+def _accounts(accounts: Iterable[Account], now: datetime) -> Iterator[Metric]:
+    age = _gauge("sync_age_seconds", "Since the last good listing began; absent: never.", "account")
+    late = _gauge("sync_late_seconds", "How long a listing is overdue.", "account")
+    left = _gauge("calls_left", "Calls that the account's credential can make at once now.", "account")
+    quota = _gauge("quota_left", "Commands that Cloudflare takes today, as last read; absent: not known.", "account")
+    for account in accounts:
+        name, sync, credential = [account.cloudflare_id], account.sync, account.credential
+        if (seconds := _age(sync.listed_at, now)) is not None:
+            age.add_metric(name, seconds)
+        late.add_metric(name, _age(sync.due_at, now) or 0.0)
+        if credential is not None:
+            left.add_metric(name, budget.calls_left(credential.budget, now))
+        if sync.quota_total is not None:
+            quota.add_metric(name, max(0, sync.quota_total - (sync.quota_used or 0)))
+    yield from (age, late, left, quota)
+
+
+def _paused(pauses: Iterable[Pause], names: Names) -> Metric:
+    paused = _gauge("paused", "1 for each act that rests now.", "account", "act", "refused")
+    for pause in pauses:
+        if pause.account_id in names:
+            paused.add_metric([names[pause.account_id], pause.act, str(pause.refused).lower()], 1)
+    return paused
+
+
+def _heartbeats(beats: Iterable[Heartbeat], now: datetime) -> Metric:
+    age = _gauge("heartbeat_age_seconds", "Since the last sign of life of any process of the role.", "role")
+    newest: dict[str, datetime] = {}
+    for beat in beats:
+        newest[beat.role] = max(newest.get(beat.role, beat.seen_at), beat.seen_at)
+    for role, at in newest.items():
+        age.add_metric([role], _age(at, now) or 0.0)
+    return age
+
+
+def _age(at: datetime | None, now: datetime) -> float | None:
+    return None if at is None else max(timedelta(), now - at).total_seconds()

@@ -1,0 +1,68 @@
+"""The figures of /metrics, read from the database at each scrape: five queries, whatever there is in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import Count, DurationField, ExpressionWrapper, F, Min, Q, Sum
+
+from commands.ids import first_id
+from commands.models import Account, Command, Heartbeat, Pause
+from commands.states import DONE, OPEN, UNSENT
+
+QUERIES = 5
+WINDOW = timedelta(days=1)  # of outcomes and durations: a whole history would take seconds to count
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    account_id: UUID
+    status: str
+    count: int
+    oldest_unsent_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Commands asked for within WINDOW that have ended; `took` from asking to their end, of all together."""
+
+    account_id: UUID
+    kind: str
+    status: str
+    count: int
+    took: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """`accounts` of the upstream in force, with sync and the credential's budget."""
+
+    accounts: Sequence[Account]
+    open: Sequence[Open]
+    outcomes: Sequence[Outcome]
+    pauses: Sequence[Pause]
+    heartbeats: Sequence[Heartbeat]
+
+
+def figures(*, now: datetime) -> Figures:
+    return Figures(
+        accounts=list(Account.objects.in_force().select_related("sync", "credential__budget").order_by("id")),
+        open=_open(),
+        outcomes=_outcomes(now),
+        pauses=list(Pause.objects.filter(until__gt=now).order_by("id")),
+        heartbeats=list(Heartbeat.objects.order_by("id")),
+    )
+
+
+def _open() -> list[Open]:
+    rows = Command.objects.filter(status__in=sorted(OPEN)).order_by().values("account_id", "status")
+    counted = rows.annotate(count=Count("pk"), oldest=Min("asked_at", filter=Q(status__in=sorted(UNSENT))))
+    return [Open(row["account_id"], row["status"], row["count"], row["oldest"]) for row in counted]
+
+
+def _outcomes(now: datetime) -> list[Outcome]:
+    took = ExpressionWrapper(F("status_at") - F("asked_at"), output_field=DurationField())
+    rows = Command.objects.shown().filter(id__gte=first_id(now - WINDOW), status__in=sorted(DONE)).order_by()
+    counted = rows.values("account_id", "kind", "status").annotate(count=Count("pk"), took=Sum(took))
+    return [Outcome(row["account_id"], row["kind"], row["status"], row["count"], row["took"]) for row in counted]

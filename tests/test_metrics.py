@@ -1,0 +1,140 @@
+"""/metrics: what Prometheus reads, and who may."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from commands.models import Account, AccountSync, CallBudget, Heartbeat, Pause
+from commands.queries import metrics
+from commands.states import OPEN, Status
+from tests.people import make_account, make_person
+from tests.rows import a_command, a_run
+
+pytestmark = pytest.mark.django_db
+
+FAR = {"REMOTE_ADDR": "203.0.113.9"}
+
+
+@pytest.fixture
+def account() -> Account:
+    return make_account(cloudflare_id="acme")
+
+
+def _scrape(**extra: str) -> dict[tuple[str, ...], float]:
+    """By name and the values of the labels."""
+    response = Client().get("/metrics", **extra)
+    assert response.status_code == 200
+    assert response["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    samples = [sample for family in parse(response.text) for sample in family.samples]
+    return {(one.name.removeprefix("dexportal_"), *one.labels.values()): one.value for one in samples}
+
+
+def test_what_is_open_is_counted_by_state_also_where_it_is_none(account: Account) -> None:
+    run = a_run(account, make_person("hanna"))
+    for status in (Status.QUEUED, Status.QUEUED, Status.UNCERTAIN, Status.SUCCESS):
+        a_command(run, status, asked_at=timezone.now() - timedelta(minutes=5))
+    told = _scrape()
+    assert told["commands_open", "acme", "queued"] == 2
+    assert told["commands_open", "acme", "uncertain"] == 1
+    assert {key[2] for key in told if key[0] == "commands_open"} == {status.value for status in OPEN}
+    assert 295 < told["oldest_unsent_seconds", "acme"] < 360
+
+
+def test_outcomes_and_durations_are_those_of_the_last_day(account: Account) -> None:
+    run = a_run(account, make_person("hanna"))
+    now = timezone.now()
+    for seconds in (30, 90):
+        a_command(run, Status.SUCCESS, asked_at=now - timedelta(seconds=seconds), status_at=now)
+    a_command(run, Status.FAILED, kind="warp-diag", asked_at=now, status_at=now)
+    told = _scrape()
+    assert told["outcomes_last_day", "acme", "pcap", "SUCCESS"] == 2
+    assert told["duration_seconds_last_day", "acme", "pcap", "SUCCESS"] == pytest.approx(120)
+    assert told["outcomes_last_day", "acme", "warp-diag", "FAILED"] == 1
+
+
+def test_the_account_tells_its_sync_calls_quota_and_pauses(account: Account) -> None:
+    now = timezone.now()
+    AccountSync.objects.update(
+        listed_at=now - timedelta(seconds=40), due_at=now - timedelta(seconds=35), quota_total=200, quota_used=37
+    )
+    CallBudget.objects.update(calls_left=12, list_calls_left=3, counted_at=now)
+    Pause.objects.create(
+        account=account, act="create", until=now + timedelta(minutes=1), since=now, words="no", refused=True
+    )
+    Heartbeat.objects.create(role="talk", instance="a:1", seen_at=now - timedelta(hours=1))
+    Heartbeat.objects.create(role="talk", instance="a:2", seen_at=now - timedelta(seconds=7))
+    told = _scrape()
+    assert told["sync_age_seconds", "acme"] == pytest.approx(40, abs=10)
+    assert told["sync_late_seconds", "acme"] == pytest.approx(35, abs=10)
+    assert 12 <= told["calls_left", "acme"] < 60
+    assert told["quota_left", "acme"] == 163
+    assert told["paused", "acme", "create", "true"] == 1
+    assert told["heartbeat_age_seconds", "talk"] == pytest.approx(7, abs=5)
+
+
+def test_what_was_never_synced_has_no_age(account: Account) -> None:
+    told = _scrape()
+    assert ("sync_age_seconds", "acme") not in told
+    assert ("quota_left", "acme") not in told
+
+
+@pytest.mark.parametrize("accounts", [1, 6])
+def test_a_scrape_asks_five_questions_however_much_there_is(account: Account, accounts: int) -> None:
+    run = a_run(account, make_person("hanna"))
+    for number in range(accounts):
+        make_account(f"Account {number}")
+        a_command(run, Status.QUEUED)
+    with CaptureQueriesContext(connection) as captured:
+        _scrape()
+    assert len(captured) == metrics.QUERIES == 5
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "10.1.2.3", "172.31.0.9", "192.168.7.7", "::1", "fd00::7", "::ffff:10.0.0.1"]
+)
+def test_a_private_address_needs_no_token(address: str) -> None:
+    assert Client().get("/metrics", REMOTE_ADDR=address).status_code == 200
+
+
+@pytest.mark.parametrize("address", ["203.0.113.9", "8.8.8.8", "2001:db8::1", "172.32.0.1", "", "nonsense"])
+def test_any_other_address_needs_one(address: str) -> None:
+    response = Client().get("/metrics", REMOTE_ADDR=address)
+    assert (response.status_code, response["WWW-Authenticate"]) == (401, "Bearer")
+    assert "dexportal_" not in response.text
+
+
+def test_a_client_behind_a_trusted_proxy_counts_by_its_own_address(settings: Any) -> None:
+    from ipaddress import ip_network
+
+    settings.TRUSTED_PROXIES = (ip_network("10.0.0.0/8"),)
+    client = Client()
+    assert client.get("/metrics", REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR="203.0.113.9").status_code == 401
+    assert client.get("/metrics", REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR="192.168.1.1").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("token", "header", "status"),
+    [
+        ("a-long-token", "Bearer a-long-token", 200),
+        ("a-long-token", "bearer  a-long-token", 200),
+        ("a-long-token", "Bearer another", 401),
+        ("a-long-token", "Basic a-long-token", 401),
+        ("a-long-token", "a-long-token", 401),
+        ("a-long-token", "", 401),
+        ("", "Bearer ", 401),
+        ("", "Bearer x", 401),
+    ],
+)
+def test_the_token_opens_from_everywhere(settings: Any, token: str, header: str, status: int) -> None:
+    settings.METRICS_TOKEN = token
+    assert Client().get("/metrics", HTTP_AUTHORIZATION=header, **FAR).status_code == status
+
+
+def test_it_is_only_read() -> None:
+    assert Client().post("/metrics").status_code == 405
