@@ -1,0 +1,117 @@
+"""The desk in the hands of somebody with a caller on the phone: keys, picks, and parts that never fight the reader."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.axe import findings_in_both_themes
+from tests.browser.conftest import Portal
+from tests.browser.test_thin_road import able_devices
+
+pytestmark = pytest.mark.browser
+
+
+def test_by_keyboard_alone_from_a_name_to_a_running_command(desk: Page, portal: Portal) -> None:
+    device = able_devices(portal, 5)[4]
+    who, name = device["personEmail"], device["deviceName"]
+    desk.keyboard.press("n")
+    expect(desk.get_by_role("textbox", name="Who")).to_be_focused()
+    desk.keyboard.type(name)
+    expect(desk.locator("#devices").get_by_text(who)).to_be_visible(timeout=15_000)
+    desk.keyboard.press("Enter")
+    expect(desk.locator("#devices input:checked")).to_have_count(1)
+    desk.get_by_role("button", name="Look back").press("Enter")
+    run = desk.get_by_role("button", name=f"Run on {name} of {who}")
+    expect(run).to_be_visible()
+    expect(desk.locator("#plan")).to_contain_text("1 call to Cloudflare")
+    found = findings_in_both_themes(desk)
+    assert not found, "\n".join(found)
+    run.press("Enter")
+    row = desk.locator("#rows tr").filter(has_text=who).filter(has_text="WARP diag")
+    expect(row).to_have_count(1)
+    expect(desk.get_by_role("status").filter(has_text="Asked for: 1 command.")).to_be_visible()
+    expect(desk.locator("#devices input")).to_have_count(0)
+
+    desk.locator("h1").first.click(force=True)
+    desk.keyboard.press("j")
+    focused = desk.locator("#rows a:focus")
+    expect(focused).to_have_count(1)
+    expect(row.get_by_text("Done", exact=True)).to_be_visible(timeout=40_000)
+    expect(focused).to_have_count(1)
+    desk.keyboard.press("Enter")
+    expect(desk.get_by_role("heading", level=1)).to_have_text(re.compile("WARP diag on"))
+
+
+def test_rows_that_did_not_change_are_left_alone_and_those_that_left_the_filter_go(desk: Page) -> None:
+    """The swap itself: what the server might send next is given to it directly."""
+    outcome = desk.evaluate(
+        """() => {
+          const rows = document.getElementById("rows");
+          const send = (html) => {
+            const answer = `<template><tbody id="rows" hx-swap-oob="rows">${html}</tbody></template>`;
+            htmx.swap(document.createElement("div"), answer, { swapStyle: "none" });
+          };
+          const row = (id, words) =>
+            `<tr id="${id}"><td><input type="checkbox" id="tick-${id}"><a id="a-${id}" href="/">${words}</a></td></tr>`;
+          send(row("c", "3") + row("b", "2") + row("a", "1"));
+          const [c, b] = [document.getElementById("c"), document.getElementById("b")];
+          document.getElementById("tick-b").checked = true;
+          document.getElementById("tick-c").checked = true;
+          document.getElementById("a-b").focus();
+          send(row("d", "4") + row("c", "3") + row("b", "changed"));
+          return {
+            order: [...rows.children].map((child) => child.id).join(),
+            untouched: document.getElementById("c") === c,
+            replaced: document.getElementById("b") !== b,
+            words: document.getElementById("a-b").textContent,
+            ticks: [...rows.querySelectorAll("input:checked")].map((box) => box.id).join(),
+            focus: document.activeElement.id,
+          };
+        }"""
+    )
+    assert outcome == {
+        "order": "d,c,b",
+        "untouched": True,
+        "replaced": True,
+        "words": "changed",
+        "ticks": "tick-c,tick-b",
+        "focus": "a-b",
+    }
+
+
+def test_a_hidden_tab_asks_nothing_and_asks_at_once_when_it_comes_back(page: Page, desk: Page, portal: Portal) -> None:
+    asked: list[str] = []
+    desk.on("request", lambda request: asked.append(request.url) if "/commands/table" in request.url else None)
+    desk.clock.install()
+    desk.goto(portal.url)
+    hide = "(hidden) => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true }) }"
+    desk.evaluate(hide, True)
+    desk.clock.run_for(65_000)
+    assert asked == []
+    desk.evaluate(hide, False)
+    with desk.expect_request(re.compile("/commands/table")):
+        desk.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_a_session_that_ended_takes_a_poll_to_the_sign_in_page(desk: Page, complaints: list[str]) -> None:
+    desk.context.clear_cookies()
+    desk.evaluate("htmx.trigger(document.body, 'comeback')")
+    expect(desk.get_by_role("heading", name="Sign in")).to_be_visible()
+    complaints[:] = [words for words in complaints if "401" not in words]
+
+
+def test_the_keys_are_told_by_a_question_mark(desk: Page) -> None:
+    desk.keyboard.press("?")
+    expect(desk.get_by_role("dialog", name="Keys")).to_be_visible()
+    found = findings_in_both_themes(desk)
+    assert not found, "\n".join(found)
+    desk.keyboard.press("Escape")
+    expect(desk.get_by_role("dialog", name="Keys")).to_be_hidden()
+
+
+def test_at_390_px_nothing_sticks_out(desk: Page, portal: Portal) -> None:
+    desk.set_viewport_size({"width": 390, "height": 844})
+    for path in ("/", "/?asked=everyone&days=all"):
+        desk.goto(portal.url + path)
+        assert desk.evaluate("document.documentElement.scrollWidth") <= 390
