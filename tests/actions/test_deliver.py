@@ -5,15 +5,17 @@ The ledger is the judge: whatever happened, Cloudflare never made one command of
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from cryptography.fernet import Fernet
+from django.db import OperationalError, connection
 
-from commands.actions import claims, deliver
+from commands.actions import deliver
 from commands.actions.queue import claim
 from commands.actions.run import Target
-from commands.models import Account, Command
-from tests.actions.world import BOTH, DIAG, PCAP, QUICK_END, World
+from commands.models import Account
+from tests.actions.world import BOTH, DIAG, PCAP, World
 from tests.servers import free_port
 
 pytestmark = pytest.mark.django_db
@@ -197,122 +199,16 @@ def test_an_answer_in_any_order_without_registrations_finds_its_commands(world: 
     assert {world.again(command).remote_id: command.device_id for command in commands} == owners
 
 
-# --- Late answers ---
+# --- The database is away ---
 
 
-def _lost_and_answered(world: World, command: Command) -> tuple[Any, Any]:
-    """The POST was made and answered, but its worker is held up before it can record that."""
-    account = Account.objects.select_related("credential").get(id=world.account.id)
-    claimed = claim(account, now=world.now)
-    assert claimed is not None
-    return claimed, deliver.post(claimed)
-
-
-def test_a_late_answer_moves_an_uncertain_command_as_it_would_have_moved_it_in_time(world: World) -> None:
-    (command,) = world.ask()
-    claimed, answer = _lost_and_answered(world, command)
-    world.past_the_lease()
-    assert world.status(command) == "uncertain"
-    deliver.record(claimed, answer, now=world.now)
-    assert world.story(command) == ["queued", "sending", "uncertain", "PENDING_EXEC"]
-    assert world.again(command).remote_id == world.created()[0]["id"]
-
-
-def test_a_late_refusal_sends_an_uncertain_command_back_to_the_queue(world: World) -> None:
-    (command,) = world.ask()
-    world.fault("throttle", nth=1, seconds=1)
-    claimed, answer = _lost_and_answered(world, command)
-    world.past_the_lease()
-    deliver.record(claimed, answer, now=world.now)
-    assert world.status(command) == "queued"
-    world.forward(seconds=5)
-    assert world.deliver()
-    assert len(world.created()) == 1
-
-
-def test_a_late_answer_to_an_adopted_command_is_told_and_changes_nothing(world: World) -> None:
-    (command,) = world.ask()
-    claimed, answer = _lost_and_answered(world, command)
-    world.past_the_lease()
-    assert world.sync()
-    adopted = world.again(command)
-    deliver.record(claimed, answer, now=world.now)
-    assert world.story(command)[-1] == "late_answer"
-    assert (world.status(command), world.again(command).remote_id) == (adopted.status, adopted.remote_id)
-
-
-def test_a_late_answer_to_an_unconfirmed_command_attaches_its_id(world: World) -> None:
-    (command,) = world.ask()
-    world.fault("missing_rows", call="list")
-    claimed, answer = _lost_and_answered(world, command)
-    world.past_the_lease()
-    for _ in range(3):
-        world.forward(minutes=2)
-        world.sync(complete=True)
-    world.settle()
-    assert world.status(command) == "unconfirmed"
-    deliver.record(claimed, answer, now=world.now)
-    assert (world.status(command), world.story(command)[-1]) == ("unconfirmed", "late_answer")
-    assert world.again(command).remote_id == world.created()[0]["id"]
-    world.heal()
-    world.forward(QUICK_END)
-    assert world.sync()
-    assert world.status(command) == "SUCCESS"
-
-
-def test_an_answer_that_names_an_imported_id_takes_that_row_over(world: World) -> None:
-    (command,) = world.ask()
-    claimed, answer = _lost_and_answered(world, command)
-    world.forward(minutes=30)  # nobody settled; the row is old enough to be somebody else's, and the window is over
-    Command.objects.filter(id=command.id).update(device_id="elsewhere")
-    assert world.sync(complete=True)
-    imported = Command.objects.get(started_elsewhere=True)
-    Command.objects.filter(id=command.id).update(device_id=command.device_id)
-    deliver.record(claimed, answer, now=world.now)
-    imported.refresh_from_db()
-    ours = world.again(command)
-    assert (imported.remote_id, imported.merged_into_id) == ("", command.id)
-    assert ours.remote_id == world.created()[0]["id"]
-    assert ours.status == imported.status
-
-
-def test_an_answer_after_the_import_ran_out_of_time_is_taken_over_too(world: World) -> None:
-    (command,) = world.ask()
-    claimed, answer = _lost_and_answered(world, command)
-    world.forward(minutes=5)
-    Command.objects.filter(id=command.id).update(device_id="elsewhere")
-    world.configure(offline_timeout=100_000)
-    assert world.sync(complete=True)
-    imported = Command.objects.get(started_elsewhere=True)
-    Command.objects.filter(id=command.id).update(device_id=command.device_id)
-    Command.objects.filter(id=imported.id).update(status="PENDING_EXEC", deadline_at=world.now)
-    world.forward(seconds=1)
-    world.settle()
-    assert world.status(imported) == "unconfirmed"
-    deliver.record(claimed, answer, now=world.now)
-    assert world.again(command).remote_id == world.created()[0]["id"]
-    assert world.status(command) == "PENDING_EXEC"
-
-
-def test_recording_twice_says_nothing_new(world: World) -> None:
-    """The database went away after the commit: the worker insists, and writes the same once more."""
-    (command,) = world.ask()
-    claimed, answer = _lost_and_answered(world, command)
-    deliver.record(claimed, answer, now=world.now)
-    before = (world.story(command), world.again(command).remote_id)
-    deliver.record(claimed, answer, now=world.now)
-    assert (world.story(command), world.again(command).remote_id) == before
-
-
-# --- Held up, and killed ---
-
-
-def test_a_worker_that_was_held_up_before_the_post_does_not_send(world: World) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_away_before_the_post_means_that_nothing_was_sent(world: World) -> None:
     (command,) = world.ask()
     claimed = claim(world.account, now=world.now)
     assert claimed is not None
-    world.forward(seconds=16)
-    answer = deliver.post(claimed)
+    with connection.execute_wrapper(_away):
+        answer = deliver.post(claimed)
     assert world.posts() == []
     deliver.record(claimed, answer, now=world.now)
     assert world.status(command) == "queued"
@@ -320,37 +216,26 @@ def test_a_worker_that_was_held_up_before_the_post_does_not_send(world: World) -
     assert len(world.created()) == 1
 
 
-def test_a_worker_whose_own_clock_says_that_it_was_held_up_does_not_send(world: World) -> None:
-    world.ask()
-    claimed = claim(world.account, now=world.now)
-    assert claimed is not None
-    deliver.post(replace(claimed, began=claimed.began - 16))
-    assert world.posts() == []
-
-
-def test_a_worker_killed_after_the_post_leaves_the_command_uncertain_and_the_listing_finds_it(world: World) -> None:
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_is_recorded_as_soon_as_the_database_is_back(world: World) -> None:
     (command,) = world.ask()
-    _lost_and_answered(world, command)
-    world.past_the_lease()
-    assert world.status(command) == "uncertain"
-    assert not world.deliver()
-    assert world.sync()
-    assert world.story(command) == ["queued", "sending", "uncertain", "PENDING_EXEC"]
+    outages: list[str] = []
+
+    def away_after_the_post(execute: Any, sql: str, *rest: Any) -> Any:
+        if len(outages) < 2 and "commands_dispatch" in sql and world.posts():
+            outages.append(sql)
+            raise OperationalError("the server closed the connection")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(away_after_the_post):
+        assert world.deliver()
+    assert len(outages) == 2
+    assert world.story(command) == ["queued", "sending", "PENDING_EXEC"]
     assert [row["id"] for row in world.created()] == [world.again(command).remote_id]
 
 
-def test_a_worker_killed_before_the_post_leaves_a_command_that_is_never_sent(world: World) -> None:
-    (command,) = world.ask()
-    assert claim(world.account, now=world.now)
-    world.past_the_lease()
-    assert world.status(command) == "uncertain"
-    for _ in range(4):
-        world.forward(minutes=2)
-        world.sync(complete=True)
-        world.settle()
-        assert not world.deliver()
-    assert world.status(command) == "unconfirmed"
-    assert world.posts() == []
+def _away(*_: Any) -> NoReturn:
+    raise OperationalError("the server closed the connection")
 
 
 # --- Dialects ---
@@ -377,8 +262,6 @@ def test_an_admins_dialect_is_not_overwritten(world: World) -> None:
 
 
 def test_a_credential_that_no_key_opens_sends_nothing_and_says_so(world: World, settings: Any) -> None:
-    from cryptography.fernet import Fernet
-
     (command,) = world.ask()
     settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
     assert world.deliver()
@@ -395,4 +278,3 @@ def test_a_target_that_is_unknown_to_cloudflare_rejects_itself_alone(world: Worl
         pass
     assert [world.status(command) for command in commands] == ["PENDING_EXEC", "PENDING_EXEC", "rejected"]
     assert sorted(len(post["items"]) for post in world.posts() if post["outcome"] == "created") == [2]
-    assert claims.database_now() > commands[0].asked_at
