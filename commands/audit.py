@@ -99,6 +99,7 @@ class Subject:
     version: int
     from_status: str = ""
     to_status: str = ""
+    at: datetime | None = None  # where it is not the change's own time
 
 
 def write(
@@ -114,8 +115,8 @@ def write(
     Event.objects.bulk_create(
         [
             Event(
-                id=new_id(now),
-                at=now,
+                id=new_id(subject.at or now),
+                at=subject.at or now,
                 event=event,
                 account_id=subject.account_id,
                 run_id=subject.run_id,

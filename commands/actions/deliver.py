@@ -108,7 +108,9 @@ def _record_created(changes: Change, claimed: Claimed, answer: CreateResult) -> 
     missing = [claimed.commands[index].id for index in pairing.missing]
     if pairing.strangers:
         log.warning("answer_with_strangers", dispatch=str(dispatch.id), strangers=len(pairing.strangers))
-    merged = merge_imports(changes, claimed.account.id, {one.id: id_ for id_, one in created.items()})
+    takers = set(Command.objects.filter(dispatch=dispatch, remote_id="").values_list("id", flat=True))
+    ids = {one.id: id_ for id_, one in created.items() if id_ in takers}
+    merged = merge_imports(changes, claimed.account.id, ids)
     owned = _owned_by_others(claimed.account, created)
     heard = [
         Heard(
@@ -136,14 +138,17 @@ def _record_created(changes: Change, claimed: Claimed, answer: CreateResult) -> 
 
 
 def _owned_by_others(account: Account, created: Mapping[UUID, Created]) -> set[str]:
-    """Those of the answer's ids that another command has already, adopted from a listing."""
+    """Those of the answer's ids that another command of ours has already, adopted from a listing."""
     ids = [one.id for one in created.values()]
-    others = Command.objects.filter(account=account, remote_id__in=ids).exclude(id__in=list(created))
+    others = Command.objects.ours().filter(account=account, remote_id__in=ids).exclude(id__in=list(created))
     return set(others.values_list("remote_id", flat=True))
 
 
 def _attach_late(changes: Change, late: Sequence[Heard], dispatch: Dispatch) -> None:
-    """Commands that went further without the answer: they get their id if they have none, and an Event either way."""
+    """Commands that went further without the answer: they get their id if they have none, and an Event either way.
+
+    One that was adopted with another id keeps it, for what it brought is known by it, but says "likely" from now on.
+    """
     each_data = {one.command_id: {"remote_id": one.remote_id, "dispatch": str(dispatch.id)} for one in late}
     attached = changes.note(
         each_data,
@@ -153,7 +158,9 @@ def _attach_late(changes: Change, late: Sequence[Heard], dispatch: Dispatch) -> 
         each_data=each_data,
     )
     others = {id_: data for id_, data in each_data.items() if id_ not in attached}
-    changes.note(others, event=EventType.LATE_ANSWER, where=~Q(remote_id=""), each_data=others)
+    held = set(Command.objects.filter(id__in=list(others)).values_list("remote_id", flat=True))
+    another = {one.command_id: {"likely": True} for one in late if one.remote_id not in held}
+    changes.note(others, event=EventType.LATE_ANSWER, where=~Q(remote_id=""), each=another, each_data=others)
 
 
 def _record_failure(changes: Change, claimed: Claimed, failure: Failure) -> None:

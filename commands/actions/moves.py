@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Case, F, Field, ForeignKey, Model, Q, Value, When
+from django.db.models.functions import Greatest
 
 from commands import audit
 from commands.audit import By, EventType, Subject
@@ -58,7 +59,7 @@ class Change:
         if to in NEVER_SENT:
             allowed &= Q(dispatch=None)
         because = because[:MAX_WORDS]
-        new = {"status": to, "status_at": self.now, "words": because, **(values or {})}
+        new = {"status": to, "status_at": Greatest("status_at", Value(self.now)), "words": because, **(values or {})}
         event_data = {**({"because": because} if because else {}), **(data or {})}
         return self._write(
             ids, allowed=allowed, values=new, each=each, by=by, event=event, to=to, data=event_data, each_data=each_data
@@ -120,7 +121,7 @@ class Change:
     ) -> list[UUID]:
         done: list[UUID] = []
         for batch in batched(sorted(set(ids)), BATCH):
-            subjects = _locked(batch, allowed, to)
+            subjects = _locked(batch, allowed, to, self.now)
             chosen = [subject.id for subject in subjects]
             if not chosen:
                 continue
@@ -141,17 +142,20 @@ def change(*, by: By, now: datetime) -> Iterator[Change]:
         AccountVersion.objects.raise_for(changes.accounts)
 
 
-def _locked(ids: tuple[UUID, ...], allowed: Q, to: Status | None) -> list[Subject]:
-    """The commands that may make the move, locked in key order, as the Events will tell of them."""
+def _locked(ids: tuple[UUID, ...], allowed: Q, to: Status | None, now: datetime) -> list[Subject]:
+    """The commands that may make the move, locked in key order, as the Events will tell of them.
+
+    `now` is when the caller began, and another may have moved the command since: its history never goes back in time.
+    """
     rows = (
         Command.objects.select_for_update(of=("self",))
         .filter(allowed, id__in=ids)
         .order_by("id")
-        .values_list("id", "account_id", "run_id", "version", "status")
+        .values_list("id", "account_id", "run_id", "version", "status", "status_at")
     )
     return [
-        Subject(id_, account_id, run_id, version + 1, *((status, to) if to else ("", "")))
-        for id_, account_id, run_id, version, status in rows
+        Subject(id_, account_id, run_id, version + 1, *((status, to) if to else ("", "")), at=max(now, moved_at))
+        for id_, account_id, run_id, version, status, moved_at in rows
     ]
 
 

@@ -192,3 +192,13 @@ def test_words_that_are_longer_than_their_column_are_cut(ask: Ask) -> None:
         changes.move([command.id], to=Status.EXPIRED, because="x" * 900)
     command.refresh_from_db()
     assert len(command.words) == 500
+
+
+def test_a_move_of_one_that_began_earlier_does_not_go_back_in_time(ask: Ask) -> None:
+    (command,) = ask(1)
+    with change(by=PORTAL, now=command.status_at - timedelta(seconds=1)) as changes:
+        assert changes.move([command.id], to=Status.EXPIRED)
+    at = list(Event.objects.filter(command=command).order_by("version").values_list("at", flat=True))
+    command.refresh_from_db()
+    assert at == [command.asked_at, command.asked_at]
+    assert command.status_at == command.asked_at
