@@ -6,6 +6,7 @@ Two queues (dexportal/celery.py): `talk` for short calls, `fetch` for files.
 from uuid import UUID
 
 from celery import shared_task
+from celery.worker import state as worker
 from django.utils import timezone
 
 from commands.actions import collect as collecting
@@ -21,6 +22,11 @@ def _in_force(account_id: str) -> Account | None:
     return Account.objects.in_force().filter(id=UUID(account_id)).select_related("credential").first()
 
 
+def _is_wanted() -> bool:
+    """False once the worker was told to stop: it finishes what it is at, and the rest waits in the database."""
+    return worker.should_stop is None and worker.should_terminate is None
+
+
 @shared_task
 def deliver_due() -> None:
     """Wake one delivery for every account with something to send."""
@@ -31,7 +37,9 @@ def deliver_due() -> None:
 @shared_task
 def deliver_account(account_id: str) -> None:
     """Send POST after POST until nothing of the account may go now."""
-    while (account := _in_force(account_id)) is not None and delivering.deliver(account, now=timezone.now()):
+    while _is_wanted() and (account := _in_force(account_id)) is not None:
+        if not delivering.deliver(account, now=timezone.now()):
+            return
         listings.hurry(account.id, at=timezone.now())
         wake(sync_account, account_id)
 
@@ -70,7 +78,7 @@ def directory_account(account_id: str) -> None:
 @shared_task
 def collect_due() -> None:
     """Fetch file after file until none is wanted now."""
-    while collecting.collect(now=timezone.now):
+    while _is_wanted() and collecting.collect(now=timezone.now):
         pass
 
 

@@ -97,7 +97,7 @@ def fernet_keys(name: str, value: str) -> list[str]:
         keys = []
     if not keys:
         raise ImproperlyConfigured(
-            f"{name} must be keys separated by commas, each 32 bytes in URL-safe base64 (manage.py new_key)."
+            f"{name} must be keys separated by commas, each 32 bytes in URL-safe base64 (docs/production.md makes one)."
         )
     return keys
 

@@ -178,7 +178,16 @@ if SQLITE:
     }
 else:
     _database |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-    _database["OPTIONS"] = {"connect_timeout": 5, "application_name": "dexportal", **_database.get("OPTIONS", {})}
+    _database["OPTIONS"] = {
+        "connect_timeout": 5,
+        "application_name": "dexportal",
+        # A host that vanished is noticed within half a minute, not after the two hours of TCP's own patience.
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+        **_database.get("OPTIONS", {}),
+    }
 DATABASES = {"default": _database}
 
 # In the database, because throttles must hold for all web processes and after a restart.

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from celery.worker import state as worker
 from django.utils import timezone
 
 from commands import tasks
@@ -75,6 +76,23 @@ def test_a_delivery_sends_post_after_post_until_nothing_may_go(world: World, set
     tasks.deliver_account(str(world.account.id))
     assert {world.status(command) for command in commands} == {"PENDING_EXEC"}
     assert len(world.posts()) == 3
+
+
+def test_a_worker_that_was_told_to_stop_leaves_what_waits_to_the_next_one(
+    world: World, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.POST_DEVICES = 1
+    world.ask(devices=world.devices[:3])
+
+    def one_more(account: Account, *, now: Any) -> bool:
+        monkeypatch.setattr(worker, "should_stop", 0)  # what Celery sets on TERM
+        return deliver(account, now=now)
+
+    monkeypatch.setattr(delivering, "deliver", one_more)
+    tasks.deliver_account(str(world.account.id))
+    assert len(world.posts()) == 1
+    tasks.collect_due()
+    assert Command.objects.filter(status="queued").count() == 2
 
 
 def test_an_account_that_is_retired_meanwhile_sends_nothing_more(
