@@ -1,5 +1,5 @@
 # Every recipe ends in exec: make would otherwise orphan what it started.
-.PHONY: run test test-services check bench
+.PHONY: run test test-services check bench chaos
 
 run:
 	@scripts/bootstrap && exec .venv/bin/python -m dexportal.run
@@ -15,3 +15,9 @@ check:
 
 bench:
 	@scripts/bootstrap && exec .venv/bin/python -m benchmarks
+
+# make chaos N=10000 SEED=1: the whole portal under every fault there is.
+N = 10000
+SEED = 1
+chaos:
+	@scripts/bootstrap && exec .venv/bin/python -m scripts.chaos $(N) $(SEED)

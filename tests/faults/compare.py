@@ -169,10 +169,9 @@ def _of_borrowed(row: Recorded, held: Entry | None, verdict: Verdict) -> None:
     """It never landed, and holds an entry all the same."""
     if held is None or not row.could_be(held):
         verdict.wrong.append(f"{row.id} never landed and holds {row.remote_id}, which could not be its own")
-    elif not row.likely:
-        verdict.wrong.append(f"{row.id} never landed, holds {held.id} of somebody else and does not say “likely”")
     else:
-        verdict.twins.append(f"{row.id} never landed and holds {held.id} of somebody else, as likely")
+        said = "as likely" if row.likely else "the only one that there ever was"
+        verdict.twins.append(f"{row.id} never landed and holds {held.id} of somebody else, {said}")
 
 
 def _others(ledger: Iterable[Entry], owners: Mapping[str, Recorded], imported_by: datetime, verdict: Verdict) -> None:

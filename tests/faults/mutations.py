@@ -1,0 +1,195 @@
+"""`python -m tests.faults.mutations [NAME …]`: breaks one rule at a time, in a copy, and tells which tests notice.
+
+Each mutation is one edit of a line that carries a rule; the tests named beside it must fail then. The table that this
+prints stands in docs/delivery.md.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", "var", "static", "__pycache__", "*.sqlite3")
+ACTIONS = "tests/actions"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """`rule` in words, `old` replaced by `new` in `file` (once), `tests` those that are run."""
+
+    name: str
+    rule: str
+    file: str
+    old: str
+    new: str
+    tests: Sequence[str]
+
+
+_DELIVER, _RECONCILE = "commands/actions/deliver.py", "commands/actions/reconcile.py"
+_MATCHING, _CLAIMS = "commands/matching.py", "commands/actions/claims.py"
+_SYNC, _QUEUE = "commands/actions/sync.py", "commands/actions/queue.py"
+
+MUTATIONS: Sequence[Mutation] = (
+    Mutation(
+        "lease-fence",
+        "who lost the lease writes nothing",
+        _CLAIMS,
+        "return Q(pk=row.pk, lease_token=row.lease_token)",
+        "return Q(pk=row.pk)",
+        (f"{ACTIONS}/test_claims.py", f"{ACTIONS}/test_collect.py", f"{ACTIONS}/test_sync.py"),
+    ),
+    Mutation(
+        "dispatch-fence",
+        "an answer is recorded only for commands that still point to its dispatch",
+        _DELIVER,
+        "ours = Q(dispatch=dispatch)",
+        "ours = Q()",
+        (f"{ACTIONS}/test_deliver.py", f"{ACTIONS}/test_late_answers.py"),
+    ),
+    Mutation(
+        "never-again",
+        "what may have landed never goes back to the queue",
+        _RECONCILE,
+        'to=Status.UNCERTAIN, because="The answer',
+        'to=Status.QUEUED, values={"dispatch": None}, because="The answer',
+        (f"{ACTIONS}/test_late_answers.py", f"{ACTIONS}/test_reconcile.py"),
+    ),
+    Mutation(
+        "start-share",
+        "no POST begins when a quarter of its lease is gone",
+        _DELIVER,
+        "if _too_late(claimed):",
+        "if False:",
+        (f"{ACTIONS}/test_late_answers.py", f"{ACTIONS}/test_deliver.py"),
+    ),
+    Mutation(
+        "settle-window",
+        "an uncertain command is given up after 3 minutes, not before",
+        _RECONCILE,
+        "clock - settings.SETTLE_WINDOW, unlisted",
+        "clock, unlisted",
+        (f"{ACTIONS}/test_reconcile.py",),
+    ),
+    Mutation(
+        "settle-listings",
+        "and after 3 complete listings, not before",
+        _RECONCILE,
+        "unlisted__gte=settings.SETTLE_LISTINGS",
+        "unlisted__gte=0",
+        (f"{ACTIONS}/test_reconcile.py", f"{ACTIONS}/test_sync.py"),
+    ),
+    Mutation(
+        "import-age",
+        "a row younger than the settle window is not imported",
+        _MATCHING,
+        "if clock.now + clock.offset - born_by <= clock.import_age:",
+        "if False:",
+        ("tests/test_matching.py", "tests/test_matching_histories.py"),
+    ),
+    Mutation(
+        "import-complete",
+        "only a complete listing imports",
+        _MATCHING,
+        "    if not complete:\n        return LeaveAlone(row, Why.NOT_COMPLETE)\n",
+        "",
+        ("tests/test_matching.py", f"{ACTIONS}/test_sync.py"),
+    ),
+    Mutation(
+        "still-sending",
+        "a row that a sending command could be is left alone",
+        _MATCHING,
+        "    return any(command.status is Status.SENDING for command in candidates)",
+        "    return False",
+        ("tests/test_matching.py", "tests/test_matching_histories.py"),
+    ),
+    Mutation(
+        "likely",
+        "a pairing that was not the only possible one says likely",
+        _MATCHING,
+        "only = rivals[command.id] == 1 and len(fits[row.remote_id]) == 1 and not doubted",
+        "only = True",
+        ("tests/test_matching.py", "tests/test_matching_histories.py"),
+    ),
+    Mutation(
+        "hindsight",
+        "and in hindsight too",
+        _SYNC,
+        "    _doubt(changes, decisions)\n",
+        "",
+        (f"{ACTIONS}/test_doubt.py",),
+    ),
+    Mutation(
+        "take-over",
+        "an import that turns out to be ours is merged",
+        _MATCHING,
+        "mergers = _mergers(unknown, imported, fits, owners) if complete else {}",
+        "mergers: dict[str, TakeOver] = {}",
+        ("tests/test_matching.py", f"{ACTIONS}/test_late_answers.py"),
+    ),
+    Mutation(
+        "late-answer",
+        "a late answer of one's own dispatch is never refused",
+        _DELIVER,
+        'moved = hear(changes, heard, where=Q(dispatch=dispatch, remote_id=""))',
+        'moved = hear(changes, heard, where=Q(dispatch=dispatch, remote_id="", status=Status.SENDING))',
+        (f"{ACTIONS}/test_late_answers.py",),
+    ),
+    Mutation(
+        "constraint",
+        "the database refuses a second command in flight on a machine",
+        "commands/migrations/0001_initial.py",
+        "fields=('account', 'device_id', 'kind'), name='command_one_in_flight_a_kind'",
+        "fields=('account', 'device_id', 'kind', 'id'), name='command_one_in_flight_a_kind'",
+        (f"{ACTIONS}/test_queue.py", "tests/models/test_command_constraints.py"),
+    ),
+    Mutation(
+        "busy",
+        "a claim skips a machine that is busy",
+        _QUEUE,
+        '        .exclude(Exists(there.filter(kind=OuterRef("kind"))))\n',
+        "",
+        (f"{ACTIONS}/test_queue.py",),
+    ),
+)
+
+
+def tried(mutation: Mutation) -> tuple[bool, list[str]]:
+    """(noticed, the names of the tests that failed), of one broken rule."""
+    with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
+        copy = Path(folder) / "copy"
+        shutil.copytree(ROOT, copy, ignore=LEFT_OUT, symlinks=True)
+        for shared in ("static", ".venv"):
+            (copy / shared).symlink_to(ROOT / shared)
+        path = copy / mutation.file
+        text = path.read_text()
+        if text.count(mutation.old) != 1:
+            return False, [f"{mutation.file} no longer has the line once: mend the table"]
+        path.write_text(text.replace(mutation.old, mutation.new))
+        words = [sys.executable, "-m", "pytest", "-q", "--maxfail", "3", "-p", "no:xdist", *mutation.tests]
+        environment = {**os.environ, "VAR_DIR": str(copy / "var"), "PYTHONPATH": str(copy)}
+        done = subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    failed = re.findall(r"^(?:FAILED|ERROR) \S*/(\S+?)(?:\[.*)?(?: -.*)?$", done.stdout, re.MULTILINE)
+    return done.returncode == 1 and bool(failed), failed or done.stdout.splitlines()[-3:]
+
+
+def main(names: Sequence[str]) -> int:
+    missed = 0
+    for mutation in MUTATIONS:
+        if names and mutation.name not in names:
+            continue
+        noticed, tests = tried(mutation)
+        missed += not noticed
+        told = ", ".join(dict.fromkeys(f"`{test}`" for test in tests))
+        sys.stdout.write(f"| {mutation.rule} | {'' if noticed else 'NOT NOTICED '}{told} |\n")
+        sys.stdout.flush()
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
