@@ -56,18 +56,11 @@ class PlanLine:
 
 @dataclass(frozen=True, slots=True)
 class PlanBox:
-    """`is_empty`: there is nothing to say yet."""
+    """Without lines there is nothing to say yet."""
 
     lines: Sequence[PlanLine]
     cost: str
     button: str
-
-    @property
-    def is_empty(self) -> bool:
-        return not self.lines
-
-
-EMPTY = PlanBox((), "", "Run")
 
 
 def devices(

@@ -54,6 +54,7 @@ class CommandPage:
     is_verified: bool
     kind: str
     options: str
+    purpose: str
     ticket: str
     reason: str
     asker: str
@@ -98,6 +99,7 @@ def build(
         is_verified=command.listed,
         kind=rows.kind_label(command.kind),
         options=rows.options_words(command),
+        purpose=command.run.purpose if command.run else "",
         ticket=command.ticket,
         reason=command.run.reason if command.run else "",
         asker=rows.asker_of(command, viewer),

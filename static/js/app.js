@@ -95,9 +95,14 @@
 
   const asSent = new WeakMap(); // element -> its HTML as the server sent it, before times were told
 
+  // Each answer masks the same token anew: that alone is no change.
+  function sentHtml(element) {
+    return element.outerHTML.replace(/(name="csrfmiddlewaretoken" value=")[^"]*/g, "$1");
+  }
+
   function rememberRows() {
     const rows = document.getElementById("rows");
-    for (const row of rows ? rows.children : []) if (!asSent.has(row)) asSent.set(row, row.outerHTML);
+    for (const row of rows ? rows.children : []) if (!asSent.has(row)) asSent.set(row, sentHtml(row));
   }
 
   function keepTicks(from, to) {
@@ -115,7 +120,7 @@
     const fresh = [];
     let place = target.firstElementChild;
     for (const child of wanted) {
-      const html = child.outerHTML;
+      const html = sentHtml(child);
       let stays = old.get(child.id);
       old.delete(child.id);
       if (stays && asSent.get(stays) !== html) {
@@ -175,6 +180,10 @@
   });
   document.addEventListener("htmx:afterSwap", refresh);
   document.addEventListener("htmx:oobAfterSwap", refresh);
+  document.addEventListener("htmx:afterSettle", (event) => {
+    // What was refused is where the person goes on typing.
+    if (event.detail.xhr?.status === 422) document.querySelector("#ask [aria-invalid=true]")?.focus();
+  });
   document.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.successful) trouble("");
   });

@@ -127,7 +127,7 @@ def test_a_preset_ticks_its_kinds_and_options_and_loses_nothing_that_was_typed(
     preset = Preset.objects.get(name="On the phone")
     form = typed(account, device=[maria.pk], targets="tom@example.com", preset=preset.pk, reason="VPN slow")
     text = desk.post("/ask/preset", form, headers=headers).text
-    assert ("<html" in text) is not headers
+    assert ("<html" in text) is (not headers)
     for part in (
         r'value="pcap" checked',
         r'value="warp-diag" checked',

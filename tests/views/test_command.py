@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from commands.actions.moves import change
 from commands.audit import PORTAL
-from commands.models import Account, Command, User
+from commands.models import Account, Command, Run, User
 from commands.states import Status
 from tests.rows import a_command, a_run, an_artifact, an_event
 
@@ -24,6 +24,9 @@ def test_it_tells_what_for_whom_why_and_by_whom(desk: Client, command: Command, 
     text = desk.get(f"/commands/{command.id}/").text
     for words in ("Packet capture on LAP-0042", "maria@example.com", "Windows", "2 min", "INC-1", "VPN slow"):
         assert words in text
+    assert "Purpose" not in text
+    Run.objects.filter(commands=command).update(purpose="Cannot connect")
+    assert "Cannot connect" in desk.get(f"/commands/{command.id}/").text
     assert "Asked for" in text
     assert "There is no file yet." in text
 
