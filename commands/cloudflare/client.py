@@ -7,7 +7,7 @@ whatever `permit` raises, which is called before every single HTTP request.
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from random import SystemRandom
 from types import TracebackType
@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from commands.cloudflare import answers, bodies, dialects, downloads, parsing, values
 from commands.cloudflare.auth import Auth
-from commands.cloudflare.errors import Rejected, TooManyPages, Unknown
+from commands.cloudflare.errors import Rejected, TooManyPages, Unknown, Unreadable
 from commands.cloudflare.retries import Retries
 from commands.cloudflare.transport import Answer, Ask, Transport
 from commands.cloudflare.types import (
@@ -93,6 +93,18 @@ class Client:
         except Rejected as error:
             problems = rejected.problems + error.problems
         raise Rejected(Call.CREATE, rejected.words, status=rejected.status, problems=problems)
+
+    def may_create(self) -> None:
+        """One POST without a command: nothing is created, but who may not create at all is Refused."""
+        ask = Ask(
+            call=Call.CREATE,
+            url=f"{self._account}/commands",
+            deadline=time.monotonic() + self._limits.create_deadline,
+            headers={"Content-Type": "application/json", "Accept-Encoding": "gzip"},
+            body=dialects.body((), Dialect.CURRENT),
+        )
+        with suppress(Rejected, Unreadable):  # it was read, so it may be sent
+            self._json(ask)
 
     def list_commands(
         self,

@@ -1,0 +1,192 @@
+"""Is everything that the portal needs there, and what is to be mended? Looks, and changes nothing but its own probes.
+
+Each finding is one line for an operator; none carries a secret. The only POST is one without a single command: it tells
+whether commands may be created, and creates none.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.mail import mailers
+from django.db import DatabaseError, connection
+
+from commands.actions import upstream
+from commands.actions.budget import NotNow
+from commands.actions.collect import storage
+from commands.actions.upstream import NoCredential
+from commands.cloudflare.client import Client
+from commands.cloudflare.errors import CloudflareError, NotFound, NotSent, Refused, Throttled
+from commands.models import Account
+from dexportal import logs, wake
+
+CLOCK_MAY_BE_OFF = timedelta(seconds=30)
+READ = "Cloudflare DEX Read (or Write), Zero Trust Read or Zero Trust Report"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`mend`: how; '' where all is well."""
+
+    subject: str
+    words: str
+    mend: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        return not self.mend
+
+
+def examine(*, now: Callable[[], datetime]) -> Iterator[Finding]:
+    """Everything, one after the other; nothing that is broken keeps the rest from being looked at."""
+    database = _database()
+    yield database
+    yield _storage()
+    yield _spool()
+    yield _broker()
+    yield _mail()
+    if database.is_well:
+        yield from _upstream(now)
+
+
+def _database() -> Finding:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as problem:
+        return Finding("database", _one_line(problem), "Start the database, or mend DATABASE_URL.")
+    return Finding("database", f"answers ({connection.vendor})")
+
+
+def _storage() -> Finding:
+    name = f"doctor/{uuid4()}"
+    try:
+        saved = storage().save(name, ContentFile(b"doctor"))
+        storage().delete(saved)
+    except Exception as problem:  # S3's errors have no common base
+        return Finding("storage", _one_line(problem), "Make STORAGE_URL's folder or bucket writable for the portal.")
+    return Finding("storage", "artifacts can be written and deleted")
+
+
+def _spool() -> Finding:
+    folder = Path(settings.SPOOL_DIR)
+    probe = folder / f"doctor-{os.getpid()}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe.write_bytes(b"doctor")
+        probe.unlink()
+    except OSError as problem:
+        return Finding("spool", _one_line(problem), f"Make {folder} writable for the portal, or set VAR_DIR.")
+    return Finding("spool", "files on their way can be written")
+
+
+def _broker() -> Finding:
+    if wake.reachable():
+        return Finding("broker", "answers")
+    where = "Start Redis, or mend REDIS_URL" if settings.BROKER_URL.startswith("redis") else "Make VAR_DIR writable"
+    return Finding("broker", "does not answer", f"{where}; until then beat finds all work, only later.")
+
+
+def _mail() -> Finding:
+    try:
+        mailer = mailers["default"]
+        mailer.open()
+        mailer.close()
+    except (OSError, ValueError) as problem:
+        return Finding("mail", _one_line(problem), "Mend EMAIL_URL, or the mail server that it names.")
+    backend = settings.MAILERS["default"]["BACKEND"].rpartition(".")[0].rpartition(".")[2]
+    return Finding("mail", "the mail server lets us in" if backend == "smtp" else f"goes to: {backend}")
+
+
+# --- Cloudflare ---
+
+
+def _upstream(now: Callable[[], datetime]) -> Iterator[Finding]:
+    accounts = list(Account.objects.in_force().select_related("credential").order_by("name", "id"))
+    if not accounts:
+        yield Finding("accounts", "none is in use", "Add an account and its credential in the administration.")
+    for account in accounts:
+        yield from _account(account, now)
+
+
+def _account(account: Account, now: Callable[[], datetime]) -> Iterator[Finding]:
+    subject = f"account {account.name}"
+    try:
+        with upstream.client_for(account) as client:
+            yield from _calls(subject, client, now)
+    except NoCredential as problem:
+        yield Finding(subject, problem.words, "Enter the credential anew in the administration.")
+
+
+def _calls(subject: str, client: Client, now: Callable[[], datetime]) -> Iterator[Finding]:
+    clock: list[timedelta] = []
+
+    def list_commands() -> None:
+        page = client.list_commands(1, 1)
+        if page.date:
+            clock.append(page.date - now())
+
+    def download() -> None:
+        try:
+            with client.download("doctor", "doctor.zip"):
+                pass
+        except NotFound:
+            pass  # that there is no such file is told to who may ask
+
+    first = _try(subject, "lists commands", list_commands, READ)
+    yield first
+    if clock:
+        yield _clock(subject, clock[0])
+    if first.words.startswith(_AWAY):
+        return  # the others would only say so again
+    yield _try(subject, "lists devices", lambda: client.list_devices(1, 1), READ)
+    yield _try(subject, "reads the quota", client.quota, READ)
+    yield _try(subject, "downloads results", download, READ)
+    yield _try(subject, "creates commands", client.may_create, "Cloudflare DEX Write")
+
+
+_AWAY = "not reached"
+
+
+def _try(subject: str, words: str, call: Callable[[], object], permission: str) -> Finding:
+    host = urlsplit(settings.UPSTREAM.url).hostname
+    try:
+        call()
+    except NotNow as rest:
+        return Finding(subject, f"{_AWAY}: {rest.words}", f"Ask again after {rest.until:%H:%M:%S} UTC.")
+    except Throttled as problem:
+        return Finding(subject, f"{_AWAY}: {problem.words}", "Wait until Cloudflare takes calls again: 5 minutes.")
+    except Refused as problem:
+        mend = f"Check the account's id, and give its token the permission: {permission}."
+        return Finding(subject, f"may not: {words}. {problem.words}", mend)
+    except NotSent as problem:
+        return Finding(subject, f"{_AWAY}: {problem.words}", f"Check DNS, proxy and firewall on the way to {host}.")
+    except CloudflareError as problem:
+        return Finding(
+            subject, f"{words}: {problem.words}", f"Cloudflare's trouble, or not Cloudflare: is {host} right?"
+        )
+    return Finding(subject, words)
+
+
+def _clock(subject: str, offset: timedelta) -> Finding:
+    seconds = round(offset.total_seconds())
+    if abs(offset) <= CLOCK_MAY_BE_OFF:
+        return Finding(subject, f"clock: {seconds:+d} s, by Cloudflare's")
+    which = "behind" if seconds > 0 else "ahead of"
+    return Finding(
+        subject,
+        f"clock: ours is {abs(seconds)} s {which} Cloudflare's",
+        "Set this machine's clock by NTP (timedatectl).",
+    )
+
+
+def _one_line(problem: Exception) -> str:
+    """Its words without line breaks, and without what is secret in them."""
+    words = " ".join(str(problem).split()) or type(problem).__name__
+    return logs.scrub(words)[:300]
