@@ -29,6 +29,7 @@ GROUPS = {
 """What people filter by: sets of statuses under a word."""
 
 
+_OPEN = "in open"  # a look-up of our own: it has an index of its own
 type Column = str | Lower
 
 
@@ -61,7 +62,7 @@ def _conditions(wanted: Filter) -> list[tuple[Column, str, object]]:
         (Lower("device_name"), "exact", wanted.device_name),
         ("email", "exact", wanted.email),
         (Lower("ticket"), "exact", wanted.ticket),
-        ("status", "in", sorted(OPEN) if wanted.group == "open" else ""),
+        ("status", _OPEN, sorted(OPEN) if wanted.group == "open" else ""),
         ("asked_by_id", "isnull", wanted.elsewhere or None),
         ("asked_by_id", "exact", wanted.asked_by),
         ("status", "exact", wanted.status),
@@ -84,8 +85,10 @@ def _matching(wanted: Filter) -> CommandQuerySet:
         conditions.append(("status", "in", sorted(GROUPS[wanted.group])))
         can_lead = can_lead and len(conditions) > 1  # several statuses would have to be sorted
     for number, (column, lookup, value) in enumerate(conditions):
-        leads = can_lead and number == 0
-        rows = _where(rows, f"_{number}", column if leads else Coalesce(column, column), lookup, value)
+        if can_lead and number == 0:
+            rows = rows.open() if lookup == _OPEN else _where(rows, column, lookup, value)
+        else:
+            rows = _where(rows, Coalesce(column, column), lookup.removesuffix(" open"), value)
     if wanted.elsewhere is False:
         rows = rows.filter(started_elsewhere=False)
     if wanted.since:
@@ -95,9 +98,10 @@ def _matching(wanted: Filter) -> CommandQuerySet:
     return rows
 
 
-def _where(rows: CommandQuerySet, alias: str, column: Column | Coalesce, lookup: str, value: object) -> CommandQuerySet:
+def _where(rows: CommandQuerySet, column: Column | Coalesce, lookup: str, value: object) -> CommandQuerySet:
     if isinstance(column, str):
         return rows.filter(**{f"{column}__{lookup}": value})
+    alias = f"_{len(rows.query.annotations)}"
     return rows.alias(**{alias: column}).filter(**{f"{alias}__{lookup}": value})
 
 

@@ -6,11 +6,12 @@ nothing of what the rows mean.
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from django.apps import apps
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
@@ -43,16 +44,28 @@ def load(folder: Path, columns: Mapping[str, str], keys: Mapping[str, str]) -> N
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # no index is made while a check is still pending
         for table, names in columns.items():
             with _without_indexes(cursor, table):
-                _fill(cursor, table, names.split(), _texts(folder / table, keys))
+                others = _others(table, names.split())
+                _fill(cursor, table, [*names.split(), *others], _texts(folder / table, keys, others.values()))
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
 
-def _texts(file: Path, keys: Mapping[str, str]) -> Iterator[str]:
-    """Whole lines, about a megabyte at a time."""
+def _others(table: str, names: Collection[str]) -> dict[str, str]:
+    """The columns that the rows say nothing of and that must have a value: their models' defaults, in text."""
+    [model] = [model for model in apps.get_models() if model._meta.db_table == table]
+    fields = [field for field in model._meta.concrete_fields if field.column not in names and not field.null]
+    defaults = {
+        field.column or field.attname: field.get_db_prep_save(field.get_default(), connection) for field in fields
+    }
+    return {column: str(int(value) if isinstance(value, bool) else value) for column, value in defaults.items()}
+
+
+def _texts(file: Path, keys: Mapping[str, str], others: Iterable[str]) -> Iterator[str]:
+    """Whole lines, about a megabyte at a time; `others` are added to each."""
+    end = "".join(f"\t{value}" for value in others)
     with file.open(encoding="utf-8") as source:
         while lines := source.readlines(1 << 20):
-            text = "".join(lines)
+            text = "".join(lines).replace("\n", f"{end}\n")
             for name, key in keys.items():
                 text = text.replace(name, key)
             yield text

@@ -1,0 +1,133 @@
+"""No list reads every command: each filter has an index, on SQLite and (in the service tests) on PostgreSQL."""
+
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+
+from commands.kinds import Kind
+from commands.models import Command
+from commands.queries import commands as rows
+from commands.queries import runs, search
+from commands.queries.commands import GROUPS, Filter
+from commands.states import Status
+from tests.people import make_person
+from tests.queries.plans import Plans
+
+COMMANDS = 2000
+
+
+@pytest.fixture
+def past(db: None) -> Command:
+    """A command with everything in it, among 2000."""
+    call_command("make_history", commands=COMMANDS, seed=7, stdout=StringIO())
+    return Command.objects.ours().exclude(ticket="").exclude(remote_id="").order_by("id")[COMMANDS // 4]
+
+
+FILTERS: dict[str, Any] = {
+    "none": lambda one: {},
+    "person": lambda one: {"email": one.email},
+    "nobody": lambda one: {"email": "nobody@example.com", "kind": Kind.PCAP},
+    "device": lambda one: {"device_id": one.device_id},
+    "device's name": lambda one: {"device_name": one.device_name.lower()},
+    "ticket": lambda one: {"ticket": one.ticket.lower()},
+    "kind": lambda one: {"kind": Kind.SPEED_TEST},
+    "asked by": lambda one: {"asked_by": one.asked_by_id},
+    "started elsewhere": lambda one: {"elsewhere": True},
+    "asked here": lambda one: {"elsewhere": False},
+    "dates": lambda one: {"since": one.asked_at, "until": one.asked_at + timedelta(days=1)},
+    "run": lambda one: {"run_id": one.run_id},
+    "a status within a run": lambda one: {"run_id": one.run_id, "status": Status.SUCCESS},
+    "everything": lambda one: {
+        "email": one.email,
+        "ticket": one.ticket.lower(),
+        "kind": Kind.PCAP,
+        "asked_by": one.asked_by_id,
+        "status": Status.SUCCESS,
+        "since": one.asked_at,
+    },
+    **{f"status {status}": lambda one, status=status: {"status": status} for status in Status},
+    **{f"group {group}": lambda one, group=group: {"group": group} for group in GROUPS},
+}
+
+
+def test_no_filter_of_a_list_reads_every_command(past: Command) -> None:
+    plans, found = Plans(), {}
+    for name, fields in FILTERS.items():
+        wanted = Filter(past.account_id, **fields(past))
+        with plans.watch():
+            found[name], _ = rows.newest(wanted)
+            rows.newest(wanted, before=past.id)
+            rows.oldest(wanted, after=past.id)
+            rows.count_up_to([wanted])
+        assert not plans.full_scans(), name
+    assert len(plans.of_queries) == 4 * len(FILTERS)
+    assert found["person"]
+    assert found["everything"]
+
+
+def test_a_list_is_in_order_without_sorting_all_that_it_might_show(past: Command) -> None:
+    """What is open is little, and sorted; a run's commands stand in their own index."""
+    if connection.vendor != "sqlite":
+        return
+    for name, fields in FILTERS.items():
+        plans = Plans()
+        with plans.watch():
+            rows.newest(Filter(past.account_id, **fields(past)))
+        assert ("TEMP B-TREE" in plans.of_queries[0]) == (name == "group open"), (name, plans.of_queries)
+
+
+def test_filters_find_what_a_walk_over_all_commands_finds(past: Command) -> None:
+    everything = list(Command.objects.filter(account=past.account_id).order_by("-id"))
+    for name, fields in FILTERS.items():
+        wanted = Filter(past.account_id, **fields(past))
+        expected = [one.id for one in everything if _fits(one, wanted)]
+        shown, more = rows.newest(wanted)
+        assert ([one.id for one in shown], more) == (expected[: rows.ROWS], len(expected) > rows.ROWS), name
+        assert [one.id for one in rows.oldest(wanted)[0]] == expected[::-1][: rows.ROWS], name
+        assert rows.count_up_to([wanted]) == [min(len(expected), rows.COUNT_STOPS_AT + 1)], name
+
+
+def _fits(one: Command, wanted: Filter) -> bool:
+    checks = (
+        (wanted.email, one.email == wanted.email),
+        (wanted.device_id, one.device_id == wanted.device_id),
+        (wanted.device_name, one.device_name.lower() == wanted.device_name),
+        (wanted.ticket, one.ticket.lower() == wanted.ticket),
+        (wanted.kind, one.kind == wanted.kind),
+        (wanted.status, one.status == wanted.status),
+        (wanted.group, one.status in GROUPS.get(wanted.group, ())),
+        (wanted.asked_by, one.asked_by_id == wanted.asked_by),
+        (wanted.elsewhere is not None, one.started_elsewhere is wanted.elsewhere),
+        (wanted.run_id, one.run_id == wanted.run_id),
+        (wanted.since, wanted.since is not None and one.asked_at >= wanted.since),
+        (wanted.until, wanted.until is not None and one.asked_at < wanted.until),
+    )
+    return all(fits for asked, fits in checks if asked)
+
+
+def test_neither_a_search_nor_a_run_reads_every_command(past: Command) -> None:
+    plans, person = Plans(), make_person("mona", "manager")
+    with plans.watch():
+        for word in (past.email, past.device_name, past.device_id, past.ticket, past.remote_id, str(past.id), "x"):
+            assert search.find(person, word) or word == "x", word
+        assert past.run_id
+        runs.states(past.run_id)
+        runs.unsent(past.run_id)
+    assert plans.of_queries
+    assert not plans.full_scans()
+
+
+@pytest.mark.parametrize("word", ["id", "remote_id", "device_id", "email", "ticket"])
+def test_no_search_of_the_admin_reads_every_command(past: Command, client: Client, word: str) -> None:
+    client.force_login(make_person("adele", "admin"))
+    plans = Plans()
+    with plans.watch():
+        answer = client.get("/admin/commands/command/", {"q": str(getattr(past, word))})
+    assert f">{past.id}<" in answer.content.decode()
+    assert plans.of_queries
+    assert not plans.full_scans()
