@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 
 def test_by_keyboard_alone_from_a_name_to_a_running_command(desk: Page, portal: Portal) -> None:
-    device = able_devices(portal, 5)[4]
+    device = able_devices(portal, 5)[4]  # none of those that the thin road takes
     who, name = device["personEmail"], device["deviceName"]
     desk.keyboard.press("n")
     expect(desk.get_by_role("textbox", name="Who")).to_be_focused()
