@@ -4,19 +4,19 @@ A move is one conditional update of all commands that make it, with their Events
 transaction. What was not in an allowed state is left alone: the caller learns which ones moved.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import batched
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Case, F, Field, ForeignKey, Model, Q, Value, When
+from django.db.models import F, Q, Value
 from django.db.models.functions import Greatest
 
 from commands import audit
+from commands.actions.by_key import ByKey
 from commands.audit import By, EventType, Subject
 from commands.models import AccountVersion, Artifact, Command
 from commands.states import ARTIFACT_MOVES, COMMAND_MOVES, ArtifactStatus, Status, sources
@@ -120,16 +120,16 @@ class Change:
         each_data: Mapping[UUID, Values] | None,
     ) -> list[UUID]:
         done: list[UUID] = []
+        names = sorted({name for own in (each or {}).values() for name in own})
         for batch in batched(sorted(set(ids)), BATCH):
-            subjects = _locked(batch, allowed, to, self.now)
-            chosen = [subject.id for subject in subjects]
-            if not chosen:
+            subjects, before = _locked(batch, allowed, to, self.now, names)
+            if not subjects:
                 continue
-            single = _cases(Command, {id_: each[id_] for id_ in chosen if each and id_ in each}, values)
-            Command.objects.filter(id__in=chosen).update(**{**values, **single, "version": F("version") + 1})
+            new = {**values, **_single(before, each or {}, values), "version": F("version") + 1}
+            Command.objects.filter(id__in=list(before)).update(**new)
             audit.write(subjects, event=event, by=by, now=self.now, data=data, each=each_data)
             self.accounts.update(subject.account_id for subject in subjects)
-            done += chosen
+            done += before
         return done
 
 
@@ -142,45 +142,39 @@ def change(*, by: By, now: datetime) -> Iterator[Change]:
         AccountVersion.objects.raise_for(changes.accounts)
 
 
-def _locked(ids: tuple[UUID, ...], allowed: Q, to: Status | None, now: datetime) -> list[Subject]:
-    """The commands that may make the move, locked in key order, as the Events will tell of them.
+def _locked(
+    ids: tuple[UUID, ...], allowed: Q, to: Status | None, now: datetime, names: Sequence[str]
+) -> tuple[list[Subject], dict[UUID, Values]]:
+    """The commands that may make the move, locked in key order, as the Events will tell of them; and these columns.
 
     `now` is when the caller began, and another may have moved the command since: its history never goes back in time.
     """
-    rows = (
+    rows = list(
         Command.objects.select_for_update(of=("self",))
         .filter(allowed, id__in=ids)
         .order_by("id")
-        .values_list("id", "account_id", "run_id", "version", "status", "status_at")
+        .values_list("id", "account_id", "run_id", "version", "status", "status_at", *names)
     )
-    return [
-        Subject(id_, account_id, run_id, version + 1, *((status, to) if to else ("", "")), at=max(now, moved_at))
-        for id_, account_id, run_id, version, status, moved_at in rows
+    subjects = [
+        Subject(id_, account_id, run_id, version + 1, status if to else "", to or "", at=max(now, moved_at))
+        for id_, account_id, run_id, version, status, moved_at in (row[:6] for row in rows)
     ]
+    return subjects, {row[0]: dict(zip(names, row[6:], strict=True)) for row in rows}
 
 
-def _cases(model: type[Model], each: Mapping[UUID, Values], values: Values) -> dict[str, Case]:
-    """{id: {column: value}} as one CASE a column; who has none of its own takes that of all, or keeps what it has."""
-    columns: dict[str, list[When]] = {}
-    for id_, own in each.items():
-        for name, value in own.items():
-            columns.setdefault(name, []).append(When(id=id_, then=_typed(model, name, value)))
-    return {
-        name: Case(
-            *whens,
-            default=_typed(model, name, values[name]) if name in values else F(name),
-            output_field=_column(model, name),
-        )
-        for name, whens in columns.items()
-    }
+def _single(before: Mapping[UUID, Values], each: Mapping[UUID, Values], values: Values) -> Values:
+    """The columns of which rows have values of their own, for one update; what stays as it is costs nothing.
 
-
-def _typed(model: type[Model], name: str, value: object) -> Value:
-    return Value(value, output_field=_column(model, name))
-
-
-def _column(model: type[Model], name: str) -> "Field[Any, Any]":
-    """The field that says how a value is written; of a reference that of the key that it holds."""
-    field = model._meta.get_field(name)
-    assert isinstance(field, Field)
-    return field.target_field if isinstance(field, ForeignKey) else field
+    A row without one of its own takes that of all, or keeps what it has.
+    """
+    columns: dict[str, object] = {}
+    for name in next(iter(before.values())):
+        after = {id_: each.get(id_, {}).get(name, values.get(name, old[name])) for id_, old in before.items()}
+        first = next(iter(after.values()))
+        if name not in values and all(after[id_] == old[name] for id_, old in before.items()):
+            continue
+        if all(value == first for value in after.values()):
+            columns[name] = first
+        else:
+            columns[name] = ByKey(Command, name, after)
+    return columns
