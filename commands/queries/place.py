@@ -41,8 +41,11 @@ class Place:
         return f"{self.account.version.number}.{self.user.rights_version}"
 
 
-def find(user: User, account_id: UUID | None, *, now: datetime) -> Place:
-    """The place, for somebody who may see or run there; raises Http404 or PermissionDenied as `access.py` does."""
+def find(user: User, account_id: UUID | None, *, now: datetime, with_trouble: bool = True) -> Place:
+    """The place, for somebody who may see or run there; raises Http404 or PermissionDenied as `access.py` does.
+
+    `with_trouble`: also what rests, for the banners; three queries more where something does.
+    """
     rights = rights_of(user)
     accounts = list(_accounts(now))
     account = _chosen(accounts, rights, account_id)
@@ -54,7 +57,7 @@ def find(user: User, account_id: UUID | None, *, now: datetime) -> Place:
         alive={role: getattr(account, f"alive_{role}") for role in Heartbeat.Role},
         list_pause=getattr(account, "list_pause") or "",  # noqa: B009 - an annotation that no type knows
         all_rights=rights,
-        trouble=trouble(account.id, now=now) if getattr(account, "may_rest") else NO_TROUBLE,  # noqa: B009
+        trouble=trouble(account.id, now=now) if with_trouble and getattr(account, "may_rest") else NO_TROUBLE,  # noqa: B009
     )
 
 

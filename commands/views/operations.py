@@ -27,7 +27,7 @@ from commands.views.guard import SignedIn, signed_in
 def operations(request: SignedIn) -> HttpResponseBase:
     now = timezone.now()
     try:
-        here = place.find(request.user, None, now=now)
+        here = place.find(request.user, None, now=now, with_trouble=False)  # the page itself tells it
     except PermissionDenied:
         here = None  # who only administers has no desk
     rights = here.all_rights if here else access.rights_of(request.user)
