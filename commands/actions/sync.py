@@ -30,6 +30,11 @@ from commands.states import IN_FLIGHT, Status
 
 log = structlog.get_logger(__name__)
 
+_TOLD = (  # of a command to matching
+    *("status", "kind", "device_id", "registration_id", "email", "remote_id", "started_elsewhere"),
+    *("dispatch__claimed_at", "dispatch__lease_until", "dispatch__ended_at"),
+)
+
 
 def sync(account: Account, *, now: datetime) -> bool:
     """List the account if that is due, and record what it says; False if it was not due or could not be read."""
@@ -102,7 +107,7 @@ def _ours(account: Account, rows: Sequence[Row]) -> Iterator[Ours]:
     """What `matching.match` wants: the owners of the rows, what is looked for, and what may hold another's row."""
     owners = Q(remote_id__in=[row.remote_id for row in rows if row.remote_id])
     sought = Q(status__in=matching.SOUGHT, remote_id="", started_elsewhere=False, dispatch__isnull=False)
-    commands = Command.objects.shown().filter(account=account).select_related("dispatch").order_by("id")
+    commands = Command.objects.shown().filter(account=account).select_related("dispatch").only(*_TOLD).order_by("id")
     known = {command.id: command for command in commands.filter(owners | sought)}
     owned = {command.remote_id for command in known.values()}
     adopted = _adopted_as_sure(commands, {row.device_id for row in rows if row.remote_id not in owned})
