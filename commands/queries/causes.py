@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db.models import BooleanField, Case, Exists, OuterRef, Q, Value, When
 
 from commands.causes import Cause, Facts, causes
-from commands.kinds import CAPTURES
+from commands.kinds import CAPTURES, OFFLINE_TIMEOUT
 from commands.models import Command
 from commands.states import Status
 
@@ -34,7 +34,7 @@ def of(command: Command, *, beside: bool) -> tuple[Cause, ...]:
             created_at=command.remote_created_at,
             ended_at=command.remote_completed_at,
             captures_beside=beside,
-            offline_timeout=settings.OFFLINE_TIMEOUT,
+            offline_timeout=OFFLINE_TIMEOUT / settings.TIME_SCALE,
             scale=settings.TIME_SCALE,
         )
     )
