@@ -73,7 +73,6 @@ POST_DEADLINE = scaled(seconds=20)  # for the whole of it; a read time-out alone
 CONNECT_TIMEOUT = scaled(seconds=5)
 READ_TIMEOUT = scaled(seconds=15)
 GET_DEADLINE = scaled(seconds=30)
-DOWNLOAD_READ_TIMEOUT = scaled(seconds=30)
 DOWNLOAD_DEADLINE = scaled(minutes=10)
 GET_RETRY_BASE = scaled(seconds=0.5)  # doubles with every retry, with jitter
 PAUSE_BASE = scaled(seconds=5)  # after a call that surely did nothing; doubles up to PAUSE_MAX
@@ -95,9 +94,6 @@ UNCONFIRMED_DAILY = scaled(days=1)
 
 # What a command may wait for.
 QUEUED_EXPIRY = scaled(minutes=60)
-WAITING_DEADLINE = scaled(days=7)
-OFFLINE_TIMEOUT = scaled(minutes=10)  # Cloudflare's: a device that is not connected fails then
-RUN_SLACK = scaled(minutes=15)  # beyond that and the capture's own limit, for upload and delays
 
 # Listings.
 SYNC_LEASE = scaled(seconds=60)
@@ -116,7 +112,6 @@ ARTIFACT_URGENT = scaled(days=1)  # what Cloudflare deletes within this goes fir
 DIRECTORY_LEASE = scaled(minutes=2)
 DIRECTORY_PASS = scaled(hours=1)  # a full pass is spread over it, a page a step
 DIRECTORY_STEP_MAX = scaled(minutes=5)  # the longest step: a small account is listed more often
-DEVICE_ASK_INTERVAL = scaled(minutes=1)  # one call a person somebody waits for
 DEVICE_FORGOTTEN_AFTER = scaled(days=90)
 
 # Workers and beat: how often beat looks for work that no wake announced.

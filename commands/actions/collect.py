@@ -50,9 +50,6 @@ class Whole:
 
 
 NO_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)
-NOT_THE_FILES_FAULT = (NotNow, NoCredential, NotSent, Throttled, Refused, OSError)
-"""What stands in every file's way alike: it costs none of them an attempt."""
-
 type Failure = CloudflareError | NotNow | NoCredential | Broken | OSError
 
 
@@ -172,11 +169,12 @@ def _record_failure(artifact: Artifact, failure: Failure, *, now: datetime) -> N
 
 def _after(artifact: Artifact, failure: Failure, now: datetime) -> tuple[ArtifactStatus, dict[str, object]]:
     """Where a failed fetch leaves the artifact, and the columns of its lease."""
-    if isinstance(failure, NotFound):
+    spent = artifact.attempts >= settings.ATTEMPTS
+    if isinstance(failure, NotFound) and (spent or artifact.deleted_remotely_at <= now):
         return ArtifactStatus.GONE, claims.released()
     if isinstance(failure, TooLarge):
         return ArtifactStatus.TOO_LARGE, claims.released()
-    counted = artifact.attempts - isinstance(failure, NOT_THE_FILES_FAULT)
+    counted = artifact.attempts - _is_not_the_files_fault(failure)
     if isinstance(failure, NotNow):
         return ArtifactStatus.WANTED, claims.released(attempts=counted, not_before=failure.until)
     pause = settings.PAUSE_BASE * 2 ** min(artifact.attempts, 10)
@@ -187,3 +185,11 @@ def _after(artifact: Artifact, failure: Failure, now: datetime) -> tuple[Artifac
     if counted >= settings.ATTEMPTS:
         return ArtifactStatus.REFUSED, claims.released()
     return ArtifactStatus.WANTED, claims.released(attempts=counted, not_before=now + again)
+
+
+def _is_not_the_files_fault(failure: Failure) -> bool:
+    """What stands in every file's way alike costs none of them an attempt."""
+    if isinstance(failure, NotFound):
+        return False
+    is_outage = isinstance(failure, CloudflareError) and failure.status >= 500
+    return is_outage or isinstance(failure, NotNow | NoCredential | NotSent | Throttled | Refused | OSError)

@@ -1,6 +1,7 @@
 """The devices and the quota of an account, as Cloudflare lists them.
 
-Owns the Device rows and the quota's columns. A device that is no longer listed keeps its row: it is "not seen since".
+Owns the Device rows and the quota's columns. A device that is no longer listed keeps its row for 90 days: it is
+"not seen since".
 """
 
 from collections.abc import Iterable
@@ -49,6 +50,7 @@ def refresh(account: Account, *, now: datetime) -> int:
         return 0
     listed = [device for page in pages for device in page.rows]
     keep(account, listed, now=now)
+    Device.objects.filter(account=account, listed_at__lt=now - settings.DEVICE_FORGOTTEN_AFTER).delete()
     at_end = pages[-1].short
     known = pages[-1].number if at_end else max(sync.directory_pages, pages[-1].number)
     step = min(settings.DIRECTORY_STEP_MAX, settings.DIRECTORY_PASS / known)

@@ -158,6 +158,42 @@ def test_a_file_that_cloudflare_no_longer_has_is_gone(world: World, done: Comman
     assert _stored_files(settings) == []
 
 
+def _not_there(world: World) -> None:
+    """Neither at the documented address nor at the other one."""
+    effect = {"kind": "error", "status": 404}
+    world.faults(*({"match": {"call": call}, "effect": effect} for call in ("download", "fallback_download")))
+
+
+def test_a_file_that_is_not_there_yet_is_asked_for_again(world: World, done: Command) -> None:
+    _not_there(world)
+    assert _collect(world)
+    assert world.artifact(done).status == "wanted"
+    world.heal()
+    world.forward(minutes=6)
+    assert _collect(world)
+    assert _is_here(world, done)
+
+
+def test_a_file_that_is_never_there_is_gone_after_three_attempts(world: World, done: Command) -> None:
+    _not_there(world)
+    for attempt in (1, 2, 3):
+        assert _collect(world)
+        assert world.artifact(done).status == ("wanted" if attempt < 3 else "gone")
+        world.forward(minutes=6)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_an_outage_of_cloudflare_costs_no_file_its_attempts(world: World, done: Command, status: int) -> None:
+    world.fault("error", call="download", status=status)
+    for _ in range(4):
+        assert _collect(world)
+        world.forward(minutes=6)
+    assert (world.artifact(done).status, world.artifact(done).attempts) == ("wanted", 0)
+    world.heal()
+    assert _collect(world)
+    assert _is_here(world, done)
+
+
 def test_a_file_over_the_limit_is_not_kept(world: World, done: Command, settings: Any) -> None:
     settings.ARTIFACT_MAX_BYTES = 500
     assert _collect(world)
