@@ -121,15 +121,15 @@ def _banners(place: Place, now: datetime) -> list[Banner]:
     found: list[Banner] = []
     since = {role: at for role, at in place.alive.items() if _is_late(at, now)}
     if Heartbeat.Role.BEAT in since:
-        words = "Commands are kept and go out when it is back; what is shown here may be old."
+        words = "Commands are kept and go out when it is back; what is shown here may be old. Last heard of:"
         found.append(Banner("failed", "The schedule (beat) is away.", words, since[Heartbeat.Role.BEAT]))
     if Heartbeat.Role.TALK in since:
-        words = "Nothing is sent to Cloudflare and nothing new is heard. Commands are kept and go out when it is back."
+        words = "Nothing is sent to Cloudflare and nothing new is heard; commands wait. Last heard of:"
         found.append(
             Banner("failed", "The worker that talks to Cloudflare is away.", words, since[Heartbeat.Role.TALK])
         )
     if Heartbeat.Role.FETCH in since:
-        words = "Results are not fetched for the moment; Cloudflare keeps them for 7 days."
+        words = "Results are not fetched for the moment; Cloudflare keeps them for 7 days. Last heard of:"
         found.append(Banner("waiting", "The worker that fetches files is away.", words, since[Heartbeat.Role.FETCH]))
     return found + pauses.banners(place.trouble, place.account.sync.listed_at)
 
