@@ -14,6 +14,11 @@ class Banner:
     sentence: str
     at: datetime | None = None
 
+    @property
+    def is_never(self) -> bool:
+        """The sentence announces a time, and there is none."""
+        return self.at is None and self.sentence.endswith(":")
+
 
 _ACTS = {
     Pause.Act.CREATE: ("sending commands", "Commands are kept until they expire."),

@@ -35,6 +35,7 @@ def test_each_part_that_is_away_has_its_banner(desk: Client, alive: None) -> Non
     assert titles(desk, "/status") == ["The worker that talks to Cloudflare is away."]
     Heartbeat.objects.all().delete()
     assert len(titles(desk)) == 3
+    assert desk.get("/").text.count("Last heard of: never") == 3
 
 
 def test_a_listing_that_rests_is_told_with_the_reason_and_the_last_good_one(
