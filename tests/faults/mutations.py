@@ -50,7 +50,7 @@ MUTATIONS: Sequence[Mutation] = (
         _DELIVER,
         "ours = Q(dispatch=dispatch)",
         "ours = Q()",
-        (f"{ACTIONS}/test_deliver.py", f"{ACTIONS}/test_late_answers.py"),
+        (f"{ACTIONS}/test_fences.py", f"{ACTIONS}/test_late_answers.py"),
     ),
     Mutation(
         "never-again",
