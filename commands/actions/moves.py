@@ -11,6 +11,7 @@ from datetime import datetime
 from itertools import batched
 from uuid import UUID
 
+import structlog
 from django.db import transaction
 from django.db.models import F, Q, Value
 from django.db.models.functions import Greatest
@@ -21,7 +22,11 @@ from commands.audit import By, EventType, Subject
 from commands.models import AccountVersion, Artifact, Command
 from commands.states import ARTIFACT_MOVES, COMMAND_MOVES, ArtifactStatus, Status, sources
 
+log = structlog.get_logger(__name__)
+
 BATCH = 500
+NAMED_IN_A_LINE = 10  # commands, of those that made a move together
+OUTCOMES = (Status.UNCERTAIN, Status.UNCONFIRMED, Status.REJECTED, Status.EXPIRED, Status.FAILED, Status.SUCCESS)
 MAX_WORDS = 500
 NEVER_SENT = frozenset({Status.WITHDRAWN, Status.EXPIRED})  # nobody says so of one that a restore made doubtful
 
@@ -35,6 +40,7 @@ class Change:
     now: datetime
     by: By
     accounts: set[UUID] = field(default_factory=set)
+    news: list[dict[str, object]] = field(default_factory=list)
 
     def move(
         self,
@@ -130,7 +136,15 @@ class Change:
             audit.write(subjects, event=event, by=by, now=self.now, data=data, each=each_data)
             self.accounts.update(subject.account_id for subject in subjects)
             done += before
+        if to in OUTCOMES or event in (EventType.ATTACHED, EventType.LATE_ANSWER, EventType.MERGED):
+            self.tell(event, done, status=to, because=data.get("because"))
         return done
+
+    def tell(self, event: EventType, ids: Sequence[UUID], **fields: object) -> None:
+        """One line of the log about these commands, once all of this is committed."""
+        if ids:
+            named = [str(id_) for id_ in ids[:NAMED_IN_A_LINE]]
+            self.news.append({"outcome": event, "commands": len(ids), "ids": named, **fields})
 
 
 @contextmanager
@@ -140,6 +154,8 @@ def change(*, by: By, now: datetime) -> Iterator[Change]:
         changes = Change(now=now, by=by)
         yield changes
         AccountVersion.objects.raise_for(changes.accounts)
+    for line in changes.news:
+        log.info("outcome", **{name: value for name, value in line.items() if value})
 
 
 def _locked(

@@ -217,6 +217,7 @@ def _import(changes: Change, account: Account, imports: Sequence[Import]) -> Non
     )
     if commands:
         changes.touch(account.id)
+        changes.tell(EventType.IMPORTED, [one.id for one in commands])
 
 
 def _imported(account: Account, one: Import, device: Device | None, now: datetime) -> Command:
