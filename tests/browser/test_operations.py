@@ -1,0 +1,50 @@
+"""What operators see while Cloudflare refuses to create commands: banner, status page, and what waits."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.axe import findings_in_both_themes
+from tests.browser.conftest import Portal, sign_in
+from tests.browser.test_thin_road import able_devices, ask
+
+pytestmark = pytest.mark.browser
+
+SOON = 20_000  # milliseconds
+
+
+@pytest.fixture
+def refusing(portal: Portal) -> Iterator[None]:
+    """Cloudflare takes no new command, and everything else."""
+    rule = {"match": {"call": "create"}, "effect": {"kind": "error", "status": 403, "code": 10000}}
+    _put_faults(portal, [rule])
+    yield
+    _put_faults(portal, [])
+
+
+def _put_faults(portal: Portal, rules: list[object]) -> None:
+    url = f"{portal.upstream.removesuffix('/client/v4')}/_sim/faults"
+    with urllib.request.urlopen(urllib.request.Request(url, json.dumps({"rules": rules}).encode(), method="PUT")):
+        pass
+
+
+@pytest.mark.usefixtures("refusing")
+def test_a_refusal_is_seen_by_who_asks_and_by_who_administers(desk: Page, portal: Portal, page: Page) -> None:
+    (device,) = able_devices(portal, 1)
+    ask(desk, [f"{device['deviceId']}, {device['personEmail']}"], "Speed test", ticket="INC-77")
+    desk.reload()
+    banner = desk.locator("#banners")
+    expect(banner.get_by_text("Cloudflare refuses sending commands.")).to_be_visible(timeout=SOON)
+    page.context.clear_cookies()
+    sign_in(page, portal, "admin")
+    page.locator("summary[aria-label='Your menu']").click()
+    page.get_by_role("link", name="Status", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Status")
+    expect(page.get_by_text("Sending commands rests")).to_be_visible()
+    assert not (found := findings_in_both_themes(page)), "\n".join(found)
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    assert not (found := findings_in_both_themes(page)), "\n".join(found)
