@@ -5,6 +5,7 @@ Owns the carrying out of what `matching.py` decides. One worker lists an account
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -30,10 +31,32 @@ from commands.states import IN_FLIGHT, Status
 
 log = structlog.get_logger(__name__)
 
-_TOLD = (  # of a command to matching
-    *("status", "kind", "device_id", "registration_id", "email", "remote_id", "started_elsewhere"),
-    *("dispatch__claimed_at", "dispatch__lease_until", "dispatch__ended_at"),
-)
+
+class _Told(NamedTuple):
+    """What matching is told of a command: a thousand of these cost less than half of as many models."""
+
+    id: UUID
+    status: str
+    kind: str
+    device_id: str
+    registration_id: str
+    email: str
+    remote_id: str
+    started_elsewhere: bool
+    claimed_at: datetime | None
+    lease_until: datetime | None
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, commands: QuerySet[Command]) -> "dict[UUID, _Told]":
+        names = [name if name not in cls._fields[8:] else f"dispatch__{name}" for name in cls._fields]
+        return {row[0]: cls(*row) for row in commands.values_list(*names)}
+
+    @property
+    def sent(self) -> Sent | None:
+        if self.claimed_at is None or self.lease_until is None:
+            return None
+        return Sent(self.claimed_at, self.lease_until, self.ended_at)
 
 
 def sync(account: Account, *, now: datetime) -> bool:
@@ -107,12 +130,11 @@ def _ours(account: Account, rows: Sequence[Row]) -> Iterator[Ours]:
     """What `matching.match` wants: the owners of the rows, what is looked for, and what may hold another's row."""
     owners = Q(remote_id__in=[row.remote_id for row in rows if row.remote_id])
     sought = Q(status__in=matching.SOUGHT, remote_id="", started_elsewhere=False, dispatch__isnull=False)
-    commands = Command.objects.shown().filter(account=account).select_related("dispatch").only(*_TOLD).order_by("id")
-    known = {command.id: command for command in commands.filter(owners | sought)}
+    commands = Command.objects.shown().filter(account=account).order_by("id")
+    known = _Told.of(commands.filter(owners | sought))
     owned = {command.remote_id for command in known.values()}
     adopted = _adopted_as_sure(commands, {row.device_id for row in rows if row.remote_id not in owned})
     for command in (known | adopted).values():
-        dispatch = command.dispatch
         yield Ours(
             id=command.id,
             status=Status(command.status),
@@ -122,12 +144,12 @@ def _ours(account: Account, rows: Sequence[Row]) -> Iterator[Ours]:
             email=command.email,
             remote_id=command.remote_id,
             started_elsewhere=command.started_elsewhere,
-            sent=Sent(dispatch.claimed_at, dispatch.lease_until, dispatch.ended_at) if dispatch else None,
+            sent=command.sent,
             adopted=command.id in adopted,
         )
 
 
-def _adopted_as_sure(commands: QuerySet[Command], device_ids: set[str]) -> dict[UUID, Command]:
+def _adopted_as_sure(commands: QuerySet[Command], device_ids: set[str]) -> dict[UUID, _Told]:
     """Of ours on these machines, those whose id came from a listing and was the only possible one so far."""
     if not device_ids:
         return {}
@@ -135,7 +157,7 @@ def _adopted_as_sure(commands: QuerySet[Command], device_ids: set[str]) -> dict[
     here = commands.filter(
         adopted, device_id__in=device_ids, started_elsewhere=False, likely=False, dispatch__isnull=False
     )
-    return {command.id: command for command in here.exclude(remote_id="")}
+    return _Told.of(here.exclude(remote_id=""))
 
 
 def _carry_out(changes: Change, account: Account, decisions: Sequence[Decision]) -> None:
