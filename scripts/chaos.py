@@ -5,6 +5,7 @@ schedule beside its logs; copied to tests/faults/schedules/ it is a test.
 """
 
 import argparse
+import resource
 import shutil
 import signal
 import sys
@@ -54,6 +55,9 @@ def tell(outcome: Outcome) -> None:
             print(step)
         print(f"Again: make chaos N={outcome.schedule.commands} SEED={outcome.schedule.seed}")
         print(f"Kept: {kept}")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)  # of all processes, the killed ones too
+    seconds = used.ru_utime + used.ru_stime
+    print(f"{seconds:.0f} seconds of processor time, {1000 * seconds / max(1, verdict.commands):.0f} ms a command")
     if verdict.wrong:
         print(f"{len(verdict.wrong)} wrong otherwise (histories, files, imports)")
     print(verdict.line(), flush=True)

@@ -21,7 +21,10 @@ ACTIONS = "tests/actions"
 
 @dataclass(frozen=True)
 class Mutation:
-    """`rule` in words, `old` replaced by `new` in `file` (once), `tests` those that are run."""
+    """`rule` in words, `old` replaced by `new` in `file` (once), `tests` those that are run.
+
+    `also`: a second edit, where two lines hold the rule and each would do alone.
+    """
 
     name: str
     rule: str
@@ -29,6 +32,7 @@ class Mutation:
     old: str
     new: str
     tests: Sequence[str]
+    also: tuple[str, str] | None = None
 
 
 _DELIVER, _RECONCILE = "commands/actions/deliver.py", "commands/actions/reconcile.py"
@@ -51,6 +55,7 @@ MUTATIONS: Sequence[Mutation] = (
         "ours = Q(dispatch=dispatch)",
         "ours = Q()",
         (f"{ACTIONS}/test_fences.py", f"{ACTIONS}/test_late_answers.py"),
+        also=("if dispatch.outcome not in (Dispatch.Outcome.OPEN, Dispatch.Outcome.UNKNOWN):", "if False:"),
     ),
     Mutation(
         "never-again",
@@ -152,8 +157,8 @@ MUTATIONS: Sequence[Mutation] = (
         "busy",
         "a claim skips a machine that is busy",
         _QUEUE,
-        '        .exclude(Exists(there.filter(kind=OuterRef("kind"))))\n',
-        "",
+        "rows = rows.exclude(kind=kind, device_id__in=busy.filter(kind=kind))",
+        "pass",
         (f"{ACTIONS}/test_queue.py",),
     ),
 )
@@ -168,9 +173,11 @@ def tried(mutation: Mutation) -> tuple[bool, list[str]]:
             (copy / shared).symlink_to(ROOT / shared)
         path = copy / mutation.file
         text = path.read_text()
-        if text.count(mutation.old) != 1:
-            return False, [f"{mutation.file} no longer has the line once: mend the table"]
-        path.write_text(text.replace(mutation.old, mutation.new))
+        for old, new in ((mutation.old, mutation.new), *([mutation.also] if mutation.also else [])):
+            if text.count(old) != 1:
+                return False, [f"{mutation.file} no longer has the line once: mend the table"]
+            text = text.replace(old, new)
+        path.write_text(text)
         words = [sys.executable, "-m", "pytest", "-q", "--maxfail", "3", "-p", "no:xdist", *mutation.tests]
         environment = {**os.environ, "VAR_DIR": str(copy / "var"), "PYTHONPATH": str(copy)}
         done = subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True, check=False)
