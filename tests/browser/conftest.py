@@ -33,19 +33,28 @@ class Portal:
     upstream: str  # the simulator's `/client/v4`
     account: str
     password: str
+    var: Path  # its VAR_DIR
+    pid: int  # of its supervisor
 
     def upstream_json(self, path: str) -> Any:
         """What the simulator answers to a GET below /client/v4."""
-        token = "simulator-token-not-a-secret"
-        return _json(f"{self.upstream}{path}", {"Authorization": f"Bearer {token}"})
+        return json.loads(self.upstream_bytes(path))
+
+    def upstream_bytes(self, path: str) -> bytes:
+        """As upstream_json(), whatever it is."""
+        return _bytes(f"{self.upstream}{path}", {"Authorization": "Bearer simulator-token-not-a-secret"})
+
+    def control(self, name: str) -> Any:
+        """What one of the simulator's controls tells: `ledger`, `world`, ..."""
+        return json.loads(_bytes(f"{self.upstream.removesuffix('/client/v4')}/_sim/{name}", {}))
 
     def ledger(self) -> Any:
-        return _json(f"{self.upstream.removesuffix('/client/v4')}/_sim/ledger", {})
+        return self.control("ledger")
 
 
-def _json(url: str, headers: dict[str, str]) -> Any:
+def _bytes(url: str, headers: dict[str, str]) -> bytes:
     with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
-        return json.load(answer)
+        return bytes(answer.read())
 
 
 def _free_port() -> int:
@@ -68,8 +77,8 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
         return (account[0], account[1]) if account and "The portal is at" in line else None
 
     words = [sys.executable, "-m", "dexportal.run"]
-    with started(words, ready=ready, within=READY_WITHIN, cwd=ROOT, env=kept | given) as (_, (number, upstream)):
-        yield Portal(f"http://127.0.0.1:{port}", upstream, number, password)
+    with started(words, ready=ready, within=READY_WITHIN, cwd=ROOT, env=kept | given) as (process, (number, upstream)):
+        yield Portal(f"http://127.0.0.1:{port}", upstream, number, password, folder / "var", process.pid)
 
 
 @pytest.fixture(scope="session")

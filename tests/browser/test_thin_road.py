@@ -18,7 +18,12 @@ FINISH_WITHIN = 40_000  # milliseconds
 
 
 def able_devices(portal: Portal, count: int) -> list[dict[str, Any]]:
-    """Devices that are connected and eligible, of different people, one registration a machine."""
+    """Devices that stay connected and eligible and have no trouble, of different people, one registration a machine."""
+    steady = {
+        device["device_id"]
+        for device in portal.control("world")["devices"]
+        if not device["presence"]["period"] and not device["trouble"]
+    }
 
     def look() -> list[dict[str, Any]] | None:
         path = f"/accounts/{portal.account}/dex/commands/devices?page=1&per_page=50"
@@ -27,7 +32,10 @@ def able_devices(portal: Portal, count: int) -> list[dict[str, Any]]:
         able = {
             row["personEmail"]: row
             for row in rows
-            if row["eligible"] and row["status"] == "connected" and machines.count(row["deviceId"]) == 1
+            if row["eligible"]
+            and row["status"] == "connected"
+            and machines.count(row["deviceId"]) == 1
+            and row["deviceId"] in steady
         }
         return [able[email] for email in sorted(able)][:count] if len(able) >= count else None
 

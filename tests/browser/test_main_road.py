@@ -1,0 +1,131 @@
+"""The main road at its full width: many devices, files equal to Cloudflare's, slow readers, and what it all weighs."""
+
+import hashlib
+import re
+import socket
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import ROOT, Portal
+from tests.browser.test_thin_road import FINISH_WITHIN, able_devices, ask, row
+from tests.polling import eventually
+
+pytestmark = pytest.mark.browser
+
+MOST_MEMORY = 450 * 1024 * 1024
+LARGE = 64 * 1024 * 1024  # more than the sockets on the way would take in
+SCREENSHOT = ROOT / "build" / "desk.png"
+
+
+def test_twelve_captures_and_three_diags_run_to_the_end_in_the_fewest_posts(
+    desk: Page, portal: Portal, tmp_path: Path
+) -> None:
+    devices = able_devices(portal, 20)[5:]  # the other tests take the first five
+    lines = [f"{device['deviceId']}, {device['personEmail']}" for device in devices]
+    before = len(portal.ledger()["posts"])
+    desk.evaluate("window.sameDocument = true")
+    ask(desk, lines[:12], "Packet capture", ticket="INC-12", minutes=1)
+    expect(desk.locator("#rows tr").filter(has_text="INC-12")).to_have_count(12)
+    ask(desk, lines[12:], "WARP diag", ticket="INC-13")
+    for ticket, count in (("INC-12", 12), ("INC-13", 3)):
+        done = desk.locator("#rows tr").filter(has_text=ticket).filter(has_text=re.compile("Done"))
+        expect(done).to_have_count(count, timeout=FINISH_WITHIN)
+    for device, kind in ((devices[0], "Packet capture"), (devices[12], "WARP diag")):
+        assert _downloaded(desk, device["personEmail"], kind, tmp_path) == _at_cloudflare(portal, device["deviceId"])
+    assert desk.evaluate("window.sameDocument"), "the page was loaded anew"
+    SCREENSHOT.parent.mkdir(exist_ok=True)
+    desk.screenshot(path=SCREENSHOT)
+
+    ledger = portal.ledger()
+    machines = {device["deviceId"] for device in devices}
+    landed = Counter((one["device_id"], one["kind"]) for one in ledger["commands"] if one["device_id"] in machines)
+    kinds = ["pcap"] * 12 + ["warp-diag"] * 3
+    assert landed == {(device["deviceId"], kind): 1 for device, kind in zip(devices, kinds, strict=True)}
+    assert len(ledger["posts"]) - before == 3, "ten captures, two captures, three diags"
+
+
+def _downloaded(desk: Page, email: str, kind: str, folder: Path) -> str:
+    with desk.expect_download() as download:
+        row(desk, email, kind).get_by_role("link", name=re.compile("Download")).click(timeout=FINISH_WITHIN)
+    file = folder / download.value.suggested_filename
+    download.value.save_as(file)
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _at_cloudflare(portal: Portal, device_id: str) -> str:
+    found = next(one for one in portal.ledger()["commands"] if one["device_id"] == device_id)
+    path = f"/accounts/{portal.account}/dex/commands/{found['id']}/downloads/{found['id']}.zip"
+    return hashlib.sha256(portal.upstream_bytes(path)).hexdigest()
+
+
+def test_four_slow_downloads_do_not_stop_the_desk_and_the_next_one_gets_a_sentence(desk: Page, portal: Portal) -> None:
+    device = able_devices(portal, 5)[3]
+    ask(desk, [f"{device['deviceId']}, {device['personEmail']}"], "WARP diag", ticket="INC-4")
+    link = desk.locator("#rows tr").filter(has_text="INC-4").get_by_role("link", name=re.compile("Download"))
+    expect(link).to_be_visible(timeout=FINISH_WITHIN)
+    address = str(link.get_attribute("href"))
+    _made_large(portal, re.findall(r"[0-9a-f-]{36}", address)[0])
+    cookies = "; ".join(f"{one['name']}={one['value']}" for one in desk.context.cookies())
+    with ExitStack() as readers:
+        for _ in range(4):
+            assert readers.enter_context(_slow_reader(portal, address, cookies)).startswith("HTTP/1.1 200")
+        with _slow_reader(portal, address, cookies) as fifth:
+            assert fifth.startswith("HTTP/1.1 503")
+            assert "retry-after:" in fifth.lower()
+        desk.reload()
+        expect(desk.locator("#rows tr").filter(has_text="INC-4")).to_have_count(1)
+
+    def slot_is_free() -> bool:
+        with _slow_reader(portal, address, cookies) as head:
+            return head.startswith("HTTP/1.1 200")
+
+    eventually(slot_is_free, within=30)
+
+
+def _made_large(portal: Portal, command_id: str) -> None:
+    """The stored file grows behind the portal's back: no simulated device brings back one of that size."""
+    with closing(sqlite3.connect(portal.var / "dexportal.sqlite3", timeout=20)) as database, database:
+        found = "SELECT id FROM commands_artifact WHERE command_id = ?"
+        (hexadecimal,) = database.execute(found, [command_id.replace("-", "")]).fetchone()
+        database.execute("UPDATE commands_artifact SET size = ? WHERE id = ?", [LARGE, hexadecimal])
+    (file,) = [path for path in portal.var.glob("artifacts/**/*.zip") if path.stem.replace("-", "") == hexadecimal]
+    with file.open("r+b") as stored:
+        stored.truncate(LARGE)
+
+
+@contextmanager
+def _slow_reader(portal: Portal, address: str, cookies: str) -> Iterator[str]:
+    """Asks for the file, reads the head of the answer, and then no more."""
+    at = urlsplit(portal.url)
+    with socket.create_connection((str(at.hostname), at.port or 80), timeout=20) as reader:
+        reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+        reader.sendall(f"GET {address} HTTP/1.1\r\nHost: {at.netloc}\r\nCookie: {cookies}\r\n\r\n".encode())
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += reader.recv(1024)
+        yield head.decode(errors="replace")
+
+
+def test_the_whole_stack_stays_small(desk: Page, portal: Portal) -> None:
+    """What is shared is counted once (PSS), as the kernel tells it."""
+    processes = _family(portal.pid)
+    assert len(processes) >= 6, "supervisor, simulator, web, talk, fetch, beat"
+    weights = {pid: _proportional_bytes(pid) for pid in processes}
+    assert sum(weights.values()) <= MOST_MEMORY, weights
+
+
+def _family(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(one for child in children for one in _family(int(child)))]
+
+
+def _proportional_bytes(pid: int) -> int:
+    told = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.findall(r"^Pss:\s+(\d+) kB", told, re.MULTILINE)[0]) * 1024
