@@ -1,26 +1,31 @@
 """What does it cost to sync 1000 open commands: how many calls, and how long in the database?
 
-The floor of the calls is the number of full pages. That of the database's part, which is the whole sync with a listing
-that is there already, is one bulk UPDATE and one bulk INSERT of the same rows and Events (and files), in a transaction.
+The floor of the calls is the number of full pages. The database's part is the whole sync but for the listing and the
+pure matching; its floor is one bulk UPDATE and one bulk INSERT of the same rows and Events (and files), in a
+transaction, of objects that are made beforehand.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from unittest.mock import patch
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
+from benchmarks import figures
 from benchmarks.company import Company, company, event_of, now
-from benchmarks.figures import Row, median, milliseconds, row, times_floor
+from benchmarks.figures import median, milliseconds, row, timed, times_floor
+from commands import matching
 from commands.actions import budget, listings
 from commands.actions.deliver import deliver
 from commands.actions.listings import Listing, Plan
 from commands.actions.sync import sync
 from commands.audit import EventType
 from commands.ids import new_id
+from commands.matching import Clock, Decision, Ours, Row
 from commands.models import AccountSync, Artifact, Command, Event
 from commands.states import Status
 
@@ -39,7 +44,7 @@ def _sent(desk: Company, number: int) -> list[Command]:
     return list(Command.objects.filter(id__in=ids).order_by("id"))
 
 
-def _back(ids: Sequence[object], to: Status = Status.PENDING_EXEC) -> None:
+def _back(ids: Sequence[UUID], to: Status = Status.PENDING_EXEC) -> None:
     """As if Cloudflare had told nothing more: the machine's own verbs never go back."""
     Command.objects.filter(id__in=ids).update(status=to, remote_status=to, deadline_at=now() + timedelta(hours=1))
 
@@ -57,12 +62,20 @@ def _listed(desk: Company) -> tuple[Listing, int]:
 
 def _synced(desk: Company, listing: Listing) -> float:
     listings.hurry(desk.account.id, at=now())
+    matched: list[float] = []
 
     def run() -> None:
         assert sync(desk.account, now=now())
 
-    with patch.object(listings, "read", return_value=listing):
-        return milliseconds(run)
+    def match(rows: Iterable[Row], ours: Iterable[Ours], clock: Clock, *, complete: bool) -> list[Decision]:
+        known = list(ours)  # read from the database
+        with timed(matched):
+            return pure(rows, known, clock, complete=complete)
+
+    pure = matching.match
+    with patch.object(listings, "read", return_value=listing), patch.object(matching, "match", match):
+        took = milliseconds(run)
+    return took - sum(matched)
 
 
 def _bare(commands: Sequence[Command], status: Status, *, files: bool) -> float:
@@ -107,7 +120,7 @@ def _moved(
     return median(ours[1:]), median(bare[1:])
 
 
-def measure(commands: int = COMMANDS, rounds: int = ROUNDS) -> list[Row]:
+def measure(commands: int = COMMANDS, rounds: int = ROUNDS) -> list[figures.Row]:
     with company(commands) as desk:
         sent = _sent(desk, commands)
         AccountSync.objects.filter(account=desk.account).update(complete_at=now())
