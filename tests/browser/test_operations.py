@@ -32,10 +32,11 @@ def _put_faults(portal: Portal, rules: list[object]) -> None:
 
 
 @pytest.mark.usefixtures("refusing")
-def test_a_refusal_is_seen_by_who_asks_and_by_who_administers(desk: Page, portal: Portal, page: Page) -> None:
+def test_a_refusal_is_seen_by_who_asks_and_by_who_administers(
+    desk: Page, portal: Portal, page: Page, complaints: list[str]
+) -> None:
     (device,) = able_devices(portal, 1)
     ask(desk, [f"{device['deviceId']}, {device['personEmail']}"], "Speed test", ticket="INC-77")
-    desk.reload()
     banner = desk.locator("#banners")
     expect(banner.get_by_text("Cloudflare refuses sending commands.")).to_be_visible(timeout=SOON)
     page.context.clear_cookies()
@@ -48,3 +49,5 @@ def test_a_refusal_is_seen_by_who_asks_and_by_who_administers(desk: Page, portal
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     assert not (found := findings_in_both_themes(page)), "\n".join(found)
+    # Who leaves a page while it asks for news breaks that off, and htmx says so.
+    complaints[:] = [words for words in complaints if not words.startswith(("htmx:sendAbort", "htmx:afterRequest"))]
