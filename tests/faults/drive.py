@@ -31,6 +31,7 @@ TICK = 0.05
 SPEED = 120.0
 TELL_EVERY = 10.0
 QUIET_WITHIN = 240.0  # after the last fault: longer than every deadline of the settings, one after another
+ASKED_WITHIN = 600.0
 FOUND_WITHIN = 60.0  # after the last ending: what the next complete listings may still find, merge, import
 KILL_AT = (
     "before_post:0.01,after_post:0.01,inside_record:0.005,after_record:0.005,before_listing_is_applied:0.001,"
@@ -103,11 +104,11 @@ class _Run:
         sent_after = monotonic() - began
         self.player.end_all()
         self._tell(f"faults over after {sent_after:.0f} s")
-        self.asker.stop.set()
-        self.asking.join()
+        pace = len(self.asker.asked) / sent_after
+        self._finish_asking()
         quiet = self._wait_until_quiet()
         self._tell(
-            f"{len(self.asker.asked)} asked, {len(self.asker.asked) / sent_after:.1f} commands a second under faults; "
+            f"{len(self.asker.asked)} asked, {pace:.1f} commands a second under faults; "
             f"{'quiet' if quiet else 'NOT QUIET'} {monotonic() - began - sent_after:.0f} s later; "
             f"{self.stage.deaths} deaths of processes"
         )
@@ -138,6 +139,15 @@ class _Run:
         return not self.asking.is_alive() and not self._open(("queued", "sending"))
 
     # --- Quiet ---
+
+    def _finish_asking(self) -> None:
+        """What the faults left no time for is asked without them."""
+        until = monotonic() + ASKED_WITHIN
+        while self.asking.is_alive() and monotonic() < until:
+            self.stage.look_after()
+            self.asking.join(TICK)
+        self.asker.stop.set()
+        self.asking.join()
 
     def _wait_until_quiet(self) -> bool:
         """Until nothing is in flight and all is well, or for as long as every deadline together takes."""

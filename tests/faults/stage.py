@@ -25,12 +25,14 @@ from dexportal.supervisor import die_with_parent
 from tests import servers
 from tests.faults import kill_points
 from tests.faults.control import Control
+from tests.faults.worker import CLOCK_VARIABLE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_WITHIN = 60.0
 STOP_WITHIN = 15.0
 AGAIN_AFTER = 0.3  # seconds until what died is started again, as a supervisor of services would
 DISK = "8m"
+CLOCKS_OFF = {"talk-2": "1.5", "fetch-2": "-1.5"}  # seconds, half of ADOPT_BEFORE: at real speed a minute and a half
 
 
 def worker(name: str, queue: str, threads: int) -> list[str]:
@@ -99,6 +101,7 @@ class Stage:
         environment = {**os.environ, **self.environment, "PYTHONUNBUFFERED": "1"}
         if name.startswith(("talk", "fetch")) and self.kill_at:
             environment[kill_points.VARIABLE] = self.kill_at
+            environment[CLOCK_VARIABLE] = CLOCKS_OFF.get(name, "0")
         parent = os.getpid()
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
