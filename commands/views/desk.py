@@ -24,6 +24,7 @@ from commands.views.ask import form_of, parts
 from commands.views.guard import SignedIn, account_in, need, signed_in
 
 TEMPLATE = "commands/desk.html"
+WHO_AT_MOST = 254
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -33,7 +34,7 @@ def desk(request: SignedIn) -> HttpResponseBase:
     if request.method == "POST":
         return _ask(request)
     here = place.find(request.user, account_in(request.GET.get("account")), now=timezone.now())
-    return _whole(request, here, form_of(here.account) if Right.RUN in here.rights else None)
+    return _whole(request, here, _fresh(request, here) if Right.RUN in here.rights else None)
 
 
 @require_GET
@@ -91,6 +92,11 @@ def _ask(request: SignedIn) -> HttpResponse:
     if Right.SEE in here.rights:
         context["table"] = _table(here, _query_of_page(request), now)
     return render(request, f"{TEMPLATE}#asked", context)
+
+
+def _fresh(request: SignedIn, here: Place) -> AskForm:
+    """An empty form, but for the target that a link names."""
+    return form_of(here.account, initial={"who": request.GET.get("who", "")[:WHO_AT_MOST]})
 
 
 def _whole(request: SignedIn, here: Place, form: AskForm | None, status: int = 200) -> HttpResponse:

@@ -9,7 +9,15 @@ from tests.browser.conftest import Portal, sign_in
 pytestmark = pytest.mark.browser
 
 SIGNED_OUT = ("/accounts/login/", "/accounts/password/reset/")
-SIGNED_IN = ("/", "/?asked=everyone&days=all", "/accounts/password/change/", "/accounts/logout/")
+SIGNED_IN = (
+    "/",
+    "/?asked=everyone&days=all",
+    "/history/",
+    "/history/?person=x",
+    "/search/?q=nothing",
+    "/accounts/password/change/",
+    "/accounts/logout/",
+)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

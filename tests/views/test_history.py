@@ -66,13 +66,13 @@ def another(account: Account, one: Command) -> Command:
     return a_command(a_run(account, make_person("otto", "helpdesk")), Status.SUCCESS, **values)
 
 
-def page(client: Client, **query: object) -> str:
+def page(client: Client, **query: str) -> str:
     answer = client.get("/history/", query)
     assert answer.status_code == 200
     return answer.content.decode()
 
 
-def shown(client: Client, **query: object) -> list[str]:
+def shown(client: Client, **query: str) -> list[str]:
     """The rows' ids, in their order."""
     return [
         part.split('"')[0] for part in page(client, **query).split('<tr id="row-')[1:] if not part.startswith("none")

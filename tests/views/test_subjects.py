@@ -56,7 +56,7 @@ def command(run: Run, device: Device) -> Command:
     )
 
 
-def page(client: Client, path: str, **query: object) -> str:
+def page(client: Client, path: str, **query: str) -> str:
     answer = client.get(path, query)
     assert answer.status_code == 200, answer.content[:300]
     return answer.content.decode()

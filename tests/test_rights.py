@@ -1,0 +1,314 @@
+"""Every address x who asks x own and foreign account. A new address without an entry here fails.
+
+The roles have the rights of the shipped groups, but in the account "Own" only; nobody has any in "Foreign".
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.files.base import ContentFile
+from django.http import HttpResponseBase
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
+
+from commands.access import Right
+from commands.actions.collect import storage
+from commands.grants import ADMIN_GROUP, GROUPS
+from commands.models import Account, Command, User
+from commands.states import ArtifactStatus, Status
+from tests.people import make_account, make_group, make_person
+from tests.rows import a_command, a_device, a_run, an_artifact
+
+pytestmark = pytest.mark.django_db
+
+ROLES = ("helpdesk", "manager", "admin", "auditor", "outsider")
+SIGNED_OUT = "signed out"
+HTMX = {"HX-Request": "true", "HX-Current-URL": "http://testserver/"}
+DEVICE, EMAIL, TICKET = "00000000-0000-4000-8000-0000000000aa", "mia@example.com", "INC-88"
+
+
+@dataclass(frozen=True)
+class Things:
+    """One account with one of everything; `absent()` has the same account and ids of nothing."""
+
+    account: Account
+    command_id: UUID
+    run_id: UUID
+    device_id: str = DEVICE
+    email: str = EMAIL
+
+    def absent(self) -> "Things":
+        return Things(self.account, uuid4(), uuid4(), str(uuid4()), "nobody@example.com")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`path` takes the fields of Things; with any right of `right` the answer is `status`, without 403. (A preset is
+    named by nobody here: who may run learns that it is not there.)
+
+    `is_object`: it names one thing, whose account speaks for itself.
+    """
+
+    path: str
+    right: tuple[Right, ...]
+    status: int = 200
+    method: str = "get"
+    is_object: bool = False
+    given: Mapping[str, str] = field(default_factory=dict)
+
+
+_TOKEN = re.compile(rb'name="csrfmiddlewaretoken" value="[^"]*"')
+_LINK = re.compile(r' href="(/[^"]*)"')
+SEE, RUN = (Right.SEE,), (Right.RUN,)
+
+PAGES: Mapping[str, Entry] = {
+    "desk": Entry("/", (Right.SEE, Right.RUN), given={"asked": "everyone"}),
+    "status": Entry("/status", (Right.SEE, Right.RUN)),
+    "ask-devices": Entry("/ask/devices", RUN),
+    "ask-preset": Entry("/ask/preset", RUN, status=404, method="post"),
+    "ask-plan": Entry("/ask/plan", RUN, method="post"),
+    "table": Entry("/commands/table", SEE, given={"asked": "everyone"}),
+    "command": Entry("/commands/{command_id}/", SEE, is_object=True),
+    "download": Entry("/commands/{command_id}/download", (Right.SEE_CONTENTS,), is_object=True),
+    "send-now": Entry("/commands/{command_id}/send-now", RUN, status=303, method="post", is_object=True),
+    "run-again": Entry("/commands/{command_id}/run-again", RUN, status=303, method="post", is_object=True),
+    "history": Entry("/history/", SEE),
+    "search": Entry("/search/", SEE),
+    "person": Entry("/people/{email}/", SEE),
+    "device": Entry("/devices/{device_id}/", SEE),
+    "run": Entry("/runs/{run_id}/", SEE, is_object=True),
+    "withdraw": Entry("/runs/{run_id}/withdraw", RUN, status=303, method="post", is_object=True),
+}
+ADMINISTERED = {"operations": "/status/"}
+"""About all accounts that one administers; asked with no account."""
+
+PROBES = {"healthz", "readyz", "metrics"}
+"""For machines: no person is asked for (tests/dexportal has their own tests)."""
+
+SIGN_IN = {"login", "logout", "inactive", "signup", "reauthenticate", "email", "confirm_email"}
+SIGN_IN |= {"email_verification_sent", "change_password", "set_password", "confirm_login_code", "reset_password"}
+SIGN_IN |= {"reset_password_done", "reset_password_from_key", "reset_password_from_key_done"}
+"""allauth's, about the person themselves, behind its own guards (tests/dexportal/test_sign_in.py)."""
+
+
+def walked(patterns: Iterable[URLPattern | URLResolver], space: str = "") -> Iterator[tuple[str, URLPattern]]:
+    """(name, pattern) of every address that the portal answers; a nameless one has the name ''."""
+    for pattern in patterns:
+        if isinstance(pattern, URLPattern):
+            yield f"{space}{pattern.name or ''}", pattern
+        else:
+            yield from walked(pattern.url_patterns, f"{space}{pattern.namespace}:" if pattern.namespace else space)
+
+
+def addresses() -> set[str]:
+    return {name for name, _ in walked(get_resolver().url_patterns)}
+
+
+@pytest.fixture(autouse=True)
+def _files(settings: Any, tmp_path: Path) -> None:
+    folder = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": tmp_path}}
+    settings.STORAGES = {**settings.STORAGES, "artifacts": folder}
+
+
+@pytest.fixture
+def own() -> Things:
+    return things("Own")
+
+
+@pytest.fixture
+def foreign() -> Things:
+    return things("Foreign")
+
+
+def things(name: str) -> Things:
+    account = make_account(name)
+    asker = make_person(f"asker-{name}")
+    run = a_run(account, asker, ticket=TICKET, options={"pcap": {"time-limit-min": 1}})
+    facts: dict[str, Any] = {"device_id": DEVICE, "email": EMAIL, "ticket": TICKET, "device_name": f"of {name}"}
+    command = a_command(run, Status.SUCCESS, remote_id="one remote id", **facts)
+    values: dict[str, Any] = {"size": 3, "sha256": "0" * 64, "stored_at": timezone.now()}
+    artifact = an_artifact(command, ArtifactStatus.READ, **values)
+    storage().save(artifact.storage_name, ContentFile(b"zip"))
+    a_device(account, device_id=DEVICE, email=EMAIL, name=f"of {name}")
+    return Things(account, command.id, run.id)
+
+
+def person(role: str, account: Account) -> User:
+    """With the rights of the role's shipped group, in this account only; an admin may use the admin's pages, too."""
+    rights = {right.value: True for right in GROUPS.get(role, ())}
+    if rights:
+        make_group(f"{role} there", account=account, **rights)
+    user = make_person(role, *([f"{role} there"] if rights else []), is_staff=role == "admin")
+    if role == "admin":
+        user.user_permissions.set(Permission.objects.filter(group__name=ADMIN_GROUP))
+    return user
+
+
+def asked(client: Client, entry: Entry, about: Things, **headers: str) -> HttpResponseBase:
+    path = entry.path.format(**{name: getattr(about, name) for name in ("command_id", "run_id", "device_id", "email")})
+    given = {} if entry.is_object else {"account": str(about.account.id), **entry.given}
+    answer: HttpResponseBase = getattr(client, entry.method)(path, given, headers=headers)
+    if answer.streaming:
+        answer.close()  # a download keeps its place until then
+    return answer
+
+
+def signed_in(role: str, own: Things) -> Client:
+    client = Client()
+    if role != SIGNED_OUT:
+        client.force_login(person(role, own.account))
+    return client
+
+
+def test_every_address_has_its_entry_here() -> None:
+    ours = {name for name in addresses() if ":" not in name}
+    known = {*PAGES, *ADMINISTERED, *PROBES, *(f"account_{name}" for name in SIGN_IN), ""}
+    assert ours == known
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", PAGES)
+def test_in_an_account_a_right_opens_what_it_is_for_and_nothing_else(name: str, role: str, own: Things) -> None:
+    entry, rights = PAGES[name], GROUPS.get(role, ())
+    expected = 404 if not rights else entry.status if set(entry.right) & set(rights) else 403
+    answer = asked(signed_in(role, own), entry, own)
+    assert answer.status_code == expected
+    if expected == 403:
+        assert b"the right to" in answer.content  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", PAGES)
+def test_what_is_in_a_foreign_account_is_answered_as_what_never_was(
+    name: str, role: str, own: Things, foreign: Things
+) -> None:
+    client, entry = signed_in(role, own), PAGES[name]
+    there = asked(client, entry, foreign)
+    gone = Things(Account(id=uuid4()), uuid4(), uuid4(), foreign.device_id, foreign.email)
+    never = asked(client, entry, gone)
+    assert (there.status_code, never.status_code) == (404, 404)
+    assert told(there) == told(never)
+
+
+@pytest.mark.parametrize("name", ["person", "device"])
+def test_whom_only_a_foreign_account_knows_is_as_absent_as_nobody(name: str, own: Things, foreign: Things) -> None:
+    client = signed_in("manager", own)
+    a_device(foreign.account, device_id="only-there", email="only@example.com")
+    there = asked(client, PAGES[name], Things(own.account, uuid4(), uuid4(), "only-there", "only@example.com"))
+    never = asked(client, PAGES[name], own.absent())
+    assert (there.status_code, never.status_code) == (404, 404)
+    assert told(there) == told(never)
+
+
+def told(answer: HttpResponseBase) -> tuple[int, bytes, list[tuple[str, str]]]:
+    """All that can be seen of an answer, but for the token of forms, which is another each time."""
+    content: bytes = answer.content  # type: ignore[attr-defined]
+    return answer.status_code, _TOKEN.sub(b"", content), sorted(answer.headers.items())
+
+
+@pytest.mark.parametrize("name", [*PAGES, *ADMINISTERED])
+def test_who_is_signed_out_is_sent_to_the_sign_in_page_and_a_part_of_a_page_takes_the_whole_there(
+    name: str, own: Things
+) -> None:
+    entry = PAGES.get(name) or Entry(ADMINISTERED[name], ())
+    for about in (own, own.absent()):
+        answer = asked(Client(), entry, about)
+        assert answer.status_code == 302
+        assert answer.headers["Location"].startswith("/accounts/login/?next=")
+        part = asked(Client(), entry, about, **HTMX)
+        assert part.status_code == 401
+        assert part.headers["HX-Redirect"].startswith("/accounts/login/")
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("name", ADMINISTERED)
+def test_only_who_administers_an_account_sees_how_it_runs(name: str, role: str, own: Things, foreign: Things) -> None:
+    answer = signed_in(role, own).get(ADMINISTERED[name])
+    assert answer.status_code == (200 if role == "admin" else 403)
+    assert b"Foreign" not in answer.content
+
+
+# --- Lists
+
+
+@pytest.mark.parametrize("role", ["helpdesk", "manager", "admin", "auditor"])
+@pytest.mark.parametrize("name", ["desk", "table", "history", "person", "device", "run", "search"])
+def test_a_list_has_no_link_that_a_click_would_refuse(name: str, role: str, own: Things, foreign: Things) -> None:
+    client = signed_in(role, own)
+    paths = {"search": f"/search/?account={own.account.id}&q={DEVICE}"}
+    answer = client.get(paths[name]) if name in paths else asked(client, PAGES[name], own)
+    words = answer.content.decode()  # type: ignore[attr-defined]
+    links = {link.replace("&amp;", "&") for link in _LINK.findall(words) if not link.startswith(("/static/", "#"))}
+    if name != "search":
+        assert f"/commands/{own.command_id}/" in links
+    assert str(foreign.command_id) not in words
+    assert "Foreign" not in words
+    for link in sorted(links):
+        followed = client.get(link)
+        followed.close()
+        assert followed.status_code in (200, 302), link
+
+
+@pytest.mark.parametrize("word", [DEVICE, EMAIL, TICKET, "one remote id", "of foreign"])
+def test_a_search_leads_to_no_foreign_thing(word: str, own: Things, foreign: Things) -> None:
+    client = signed_in("manager", own)
+    answer = client.get("/search/", {"q": word})
+    assert str(foreign.account.id) not in answer.headers.get("Location", "")
+    if answer.status_code == 200:
+        assert str(foreign.account.id).encode() not in answer.content
+
+
+# --- The admin
+
+
+ADMIN_OPEN = {"admin:login", "admin:logout"}
+
+
+def test_every_page_of_the_admin_is_for_staff_only(own: Things) -> None:
+    object_id = str(own.command_id)
+    paths = {name: _admin_path(name, pattern, object_id) for name, pattern in walked(get_resolver().url_patterns)}
+    pages = {name: path for name, path in paths.items() if name.startswith("admin:") and name not in ADMIN_OPEN}
+    assert len(pages) > 60
+    for role in (SIGNED_OUT, "helpdesk", "manager", "auditor", "outsider"):
+        client = signed_in(role, own)
+        for name, path in pages.items():
+            answer = client.get(path)
+            assert answer.status_code in (302, 403), (role, name)
+            if answer.status_code == 302:
+                assert "/login/" in answer.headers["Location"], (role, name)
+
+
+def test_the_admin_itself_changes_no_record_of_what_happened(own: Things) -> None:
+    client = signed_in("admin", own)
+    for model in ("command", "event", "run", "artifact", "device", "dispatch"):
+        assert client.get(f"/admin/commands/{model}/").status_code == 200
+        assert client.get(f"/admin/commands/{model}/add/").status_code == 403
+    for act in ("delete", "change"):
+        path = f"/admin/commands/command/{own.command_id}/{act}/"
+        assert client.post(path, {"status": "queued", "post": "yes"}).status_code == 403
+    assert Command.objects.get(id=own.command_id).status == Status.SUCCESS
+
+
+def _admin_path(name: str, pattern: URLPattern, object_id: str) -> str:
+    """Any object will do: who asks is looked at first."""
+    parts = name.removeprefix("admin:").split("_")
+    fixed = {"app_list": "commands/", "view_on_site": "r/1/1/", "index": "", "": "x/"}
+    rest = name.removeprefix("admin:")
+    if rest in fixed:
+        return f"/admin/{fixed[rest]}"
+    if parts[-1] in _OF_AN_OBJECT and len(parts) > 2:
+        app, model = parts[:2]
+        owner = {"user": "commands"}.get(model, app)
+        end = {"changelist": "", "add": "add/"}.get(parts[-1], f"{object_id}/{parts[-1]}/")
+        return f"/admin/{owner}/{model}/{end}"
+    return f"/admin/{rest}/"
+
+
+_OF_AN_OBJECT = {"changelist", "add", "history", "delete", "change"}
