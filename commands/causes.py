@@ -92,13 +92,19 @@ def missing(kind: str, options: Options, files: Collection[str]) -> tuple[str, .
     return tuple(name for name in interfaces if f"capture-{name}" not in stems)
 
 
-def _partial(facts: Facts) -> tuple[Cause, ...]:
-    absent = () if facts.files is None else missing(facts.kind, facts.options, facts.files)
+def partial_words(kind: str, options: Options, files: Collection[str]) -> str:
+    """What a zip with these files lacks; '' where it is whole."""
+    absent = missing(kind, options, files)
     if not absent:
-        return ()
+        return ""
     names = {"default": "the device's own connection", "tunnel": "the tunnel"}
     words = " and of ".join(names.get(name, name) for name in absent)
-    return (Cause("partial", f"Only a part came: the capture of {words} is missing.", Sure.CERTAIN),)
+    return f"Only a part came: the capture of {words} is missing."
+
+
+def _partial(facts: Facts) -> tuple[Cause, ...]:
+    words = "" if facts.files is None else partial_words(facts.kind, facts.options, facts.files)
+    return (Cause("partial", words, Sure.CERTAIN),) if words else ()
 
 
 def _not_connected(facts: Facts) -> tuple[Cause, ...]:

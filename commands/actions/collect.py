@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import Storage, storages
 
+from commands import causes
 from commands.actions import budget, claims, upstream
 from commands.actions.budget import NotNow
 from commands.actions.moves import change
@@ -47,6 +48,7 @@ class Whole:
     path: Path
     size: int
     sha256: str
+    files: tuple[str, ...]  # the names in the zip
 
 
 NO_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)
@@ -120,7 +122,7 @@ def _checked(path: Path) -> Whole:
     """Its size and hash, if the zip's directory reads and every member's checksum is right; raises Broken."""
     try:
         with zipfile.ZipFile(path) as archive:
-            bad = archive.testzip()
+            bad, files = archive.testzip(), tuple(archive.namelist())
     except NO_ZIP as error:
         path.unlink()
         raise Broken("The file that Cloudflare sent is not a readable zip.") from error
@@ -129,7 +131,7 @@ def _checked(path: Path) -> Whole:
         raise Broken("A file in the zip that Cloudflare sent is damaged.")
     with path.open("rb") as spool:
         digest = hashlib.file_digest(spool, "sha256")
-    return Whole(path, path.stat().st_size, digest.hexdigest())
+    return Whole(path, path.stat().st_size, digest.hexdigest(), files)
 
 
 def _store(artifact: Artifact, whole: Whole) -> None:
@@ -149,7 +151,8 @@ def _store(artifact: Artifact, whole: Whole) -> None:
 
 
 def _record_stored(artifact: Artifact, whole: Whole, *, now: datetime) -> None:
-    values = {"size": whole.size, "sha256": whole.sha256, "stored_at": now, "words": "", **claims.released()}
+    words = causes.partial_words(artifact.command.kind, artifact.command.options, whole.files)
+    values = {"size": whole.size, "sha256": whole.sha256, "stored_at": now, "words": words, **claims.released()}
     with change(by=PORTAL, now=now) as changes:
         changes.move_artifact(artifact, to=ArtifactStatus.STORED, where=claims.held(artifact), values=values)
     whole.path.unlink(missing_ok=True)

@@ -113,7 +113,7 @@ def build(
         file=_file(command, artifact, rights) if artifact else None,
         poll_url=f"{url}?token={token}",
         every=3 if is_live else 30,
-        causes=[cause.words for cause in causes],
+        causes=[*(cause.words for cause in causes), *_part(artifact)],
         acts=acts.build(command, rights, now=now),
     )
 
@@ -155,6 +155,11 @@ def _tone(event: Event) -> str:
     if event.event == EventType.ARTIFACT:
         return ARTIFACT_WORDS[ArtifactStatus(str(event.data["artifact_status"]))].tone
     return "neutral"
+
+
+def _part(artifact: Artifact | None) -> list[str]:
+    """What a file that is here lacks."""
+    return [artifact.words] if artifact and artifact.words and artifact.status in HAS_FILE else []
 
 
 def _file(command: Command, artifact: Artifact, rights: frozenset[Right]) -> File:

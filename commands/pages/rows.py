@@ -141,7 +141,9 @@ def progress_of(command: Command, now: datetime) -> Progress | None:
 def _result(command: Command, artifact: Artifact | None) -> str:
     status = Status(command.status)
     if status is Status.SUCCESS:
-        return "" if artifact is None or artifact.status in HAS_FILE else _file_words(artifact)
+        if artifact is None or artifact.status in HAS_FILE:
+            return artifact.words if artifact else ""
+        return _file_words(artifact)
     if status in (Status.SENDING, Status.PENDING_EXEC, Status.PENDING_UPLOAD):
         return ""
     if known := causes.of(command, beside=getattr(command, "beside", False)):
