@@ -59,7 +59,7 @@ def _post(upstream: Simulator, account: Account, token: str, person: User, devic
             "registration_id": device.registration_id,
             "user_email": device.email,
             "type": "pcap",
-            "args": PCAP[Kind.PCAP] | {"time-limit-min": 10},
+            "args": {**PCAP[Kind.PCAP], "time-limit-min": 10},
         }
         for device in devices
     ]
@@ -107,9 +107,7 @@ def _workers(upstream: Simulator) -> Iterator[None]:
     """One worker process for `talk` and one beat, as `make run` starts them."""
     environment = {**os.environ, "SIMULATOR_URL": upstream.base_url}
     programs = [portal.worker("talk", 4), portal.beat()]
-    words = [[*program.words] for program in programs]
-    words[1] += ["--schedule", str(settings.VAR_DIR / "schedule")] if "--schedule" not in words[1] else []
-    processes = [subprocess.Popen(each, env=environment, cwd=settings.BASE_DIR) for each in words]
+    processes = [subprocess.Popen(list(one.words), env=environment, cwd=settings.BASE_DIR) for one in programs]
     try:
         yield
     finally:

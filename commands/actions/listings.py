@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Min, Q, QuerySet
+from django.db.models import F, Min, Q, QuerySet
 
 from commands.actions import claims, upstream
 from commands.cloudflare.client import Client
@@ -45,7 +45,8 @@ class Listing:
 
 def due_accounts(*, now: datetime) -> list[UUID]:
     due = Q(sync__due_at=None) | Q(sync__due_at__lte=now)
-    return list(Account.objects.in_force().filter(due).order_by("sync__due_at", "id").values_list("id", flat=True))
+    longest = F("sync__due_at").asc(nulls_first=True)  # PostgreSQL would leave the never listed ones to the last
+    return list(Account.objects.in_force().filter(due).order_by(longest, "id").values_list("id", flat=True))
 
 
 def hurry(account_id: UUID, *, at: datetime) -> None:
