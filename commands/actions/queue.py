@@ -113,10 +113,8 @@ def quota_left(sync: AccountSync, clock: datetime) -> int | None:
         return None
     if sync.quota_reset_at is not None and sync.quota_reset_at <= clock:
         return None
-    claimed_since = Command.objects.filter(
-        account_id=sync.account_id, dispatch__claimed_at__gte=sync.quota_read_at, started_elsewhere=False
-    ).count()
-    return max(0, sync.quota_total - (sync.quota_used or 0) - claimed_since)
+    claimed = Command.objects.filter(dispatch__account_id=sync.account_id).claimed_since(sync.quota_read_at).count()
+    return max(0, sync.quota_total - (sync.quota_used or 0) - claimed)
 
 
 def turns(account: Account, *, devices: int, commands: int) -> Sequence[int]:

@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any, Self
 
 from django.conf import settings
@@ -39,6 +40,10 @@ class CommandQuerySet(models.QuerySet["Command"]):
     def shown(self) -> Self:
         """Without the imports that turned out to be ours."""
         return self.filter(merged_into=None)
+
+    def claimed_since(self, at: datetime | models.OuterRef) -> Self:
+        """Ours that went, or may have gone, to Cloudflare: what a quota that was read then does not know yet."""
+        return self.ours().filter(dispatch__claimed_at__gte=at)
 
     def ours(self) -> Self:
         return self.filter(started_elsewhere=False)

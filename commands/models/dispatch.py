@@ -49,6 +49,7 @@ class Dispatch(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["account", "claimed_at"], name="dispatch_by_claim"),
             models.Index(fields=["lease_until"], condition=models.Q(outcome="open"), name="dispatch_open_by_lease"),
         ]
 

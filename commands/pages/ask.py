@@ -8,9 +8,10 @@ from datetime import datetime
 from commands import plan
 from commands.actions.run import Target
 from commands.kinds import Kind
-from commands.models import Account, Device
+from commands.models import Device
 from commands.pages.rows import Chip, platform_name
 from commands.plan import Verdict
+from commands.queries.place import Place
 from commands.states import Tone
 
 _CHIPS: Mapping[Verdict, Chip] = {
@@ -109,7 +110,7 @@ def _facts(device: Device, machines: Mapping[str, int], open_kinds: Collection[K
 
 
 def plan_box(
-    account: Account,
+    place: Place,
     targets: Sequence[Target],
     listed: Sequence[Device],
     kinds: Collection[Kind],
@@ -129,7 +130,7 @@ def plan_box(
         running = [Kind(kind) for kind in open_kinds.get(target.device_id, ()) if kind in set(Kind)]
         row = rows.get((target.device_id, target.registration_id))
         facts.append(_facts(row, machines, running) if row else _unlisted(target, machines, running))
-    quota = plan.Quota(account.sync.quota_used, account.sync.quota_total)
+    quota = plan.Quota(place.quota_used, place.account.sync.quota_total)
     made = plan.plan(facts, kinds, quota=quota, now=now)
     return PlanBox([*_lines(made), *wrong], made.cost, _button(targets, kinds))
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from commands.access import Right
-from commands.models import Account, Heartbeat, User
+from commands.models import Heartbeat, User
 from commands.pages import pauses
 from commands.pages.pauses import Banner
 from commands.queries.operations import administered
@@ -72,7 +72,7 @@ def build(place: Place, *, now: datetime) -> Frame:
             AccountLink(one.name, f"{reverse('desk')}?{urlencode({'account': one.id})}", one.id == account.id)
             for one in place.accounts
         ],
-        quota=_quota(account),
+        quota=_quota(place),
         freshness=_freshness(place, now),
         banners=_banners(place, now),
         person=name_of(place.user),
@@ -94,11 +94,11 @@ def initials_of(user: User) -> str:
     return "".join(word[0] for word in words[:2]).upper() if len(words) > 1 else name_of(user)[:2].upper()
 
 
-def _quota(account: Account) -> Quota | None:
-    sync = account.sync
-    if sync.quota_used is None or not sync.quota_total:
+def _quota(place: Place) -> Quota | None:
+    sync = place.account.sync
+    if place.quota_used is None or not sync.quota_total:
         return None
-    return Quota(sync.quota_used, sync.quota_total, sync.quota_reset_at)
+    return Quota(place.quota_used, sync.quota_total, sync.quota_reset_at)
 
 
 def _freshness(place: Place, now: datetime) -> Freshness:

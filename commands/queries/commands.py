@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import FETCH_RAISE, F, IntegerField, Subquery
+from django.db.models import FETCH_RAISE, F
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Coalesce, Lower
 
@@ -14,6 +14,7 @@ from commands.kinds import Kind
 from commands.models import Account, Artifact, Command, Event
 from commands.models.command import CommandQuerySet
 from commands.queries.causes import captures_beside
+from commands.queries.counting import CountOf
 from commands.states import DONE, OPEN, Status
 
 ROWS = 50
@@ -128,16 +129,11 @@ def _page(rows: CommandQuerySet, order: OrderBy) -> tuple[list[Command], bool]:
     return found[:ROWS], len(found) > ROWS
 
 
-class _CappedCount(Subquery):
-    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
-    output_field = IntegerField()
-
-
 def count_up_to(filters: Sequence[Filter]) -> list[int]:
     """How many each has, at most COUNT_STOPS_AT + 1. One query for all of them."""
     if not filters:
         return []
-    counts = [_CappedCount(_matching(wanted).values("id")[: COUNT_STOPS_AT + 1]) for wanted in filters]
+    counts = [CountOf(_matching(wanted).values("id")[: COUNT_STOPS_AT + 1]) for wanted in filters]
     return list(Account.objects.filter(id=filters[0].account_id).values_list(*counts).get())
 
 

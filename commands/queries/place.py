@@ -16,7 +16,8 @@ from django.db.models import FETCH_RAISE, OuterRef, Subquery
 from django.http import Http404
 
 from commands.access import Right, Rights, rights_of
-from commands.models import Account, Heartbeat, Pause, User
+from commands.models import Account, Command, Heartbeat, Pause, User
+from commands.queries.counting import CountOf
 from commands.queries.pauses import NO_TROUBLE, Trouble, may_rest, trouble
 
 QUERIES = 2
@@ -31,9 +32,16 @@ class Place:
     rights: frozenset[Right]
     accounts: tuple[Account, ...]
     alive: Mapping[Heartbeat.Role, datetime | None]
+    claimed: int  # commands that the quota, as it was last read, does not know yet
     list_pause: str  # why listing rests now; '' if it does not
     all_rights: Rights
     trouble: Trouble
+
+    @property
+    def quota_used(self) -> int | None:
+        """Commands of the quota's day: as Cloudflare told, and those that we sent since."""
+        used = self.account.sync.quota_used
+        return None if used is None else used + self.claimed
 
     @property
     def token(self) -> str:
@@ -55,6 +63,7 @@ def find(user: User, account_id: UUID | None, *, now: datetime, with_trouble: bo
         rights=rights.within(account.id),
         accounts=tuple(one for one in accounts if is_in_force(one) and _useful(rights, one)),
         alive={role: getattr(account, f"alive_{role}") for role in Heartbeat.Role},
+        claimed=getattr(account, "claimed"),  # noqa: B009 - as below
         list_pause=getattr(account, "list_pause") or "",  # noqa: B009 - an annotation that no type knows
         all_rights=rights,
         trouble=trouble(account.id, now=now) if with_trouble and getattr(account, "may_rest") else NO_TROUBLE,  # noqa: B009
@@ -67,8 +76,12 @@ def _accounts(now: datetime) -> Any:
         for role in Heartbeat.Role
     }
     listing = Pause.objects.filter(account=OuterRef("pk"), act=Pause.Act.LIST, until__gt=now)
+    claimed = Command.objects.filter(dispatch__account=OuterRef("pk")).claimed_since(OuterRef("sync__quota_read_at"))
     rows = Account.objects.select_related("sync", "version").annotate(
-        may_rest=may_rest(), list_pause=Subquery(listing.values("words")[:1]), **beats
+        claimed=CountOf(claimed.values("id")),
+        may_rest=may_rest(),
+        list_pause=Subquery(listing.values("words")[:1]),
+        **beats,
     )
     return rows.fetch_mode(FETCH_RAISE).order_by("name", "id")
 

@@ -69,7 +69,7 @@ def plan(request: SignedIn) -> HttpResponseBase:
     targets = form.chosen_targets
     machines = {target.device_id for target in targets}
     box = page.plan_box(
-        here.account,
+        here,
         targets,
         form.resolved.devices,
         [Kind(kind) for kind in form.cleaned_data.get("kinds", [])],
