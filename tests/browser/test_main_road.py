@@ -40,8 +40,7 @@ def test_twelve_captures_and_three_diags_run_to_the_end_in_the_fewest_posts(
     for device, kind in ((devices[0], "Packet capture"), (devices[12], "WARP diag")):
         assert _downloaded(desk, device["personEmail"], kind, tmp_path) == _at_cloudflare(portal, device["deviceId"])
     assert desk.evaluate("window.sameDocument"), "the page was loaded anew"
-    SCREENSHOT.parent.mkdir(exist_ok=True)
-    desk.screenshot(path=SCREENSHOT)
+    _picture(desk, devices[0]["personEmail"])
 
     ledger = portal.ledger()
     machines = {device["deviceId"] for device in devices}
@@ -49,6 +48,18 @@ def test_twelve_captures_and_three_diags_run_to_the_end_in_the_fewest_posts(
     kinds = ["pcap"] * 12 + ["warp-diag"] * 3
     assert landed == {(device["deviceId"], kind): 1 for device, kind in zip(devices, kinds, strict=True)}
     assert len(ledger["posts"]) - before == 3, "ten captures, two captures, three diags"
+
+
+def _picture(desk: Page, who: str) -> None:
+    """What the README shows: somebody about to ask for one more."""
+    desk.get_by_role("textbox", name="Who").fill(who.partition("@")[0].partition(".")[2])
+    desk.locator("#devices").get_by_text(who).first.click()
+    desk.get_by_role("button", name="On the phone").click()
+    expect(desk.locator("#plan")).to_contain_text("calls to Cloudflare")
+    desk.evaluate("scrollTo(0, 0)")
+    SCREENSHOT.parent.mkdir(exist_ok=True)
+    # Playwright would hide the caret by an inline style, which the policy forbids.
+    desk.screenshot(path=SCREENSHOT, caret="initial")
 
 
 def _downloaded(desk: Page, email: str, kind: str, folder: Path) -> str:
