@@ -269,9 +269,7 @@ def _of_machine(
         row.remote_id: [command for command in sought if _fits(row, command, clock)]
         for row in (unknown + imported if sought else ())
     }
-    doubts = {
-        row.remote_id: tuple(command.id for command in sure if _fits(row, command, clock)) for row in unknown
-    }
+    doubts = {row.remote_id: tuple(command.id for command in sure if _fits(row, command, clock)) for row in unknown}
     adoptions = _adoptions(unknown, imported, fits, doubts)
     mergers = _mergers(unknown, imported, fits, owners) if complete else {}
     for row in rows:

@@ -13,13 +13,13 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Q, Value
-from django.db.models.functions import Greatest
+from django.db.models import F, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Greatest
 
 from commands import audit
 from commands.actions.by_key import ByKey
 from commands.audit import By, EventType, Subject
-from commands.models import AccountVersion, Artifact, Command
+from commands.models import AccountVersion, Artifact, Command, Event
 from commands.states import ARTIFACT_MOVES, COMMAND_MOVES, ArtifactStatus, Status, sources
 
 log = structlog.get_logger(__name__)
@@ -163,17 +163,19 @@ def _locked(
 ) -> tuple[list[Subject], dict[UUID, Values]]:
     """The commands that may make the move, locked in key order, as the Events will tell of them; and these columns.
 
-    `now` is when the caller began, and another may have moved the command since: its history never goes back in time.
+    `now` is when the caller began, by its own clock, and another may have written an Event since: a command's history
+    never goes back in time.
     """
+    last = Event.objects.filter(command=OuterRef("id"), version=OuterRef("version")).values("at")
     rows = list(
         Command.objects.select_for_update(of=("self",))
         .filter(allowed, id__in=ids)
         .order_by("id")
-        .values_list("id", "account_id", "run_id", "version", "status", "status_at", *names)
+        .values_list("id", "account_id", "run_id", "version", "status", Coalesce(Subquery(last), "status_at"), *names)
     )
     subjects = [
-        Subject(id_, account_id, run_id, version + 1, status if to else "", to or "", at=max(now, moved_at))
-        for id_, account_id, run_id, version, status, moved_at in (row[:6] for row in rows)
+        Subject(id_, account_id, run_id, version + 1, status if to else "", to or "", at=max(now, last_at))
+        for id_, account_id, run_id, version, status, last_at in (row[:6] for row in rows)
     ]
     return subjects, {row[0]: dict(zip(names, row[6:], strict=True)) for row in rows}
 

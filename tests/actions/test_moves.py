@@ -202,3 +202,13 @@ def test_a_move_of_one_that_began_earlier_does_not_go_back_in_time(ask: Ask) -> 
     command.refresh_from_db()
     assert at == [command.asked_at, command.asked_at]
     assert command.status_at == command.asked_at
+
+
+def test_a_note_of_one_whose_clock_is_behind_does_not_go_back_in_time(ask: Ask) -> None:
+    (command,) = ask(1)
+    ahead = command.status_at + timedelta(seconds=2)
+    for now in (ahead, command.status_at):
+        with change(by=CLOUDFLARE, now=now) as changes:
+            assert changes.note([command.id], event=EventType.DOUBTED)
+    at = list(Event.objects.filter(command=command).order_by("version").values_list("at", flat=True))
+    assert at == [command.asked_at, ahead, ahead]
