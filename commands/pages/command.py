@@ -13,6 +13,7 @@ from commands.causes import Cause
 from commands.models import Artifact, Command, Event, User
 from commands.pages import acts, rows
 from commands.pages.frame import name_of
+from commands.pages.people import device_url, person_url
 from commands.states import ARTIFACT_WORDS, DONE, HAS_FILE, WORDS, ArtifactStatus, Mover, Status
 
 
@@ -47,7 +48,10 @@ class CommandPage:
     chip: rows.Chip
     sentence: str
     person: str
+    person_url: str
     device: str
+    device_url: str
+    run_url: str  # '' for one that was started elsewhere
     device_id: str
     registration_id: str
     platform: str
@@ -92,7 +96,10 @@ def build(
         chip=rows.chip_of(command),
         sentence=WORDS[status].sentence if not command.words else command.words,
         person=command.email,
+        person_url=person_url(command.account_id, command.email),
         device=device,
+        device_url=device_url(command.account_id, command.device_id),
+        run_url=reverse("run", args=[command.run_id]) if command.run_id else "",
         device_id=command.device_id,
         registration_id=command.registration_id,
         platform=rows.platform_name(command.platform),

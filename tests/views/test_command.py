@@ -31,6 +31,13 @@ def test_it_tells_what_for_whom_why_and_by_whom(desk: Client, command: Command, 
     assert "There is no file yet." in text
 
 
+def test_it_leads_to_the_person_the_device_and_the_run(desk: Client, command: Command) -> None:
+    shown = desk.get(f"/commands/{command.id}/").content.decode()
+    for address in (f"/people/{command.email}/", f"/devices/{command.device_id}/", f"/runs/{command.run_id}/"):
+        assert f'href="{address}' in shown
+        assert desk.get(address, {"account": str(command.account_id)}).status_code == 200
+
+
 def test_the_timeline_tells_every_step_with_its_cause_and_how_long_it_took(
     desk: Client, command: Command, helpdesk: User
 ) -> None:
