@@ -7,6 +7,7 @@ the machine is touched. The exit status is 1 where a benchmark broke, not where 
 import json
 import os
 import pkgutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from scripts.services import install
+from scripts.services import install, stop
 from tests import servers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -109,4 +110,5 @@ def main(wanted: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, stop)
     sys.exit(main(sys.argv[1:]))
