@@ -98,8 +98,7 @@ class _Options:
         rest += [(Kind.WARP_DIAG, {"test-all-routes": chosen}) for chosen in (True, False)]
         if self._is_legacy:
             rest = [
-                (Kind.WARP_DIAG, {"test-all-routes": size % 2 == 0, "max-file-size-mb": size})
-                for size in range(20, 101)
+                (Kind.WARP_DIAG, {"test-all-routes": size % 2 == 0, "max-file-size-mb": size}) for size in range(20, 51)
             ]
         self._rest = rest
         self._captures = 0
