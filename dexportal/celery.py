@@ -69,6 +69,9 @@ def broker_options(url: str, timeout: timedelta) -> dict[str, Any]:
             "socket_connect_timeout": seconds,
             "retry_on_timeout": False,
             "max_retries": 0,
+            # Nothing is delivered again on purpose. And with it, an acknowledgement that Redis did not take would hold
+            # a place among those that a worker may have at hand for ever: a few, and the worker takes nothing more.
+            "ack_emulation": False,
             "socket_keepalive": True,
             "socket_keepalive_options": KEEPALIVE,
         }

@@ -1,0 +1,41 @@
+"""A worker's connection to Redis, when Redis goes away at the wrong moment."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from kombu import Connection, Queue
+
+from dexportal.celery import broker_options
+from tests import servers
+from tests.servers import Server
+
+
+@pytest.fixture
+def redis_server() -> Iterator[Server]:
+    with servers.managed_redis() as server:
+        yield server
+
+
+def test_a_message_that_could_not_be_acknowledged_keeps_no_worker_from_the_next(redis_server: Server) -> None:
+    """Its place among those that a worker may hold would be lost for ever, and with the last place the worker."""
+    options = broker_options(redis_server.url, timedelta(seconds=1))
+    got: list[Any] = []
+    with Connection(redis_server.url, transport_options=options) as connection:
+        queue = Queue("talk", routing_key="talk", channel=connection.default_channel)
+        queue.declare()
+        connection.Producer().publish({}, routing_key="talk", declare=[queue])
+        with connection.Consumer(
+            queue, callbacks=[lambda _body, message: got.append(message)], prefetch_count=1
+        ) as one:
+            connection.drain_events(timeout=5)
+            redis_server.stop()
+            got[0].ack_log_error(_Log(), connection.connection_errors)
+            redis_server.start()
+            assert one.channel.qos.can_consume()
+
+
+class _Log:
+    def critical(self, *_words: object, **_more: object) -> None:
+        """The message's own complaint is not what this is about."""
