@@ -260,7 +260,8 @@ class World:
 
     def _doubt(self, ours_ids: Sequence[UUID]) -> None:
         for ours_id in ours_ids:
-            assert self.commands[ours_id].adopted, "only what was sure can be doubted"
+            # Two rows of one listing may doubt the same command.
+            assert self.commands[ours_id].adopted or ours_id in self.likely, "only what was sure can be doubted"
             self.likely.add(ours_id)
             self.commands[ours_id] = replace(self.commands[ours_id], adopted=False)
 

@@ -47,6 +47,7 @@ class DeviceChoice:
 class Devices:
     choices: Sequence[DeviceChoice]
     nobody: str  # what was looked for in vain
+    waits: bool  # nobody was found because nobody was listed yet: to be asked again
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,20 @@ class PlanBox:
 
 
 def devices(
-    ticked: Sequence[Device], found: Sequence[Device], machines: Mapping[str, int], *, looked_for: str, now: datetime
+    ticked: Sequence[Device],
+    found: Sequence[Device],
+    machines: Mapping[str, int],
+    *,
+    looked_for: str,
+    were_listed: bool = True,
+    now: datetime,
 ) -> Devices:
-    """The ticked ones first, then those that were found."""
+    """The ticked ones first, then those that were found. `were_listed`: Cloudflare has listed devices before."""
     keys = {device.pk for device in ticked}
     rest = [device for device in found if device.pk not in keys]
     choices = [_choice(device, machines, now, checked=device.pk in keys) for device in [*ticked, *rest]]
-    return Devices(choices, looked_for if looked_for and not found else "")
+    nobody = looked_for if looked_for and not found else ""
+    return Devices(choices, nobody if were_listed else "", waits=bool(nobody) and not were_listed)
 
 
 def _choice(device: Device, machines: Mapping[str, int], now: datetime, *, checked: bool) -> DeviceChoice:

@@ -35,7 +35,8 @@ def devices(request: SignedIn) -> HttpResponseBase:
     ticked = directory.picked(here.account.id, ticks[:_SHOWN_AT_MOST])
     found = directory.suggested(here.account.id, looked_for)
     machines = directory.rows_of_machines(here.account.id, {one.device_id for one in [*ticked, *found]})
-    shown = page.devices(ticked, found, machines, looked_for=looked_for, now=now)
+    were_listed = here.account.sync.directory_at is not None
+    shown = page.devices(ticked, found, machines, looked_for=looked_for, were_listed=were_listed, now=now)
     return render(request, "commands/_devices.html", {"devices": shown})
 
 

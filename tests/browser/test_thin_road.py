@@ -64,11 +64,11 @@ def test_two_captures_and_a_diag_run_to_the_end_and_their_files_open(
     one, two, three = able_devices(portal, 3)
     desk.evaluate("window.sameDocument = true")
     captures = [f"{device['deviceId']}, {device['personEmail']}" for device in (one, two)]
-    ask(desk, captures, "Packet capture", ticket="INC-1", minutes=1)
-    expect(desk.locator("#rows tr").filter(has_text="INC-1")).to_have_count(2)
+    ask(desk, captures, "Packet capture", ticket="THIN-1", minutes=1)
+    expect(desk.locator("#rows tr").filter(has_text="THIN-1")).to_have_count(2)
     expect(desk.get_by_label("A list of people and devices")).to_have_value("")
-    ask(desk, [f"{three['deviceId']}, {three['personEmail']}"], "WARP diag", ticket="INC-2")
-    expect(desk.locator("#rows tr").filter(has_text="INC-2")).to_have_count(1)
+    ask(desk, [f"{three['deviceId']}, {three['personEmail']}"], "WARP diag", ticket="THIN-2")
+    expect(desk.locator("#rows tr").filter(has_text="THIN-2")).to_have_count(1)
 
     for device, kind in ((one, "Packet capture"), (two, "Packet capture"), (three, "WARP diag")):
         shown = row(desk, device["personEmail"], kind)
@@ -91,6 +91,6 @@ def test_two_captures_and_a_diag_run_to_the_end_and_their_files_open(
     row(desk, three["personEmail"], "WARP diag").get_by_role("link", name="WARP diag").click()
     expect(desk.get_by_role("heading", level=1)).to_have_text(re.compile("WARP diag on"))
     expect(desk.get_by_text("Result file downloaded")).to_be_visible()
-    expect(desk.get_by_text("INC-2")).to_be_visible()
+    expect(desk.get_by_text("THIN-2")).to_be_visible()
     found += findings_in_both_themes(desk)
     assert not found, "\n".join(found)

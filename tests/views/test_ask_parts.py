@@ -43,6 +43,7 @@ def test_people_are_found_by_first_or_last_name_address_or_device(account: Accou
         assert found(desk, text) == ["maria.lopez"], text
     assert found(desk, "example") == []
     assert found(desk, "") == []
+    AccountSync.objects.filter(account=account).update(directory_at=timezone.now())
     assert "Nobody called “zoe” is listed." in desk.get("/ask/devices?who=zoe", headers=HTMX).text
 
 
@@ -181,3 +182,11 @@ def test_a_purpose_is_picked_from_those_that_admins_keep(account: Account, desk:
     answer = desk.post("/", typed(account, targets=f"{ID}, m@example.com", purpose="invented"))
     assert answer.status_code == 422
     assert "Select a valid choice. invented is not one of the available choices." in answer.text
+
+
+def test_before_the_first_listing_of_devices_the_search_waits_for_it(desk: Client, account: Account) -> None:
+    waits = desk.get("/ask/devices", {"who": "maria"}, headers=HTMX).text
+    assert "has not listed any device yet" in waits
+    assert "load delay" in waits
+    AccountSync.objects.filter(account=account).update(directory_at=timezone.now())
+    assert "Nobody called" in desk.get("/ask/devices", {"who": "maria"}, headers=HTMX).text
