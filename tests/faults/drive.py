@@ -90,6 +90,7 @@ class _Run:
         self.order, self.stage = order, stage
         self.player = Player(stage, order.seed)
         self.told: list[str] = []
+        self.asked_after: float | None = None  # seconds until all was asked
         accounts = stage.control.config()["accounts"]
         self.tokens = {one["account_id"]: one["token"] for one in accounts}
         self.asker: Asker = asking.Asker(asking.prepare(accounts))
@@ -104,7 +105,7 @@ class _Run:
         sent_after = monotonic() - began
         self.player.end_all()
         self._tell(f"faults over after {sent_after:.0f} s")
-        pace = len(self.asker.asked) / sent_after
+        pace = len(self.asker.asked) / (self.asked_after or sent_after)
         self._finish_asking()
         quiet = self._wait_until_quiet()
         self._tell(
@@ -128,6 +129,8 @@ class _Run:
                 step = next(steps, None)
             self.player.end_due(now)
             self.stage.look_after()
+            if self.asked_after is None and not self.asking.is_alive():
+                self.asked_after = now
             if monotonic() - told > TELL_EVERY:
                 told = monotonic()
                 self._tell_progress()

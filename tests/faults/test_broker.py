@@ -33,7 +33,8 @@ def test_a_message_that_could_not_be_acknowledged_keeps_no_worker_from_the_next(
             redis_server.stop()
             got[0].ack_log_error(_Log(), connection.connection_errors)
             redis_server.start()
-            assert one.channel.qos.can_consume()
+            channel: Any = one.channel
+            assert channel.qos.can_consume()
 
 
 class _Log:
