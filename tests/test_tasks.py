@@ -31,6 +31,7 @@ type Capture = Callable[..., AbstractContextManager[Any]]
 @pytest.fixture
 def woken(world: World, settings: Any, django_capture_on_commit_callbacks: Capture) -> Callable[..., list[str]]:
     """Runs a task and gives the messages that it left with the broker, as "task id"."""
+    settings.BROKER_URL = "spool://localhost"  # whose messages can be looked at, also where the others use Redis
     folder = Path(settings.BROKER_DIR) / "messages"
 
     def run(task: Callable[..., None], *args: str) -> list[str]:

@@ -381,7 +381,7 @@ def test_an_account_whose_upstream_hangs_delays_no_other(world: World, settings:
     world.configure(accounts=[*first, {"account_id": OTHER, "token": "another-token"}])
     world.ask(BOTH)
     good = _other_account(world)
-    world.faults({"match": {"account_id": world.account.cloudflare_id}, "effect": {"kind": "hang", "seconds": 4}})
+    world.faults({"match": {"account_id": world.account.cloudflare_id}, "effect": {"kind": "hang", "seconds": 10}})
     AccountSync.objects.update(directory_due_at=None, due_at=None, complete_due_at=None)
     with ThreadPoolExecutor(TALK_THREADS) as pool:
         stuck = [pool.submit(_closing(task), str(world.account.id)) for task in _ALL * 2]

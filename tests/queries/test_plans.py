@@ -25,6 +25,10 @@ COMMANDS = 2000
 def past(db: None) -> Command:
     """A command with everything in it, among 2000."""
     call_command("make_history", commands=COMMANDS, seed=7, stdout=StringIO())
+    if connection.vendor == "postgresql":
+        # So few rows are read faster than any index; what is asked is whether there is an index that serves.
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan TO off")
     return Command.objects.ours().exclude(ticket="").exclude(remote_id="").order_by("id")[COMMANDS // 4]
 
 
