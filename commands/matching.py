@@ -14,7 +14,8 @@ What the caller owes:
 How the plan's words are read where they leave a choice:
 - A row without `created_date` cannot be excluded by its date. It was created no later than it was completed, so a
   completion before the window excludes it and a completion older than the settle window lets it be imported; with
-  neither date it is never imported. Adopted, it always says "likely".
+  neither date it is never imported. Adopted, it always says "likely"; by an unconfirmed command, whose window is long
+  over, it is not adopted: a listing that tells its date will come.
 - A pairing was the only possible one when this row fits no other command and this command no other row.
 - "Oldest with oldest" gives way only where it would leave a command without a row though there is one for each.
 - A row that is left over when its commands are paired is ambiguous: left alone now, and a stranger in the next
@@ -351,8 +352,9 @@ def _adoptions(
         if _has_sending(candidates):
             continue
         for command in candidates:
-            commands[command.id] = command
-            choices[command.id].append(row)
+            if row.created_at or command.status is not Status.UNCONFIRMED:
+                commands[command.id] = command
+                choices[command.id].append(row)
     adoptions: dict[str, Adopt] = {}
     for command, row in _paired(sorted(commands.values(), key=_claimed), choices):
         doubted = doubts[row.remote_id]
@@ -375,7 +377,7 @@ def _mergers(
     mergers: dict[str, TakeOver] = {}
     for row in sorted(imported, key=_born):
         candidates = fits.get(row.remote_id, ())
-        takers = sorted((command for command in candidates if command.id in free), key=_claimed)
+        takers = sorted((command for command in candidates if command.id in free and row.created_at), key=_claimed)
         if not takers or _has_sending(candidates):
             continue
         taker, owner = takers[0], owners[row.remote_id]

@@ -225,6 +225,14 @@ def test_a_row_without_a_date_is_adopted_but_only_as_likely() -> None:
     assert decide([seen], [command]) == [Adopt(seen, command.id, Status.PENDING_EXEC, likely=True)]
 
 
+def test_a_row_without_a_date_is_not_for_an_unconfirmed_command_whose_window_is_over() -> None:
+    old, new, seen = ours(Status.UNCONFIRMED, claimed=700, ended=699), ours(), row(age=None)
+    assert decide([seen], [old, new]) == [Adopt(seen, new.id, Status.PENDING_EXEC, likely=True)]
+    assert decide([seen], [old]) == [Ambiguous(seen, (old.id,))]
+    taken = imported("r1")
+    assert decide([seen], [old, taken]) == [LeaveAlone(seen, Why.NO_NEWS)]
+
+
 def test_a_row_without_a_date_that_was_completed_before_the_window_is_not_ours() -> None:
     seen = row(age=None, completed=20, status="SUCCESS")
     assert decide([seen], [ours()]) == [Import(seen, Status.SUCCESS)]
