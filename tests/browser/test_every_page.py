@@ -1,10 +1,13 @@
 """Every page as a person with other eyes or another theme meets it."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.axe import findings
+from tests.browser.axe import findings, findings_in_both_themes
 from tests.browser.conftest import Portal, sign_in
+from tests.browser.test_thin_road import able_devices, ask
 
 pytestmark = pytest.mark.browser
 
@@ -43,6 +46,20 @@ def test_axe_finds_nothing_on_any_page(page: Page, portal: Portal, complaints: l
     expect(page.get_by_text("Cloudflare has listed no device of nobody@example.com")).to_be_visible()
     found += findings(page)
     complaints[:] = [words for words in complaints if "422" not in words]
+    assert not found, "\n".join(found)
+
+
+def test_axe_finds_nothing_on_the_pages_of_a_command_its_person_device_and_run(desk: Page, portal: Portal) -> None:
+    device = able_devices(portal, 21)[20]  # none of those that other tests take
+    ask(desk, [f"{device['deviceId']}, {device['personEmail']}"], "Speed test", ticket="PAGES-1")
+    desk.locator("#rows tr").filter(has_text="PAGES-1").get_by_role("link").first.click()
+    expect(desk.get_by_role("heading", level=1)).to_have_text(re.compile("Speed test on"))
+    address, found = desk.url, findings_in_both_themes(desk)
+    for name in (device["personEmail"], device["deviceName"], "all that was asked"):
+        desk.goto(address)
+        desk.get_by_role("link", name=name).first.click()
+        desk.wait_for_url(re.compile("/(people|devices|runs)/"))
+        found += findings_in_both_themes(desk)
     assert not found, "\n".join(found)
 
 

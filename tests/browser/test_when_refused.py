@@ -1,4 +1,7 @@
-"""What operators see while Cloudflare refuses to create commands: banner, status page, and what waits."""
+"""What operators see while Cloudflare refuses to create commands: banner, status page, and what waits.
+
+It stands last of its folder: the account of the portal that all share rests for a minute afterwards.
+"""
 
 import json
 import urllib.request
