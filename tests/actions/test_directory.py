@@ -37,6 +37,7 @@ def test_an_account_that_was_never_listed_is_listed_whole_with_its_quota(world: 
 
 def test_from_then_on_a_page_a_step_and_a_pass_within_the_hour(world: World, settings: Any) -> None:
     settings.PAGE_SIZE = 5
+    world.everybody_stays()
     total = _refresh(world)
     pages = total // 5 + 1
     assert _refresh(world) == 0, "not due yet"

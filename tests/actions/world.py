@@ -6,6 +6,7 @@ It walks through the portal's own verbs; what a test then looks at is the record
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -21,6 +22,7 @@ from commands.kinds import Kind, Options
 from commands.models import Account, AccountSync, Artifact, Command, Device, Dispatch, Event, Pause, User
 from simulator.clock import Clock
 from simulator.config import DEFAULT_ACCOUNT_ID, DEFAULT_TOKEN
+from simulator.presence import ALWAYS
 from tests.people import make_account, make_credential, make_person
 from tests.polling import eventually
 from tests.simulator.running import Running
@@ -161,6 +163,13 @@ class World:
         return AccountSync.objects.get(account=self.account)
 
     # --- Cloudflare's side ---
+
+    def everybody_stays(self) -> None:
+        """No device comes or goes: as many are listed in an hour as now. Until the simulator is reset."""
+        worlds = self.upstream.sim.worlds
+        for account_id, company in worlds.items():
+            steady = tuple(replace(device, presence=ALWAYS) for device in company.devices)
+            worlds[account_id] = replace(company, devices=steady)
 
     def fault(self, kind: str, *, call: str = "create", nth: int = 0, **parameters: object) -> None:
         self.upstream.fault(kind, call=call, nth=nth, **parameters)
