@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from commands import tasks
 from commands.actions import deliver as delivering
+from commands.actions import listings
 from commands.actions.accounts import retire_account
 from commands.actions.deliver import deliver
 from commands.models import Account, AccountSync, Command, Device, Heartbeat
@@ -69,6 +70,29 @@ def test_the_whole_road_by_tasks_alone(world: World, woken: Callable[..., list[s
     assert world.artifact(command).status == "stored"
     assert woken(tasks.deliver_due) == []
     assert len(world.created()) == 1
+
+
+@pytest.mark.parametrize("off", [timedelta(days=-1), timedelta(minutes=-4), timedelta(minutes=4), timedelta(days=30)])
+def test_a_worker_whose_own_clock_is_wrong_finds_what_landed_and_stops_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, off: timedelta
+) -> None:
+    (command,) = world.ask()
+    id_, real = str(world.account.id), timezone.now
+    world.fault("reset", nth=1, when="after")
+    monkeypatch.setattr(timezone, "now", lambda: real() + off)
+    tasks.deliver_account(id_)
+    assert world.status(command) == "uncertain"
+    world.heal()
+    world.forward(minutes=2)
+    tasks.sync_account(id_)
+    found = world.again(command)
+    assert (found.status, found.remote_id, found.likely) == ("SUCCESS", world.created()[0]["id"], False)
+    monkeypatch.setattr(timezone, "now", real)
+    world.forward(minutes=10)
+    assert world.account.id in listings.due_accounts(now=world.now)
+    (other,) = world.ask(DIAG)
+    tasks.deliver_account(id_)
+    assert world.status(other) == "PENDING_EXEC"
 
 
 def test_a_delivery_sends_post_after_post_until_nothing_may_go(world: World, settings: Any) -> None:

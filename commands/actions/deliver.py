@@ -44,7 +44,8 @@ def deliver(account: Account, *, now: datetime) -> bool:
     answer = post(claimed)
 
     def write() -> None:
-        record(claimed, answer, now=now + timedelta(seconds=time.monotonic() - claimed.began))
+        since_claim = timedelta(seconds=time.monotonic() - claimed.began)
+        record(claimed, answer, now=claimed.dispatch.claimed_at + since_claim)
 
     claims.insist(write, until=claimed.began + settings.DISPATCH_LEASE.total_seconds())
     return True

@@ -35,7 +35,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A listing that was made. `begun_at` by our clock, `offset` how much Cloudflare's shows more."""
+    """A listing that was made. `begun_at` by the database's clock, `offset` how much Cloudflare's shows more."""
 
     complete: bool
     begun_at: datetime
@@ -113,7 +113,7 @@ def read(account: Account, row: AccountSync, plan: Plan, *, now: datetime) -> Li
     """All pages that the plan needs; the lease of `row` is kept alive meanwhile. Raises as the client does."""
     began = renewed = time.monotonic()
     rows: list[ListedCommand] = []
-    offset = timedelta()
+    offset = row.clock_offset or timedelta()  # as it was, where no answer tells Cloudflare's time
     with upstream.client_for(account) as client:
         for page_rows, date in _pages(client, plan):
             rows += page_rows

@@ -79,7 +79,9 @@ def sync(account: Account, *, now: datetime) -> bool:
         _hand_back(row, due_at=until or now + settings.PAUSE_MAX)
         log.warning("sync_failed", account=str(account.id), words=failure.words)
         return False
-    apply(account, listing, now=now)
+    if not apply(account, row, listing, now=now):
+        _hand_back(row, due_at=now)
+        return False
     _finish(account, row, listing, now)
     budget.works(account, Pause.Act.LIST)
     return True
@@ -88,16 +90,24 @@ def sync(account: Account, *, now: datetime) -> bool:
 # --- Recording ---
 
 
-def apply(account: Account, listing: Listing, *, now: datetime) -> None:
-    """Carry out what matching decides on the rows; what changed meanwhile is left to the next listing."""
+def apply(account: Account, row: AccountSync, listing: Listing, *, now: datetime) -> bool:
+    """Carry out what matching decides on the rows; what changed meanwhile is left to the next listing.
+
+    False if nothing was recorded: the lease of `row` was lost, or another took one of the ids in the same moment.
+    """
     decisions = _decide(account, listing)
     try:
         with change(by=CLOUDFLARE, now=now) as changes:
+            if not AccountSync.objects.select_for_update().filter(claims.held(row)).exists():
+                log.warning("sync_lost", account=str(account.id))
+                return False
             _carry_out(changes, account, decisions)
             if listing.complete:
                 _count_unlisted(account, listing)
     except IntegrityError:
         log.warning("sync_overtaken", account=str(account.id))
+        return False
+    return True
 
 
 def _decide(account: Account, listing: Listing) -> list[Decision]:
@@ -167,7 +177,7 @@ def _carry_out(changes: Change, account: Account, decisions: Sequence[Decision])
         for one in decisions
         if isinstance(one, Adopt)
     ]
-    takeovers = [one for one in decisions if isinstance(one, TakeOver)]
+    takeovers = _still_wanted([one for one in decisions if isinstance(one, TakeOver)])
     merge_imports(changes, account.id, {one.remote_id: one.ours_id for one in takeovers})
     adopted += [_heard(one, one.ours_id, one.status, event=EventType.ADOPTED, likely=True) for one in takeovers]
     hear(changes, advances, where=~Q(remote_id=""))
@@ -179,6 +189,13 @@ def _carry_out(changes: Change, account: Account, decisions: Sequence[Decision])
             _note(changes, account, one)
         elif isinstance(one, Ambiguous):
             log.info("row_is_ambiguous", account=str(account.id), candidates=len(one.ours_ids))
+
+
+def _still_wanted(takeovers: Sequence[TakeOver]) -> list[TakeOver]:
+    """Those whose command has not got its id meanwhile: an import is merged with nobody else."""
+    takers = Command.objects.filter(id__in=[one.ours_id for one in takeovers], remote_id="")
+    still = set(takers.values_list("id", flat=True)) if takeovers else set()
+    return [one for one in takeovers if one.ours_id in still]
 
 
 def _doubt(changes: Change, decisions: Sequence[Decision]) -> None:
