@@ -27,7 +27,7 @@ TALK = "talk"  # deliver, sync, settle, directory, tell: short
 FETCH = "fetch"  # collect, read, purge: long
 
 SHORTEST_LIFE = 2.0  # real seconds of a message, whatever TIME_SCALE: workers look for one every 0.1 s, and may be busy
-FETCH_TASKS = ("collect_due", "collect_artifact", "fetch_heartbeat")  # every other task of ours is talk
+FETCH_TASKS = ("collect_due", "fetch_heartbeat")  # every other task of ours is talk
 
 # A worker only listens: without these it would wait for ever for a broker that vanished without a word. Seconds.
 KEEPALIVE = {
