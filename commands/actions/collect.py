@@ -12,11 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import Storage, storages
+from django.db.models import QuerySet
 
 from commands import causes
 from commands.actions import budget, claims, upstream
@@ -76,16 +78,47 @@ def collect(*, now: Callable[[], datetime]) -> bool:
     return True
 
 
-def _claim(now: datetime) -> Artifact | None:
+def askable(now: datetime) -> QuerySet[Account]:
+    """The accounts whose files may be asked for: not retired, of the upstream in force, and not resting."""
     resting = Pause.objects.filter(act=Pause.Act.DOWNLOAD, until__gt=now).values("account_id")
     accounts = Account.objects.in_force().exclude(id__in=resting)
-    accounts = accounts.exclude(credential__budget__paused_until__gt=now)
-    rows = Artifact.objects.filter(status__in=TO_FETCH, attempts__lt=settings.ATTEMPTS, command__account__in=accounts)
-    with change(by=PORTAL, now=now) as changes:
-        artifact = claims.take(rows.order_by("deleted_remotely_at", "id"), lasting=settings.ARTIFACT_LEASE)
-        if artifact is not None and artifact.status == ArtifactStatus.WANTED:
-            changes.move_artifact(artifact, to=ArtifactStatus.FETCHING)
-    return artifact
+    return accounts.exclude(credential__budget__paused_until__gt=now)
+
+
+def _claim(now: datetime) -> Artifact | None:
+    """The most urgent file of an account of which nobody else is fetching one."""
+    files = Artifact.objects.filter(status__in=TO_FETCH, attempts__lt=settings.ATTEMPTS)
+    files = files.filter(command__account__in=askable(now)).order_by("deleted_remotely_at", "id")
+    passed: set[UUID] = set()
+    while True:
+        with change(by=PORTAL, now=now) as changes:
+            free = files.filter(claims.is_free(claims.database_now()))
+            busy = passed | set(_under_way().values_list("command__account_id", flat=True))
+            account_id = free.exclude(command__account__in=busy).values_list("command__account_id", flat=True).first()
+            if account_id is None:
+                return None
+            artifact = _first_of(account_id, files)
+            if artifact is not None:
+                if artifact.status == ArtifactStatus.WANTED:
+                    changes.move_artifact(artifact, to=ArtifactStatus.FETCHING)
+                return artifact
+        passed.add(account_id)
+
+
+def _under_way() -> QuerySet[Artifact]:
+    return Artifact.objects.filter(status=ArtifactStatus.FETCHING, lease_until__gt=claims.database_now())
+
+
+def _first_of(account_id: UUID, files: QuerySet[Artifact]) -> Artifact | None:
+    """The first of its files, under a lease; None while another worker claims, or fetches, one of this account.
+
+    The lock on the account's row, held until the claim is committed, makes the look for another's lease count: each
+    statement of PostgreSQL sees what was committed before it. On SQLite the whole transaction is alone.
+    """
+    locked = Account.objects.select_for_update(no_key=True, skip_locked=True).filter(id=account_id)
+    if locked.first() is None or _under_way().filter(command__account=account_id).exists():
+        return None
+    return claims.take(files.filter(command__account=account_id), lasting=settings.ARTIFACT_LEASE)
 
 
 def spool_path(artifact: Artifact) -> Path:
