@@ -23,7 +23,7 @@ def _in_force(account_id: str) -> Account | None:
 
 
 def _is_wanted() -> bool:
-    """False once the worker was told to stop: it finishes what it is at, and the rest waits in the database."""
+    """False once the worker was told to stop: it ends its call or its piece of a file, and the rest waits."""
     return worker.should_stop is None and worker.should_terminate is None
 
 
@@ -78,7 +78,7 @@ def directory_account(account_id: str) -> None:
 @shared_task
 def collect_due() -> None:
     """Fetch file after file until none is wanted now."""
-    while _is_wanted() and collecting.collect(now=timezone.now):
+    while _is_wanted() and collecting.collect(now=timezone.now, is_wanted=_is_wanted):
         pass
 
 

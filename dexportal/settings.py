@@ -106,6 +106,7 @@ SYNC_LATE = scaled(seconds=30)  # a due sync that is older makes the page say "l
 # Artifacts.
 ARTIFACT_LEASE = scaled(minutes=15)  # above DOWNLOAD_DEADLINE
 ARTIFACT_RETENTION = scaled(days=7)  # Cloudflare's
+ARTIFACT_GIVE_UP = scaled(days=1)  # after Cloudflare deleted it; an outage until then costs no file anything
 ARTIFACT_URGENT = scaled(days=1)  # what Cloudflare deletes within this goes first
 
 # Devices.
