@@ -1,6 +1,6 @@
 """The files of finished commands: claimed, spooled, checked, stored.
 
-A spool continues where it broke off, if Cloudflare's ETag is still the same. The file is stored under the
+A spool continues where it broke off, if Cloudflare's ETag and length are still the same. The file is stored under the
 artifact's id only when it is whole: its announced length and its zip directory. Nothing here reads what it says.
 
 Each file ends in a named state: three failures of its own, or a day after Cloudflare deleted it. What stands in every
@@ -11,7 +11,7 @@ import hashlib
 import lzma
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +38,7 @@ log = structlog.get_logger(__name__)
 
 TO_FETCH = (ArtifactStatus.WANTED, ArtifactStatus.FETCHING)
 MOST_TOLD = 10  # reasons in one file's history why it is not here yet
+FROM_ZERO: Mapping[str, object] = {"etag": "", "announced_size": None}  # a spool that nothing may continue
 STOPPED = "The worker was stopped meanwhile; it goes on where it stood."
 
 
@@ -149,7 +150,8 @@ def _fetch(artifact: Artifact, is_wanted: Callable[[], bool]) -> Whole:
     path = spool_path(artifact)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     offset = path.stat().st_size if artifact.etag and path.exists() else 0
-    _download(artifact, path, offset, is_wanted)
+    if not 0 < offset == artifact.announced_size:  # else all of it came, and was not stored
+        _download(artifact, path, offset, is_wanted)
     return _checked(path)
 
 
@@ -163,11 +165,13 @@ def _download(artifact: Artifact, path: Path, offset: int, is_wanted: Callable[[
             device_id=command.device_id,
             offset=offset,
             etag=artifact.etag,
+            total=artifact.announced_size,
         ) as download,
         path.open("r+b" if download.starts_at else "wb") as spool,
     ):
         # After the spool was emptied: a tag never stands beside the bytes of another one.
-        Artifact.objects.filter(claims.held(artifact)).update(etag=download.etag if download.resumable else "")
+        begun = {"etag": download.etag, "announced_size": download.total} if download.resumable else FROM_ZERO
+        Artifact.objects.filter(claims.held(artifact)).update(**begun)
         spool.seek(download.starts_at)
         for chunk in download.chunks():
             spool.write(chunk)

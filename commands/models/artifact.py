@@ -17,6 +17,9 @@ class Artifact(Leased):
     filename = models.CharField(max_length=255, help_text="Cloudflare's name for it: the last part of its path.")
     deleted_remotely_at = models.DateTimeField(help_text="When Cloudflare deletes it.")
     etag = models.CharField(max_length=200, blank=True)
+    announced_size = models.PositiveBigIntegerField(
+        null=True, help_text="Bytes of the whole file that came with this ETag; the spool holds a part of it."
+    )
     size = models.PositiveBigIntegerField(null=True, help_text="Bytes.")
     sha256 = models.CharField(max_length=64, blank=True)
     stored_at = models.DateTimeField(null=True)

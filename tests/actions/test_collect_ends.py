@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.files.storage import FileSystemStorage
+from django.core.files.storage import FileSystemStorage, storages
 
 from commands.actions import collect as module
 from commands.actions.accounts import retire_account
 from commands.actions.collect import spool_path
-from commands.models import Command, Pause
+from commands.models import Artifact, Command, Pause
 from tests.actions.world import World
 
 pytestmark = pytest.mark.django_db
@@ -212,3 +212,40 @@ def test_nothing_of_a_file_stays_in_a_storage_that_did_not_take_all_of_it(
     assert world.artifact(done).status == "wanted"
     assert "File too large" in world.artifact(done).words
     assert _files(settings) == []
+
+
+@pytest.mark.parametrize("kind", [SmallDisk, FarStorage])
+def test_what_is_whole_in_the_spool_is_stored_later_without_asking_cloudflare_again(
+    world: World, done: Command, settings: Any, kind: type[FileSystemStorage]
+) -> None:
+    _stored_as(kind, settings)
+    for _ in range(4):
+        assert world.collect()
+        world.forward(minutes=6)
+    assert world.artifact(done).attempts == 0
+    assert "5f3c" not in world.artifact(done).words, "what changes every time is for the log"
+    world.fault("error", call="download", status=500)
+    _stored_as(FileSystemStorage, settings)
+    assert world.collect()
+    artifact = world.artifact(done)
+    assert artifact.status == "stored"
+    assert storages["artifacts"].exists(artifact.storage_name)
+
+
+# --- Where a spool may be continued ---
+
+
+def test_a_file_of_another_length_is_no_continuation_of_the_spool(world: World, done: Command) -> None:
+    """The same tag and another total: what we have is a part of something else."""
+    world.fault("cut_short", call="download", share=0.5)
+    assert world.collect()
+    world.heal()
+    artifact = world.artifact(done)
+    assert artifact.etag
+    assert artifact.announced_size
+    path = spool_path(artifact)
+    path.write_bytes(bytes(255 - byte for byte in path.read_bytes()))
+    Artifact.objects.update(announced_size=artifact.announced_size + 1)
+    world.forward(minutes=6)
+    assert world.collect()
+    assert world.artifact(done).status == "stored"
