@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from commands.actions import collect as collecting
 from commands.actions import deliver as delivering
-from commands.actions import directory, heartbeats, listings, queue, reconcile, tell
+from commands.actions import directory, heartbeats, keep, listings, queue, reconcile, tell
 from commands.actions import sync as syncing
 from commands.models import Account, Heartbeat
 from dexportal.wake import wake
@@ -80,6 +80,11 @@ def collect_due() -> None:
     """Fetch file after file until none is wanted now."""
     while _is_wanted() and collecting.collect(now=timezone.now, is_wanted=_is_wanted):
         pass
+
+
+@shared_task
+def sweep_due() -> None:
+    keep.sweep(now=timezone.now(), is_wanted=_is_wanted)
 
 
 @shared_task

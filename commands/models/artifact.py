@@ -1,3 +1,5 @@
+from uuid import UUID
+
 from django.db import models
 
 from commands.models.command import Command
@@ -55,5 +57,9 @@ class Artifact(Leased):
 
     @property
     def storage_name(self) -> str:
+        return self.storage_name_of(self.id)
+
+    @staticmethod
+    def storage_name_of(id_: UUID) -> str:
         """Where the file lies in the storage: by id, so that no name of Cloudflare's reaches a path."""
-        return f"{self.id.hex[:4]}/{self.id}.zip"
+        return f"{id_.hex[:4]}/{id_}.zip"

@@ -21,6 +21,7 @@ TASKS = {
     "sync_due": "talk",
     "directory_due": "talk",
     "collect_due": "fetch",
+    "sweep_due": "fetch",
     "tell_due": "talk",
     "beat_heartbeat": "talk",
     "talk_heartbeat": "talk",
