@@ -106,6 +106,8 @@ SYNC_LATE = scaled(seconds=30)  # a due sync that is older makes the page say "l
 # Artifacts.
 ARTIFACT_LEASE = scaled(minutes=15)  # above DOWNLOAD_DEADLINE
 ARTIFACT_RETENTION = scaled(days=7)  # Cloudflare's
+ARTIFACT_GIVE_UP = scaled(days=1)  # after Cloudflare deleted it; an outage until then costs no file anything
+SWEEP_GRACE = scaled(days=1)  # nothing younger is swept: it may be in work, or a restore not yet finished
 ARTIFACT_URGENT = scaled(days=1)  # what Cloudflare deletes within this goes first
 
 # Devices.
@@ -118,6 +120,7 @@ DEVICE_FORGOTTEN_AFTER = scaled(days=90)
 DELIVER_INTERVAL = scaled(seconds=5)
 SETTLE_INTERVAL = scaled(seconds=10)
 COLLECT_INTERVAL = scaled(seconds=5)
+SWEEP_INTERVAL = scaled(hours=1)  # spools and stored files that belong to nobody
 DIRECTORY_INTERVAL = scaled(seconds=5)
 HEARTBEAT_INTERVAL = scaled(seconds=10)
 HEARTBEAT_LATE = scaled(seconds=45)

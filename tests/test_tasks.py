@@ -14,6 +14,7 @@ from celery.worker import state as worker
 from django.utils import timezone
 
 from commands import tasks
+from commands.actions import collect as collecting
 from commands.actions import deliver as delivering
 from commands.actions import listings
 from commands.actions.accounts import retire_account
@@ -118,6 +119,24 @@ def test_a_worker_that_was_told_to_stop_leaves_what_waits_to_the_next_one(
     assert len(world.posts()) == 1
     tasks.collect_due()
     assert Command.objects.filter(status="queued").count() == 2
+
+
+def test_a_worker_that_was_told_to_stop_hands_the_file_that_it_fetches_to_the_next_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = world.sent(options=DIAG)
+    world.forward(QUICK_END)
+    assert world.sync()
+    real = collecting._download
+
+    def stopped_meanwhile(*args: Any) -> None:
+        monkeypatch.setattr(worker, "should_stop", 0)
+        real(*args)
+
+    monkeypatch.setattr(collecting, "_download", stopped_meanwhile)
+    tasks.collect_due()
+    artifact = world.artifact(command)
+    assert (artifact.status, artifact.attempts, artifact.not_before) == ("wanted", 0, None)
 
 
 def test_an_account_that_is_retired_meanwhile_sends_nothing_more(

@@ -9,11 +9,15 @@ from django.db import IntegrityError
 
 from commands.actions import claims, deliver, listings
 from commands.actions import sync as syncing
+from commands.actions.heard import Heard, hear
 from commands.actions.listings import Listing
+from commands.actions.moves import change
 from commands.actions.queue import claim
 from commands.actions.sync import apply, sync
+from commands.audit import CLOUDFLARE
 from commands.cloudflare.types import ListedCommand
 from commands.models import AccountSync, AccountVersion, Artifact, Command
+from commands.states import Status
 from tests.actions.world import DIAG, QUICK_END, World
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +50,17 @@ def test_statuses_go_forward_one_by_one_as_cloudflare_tells_them(world: World) -
     assert done.remote_status == "SUCCESS"
     assert done.remote_completed_at is not None
     assert world.artifact(command).filename
+
+
+@pytest.mark.parametrize("wrong", [timedelta(days=365 * 70), timedelta(hours=2), -timedelta(days=365)])
+def test_a_date_that_cannot_be_moves_the_end_of_a_file_by_nothing(world: World, wrong: timedelta) -> None:
+    """It ended after it was sent and before we heard of it, whatever Cloudflare says."""
+    command = world.sent()
+    heard = Heard(command.id, command.remote_id, Status.SUCCESS, "SUCCESS", completed_at=world.now + wrong)
+    with change(by=CLOUDFLARE, now=world.now) as changes:
+        hear(changes, [heard])
+    off = abs(world.artifact(command).deleted_remotely_at - timedelta(days=7) - world.now)
+    assert off < timedelta(minutes=5)
 
 
 def test_a_failure_ends_without_a_file(world: World) -> None:

@@ -71,7 +71,7 @@ def test_nothing_is_woken_for_what_was_rolled_back(messages: Path) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_each_task_goes_to_its_own_queue(messages: Path) -> None:
     wake(TASK)
-    wake("commands.tasks.collect_artifact", "an-id")
+    wake("commands.tasks.collect_due")
     queues = [file.name.split(".")[1] for file in sorted(messages.iterdir())]
     assert queues == ["talk", "fetch"]
 
