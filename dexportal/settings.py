@@ -104,7 +104,8 @@ LISTING_OVERLAP = scaled(hours=1)
 SYNC_LATE = scaled(seconds=30)  # a due sync that is older makes the page say "late"
 
 # Artifacts.
-ARTIFACT_LEASE = scaled(minutes=15)  # above DOWNLOAD_DEADLINE
+ARTIFACT_LEASE = scaled(minutes=2)  # renewed with every piece that comes
+ARTIFACT_STORE_LEASE = scaled(minutes=15)  # a bucket takes a file whole, and tells of no progress
 ARTIFACT_RETENTION = scaled(days=7)  # Cloudflare's
 ARTIFACT_GIVE_UP = scaled(days=1)  # after Cloudflare deleted it; an outage until then costs no file anything
 SWEEP_GRACE = scaled(days=1)  # nothing younger is swept: it may be in work, or a restore not yet finished

@@ -1,16 +1,14 @@
 """The files of finished commands: claimed, spooled, checked, stored.
 
 A spool continues where it broke off, if Cloudflare's ETag and length are still the same. The file is stored under the
-artifact's id only when it is whole: its announced length and its zip directory. Nothing here reads what it says.
+artifact's id only when it is whole: its announced length, and its zip by `artifacts/bundle.py`. Nothing here reads what
+it says.
 
 Each file ends in a named state: three failures of its own, or a day after Cloudflare deleted it. What stands in every
 file's way alike, and a worker that is told to stop, cost it nothing before that.
 """
 
 import hashlib
-import lzma
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +27,7 @@ from commands.actions import budget, claims, upstream
 from commands.actions.budget import NotNow
 from commands.actions.moves import MAX_WORDS, change
 from commands.actions.upstream import NoCredential
+from commands.artifacts import bundle
 from commands.audit import PORTAL, EventType
 from commands.cloudflare.errors import CloudflareError, NotFound, NotSent, Refused, Throttled, TooLarge
 from commands.models import Account, Artifact, Event, Pause
@@ -40,10 +39,6 @@ TO_FETCH = (ArtifactStatus.WANTED, ArtifactStatus.FETCHING)
 MOST_TOLD = 10  # reasons in one file's history why it is not here yet
 FROM_ZERO: Mapping[str, object] = {"etag": "", "announced_size": None}  # a spool that nothing may continue
 STOPPED = "The worker was stopped meanwhile; it goes on where it stood."
-
-
-class Broken(Exception):
-    """What came is not a whole zip; the spool was thrown away."""
 
 
 class Lost(Exception):
@@ -68,8 +63,7 @@ class Whole:
     files: tuple[str, ...]  # the names in the zip
 
 
-NO_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)
-type Failure = CloudflareError | NotNow | NoCredential | Broken | NotStored | OSError
+type Failure = CloudflareError | NotNow | NoCredential | bundle.NotWhole | NotStored | OSError
 
 
 def storage() -> Storage:
@@ -91,7 +85,7 @@ def collect(*, now: Callable[[], datetime], is_wanted: Callable[[], bool] = lamb
         log.warning("artifact_lost", artifact=str(artifact.id))
     except Stopped:
         _hand_back(artifact, now=now())
-    except (CloudflareError, NotNow, NoCredential, Broken, NotStored, OSError) as failure:
+    except (CloudflareError, NotNow, NoCredential, bundle.NotWhole, NotStored, OSError) as failure:
         _record_failure(artifact, failure, now=now())
     else:
         _record_stored(artifact, whole, now=now())
@@ -173,24 +167,23 @@ def _download(artifact: Artifact, path: Path, offset: int, is_wanted: Callable[[
         begun = {"etag": download.etag, "announced_size": download.total} if download.resumable else FROM_ZERO
         Artifact.objects.filter(claims.held(artifact)).update(**begun)
         spool.seek(download.starts_at)
+        lease = claims.KeptAlive(artifact, lasting=settings.ARTIFACT_LEASE)
         for chunk in download.chunks():
             spool.write(chunk)
+            if not lease.is_held():
+                raise Lost
             if not is_wanted():
                 raise Stopped
         spool.truncate()
 
 
 def _checked(path: Path) -> Whole:
-    """Its size and hash, if the zip's directory reads and every member's checksum is right; raises Broken."""
+    """Its size and hash, if it is a whole zip; raises NotWhole, and the spool is gone."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            bad, files = archive.testzip(), tuple(archive.namelist())
-    except NO_ZIP as error:
+        files = bundle.names(path)
+    except bundle.NotWhole:
         path.unlink()
-        raise Broken("The file that Cloudflare sent is not a readable zip.") from error
-    if bad is not None:
-        path.unlink()
-        raise Broken("A file in the zip that Cloudflare sent is damaged.")
+        raise
     with path.open("rb") as spool:
         digest = hashlib.file_digest(spool, "sha256")
     return Whole(path, path.stat().st_size, digest.hexdigest(), files)
@@ -201,7 +194,7 @@ def _store(artifact: Artifact, whole: Whole) -> None:
 
     Never what another worker has stored: the lease is renewed first, and outlives the storing.
     """
-    if not claims.renew(artifact, lasting=settings.ARTIFACT_LEASE):
+    if not claims.renew(artifact, lasting=settings.ARTIFACT_STORE_LEASE):
         raise Lost
     name = artifact.storage_name
     try:

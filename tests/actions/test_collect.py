@@ -1,6 +1,7 @@
 """From a file that Cloudflare has to one that is here: whole, once, or with a reason why not."""
 
 import hashlib
+import zipfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -310,3 +311,34 @@ def test_workers_that_reach_for_the_same_files_fetch_each_once(world: World) -> 
     assert all(_is_here(world, command) for command in commands)
     for command in commands:
         assert [event.event for event in world.history(command)].count("artifact") == 2
+
+
+def test_a_bomb_is_not_kept_and_ends_no_worker(world: World, done: Command) -> None:
+    """A kilobyte of it fills any memory."""
+    path = spool_path(world.artifact(done))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("zeros", bytes(5_000_000))
+    Artifact.objects.update(etag='"x"', announced_size=path.stat().st_size)
+    assert world.collect()
+    kept = world.artifact(done)
+    assert (kept.status, "packed in a way" in kept.words) == ("wanted", True)
+    assert not path.exists()
+
+
+def test_a_download_that_another_worker_took_over_ends_at_the_next_piece(
+    world: World, done: Command, settings: Any
+) -> None:
+    settings.ARTIFACT_LEASE = timedelta(0)  # over when the first piece comes
+    others: list[Artifact | None] = []
+
+    def taken_over() -> bool:
+        settings.ARTIFACT_LEASE = timedelta(minutes=2)
+        others.append(module._claim(world.now) if not others else None)
+        return True
+
+    assert module.collect(now=lambda: world.now, is_wanted=taken_over)
+    assert others[0] is not None
+    held = world.artifact(done)
+    assert (held.status, held.lease_token) == ("fetching", others[0].lease_token)
+    assert _stored_files(settings) == []

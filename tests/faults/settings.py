@@ -28,6 +28,8 @@ PAUSE_BASE = _seconds(0.25)
 ADOPT_BEFORE = _seconds(3)
 ADOPT_AFTER = _seconds(8)
 
+ARTIFACT_LEASE = _seconds(4)
+
 SYNC_LEASE = _seconds(4)
 SYNC_INTERVAL = _seconds(2)
 DIRECTORY_LEASE = _seconds(5)
