@@ -18,7 +18,7 @@ import django
 from django.core.management import call_command
 
 from dexportal.supervisor import say
-from tests.faults.compare import Verdict, compare
+from tests.faults.compare import Acts, Verdict, compare
 from tests.faults.player import Player
 from tests.faults.schedule import Schedule, Step, cycles
 from tests.faults.stage import Stage, staged
@@ -111,7 +111,7 @@ class _Run:
         self._tell(
             f"{len(self.asker.asked)} asked, {pace:.1f} commands a second under faults; "
             f"{'quiet' if quiet else 'NOT QUIET'} {monotonic() - began - sent_after:.0f} s later; "
-            f"{self.stage.deaths} deaths of processes"
+            f"{self.stage.deaths.total()} deaths of processes"
         )
         verdict = self._judge()
         steps = tuple(self.player.done)
@@ -181,7 +181,8 @@ class _Run:
         age = max(settings.SETTLE_WINDOW, settings.ADOPT_BEFORE + settings.DISPATCH_LEASE)
         by = timezone.now() - age - 2 * settings.LISTING_INTERVAL_OPEN - settings.LISTING_INTERVAL_IDLE
         ledger = record.entries(self.stage.control.ledger())
-        return compare(self.asker.asked, record.record(), ledger, imported_by=by)
+        acts = Acts(deaths=self.stage.deaths_of("fetch-1", "fetch-2"))
+        return compare(self.asker.asked, record.record(), ledger, wanted=self.order.commands, imported_by=by, acts=acts)
 
     def _judge(self) -> Verdict:
         from tests.faults import record
@@ -213,7 +214,7 @@ class _Run:
         return ["?"] if counts is None else [status for status in statuses if counts[status]]
 
     def _tell_progress(self) -> None:
-        self._tell(f"{len(self.asker.asked)} asked, {self._counts()}, {self.stage.deaths} deaths")
+        self._tell(f"{len(self.asker.asked)} asked, {self._counts()}, {self.stage.deaths.total()} deaths")
 
     def _tell(self, words: str) -> None:
         self.told.append(words)

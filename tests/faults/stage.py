@@ -10,6 +10,7 @@ import secrets
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -56,7 +57,7 @@ class Stage:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     control: Control = field(init=False)
     web_port: int = 0
-    deaths: int = 0
+    deaths: Counter[str] = field(default_factory=Counter)
     has_own_disk: bool = False
     looks_after: bool = True
     _down: dict[str, float] = field(default_factory=dict)
@@ -126,12 +127,15 @@ class Stage:
             if process.poll() is None or not self.looks_after:
                 continue
             if name not in self._down:
-                self.deaths += 1
+                self.deaths[name] += 1
                 self.send(name, signal.SIGKILL)  # what is left of its session
                 self._down[name] = now + AGAIN_AFTER
             elif now >= self._down[name]:
                 del self._down[name]
                 self.start(name)
+
+    def deaths_of(self, *names: str) -> int:
+        return sum(self.deaths[name] for name in names)
 
     # --- The disk of the spool ---
 
