@@ -92,10 +92,14 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Acts:
-    """What people did besides asking, by the portal's ids. `deaths`: how often a fetching worker died."""
+    """What people did besides asking, by the portal's ids. `deaths`: how often a fetching worker died.
+
+    `to_go`: commands of which somebody said "send now"; `let_go`: those of them for which there was an answer.
+    """
 
     runs_withdrawn: frozenset[str] = frozenset()
-    sent_now: frozenset[str] = frozenset()
+    to_go: frozenset[str] = frozenset()
+    let_go: frozenset[str] = frozenset()
     deaths: int = 0
 
 
@@ -212,10 +216,10 @@ def _of_people(row: Recorded, acts: Acts, verdict: Verdict) -> None:
     """Nothing is taken back or let go unless somebody said so; who let something go finds that in its history."""
     if row.status is Status.WITHDRAWN and row.run_id not in acts.runs_withdrawn:
         verdict.wrong.append(f"{row.id} is withdrawn, but nobody withdrew {row.run_id}")
-    let_go = any(line.event == "send_now" for line in row.history)
-    if let_go and row.id not in acts.sent_now:
+    went = any(line.event == "send_now" for line in row.history)
+    if went and row.id not in acts.to_go:
         verdict.wrong.append(f"{row.id} was let go, but nobody said so")
-    if row.id in acts.sent_now and not let_go and row.status not in (Status.EXPIRED, Status.WITHDRAWN):
+    if row.id in acts.let_go and not went and row.status not in (Status.EXPIRED, Status.WITHDRAWN):
         verdict.wrong.append(f"{row.id} is {row.status}; somebody said “send now”, but its history does not say so")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from random import Random
 from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -18,7 +19,8 @@ import django
 from django.core.management import call_command
 
 from dexportal.supervisor import say
-from tests.faults.compare import Acts, Verdict, compare
+from tests.faults.compare import Verdict, compare
+from tests.faults.person import Person
 from tests.faults.player import Player
 from tests.faults.schedule import Schedule, Step, cycles
 from tests.faults.stage import Stage, staged
@@ -93,12 +95,14 @@ class _Run:
         self.asked_after: float | None = None  # seconds until all was asked
         accounts = stage.control.config()["accounts"]
         self.tokens = {one["account_id"]: one["token"] for one in accounts}
-        self.asker: Asker = asking.Asker(asking.prepare(accounts))
-        questions = asking.questions(order.seed, order.commands, stage.control.devices())
+        asking.prepare(accounts)
+        self.stage.start_portal()
+        person = Person(stage.web_address, asking.ASKER, stage.environment["DEXPORTAL_DEMO_PASSWORD"])
+        self.asker: Asker = asking.Asker(person, order.commands, Random(f"people/{order.seed}"))
+        questions = asking.questions(order.seed, stage.control.devices())
         self.asking = Thread(target=self.asker.ask_all, args=(questions,), daemon=True)
 
     def play(self) -> Outcome:
-        self.stage.start_portal()
         began = self.began = monotonic()
         self.asking.start()
         self._hurt(began)
@@ -113,6 +117,7 @@ class _Run:
             f"{'quiet' if quiet else 'NOT QUIET'} {monotonic() - began - sent_after:.0f} s later; "
             f"{self.stage.deaths.total()} deaths of processes"
         )
+        self._tell(self.asker.told())
         verdict = self._judge()
         steps = tuple(self.player.done)
         kept = Schedule(self.order.commands, self.order.accounts, self.order.seed, steps, self.order.kill_at)
@@ -129,7 +134,7 @@ class _Run:
                 step = next(steps, None)
             self.player.end_due(now)
             self.stage.look_after()
-            if self.asked_after is None and not self.asking.is_alive():
+            if self.asked_after is None and self._all_asked():
                 self.asked_after = now
             if monotonic() - told > TELL_EVERY:
                 told = monotonic()
@@ -138,15 +143,18 @@ class _Run:
                     return
             Event().wait(TICK)
 
+    def _all_asked(self) -> bool:
+        return self.asker.is_done.is_set() or not self.asking.is_alive()
+
     def _all_sent(self) -> bool:
-        return not self.asking.is_alive() and not self._open(("queued", "sending"))
+        return self._all_asked() and not self._open(("queued", "sending"))
 
     # --- Quiet ---
 
     def _finish_asking(self) -> None:
         """What the faults left no time for is asked without them."""
         until = monotonic() + ASKED_WITHIN
-        while self.asking.is_alive() and monotonic() < until:
+        while not self._all_asked() and monotonic() < until:
             self.stage.look_after()
             self.asking.join(TICK)
         self.asker.stop.set()
@@ -181,13 +189,14 @@ class _Run:
         age = max(settings.SETTLE_WINDOW, settings.ADOPT_BEFORE + settings.DISPATCH_LEASE)
         by = timezone.now() - age - 2 * settings.LISTING_INTERVAL_OPEN - settings.LISTING_INTERVAL_IDLE
         ledger = record.entries(self.stage.control.ledger())
-        acts = Acts(deaths=self.stage.deaths_of("fetch-1", "fetch-2"))
+        acts = self.asker.acts(deaths=self.stage.deaths_of("fetch-1", "fetch-2"))
         return compare(self.asker.asked, record.record(), ledger, wanted=self.order.commands, imported_by=by, acts=acts)
 
     def _judge(self) -> Verdict:
         from tests.faults import record
 
         verdict = self._verdict()
+        verdict.wrong += self.asker.wrong
         if self.asker.problem is not None:
             verdict.wrong.append(f"asking ended: {self.asker.problem!r}")
         read, damaged = record.damaged_files(self.stage.control, self.tokens, one_in=20)

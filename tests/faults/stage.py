@@ -94,8 +94,12 @@ class Stage:
                 self.start(name)
         _until(self.web_answers)
 
+    @property
+    def web_address(self) -> str:
+        return f"http://{servers.HOST}:{self.web_port}"
+
     def web_answers(self) -> bool:
-        with urlopen(f"http://{servers.HOST}:{self.web_port}/healthz", timeout=5) as answer:
+        with urlopen(f"{self.web_address}/healthz", timeout=5) as answer:
             return bool(answer.status == 200)
 
     def start(self, name: str) -> None:

@@ -106,7 +106,7 @@ def test_only_what_somebody_withdrew_is_withdrawn() -> None:
 
 def test_what_is_let_go_stands_in_the_history_and_nothing_else_does() -> None:
     let_go = replace(OURS, version=4, history=(*STORY, Line(4, at(3), "send_now", "person")))
-    said = Acts(sent_now=frozenset({"c1"}))
+    said = Acts(to_go=frozenset({"c1"}), let_go=frozenset({"c1"}))
     assert judged([let_go], [OWN], acts=said).is_clean
     assert judged([let_go], [OWN]).wrong
     assert judged([OURS], [OWN], acts=said).wrong
