@@ -23,7 +23,7 @@ from tests.faults.compare import Verdict, compare
 from tests.faults.person import Person
 from tests.faults.player import Player
 from tests.faults.schedule import Schedule, Step, cycles
-from tests.faults.stage import Stage, staged
+from tests.faults.stage import FETCHERS, Stage, staged
 from tests.servers import BUILD
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ class _Run:
             f"{self.stage.deaths.total()} deaths of processes"
         )
         self._tell(self.asker.told())
+        self._tell(self._halted())
         verdict = self._judge()
         steps = tuple(self.player.done)
         kept = Schedule(self.order.commands, self.order.accounts, self.order.seed, steps, self.order.kill_at)
@@ -189,7 +190,7 @@ class _Run:
         age = max(settings.SETTLE_WINDOW, settings.ADOPT_BEFORE + settings.DISPATCH_LEASE)
         by = timezone.now() - age - 2 * settings.LISTING_INTERVAL_OPEN - settings.LISTING_INTERVAL_IDLE
         ledger = record.entries(self.stage.control.ledger())
-        acts = self.asker.acts(deaths=self.stage.deaths_of("fetch-1", "fetch-2"))
+        acts = self.asker.acts(deaths=self.stage.deaths_of(*FETCHERS))
         return compare(self.asker.asked, record.record(), ledger, wanted=self.order.commands, imported_by=by, acts=acts)
 
     def _judge(self) -> Verdict:
@@ -197,6 +198,8 @@ class _Run:
 
         verdict = self._verdict()
         verdict.wrong += self.asker.wrong
+        if self.player.wishes and not self.player.halted:
+            verdict.wrong.append("the database was never restarted between a POST and its record")
         if self.asker.problem is not None:
             verdict.wrong.append(f"asking ended: {self.asker.problem!r}")
         read, damaged = record.damaged_files(self.stage.control, self.tokens, one_in=20)
@@ -205,6 +208,14 @@ class _Run:
         return verdict
 
     # --- Telling ---
+
+    def _halted(self) -> str:
+        from commands.models import Dispatch
+
+        unknown = (Dispatch.Outcome.OPEN, Dispatch.Outcome.UNKNOWN)
+        recorded = Dispatch.objects.filter(id__in=self.player.halted).exclude(outcome__in=unknown).count()
+        halted = len(self.player.halted)
+        return f"PostgreSQL was restarted {halted} times between POST and record, of which {recorded} were recorded"
 
     def _counts(self) -> Counter[str] | None:
         """Commands of ours by status; None while the database is away."""

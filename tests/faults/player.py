@@ -9,6 +9,7 @@ from urllib.error import URLError
 
 import redis
 
+from tests.faults.disks import SPOOL, STORE
 from tests.faults.schedule import Step
 from tests.faults.stage import Stage
 from tests.servers import Server
@@ -17,12 +18,18 @@ KINDS = ("pcap", "warp-diag", "speed-test")
 
 
 class Player:
-    """`done` lists what was begun, in order: what a later run has to repeat."""
+    """`done` lists what was begun, in order: what a later run has to repeat.
+
+    `wishes`: how often the database was to be restarted between a POST and its record; `halted`: the Dispatches for
+    which it was.
+    """
 
     def __init__(self, stage: Stage, seed: int) -> None:
         self.stage = stage
         self.seed = seed
         self.done: list[Step] = []
+        self.wishes = 0
+        self.halted: list[str] = []
         self._active: list[Step] = []  # faults of the simulator
         self._ends: list[tuple[float, int, Callable[[], None]]] = []
 
@@ -33,16 +40,19 @@ class Player:
             heapq.heappush(self._ends, (now + step.lasting, len(self.done), end))
 
     def end_due(self, now: float) -> None:
+        self._restart_below_halted()
         while self._ends and self._ends[0][0] <= now:
             heapq.heappop(self._ends)[2]()
 
     def end_all(self) -> None:
         """Everything is well again."""
         self.end_due(float("inf"))
+        self.stage.halts.give_up()
 
     def _act(self, step: Step) -> Callable[[], None] | None:
         acts: dict[str, Callable[[Step], Callable[[], None] | None]] = {
             "fault": self._fault,
+            "refuse": self._fault,
             "kill": lambda step: self.stage.send(step.whom, signal.SIGKILL),
             "end": lambda step: self.stage.processes[step.whom].terminate(),
             "hold": self._hold,
@@ -116,15 +126,27 @@ class Player:
                 return lambda: _send(server, signal.SIGCONT)
         return None
 
-    def _database(self, step: Step) -> Callable[[], None]:
+    def _database(self, step: Step) -> Callable[[], None] | None:
         """A crash asks nobody and recovers from its log, as after a power cut."""
+        if step.whom == "after_post":
+            self.wishes += 1
+            self.stage.halts.wish()
+            return None
         server = self.stage.database
         _stop(server, signal.SIGQUIT if step.whom == "crash" else signal.SIGINT)
         return lambda: _start(server)
 
-    def _disk(self, _step: Step) -> Callable[[], None]:
-        self.stage.fill_disk()
-        return self.stage.empty_disk
+    def _restart_below_halted(self) -> None:
+        for dispatch_id in self.stage.halts.halted():
+            _stop(self.stage.database, signal.SIGINT)
+            _start(self.stage.database)
+            self.stage.halts.let_go(dispatch_id)
+            self.halted.append(dispatch_id)
+
+    def _disk(self, step: Step) -> Callable[[], None]:
+        name = STORE if step.whom == "store" else SPOOL
+        self.stage.disks.fill(name)
+        return lambda: self.stage.disks.empty(name)
 
 
 def _send(server: Server, number: signal.Signals) -> None:

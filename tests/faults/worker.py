@@ -12,7 +12,7 @@ import django
 from celery.bin.celery import main as celery_main
 from django.utils import timezone
 
-from tests.faults import kill_points
+from tests.faults import halts, kill_points
 
 CLOCK_VARIABLE = "DEXPORTAL_CLOCK_OFF"
 
@@ -25,6 +25,7 @@ def _set_clock(off: timedelta) -> None:
 def main() -> None:
     _set_clock(timedelta(seconds=float(os.environ.get(CLOCK_VARIABLE, "0"))))
     django.setup()
+    halts.install()
     kill_points.install(os.environ.get(kill_points.VARIABLE, ""))
     sys.argv[0] = "celery"
     celery_main()
