@@ -33,7 +33,8 @@ REFUSED_MACHINES = 2  # that are asked though Cloudflare refuses them, and with 
 AGAIN_AFTER = 0.3  # seconds
 LOOKED_EVERY = 0.5  # seconds, once all is asked: for what is held
 UNSENT_YET = (Status.QUEUED, Status.SENDING, Status.UNCERTAIN)
-TWICE, TAKEN_BACK, RUN_AGAIN = 0.1, 0.06, 0.1  # shares of the questions after which somebody does that
+TWICE, TAKEN_BACK, RUN_AGAIN = 0.1, 0.2, 0.2  # shares of the questions after which somebody does that
+TAKEN_BACK_DEVICES = 5  # of a run at most: what is taken back tries nothing else
 RUN_AGAIN_AFTER = timedelta(seconds=10)  # since the last POST: its entry, however late, is older than the new command
 
 type Device = Mapping[str, Any]
@@ -204,7 +205,7 @@ class Asker:
         self._post("/", question.form(account.id))
         self.asked += question.tags()
         self._look(self._let_go)
-        if self.rng.random() < TAKEN_BACK:
+        if self.rng.random() < TAKEN_BACK and len(question.devices) <= TAKEN_BACK_DEVICES:
             self._take_back(question)
         if self.rng.random() < RUN_AGAIN and len(self.asked) < self.commands:
             self._run_again()
