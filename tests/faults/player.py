@@ -60,6 +60,7 @@ class Player:
             "database": self._database,
             "upstream": lambda _step: self._held("simulator"),
             "disk": self._disk,
+            "clock": self._clock,
             "world": self._world,
             "foreign": self._foreign,
         }
@@ -135,6 +136,11 @@ class Player:
         server = self.stage.database
         _stop(server, signal.SIGQUIT if step.whom == "crash" else signal.SIGINT)
         return lambda: _start(server)
+
+    def _clock(self, step: Step) -> Callable[[], None]:
+        file = self.stage.clock_of(step.whom)
+        file.write_text(str(step.values["off"]))
+        return lambda: file.unlink(missing_ok=True)
 
     def _restart_below_halted(self) -> None:
         for dispatch_id in self.stage.halts.halted():

@@ -111,6 +111,16 @@ def _world(**changes: Any) -> Callable[[Random], Act]:
     return lambda rng: {"act": "world", "lasting": round(rng.uniform(3, 6), 1), "values": changes}
 
 
+def _clock(*whom: str) -> Callable[[Random], Act]:
+    """A worker's own clock jumps, far beyond every window, and back again."""
+    return lambda rng: {
+        "act": "clock",
+        "whom": rng.choice(whom),
+        "lasting": round(rng.uniform(3, 6), 1),
+        "values": {"off": rng.choice((-1, 1)) * rng.randrange(20, 60)},
+    }
+
+
 def _refused(rng: Random) -> Act:
     """Cloudflare takes no POST of one account for longer than HOLD_AFTER: what waited is held until a person comes."""
     match = {"call": "create", "account_id": ACCOUNT}
@@ -142,6 +152,8 @@ _ACTS: tuple[Callable[[Random], Act], ...] = (
     _service("disk", "full", 5),
     _service("disk", "store", 5),
     _refused,
+    _clock(*TALK),
+    _clock(*FETCH),
     lambda rng: {"act": "world", "lasting": 4.0, "values": {"clock_offset": round(rng.uniform(-0.8, 0.8), 2)}},
     _world(rejection="item", shuffle_answer=True),
     _world(failure_share=0.3),

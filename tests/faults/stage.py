@@ -27,14 +27,14 @@ from tests.faults import kill_points
 from tests.faults.control import Control
 from tests.faults.disks import Disks
 from tests.faults.halts import Halts
-from tests.faults.worker import CLOCK_VARIABLE
+from tests.faults.worker import CLOCK_VARIABLE, JUMP_VARIABLE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_WITHIN = 60.0
 STOP_WITHIN = 15.0
 AGAIN_AFTER = 0.3  # seconds until what died is started again, as a supervisor of services would
 FETCHERS = ("fetch-1", "fetch-2")
-CLOCKS_OFF = {"talk-2": "1.5", "fetch-2": "-1.5"}  # seconds, half of ADOPT_BEFORE: at real speed a minute and a half
+CLOCKS_OFF = {"talk-2": "45", "fetch-2": "-45"}  # seconds, fifteen times ADOPT_BEFORE
 
 
 def worker(name: str, queue: str, threads: int) -> list[str]:
@@ -113,11 +113,16 @@ class Stage:
         with urlopen(f"{self.web_address}/healthz", timeout=5) as answer:
             return bool(answer.status == 200)
 
+    def clock_of(self, name: str) -> Path:
+        """The file that says by how much a worker's clock has jumped."""
+        return self.var / f"clock-{name}"
+
     def start(self, name: str) -> None:
         environment = {**os.environ, **self.environment, "PYTHONUNBUFFERED": "1"}
         if name.startswith(("talk", "fetch")) and self.kill_at:
             environment[kill_points.VARIABLE] = self.kill_at
             environment[CLOCK_VARIABLE] = CLOCKS_OFF.get(name, "0")
+        environment[JUMP_VARIABLE] = str(self.clock_of(name))
         parent = os.getpid()
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
