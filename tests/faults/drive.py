@@ -98,6 +98,7 @@ class _Run:
         asking.prepare(accounts)
         self.stage.start_portal()
         person = Person(stage.web_address, asking.ASKER, stage.environment["DEXPORTAL_DEMO_PASSWORD"])
+        person.sign_in()
         self.asker: Asker = asking.Asker(person, order.commands, Random(f"people/{order.seed}"))
         questions = asking.questions(order.seed, stage.control.devices())
         self.asking = Thread(target=self.asker.ask_all, args=(questions,), daemon=True)
@@ -156,6 +157,7 @@ class _Run:
         """What the faults left no time for is asked without them."""
         until = monotonic() + ASKED_WITHIN
         while not self._all_asked() and monotonic() < until:
+            self.player.restart_below_halted()
             self.stage.look_after()
             self.asking.join(TICK)
         self.asker.stop.set()
@@ -166,6 +168,7 @@ class _Run:
         began = told = monotonic()
         rested: float | None = None
         while monotonic() < began + QUIET_WITHIN:
+            self.player.restart_below_halted()
             self.stage.look_after()
             rested = (rested or monotonic()) if self._rests() else None
             if rested and (self._verdict().is_clean or monotonic() > rested + FOUND_WITHIN):

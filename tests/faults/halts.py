@@ -28,9 +28,6 @@ class Halts:
     def wish(self) -> None:
         self._wish.touch()
 
-    def give_up(self) -> None:
-        self._wish.unlink(missing_ok=True)
-
     def halted(self) -> list[str]:
         """The ids of the Dispatches whose workers wait."""
         return [path.name for path in self._folder.iterdir() if path != self._wish]

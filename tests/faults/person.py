@@ -53,7 +53,7 @@ class Person:
         raise GaveUp
 
     def sign_in(self) -> None:
-        """Once; if it does not work, the next post finds that nobody is signed in."""
+        """Once; where it does not work, the next post finds that nobody is signed in."""
         self._ask("GET", "/accounts/login/")
         self._ask("POST", "/accounts/login/", {"login": self.name, "password": self.password})
 

@@ -40,14 +40,13 @@ class Player:
             heapq.heappush(self._ends, (now + step.lasting, len(self.done), end))
 
     def end_due(self, now: float) -> None:
-        self._restart_below_halted()
+        self.restart_below_halted()
         while self._ends and self._ends[0][0] <= now:
             heapq.heappop(self._ends)[2]()
 
     def end_all(self) -> None:
         """Everything is well again."""
         self.end_due(float("inf"))
-        self.stage.halts.give_up()
 
     def _act(self, step: Step) -> Callable[[], None] | None:
         acts: dict[str, Callable[[Step], Callable[[], None] | None]] = {
@@ -142,7 +141,8 @@ class Player:
         file.write_text(str(step.values["off"]))
         return lambda: file.unlink(missing_ok=True)
 
-    def _restart_below_halted(self) -> None:
+    def restart_below_halted(self) -> None:
+        """Also when all else is well again: a wish stands until a POST comes."""
         for dispatch_id in self.stage.halts.halted():
             _stop(self.stage.database, signal.SIGINT)
             _start(self.stage.database)
