@@ -113,6 +113,8 @@ class _Run:
         pace = len(self.asker.asked) / (self.asked_after or sent_after)
         self._finish_asking()
         quiet = self._wait_until_quiet()
+        self.asker.stop.set()  # until now it let go what was held
+        self.asking.join()
         self._tell(
             f"{len(self.asker.asked)} asked, {pace:.1f} commands a second under faults; "
             f"{'quiet' if quiet else 'NOT QUIET'} {monotonic() - began - sent_after:.0f} s later; "
@@ -160,8 +162,6 @@ class _Run:
             self.player.restart_below_halted()
             self.stage.look_after()
             self.asking.join(TICK)
-        self.asker.stop.set()
-        self.asking.join()
 
     def _wait_until_quiet(self) -> bool:
         """Until nothing is in flight and all is well, or for as long as every deadline together takes."""
