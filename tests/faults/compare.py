@@ -16,6 +16,7 @@ from commands.states import COMMAND_MOVES, FINAL_REMOTE, IN_FLIGHT, UNSENT, Move
 from tests.faults.files import Filed, fault_of_file
 
 STARTS = (Status.QUEUED, Status.AWAITING_APPROVAL, Status.WAITING_DEVICE)
+SETTLE_LISTINGS = 3  # as the settings say
 CLOUDFLARE_OFF = timedelta(seconds=1)  # what Cloudflare's clock is off at most; `run again` keeps more distance
 
 
@@ -74,9 +75,18 @@ class Recorded:
     since: datetime | None = None
     until: datetime | None = None
     asked_at: datetime | None = None
+    claimed_at: datetime | None = None  # the last time
+    unlisted: int = 0  # complete listings after its lease that did not have it
     run_id: str = ""
     file: Filed | None = None
     history: tuple[Line, ...] = ()
+
+    @property
+    def landed_until(self) -> datetime | None:
+        """When it was in flight no longer; None: it still is, or never was."""
+        sent = [line.version for line in self.history if line.target == Status.SENDING]
+        ends = [line for line in self.history if sent and line.version > sent[-1] and line.target]
+        return next((line.at for line in ends if line.target not in IN_FLIGHT), None)
 
     def could_be(self, entry: Entry) -> bool:
         """Whether nobody could tell from a listing that this entry is not this command's."""
@@ -150,6 +160,7 @@ def compare(
     for tag in sorted(ours.keys() - set(asked)):
         verdict.wrong.append(f"nobody asked for what is recorded: {tag}")
     _others(ledger, owners, imported_by, verdict)
+    verdict.wrong += _two_at_once(row for rows in ours.values() for row in rows)
     for row in record:
         verdict.wrong += [f"{row.id}: {fault}" for fault in faults_of_history(row)]
     return verdict
@@ -262,6 +273,26 @@ def _others(ledger: Iterable[Entry], owners: Mapping[str, Recorded], imported_by
             verdict.wrong.append(f"{entry.id} was started elsewhere and ended as {entry.status}, not {owner.status}")
 
 
+def _two_at_once(rows: Iterable[Recorded]) -> list[str]:
+    """Commands of ours that were claimed while another was in flight on the same machine, of the same kind."""
+    places: dict[tuple[str, str, str], list[tuple[datetime, Recorded]]] = defaultdict(list)
+    for row in rows:
+        if row.claimed_at is not None:
+            places[row.tag.account, row.tag.device_id, row.tag.kind].append((row.claimed_at, row))
+    found = []
+    for claims in places.values():
+        for (_, row), (claimed_at, later) in pairwise(sorted(claims, key=lambda claim: claim[0])):
+            if row.landed_until is None or claimed_at < row.landed_until:
+                found.append(f"{later.id} was sent while {row.id} was in flight on the same machine")
+    return found
+
+
+def _gave_up(lines: Iterable[Line]) -> bool:
+    """Whether the window of an uncertain command was closed."""
+    ends = (Status.UNCONFIRMED, Status.REJECTED)
+    return any(line.source == Status.UNCERTAIN and line.target in ends and line.mover == "portal" for line in lines)
+
+
 def faults_of_history(row: Recorded) -> list[str]:
     """Versions without gaps, moves of the table only, each from where the last one went, times in order."""
     lines = sorted(row.history, key=lambda line: line.version)
@@ -279,6 +310,8 @@ def faults_of_history(row: Recorded) -> list[str]:
             if line.source != status or line.mover not in movers:
                 faults.append(f"{status}, then from {line.source} to {line.target} by {line.mover}")
             status = line.target
+    if _gave_up(lines) and row.unlisted < SETTLE_LISTINGS:
+        faults.append(f"given up after {row.unlisted} complete listings without it")
     if lines and status != row.status:
         faults.append(f"is {row.status}, its Events end at {status}")
     faults += [

@@ -77,6 +77,8 @@ def _recorded(command: Command, history: list[Line], file: Filed | None) -> Reco
         since=sent.claimed_at - settings.ADOPT_BEFORE - SKEW if sent else None,
         until=(sent.ended_at or sent.lease_until) + settings.ADOPT_AFTER + SKEW if sent else None,
         asked_at=command.asked_at,
+        claimed_at=sent.claimed_at if sent else None,
+        unlisted=command.unlisted,
         run_id=str(command.run_id or ""),
         file=file,
         history=tuple(history),

@@ -93,6 +93,21 @@ def test_what_was_run_again_has_an_entry_for_each_time() -> None:
     assert judged([OURS, replace(again, remote_id="r1")], [OWN, its_own], times=2).doubled
 
 
+def test_two_in_flight_on_one_machine_are_wrong_and_one_after_the_other_is_not() -> None:
+    first, entries = replace(OURS, claimed_at=at(1)), [OWN, replace(OWN, id="r2", created_at=at(21))]
+    again = replace(OURS, id="c2", remote_id="r2", asked_at=at(20), since=at(19), until=at(30))
+    assert judged([first, replace(again, claimed_at=at(2))], entries, times=2).is_clean
+    assert judged([first, replace(again, claimed_at=at(1.9))], entries, times=2).wrong
+
+
+def test_what_was_given_up_before_three_listings_did_not_have_it_is_wrong() -> None:
+    silent = Line(3, at(2), "moved", "portal", "sending", "uncertain")
+    history = (*STORY[:2], silent, Line(4, at(9), "moved", "portal", "uncertain", "unconfirmed"))
+    row = ended(Status.UNCONFIRMED, remote_id="", version=4, history=history)
+    assert judged([replace(row, unlisted=3)], []).is_clean
+    assert judged([replace(row, unlisted=2)], []).wrong
+
+
 # --- What people do ---
 
 
