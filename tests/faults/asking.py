@@ -24,6 +24,7 @@ from commands.kinds import Kind, Options
 from commands.models import Account, Command, Credential, Run
 from commands.states import DONE, UNSENT, Status
 from tests.faults.compare import Acts, Tag
+from tests.faults.files import Mishaps
 from tests.faults.person import GaveUp, Person
 
 ASKER = "helpdesk"
@@ -174,8 +175,8 @@ class Asker:
     def stop(self) -> Event:
         return self.person.stop
 
-    def acts(self, *, deaths: int) -> Acts:
-        return Acts(frozenset(self.taken_back), frozenset(self.to_go), frozenset(self.let_go), deaths)
+    def acts(self, mishaps: Mishaps) -> Acts:
+        return Acts(frozenset(self.taken_back), frozenset(self.to_go), frozenset(self.let_go), mishaps)
 
     def told(self) -> str:
         return (

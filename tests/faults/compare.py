@@ -13,7 +13,7 @@ from itertools import pairwise, zip_longest
 from typing import Protocol
 
 from commands.states import COMMAND_MOVES, FINAL_REMOTE, IN_FLIGHT, UNSENT, Mover, Status
-from tests.faults.files import Filed, fault_of_file
+from tests.faults.files import Filed, Mishaps, fault_of_file
 
 STARTS = (Status.QUEUED, Status.AWAITING_APPROVAL, Status.WAITING_DEVICE)
 SETTLE_LISTINGS = 3  # as the settings say
@@ -102,7 +102,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Acts:
-    """What people did besides asking, by the portal's ids. `deaths`: how often a fetching worker died.
+    """What people did besides asking, by the portal's ids, and what befell files meanwhile.
 
     `to_go`: commands of which somebody said "send now"; `let_go`: those of them for which there was an answer.
     """
@@ -110,7 +110,7 @@ class Acts:
     runs_withdrawn: frozenset[str] = frozenset()
     to_go: frozenset[str] = frozenset()
     let_go: frozenset[str] = frozenset()
-    deaths: int = 0
+    mishaps: Mishaps = field(default_factory=Mishaps)
 
 
 @dataclass
@@ -154,7 +154,7 @@ def compare(
         for row, its_own in _shared_out(ours.get(tag, []), own.get(tag, [])):
             _of_command(row, its_own, owners, entries, verdict)
             _of_people(row, acts, verdict)
-            verdict.wrong += fault_of_file(row.id, row.status, row.file, entries.get(row.remote_id), acts.deaths)
+            verdict.wrong += fault_of_file(row.id, row.status, row.file, entries.get(row.remote_id), acts.mishaps)
     for tag in sorted(own.keys() - set(asked)):
         verdict.lost.append(f"nobody asked for what the ledger has: {tag}")
     for tag in sorted(ours.keys() - set(asked)):

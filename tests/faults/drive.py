@@ -20,6 +20,7 @@ from django.core.management import call_command
 
 from dexportal.supervisor import say
 from tests.faults.compare import Verdict, compare
+from tests.faults.files import Mishaps
 from tests.faults.person import Person
 from tests.faults.player import Player
 from tests.faults.schedule import Schedule, Step, cycles
@@ -193,7 +194,7 @@ class _Run:
         age = max(settings.SETTLE_WINDOW, settings.ADOPT_BEFORE + settings.DISPATCH_LEASE)
         by = timezone.now() - age - 2 * settings.LISTING_INTERVAL_OPEN - settings.LISTING_INTERVAL_IDLE
         ledger = record.entries(self.stage.control.ledger())
-        acts = self.asker.acts(deaths=self.stage.deaths_of(*FETCHERS))
+        acts = self.asker.acts(Mishaps(self.stage.deaths_of(*FETCHERS), tuple(self.player.upsets)))
         return compare(self.asker.asked, record.record(), ledger, wanted=self.order.commands, imported_by=by, acts=acts)
 
     def _judge(self) -> Verdict:

@@ -2,9 +2,11 @@
 
 import heapq
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from random import Random
+from typing import Any
 from urllib.error import URLError
 
 import redis
@@ -21,7 +23,7 @@ class Player:
     """`done` lists what was begun, in order: what a later run has to repeat.
 
     `wishes`: how often the database was to be restarted between a POST and its record; `halted`: the Dispatches for
-    which it was.
+    which it was. `upsets`: when Cloudflare hung, or its clock was set, without a trace in its ledger.
     """
 
     def __init__(self, stage: Stage, seed: int) -> None:
@@ -30,6 +32,7 @@ class Player:
         self.done: list[Step] = []
         self.wishes = 0
         self.halted: list[str] = []
+        self.upsets: list[datetime] = []
         self._active: list[Step] = []  # faults of the simulator
         self._ends: list[tuple[float, int, Callable[[], None]]] = []
 
@@ -57,7 +60,7 @@ class Player:
             "hold": self._hold,
             "redis": self._redis,
             "database": self._database,
-            "upstream": lambda _step: self._held("simulator"),
+            "upstream": self._hang,
             "disk": self._disk,
             "clock": self._clock,
             "world": self._world,
@@ -81,10 +84,19 @@ class Player:
         rules = [rule for step in self._active for rule in step.rules]
         self._order(lambda: self.stage.control.put_rules(rules, seed=self.seed + len(self.done)))
 
+    def _hang(self, _step: Step) -> Callable[[], None]:
+        self.upsets.append(datetime.now(UTC))
+        return self._held("simulator")
+
     def _world(self, step: Step) -> Callable[[], None]:
         before = self.stage.control.config()
-        self._order(lambda: self.stage.control.configure(**step.values))
-        return lambda: self._order(lambda: self.stage.control.configure(**{key: before[key] for key in step.values}))
+        self._configure(step.values)
+        return lambda: self._configure({key: before[key] for key in step.values})
+
+    def _configure(self, values: Mapping[str, Any]) -> None:
+        if "clock_offset" in values:
+            self.upsets.append(datetime.now(UTC))
+        self._order(lambda: self.stage.control.configure(**values))
 
     def _foreign(self, step: Step) -> None:
         rng = Random(step.values["seed"])

@@ -8,7 +8,7 @@ import pytest
 
 from commands.states import ArtifactStatus, Status
 from tests.faults.compare import Acts, Entry, Line, Recorded, Tag, Verdict, compare
-from tests.faults.files import Filed
+from tests.faults.files import Filed, Mishaps
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 TAG = Tag("acme", "laptop", "pcap", '{"packet-size-bytes": "101"}')
@@ -150,14 +150,24 @@ def test_a_file_may_be_refused_only_after_so_many_faults_or_deaths() -> None:
     twice = replace(OWN, fetched=(("cut_short",), ("weak_etag",), ("reset",)))
     assert judged(refused, [thrice]).is_clean
     assert judged(refused, [twice]).wrong
-    assert judged(refused, [twice], acts=Acts(deaths=1)).is_clean
-    assert judged(refused, [replace(OWN, fetched=((), (), ()))], acts=Acts(deaths=9)).wrong
+    assert judged(refused, [twice], acts=Acts(mishaps=Mishaps(deaths=1))).is_clean
+    assert judged(refused, [replace(OWN, fetched=((), (), ()))], acts=Acts(mishaps=Mishaps(deaths=9))).wrong
 
 
 def test_a_file_may_be_gone_only_where_cloudflare_said_so() -> None:
     gone = [replace(OURS, file=Filed(ArtifactStatus.GONE))]
     assert judged(gone, [replace(OWN, fetched=(("error",), ("error",), ("error",)))]).is_clean
     assert judged(gone, [replace(OWN, fetched=((), (), ()))]).wrong
+
+
+@pytest.mark.parametrize("status", [ArtifactStatus.REFUSED, ArtifactStatus.GONE])
+def test_a_file_may_be_lost_while_cloudflare_hangs_or_its_clock_is_set_and_not_long_after(
+    status: ArtifactStatus,
+) -> None:
+    upset = Acts(mishaps=Mishaps(upsets=(at(20),)))
+    for seconds, is_clean in ((19, False), (25, True), (50, False)):
+        record = [replace(OURS, file=Filed(status, at(seconds)))]
+        assert judged(record, [replace(OWN, fetched=((), (), ()))], acts=upset).is_clean is is_clean
 
 
 def test_a_file_of_what_did_not_succeed_is_wrong() -> None:
