@@ -175,7 +175,7 @@ RULES: Mapping[str, Sequence[str]] = {
 }
 """The rules that a fault run is to miss, each broken by all mutations that hold it: one line alone would still do."""
 
-RUN = ("200", "5", "--accounts", "4", "--cycle", "40", "--least", "40", "--time", "160")
+RUN = ("200", "5", "--accounts", "2", "--cycle", "40", "--least", "40", "--time", "160")
 
 
 class Stale(Exception):
