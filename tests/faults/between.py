@@ -1,7 +1,7 @@
-"""`python -m tests.faults.between FOLDER`: one command whose worker halts after the POST while PostgreSQL is restarted.
+"""`python -m tests.faults.between FOLDER restart|late`: one command whose worker halts between the POST and its record.
 
-A scene of its own with real servers, for `test_between.py`: one worker, no beat, no listing, a lease that outlives
-every restart. It prints what became of the command, as JSON.
+Scenes of their own with real servers, for `test_between.py`: one worker, no beat, no listing. Meanwhile PostgreSQL is
+restarted, within the lease; or the lease runs out. It prints what became of the command, as JSON.
 """
 
 import json
@@ -20,29 +20,33 @@ from django.core.management import call_command
 
 from tests.faults.stage import Stage, staged
 
-WITHIN = 60.0
+WITHIN = 120.0
+LEASES = {"restart": "60", "late": "16"}  # seconds; a quarter of it is left for the POST to begin
 KEY = UUID(int=1, version=4)
 
 
-def main(folder: Path) -> None:
-    os.environ["DEXPORTAL_FAULTS_LEASE"] = str(WITHIN)
+def main(folder: Path, scene: str) -> None:
+    os.environ["DEXPORTAL_FAULTS_LEASE"] = LEASES[scene]
     with staged(folder, accounts=1, speed=1, kill_at="") as stage:
         os.environ.update(stage.environment)
         django.setup()
         call_command("migrate", verbosity=0)
-        json.dump(_play(stage), sys.stdout)
+        json.dump(_play(stage, scene), sys.stdout)
 
 
-def _play(stage: Stage) -> dict[str, Any]:
+def _play(stage: Stage, scene: str) -> dict[str, Any]:
     from tests.faults import asking
 
     asking.prepare(stage.control.config()["accounts"])
     stage.halts.wish()
     stage.start_portal(only=("talk-1",))
     _ask(stage)
-    dispatch_id = next(_awaited(stage.halts.halted))
-    stage.database.stop(signal.SIGINT)
-    stage.database.start()
+    dispatch_id = next(_awaited(lambda: _halted(stage)))
+    if scene == "late":
+        next(_awaited(_settled))
+    else:
+        stage.database.stop(signal.SIGINT)
+        stage.database.start()
     stage.halts.let_go(dispatch_id)
     next(_awaited(_recorded))
     return _told(stage, dispatch_id)
@@ -74,6 +78,22 @@ def _ask(stage: Stage) -> None:
     )
 
 
+def _halted(stage: Stage) -> list[str]:
+    """Wakes again what nobody heard: a wake is soon forgotten, and there is no beat."""
+    from commands.models import Account
+    from commands.tasks import deliver_account
+    from dexportal.wake import wake
+
+    wake(deliver_account, str(Account.objects.get().id))
+    return stage.halts.halted()
+
+
+def _settled() -> int:
+    from commands.actions import claims, reconcile
+
+    return reconcile.settle(now=claims.database_now())
+
+
 def _recorded() -> bool:
     from django.db import Error, connection
 
@@ -101,10 +121,10 @@ def _told(stage: Stage, dispatch_id: str) -> dict[str, Any]:
 def _awaited[Found](look: Callable[[], Found]) -> Iterator[Any]:
     until = monotonic() + WITHIN
     while not (found := look()):
-        assert monotonic() < until, f"nothing came of {look.__name__} within {WITHIN:g} seconds"
-        Event().wait(0.05)
+        assert monotonic() < until, f"nothing came within {WITHIN:g} seconds"
+        Event().wait(0.5)
     yield from found if isinstance(found, list) else [found]
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])
