@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import transaction
 
 from commands.actions import again, deliver, hold, listings, queue, reconcile, restore, run, sync, withdraw
 from commands.actions.deliver import Failure
 from commands.actions.queue import Claimed
 from commands.actions.run import Target
+from commands.audit import EventType
 from commands.cloudflare.types import CreateResult, NewCommand
 from commands.kinds import CAPTURES, Kind, Options
 from commands.models import Account, AccountSync, Command, Run, User
@@ -33,6 +35,7 @@ TARGETS: Mapping[str, Target] = {
     "shared, by tom": Target("d-shared", "tom@example.com", "reg-tom", "shared", "windows", listed=True),
     "typed": Target("d-typed", "kim@example.com"),
 }
+CLOCKS_OFF = timedelta(seconds=40)  # at most, a worker's own from the database's
 WINDOWS = {target.device_id for target in TARGETS.values() if target.platform == "windows"}
 
 
@@ -58,6 +61,7 @@ class Portal:
     answers: list[Answer] = field(default_factory=list)
     recorded: list[Answer] = field(default_factory=list)
     ids: dict[UUID, str] = field(default_factory=dict)  # the remote id that each command was first seen with
+    complete_at: datetime | None = None
     backup: Backup | None = None
     dies_before_hand_back: bool = False
     unsent: int = 0  # commands of ours, when it was last checked
@@ -116,10 +120,14 @@ class Portal:
     # --- workers ---
 
     def claim(self) -> bool:
+        in_flight = Command.objects.shown().in_flight()
+        busy = set(in_flight.filter(started_elsewhere=True).values_list("device_id", "kind"))
         claimed = queue.claim(self._fresh_account(), now=self.now)
-        if claimed is not None:
-            self.claimed.append(claimed)
-        return claimed is not None
+        if claimed is None:
+            return False
+        assert busy.isdisjoint((one.device_id, one.kind) for one in claimed.commands), "a busy machine is left alone"
+        self.claimed.append(claimed)
+        return True
 
     def post(self, claimed: Claimed, how: Post) -> None:
         self.claimed.remove(claimed)
@@ -129,9 +137,17 @@ class Portal:
 
     def record(self, answer: Answer) -> None:
         deliver.record(answer.claimed, answer.answer, now=self.now)
-        if answer in self.answers:
-            self.answers.remove(answer)
-            self.recorded.append(answer)
+        if answer not in self.answers:
+            return
+        self.answers.remove(answer)
+        self.recorded.append(answer)
+        if isinstance(answer.answer, CreateResult):
+            named = {one.id: (one.device_id, one.kind) for one in answer.answer.created}
+            waiting = Command.objects.filter(dispatch=answer.claimed.dispatch, remote_id="")
+            waits = set(waiting.values_list("device_id", "kind"))
+            owned = set(Command.objects.filter(remote_id__in=list(named)).values_list("remote_id", flat=True))
+            refused = [id_ for id_, place in named.items() if place in waits and id_ not in owned]
+            assert not refused, "an answer counts, however late it comes"
 
     def deliver(self) -> bool:
         return deliver.deliver(self._fresh_account(), now=self.now)
@@ -149,7 +165,18 @@ class Portal:
             self.dies_before_hand_back = False
 
     def settle(self) -> None:
+        looked_for = Command.objects.filter(status=Status.UNCERTAIN).values_list(
+            "id", "dispatch__lease_until", "unlisted"
+        )
+        early = {
+            id_
+            for id_, lease_until, unlisted in looked_for
+            if self.now < lease_until + settings.SETTLE_WINDOW_MAX
+            and (self.now < lease_until + settings.SETTLE_WINDOW or unlisted < settings.SETTLE_LISTINGS)
+        }
         reconcile.settle(now=self.now)
+        given_up = Command.objects.filter(id__in=early).exclude(status=Status.UNCERTAIN)
+        assert not given_up.exists(), "the window stays open for its time"
 
     def _fresh_account(self) -> Account:
         return Account.objects.select_related("credential").get(id=self.account.id)
@@ -164,6 +191,7 @@ class Portal:
         assert self.backup is not None
         transaction.savepoint_rollback(self.backup.savepoint)
         self.claimed, self.answers, self.recorded, self.ids = [], [], [], {}
+        self.complete_at = None
         self.asked = list(self.backup.asked)
         for entry in self.cloudflare.ledger:
             entry.foreign = entry.foreign or self.tag(entry) not in self.backup.asked
@@ -190,8 +218,15 @@ class Portal:
             known = self.ids.setdefault(UUID(row.id), row.remote_id) or row.remote_id
             assert row.remote_id == known or row.is_merged, "a command has one id, and keeps it"
             self.ids[UUID(row.id)] = known
+        adopted = [line for row in rows for line in row.history if line.event == EventType.ADOPTED]
+        assert all(line.source != Status.SENDING for line in adopted), "what is being sent waits for its answer"
         self._check_machines(rows)
         self._check_imports(rows)
+        complete_at = AccountSync.objects.values_list("complete_at", flat=True).get(account=self.account)
+        if self.complete_at is not None:
+            assert complete_at is not None
+            assert complete_at > self.complete_at - 2 * CLOCKS_OFF, "who lost the lease writes nothing"
+        self.complete_at = complete_at
 
     def _check_machines(self, rows: Sequence[Recorded]) -> None:
         ours = [row.tag for row in rows if row.status in IN_FLIGHT and not row.started_elsewhere]
@@ -205,7 +240,11 @@ class Portal:
         imported = {row.remote_id for row in rows if row.started_elsewhere and row.remote_id}
         owners = {row.tag: row for row in rows if not row.started_elsewhere}
         for entry in self.cloudflare.ledger:
-            if entry.foreign or entry.id not in imported:
+            if entry.id not in imported:
+                continue
+            age = self.now + self.cloudflare.offset - entry.created_at
+            assert age > settings.SETTLE_WINDOW, "a young row waits"
+            if entry.foreign:
                 continue
             owner = owners[self.tag(entry)]
             waits = owner.status is Status.QUEUED and owner.since is not None  # for its turn after a restore

@@ -38,16 +38,17 @@ from tests.actions.model import (
     Post,
     WorkerDied,
 )
-from tests.actions.portal import TARGETS, Portal, foreign_item
+from tests.actions.portal import CLOCKS_OFF, TARGETS, Portal, foreign_item
 from tests.people import make_account, make_credential, make_person
 
 UNTIL_QUIET = [200] * 12 + [3600] * 4 + [90_000] * 3  # seconds between the last syncs: all windows, all expiries
+OFF = int(CLOCKS_OFF.total_seconds())
 MOST_UNSENT = 6  # and nobody asks for more
 
 names = st.sampled_from(sorted(TARGETS))
 kinds = st.sampled_from([Kind.PCAP, Kind.WARP_DIAG])
 skews = st.integers(-MOST_SKEW, MOST_SKEW)
-clocks = st.sampled_from([0, 0, -40, 40])  # how much a worker's own is off
+clocks = st.sampled_from([0, 0, -OFF, OFF])  # how much a worker's own is off
 which = st.integers(0, 3)
 posts = st.builds(
     Post,
@@ -195,7 +196,7 @@ class Machine(RuleBasedStateMachine):
 
     def _another_worker_lists(self) -> None:
         """This one is stopped for longer than its lease."""
-        self.clock.forward(61)
+        self.clock.forward(200)
         self.portal.settle()
         self._list(Listing(), complete=True)
 
