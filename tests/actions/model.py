@@ -92,7 +92,7 @@ class Listing:
     lag: int = 0
     seed: int = 0
     error: CloudflareError | None = None
-    meanwhile: Callable[[], None] = nothing
+    meanwhile: Callable[[], object] = nothing
 
 
 @dataclass

@@ -192,9 +192,9 @@ class Portal:
         transaction.savepoint_rollback(self.backup.savepoint)
         self.claimed, self.answers, self.recorded, self.ids = [], [], [], {}
         self.complete_at = None
-        self.asked = list(self.backup.asked)
+        self.asked, self.backup = list(self.backup.asked), None
         for entry in self.cloudflare.ledger:
-            entry.foreign = entry.foreign or self.tag(entry) not in self.backup.asked
+            entry.foreign = entry.foreign or self.tag(entry) not in self.asked
         restore.after_restore(now=self.now)
 
     # --- what must hold ---

@@ -4,10 +4,10 @@ Each example lives in a savepoint of the test's own transaction, and is rolled b
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 from django.db import transaction
@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 )
 
 from commands.actions import claims, listings, upstream
+from commands.cloudflare.errors import CloudflareError
 from commands.kinds import Kind
 from commands.models import Account, AccountSync
 from tests.actions.model import (
@@ -41,12 +42,15 @@ from tests.actions.model import (
 from tests.actions.portal import CLOCKS_OFF, TARGETS, Portal, foreign_item
 from tests.people import make_account, make_credential, make_person
 
+MEANWHILE = ["nothing"] * 5 + ["it dies", "a claim", "a delivery", "records", "it is stopped", "it dies later"]
 UNTIL_QUIET = [200] * 12 + [3600] * 4 + [90_000] * 3  # seconds between the last syncs: all windows, all expiries
 OFF = int(CLOCKS_OFF.total_seconds())
 MOST_UNSENT = 6  # and nobody asks for more
 
 names = st.sampled_from(sorted(TARGETS))
-kinds = st.sampled_from([Kind.PCAP, Kind.WARP_DIAG])
+targets = st.lists(names, min_size=1, max_size=3)
+kind = st.sampled_from([Kind.PCAP, Kind.WARP_DIAG])
+kinds = st.sets(kind, min_size=1)
 skews = st.integers(-MOST_SKEW, MOST_SKEW)
 clocks = st.sampled_from([0, 0, -OFF, OFF])  # how much a worker's own is off
 which = st.integers(0, 3)
@@ -58,12 +62,16 @@ posts = st.builds(
     skew=skews,
     seed=st.integers(0, 99),
 )
-flawed = st.builds(
+listings_ = st.builds(
     Listing,
     st.frozensets(st.sampled_from(FLAWS)),
     lag=st.sampled_from([0, 0, 20, 90, 900]),
     seed=st.integers(0, 99),
 )
+
+
+def _one_of[T](things: Sequence[T], which: int) -> T:
+    return things[which % len(things)]
 
 
 class Machine(RuleBasedStateMachine):
@@ -100,54 +108,46 @@ class Machine(RuleBasedStateMachine):
 
     # --- people ---
 
+    @initialize(chosen=targets, kinds=kinds)
+    def somebody_asked(self, chosen: list[str], kinds: set[Kind]) -> None:
+        self.portal.ask(chosen, sorted(kinds), twice=False)
+
     @precondition(lambda self: self.portal.unsent < MOST_UNSENT)
-    @rule(chosen=st.lists(names, min_size=1, max_size=3), kinds=st.sets(kinds, min_size=1), twice=st.booleans())
+    @rule(chosen=targets, kinds=kinds, twice=st.booleans())
     def somebody_asks(self, chosen: list[str], kinds: set[Kind], twice: bool) -> None:
         self.portal.ask(chosen, sorted(kinds), twice=twice)
 
-    @rule(name=names, kind=kinds, skew=skews)
+    @rule(name=names, kind=kind, skew=skews)
     def somebody_starts_one_elsewhere(self, name: str, kind: Kind, skew: int) -> None:
         self.cloudflare.land(foreign_item(name, kind), skew=skew, foreign=True)
 
-    @rule(send=st.booleans())
-    def somebody_withdraws_or_sends_now(self, send: bool) -> None:
-        if send:
-            self.portal.send_now()
-        else:
+    @rule(act=st.sampled_from(["run again", "run again", "withdraw", "send now"]), which=which)
+    def somebody_acts(self, act: str, which: int) -> None:
+        if act == "withdraw":
             self.portal.withdraw_all()
+        elif act == "send now":
+            self.portal.send_now()
+        elif self.portal.ended and self.portal.unsent < MOST_UNSENT:
+            self.portal.run_again(_one_of(self.portal.ended, which))
 
-    @precondition(lambda self: self.portal.ended and self.portal.unsent < MOST_UNSENT)
-    @rule(which=which)
-    def somebody_runs_one_again(self, which: int) -> None:
-        ended = self.portal.ended
-        self.portal.run_again(ended[which % len(ended)])
+    # --- workers that deliver ---
 
-    # --- a worker that delivers ---
-
-    @rule()
-    def a_worker_claims(self) -> None:
-        self.portal.claim()
-
-    @precondition(lambda self: self.portal.claimed)
-    @rule(which=which, how=posts)
-    def it_posts(self, which: int, how: Post) -> None:
-        self.portal.post(self.portal.claimed[which % len(self.portal.claimed)], how)
-
-    @precondition(lambda self: self.portal.answers)
-    @rule(which=which)
-    def it_records(self, which: int) -> None:
-        self.portal.record(self.portal.answers[which % len(self.portal.answers)])
-
-    @precondition(lambda self: self.portal.recorded)
-    @rule(which=which)
-    def it_records_again(self, which: int) -> None:
-        self.portal.record(self.portal.recorded[which % len(self.portal.recorded)])
-
-    @precondition(lambda self: self.portal.claimed or self.portal.answers)
-    @rule(which=which)
-    def it_dies(self, which: int) -> None:
-        held: list[Any] = self.portal.answers or self.portal.claimed
-        del held[which % len(held)]
+    @rule(
+        step=st.sampled_from(["claims", "posts", "posts", "records", "records again", "dies"]), which=which, how=posts
+    )
+    def a_worker_goes_on(self, step: str, which: int, how: Post) -> None:
+        """From claim to POST to record, or not; other things happen in between."""
+        portal = self.portal
+        if step == "posts" and portal.claimed:
+            portal.post(_one_of(portal.claimed, which), how)
+        elif step == "records" and portal.answers:
+            portal.record(_one_of(portal.answers, which))
+        elif step == "records again" and portal.recorded:
+            portal.record(_one_of(portal.recorded, which))
+        elif step == "dies" and (portal.answers or portal.claimed):
+            del (portal.answers or portal.claimed)[0]
+        else:
+            portal.claim()
 
     @rule(how=posts)
     def a_worker_delivers(self, how: Post) -> None:
@@ -155,32 +155,24 @@ class Machine(RuleBasedStateMachine):
         self.portal.deliver()
         self.cloudflare.post = Post()
 
-    # --- a worker that lists ---
+    # --- workers that list ---
 
-    @rule(complete=st.booleans(), how=flawed, clock_off=clocks)
-    def a_worker_lists(self, complete: bool, how: Listing, clock_off: int) -> None:
-        self._list(how, complete=complete, clock_off=clock_off)
-
-    @rule(how=flawed, meanwhile=st.sampled_from(["dies", "claim", "deliver", "record", "settle", "stopped"]))
-    def a_worker_lists_and_meanwhile(self, how: Listing, meanwhile: str) -> None:
-        happens = {
-            "dies": self._die,
-            "claim": self.portal.claim,
-            "deliver": self.portal.deliver,
-            "record": self._record_all,
-            "settle": self.portal.settle,
-            "stopped": self._another_worker_lists,
-        }[meanwhile]
-        self._list(Listing(how.flaws, how.lag, how.seed, meanwhile=lambda: (happens(), None)[1]), complete=True)
+    @rule(complete=st.booleans(), how=listings_, clock_off=clocks, meanwhile=st.sampled_from(MEANWHILE))
+    def a_worker_lists(self, complete: bool, how: Listing, clock_off: int, meanwhile: str) -> None:
+        happens: dict[str, Callable[[], object]] = {
+            "nothing": lambda: None,
+            "it dies": self._die,
+            "a claim": self.portal.claim,
+            "a delivery": self.portal.deliver,
+            "records": self._record_all,
+            "it is stopped": self._another_worker_lists,
+            "it dies later": lambda: setattr(self.portal, "dies_before_hand_back", True),
+        }
+        self._list(replace(how, meanwhile=happens[meanwhile]), complete=complete, clock_off=clock_off)
 
     @rule(error=st.sampled_from(LIST_ERRORS))
-    def a_listing_fails(self, error: Any) -> None:
+    def a_listing_fails(self, error: CloudflareError) -> None:
         self._list(Listing(error=error), complete=True)
-
-    @rule(how=flawed)
-    def a_worker_lists_and_dies_before_it_hands_back(self, how: Listing) -> None:
-        self.portal.dies_before_hand_back = True
-        self._list(how, complete=True)
 
     def _list(self, how: Listing, *, complete: bool, clock_off: int = 0) -> None:
         self.cloudflare.listing = how
@@ -202,23 +194,18 @@ class Machine(RuleBasedStateMachine):
 
     # --- time, and an operator ---
 
-    @rule()
-    def a_worker_settles(self) -> None:
-        self.portal.settle()
-
-    @rule(seconds=st.sampled_from([5, 30, 61, 130, 200, 400, 1500, 4000, 7200, 90_000]))
-    def time_passes(self, seconds: int) -> None:
+    @rule(seconds=st.sampled_from([0, 5, 30, 61, 130, 200, 400, 1500, 4000, 7200, 90_000]), settles=st.booleans())
+    def time_passes(self, seconds: int, settles: bool) -> None:
         self.clock.forward(seconds)
+        if settles:
+            self.portal.settle()
 
-    @precondition(lambda self: self.portal.backup is None)
-    @rule()
-    def an_operator_backs_up(self) -> None:
-        self.portal.back_up()
-
-    @precondition(lambda self: self.portal.backup is not None)
-    @rule()
-    def an_operator_restores(self) -> None:
-        self.portal.restore()
+    @rule(restores=st.booleans())
+    def an_operator_backs_up_or_restores(self, restores: bool) -> None:
+        if restores and self.portal.backup:
+            self.portal.restore()
+        elif not restores:
+            self.portal.back_up()
 
     # --- what must hold ---
 
@@ -253,6 +240,6 @@ class Machine(RuleBasedStateMachine):
 @pytest.mark.django_db
 def test_whatever_happens_nothing_is_lost_doubled_or_stuck() -> None:
     bounds = settings(
-        max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        max_examples=50, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     run_state_machine_as_test(Machine, settings=bounds)
