@@ -225,7 +225,7 @@ class Portal:
         complete_at = AccountSync.objects.values_list("complete_at", flat=True).get(account=self.account)
         if self.complete_at is not None:
             assert complete_at is not None
-            assert complete_at > self.complete_at - 2 * CLOCKS_OFF, "who lost the lease writes nothing"
+            assert complete_at >= self.complete_at - 2 * CLOCKS_OFF, "who lost the lease writes nothing"
         self.complete_at = complete_at
 
     def _check_machines(self, rows: Sequence[Recorded]) -> None:
