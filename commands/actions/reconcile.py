@@ -50,11 +50,11 @@ def _leases_that_ran_out(changes: Change, clock: datetime) -> int:
 
 
 def _closed_windows(changes: Change, clock: datetime) -> int:
-    closed = Command.objects.filter(status=Status.UNCERTAIN).filter(
-        Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW, unlisted__gte=settings.SETTLE_LISTINGS)
-        | Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW_MAX)
-    )
-    said_no = Q(dispatch__outcome=Dispatch.Outcome.SAID_NO)
+    looked_for = Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW, unlisted__gte=settings.SETTLE_LISTINGS)
+    long_ago = Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW_MAX)
+    closed = Command.objects.filter(looked_for | long_ago, status=Status.UNCERTAIN)
+    # A "no" is believed once listings have borne it out; after a day without them, nobody knows.
+    said_no = looked_for & Q(dispatch__outcome=Dispatch.Outcome.SAID_NO)
     refused = dict(closed.filter(said_no).values_list("id", "dispatch__words")[:MOST])
     rejected = changes.move(
         refused,

@@ -190,6 +190,19 @@ def test_a_said_no_is_told_with_its_words_when_the_window_closes(world: World) -
     assert world.history(command)[-1].data["because"] == command.words
 
 
+def test_a_said_no_that_nobody_looked_for_is_unconfirmed_and_takes_its_id_when_it_turns_up(world: World) -> None:
+    (command,) = world.ask()
+    world.fault("success_false", nth=1, when="after")
+    assert world.deliver()
+    world.heal()
+    world.forward(hours=25)
+    world.settle()
+    assert world.status(command) == "unconfirmed"
+    assert world.sync(complete=True)
+    found = world.again(command)
+    assert (found.remote_id, found.status) == (world.created()[0]["id"], "SUCCESS")
+
+
 def test_an_answer_in_any_order_without_registrations_finds_its_commands(world: World) -> None:
     world.configure(shuffle_answer=True)
     world.fault("registration_absent", nth=1)
