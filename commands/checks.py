@@ -15,11 +15,11 @@ from django.core.files.storage import FileSystemStorage, storages
 from django.db import connections
 from django.utils import timezone
 
+from commands.actions import demo
 from commands.models import Credential, Heartbeat, User
 from commands.models.sealed import CannotOpen
 from dexportal.health import is_writable
 
-DEMO_PEOPLE = ("helpdesk", "manager", "admin", "auditor", "outsider")
 _SHORTEST_KEY = 50  # as Django's own check of deployments has it
 _Apps = Sequence[AppConfig] | None
 
@@ -114,14 +114,13 @@ def check_demo_people(
 ) -> list[CheckMessage]:
     if settings.UPSTREAM.is_simulator or not _has_table(databases, User._meta.db_table):
         return []
-    people = User.objects.filter(username__in=DEMO_PEOPLE, is_active=True).order_by("username")
-    names = [person.username for person in people if person.has_usable_password()]
+    names = sorted(person.username for person in demo.who_can_sign_in())
     if not names:
         return []
     return [
         Error(
             f"Demo people can sign in to a portal with a real upstream: {', '.join(names)}.",
-            hint="Deactivate them in the admin, or with manage.py shell, before the portal starts.",
+            hint="Run manage.py setup (as make run does), or manage.py demo_people alone: it takes their sign-in away.",
             id="commands.E001",
         )
     ]

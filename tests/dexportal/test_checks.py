@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, run_checks
 from django.utils import timezone
 from pytest_django import Settings
 
-from commands.checks import DEMO_PEOPLE
+from commands.actions.demo import EMAIL_DOMAIN, PEOPLE
 from commands.models import Credential, Heartbeat, User
 from dexportal.upstream import Upstream
 from tests.dexportal.portals import run
@@ -99,8 +99,8 @@ def test_sqlite_in_production_is_a_warning(production: Settings) -> None:
 
 
 def test_demo_people_who_can_sign_in_beside_a_real_upstream_stop_the_portal(settings: Settings) -> None:
-    for name in DEMO_PEOPLE:
-        User.objects.create(username=name, password="md5$salt$hash")
+    for name in PEOPLE:
+        User.objects.create(username=name, email=f"{name}@{EMAIL_DOMAIN}", password="md5$salt$hash")
     assert found(database=True) == {}
     settings.UPSTREAM = REAL
     message = found(database=True)["commands.E001"]
@@ -111,6 +111,12 @@ def test_demo_people_who_can_sign_in_beside_a_real_upstream_stop_the_portal(sett
     outsider.set_unusable_password()
     outsider.save(update_fields=["password"])
     assert "portal with a real upstream: auditor." in found(database=True)["commands.E001"].msg
+
+
+def test_a_real_person_with_a_name_of_the_demo_stops_nothing(settings: Settings) -> None:
+    User.objects.create_superuser("admin", "admin@example.org", "a-password-of-their-own")
+    settings.UPSTREAM = REAL
+    assert found(database=True) == {}
 
 
 def test_a_credential_that_no_key_opens_is_named(settings: Settings) -> None:
