@@ -16,7 +16,7 @@ from django.db import connections
 from django.utils import timezone
 
 from commands.actions import demo
-from commands.models import Credential, Heartbeat, User
+from commands.models import Account, Credential, Heartbeat, User
 from commands.models.sealed import CannotOpen
 from dexportal.health import is_writable
 
@@ -141,6 +141,22 @@ def check_credentials(
             f"No key of CREDENTIAL_KEYS opens these credentials: {', '.join(names)}.",
             hint="Add the key that they were written with to CREDENTIAL_KEYS, or enter their values anew.",
             id="commands.W005",
+        )
+    ]
+
+
+@register(Tags.database)
+def check_accounts(app_configs: _Apps, databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
+    if not _has_table(databases, Account._meta.db_table):
+        return []
+    names = list(Account.objects.without_credential().order_by("name").values_list("name", flat=True))
+    if not names:
+        return []
+    return [
+        Warning(
+            f"These accounts are in use, but have no credential with a value: {', '.join(names)}.",
+            hint="Give them a credential in the admin, enter its value, or retire them: nothing is sent for them.",
+            id="commands.W006",
         )
     ]
 

@@ -11,9 +11,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from commands.actions.demo import EMAIL_DOMAIN, PEOPLE
-from commands.models import Credential, Heartbeat, User
+from commands.models import Account, Credential, Heartbeat, User
 from dexportal.upstream import Upstream
 from tests.dexportal.portals import run
+from tests.people import make_account
 
 pytestmark = pytest.mark.django_db  # Django's own checks ask the database what it can do
 
@@ -127,6 +128,20 @@ def test_a_credential_that_no_key_opens_is_named(settings: Settings) -> None:
     message = found(database=True)["commands.W005"]
     assert message.msg.endswith("credentials: main.")
     assert "invented-token" not in str(message)
+
+
+def test_an_account_in_use_that_nobody_can_speak_for_is_named() -> None:
+    unfinished = Credential.objects.create(name="unfinished", secret="")
+    account = make_account("Whole")
+    assert found(database=True) == {}
+    make_account("Silent")
+    Account.objects.filter(name="Silent").update(credential=None)
+    make_account("Empty")
+    Account.objects.filter(name="Empty").update(credential=unfinished)
+    message = found(database=True)["commands.W006"]
+    assert "Empty, Silent." in message.msg
+    Account.objects.exclude(id=account.id).update(retired_at=timezone.now())
+    assert found(database=True) == {}
 
 
 def test_workers_of_two_machines_on_one_sqlite_database_are_told(settings: Settings) -> None:
