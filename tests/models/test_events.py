@@ -8,7 +8,6 @@ from commands.models.event import AppendOnly
 from tests.flushing import events_may_go
 from tests.rows import a_command, an_event
 
-
 SAME_VERSION = """
     INSERT OR REPLACE INTO commands_event (id, at, event, command_id, version, from_status, to_status, mover, data)
     SELECT 'another', at, 'another', command_id, version, '', '', mover, '{}' FROM commands_event
