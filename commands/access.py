@@ -84,7 +84,8 @@ def accounts_with(user: Person, right: Right) -> AccountQuerySet:
 def get_command(user: Person, command_id: UUID, right: Right) -> Command:
     """The command with its account, run, asker and dispatch; nothing else of it is loaded later."""
     related = ("account", "run", "asked_by", "dispatch")
-    command = Command.objects.filter(id=command_id).select_related(*related).fetch_mode(FETCH_RAISE).first()
+    rows = Command.objects.select_related(*related).defer("dispatch__body").fetch_mode(FETCH_RAISE)
+    command = rows.filter(id=command_id).first()
     return _checked(user, command, command.account if command else None, right)
 
 

@@ -133,7 +133,8 @@ def _record_created(changes: Change, claimed: Claimed, answer: CreateResult) -> 
         because="Cloudflare's answer did not name it.",
         where=Q(dispatch=dispatch),
     )
-    _end(dispatch, Dispatch.Outcome.CREATED, changes.now, http_status=200)
+    said = {} if dispatch.body.get("dialect") == answer.dialect else {"body": claimed.body(answer.dialect)}
+    _end(dispatch, Dispatch.Outcome.CREATED, changes.now, http_status=200, **said)
     upstream.remember_dialect(claimed.account, answer.dialect)
     budget.works(claimed.account, Pause.Act.CREATE)
 
