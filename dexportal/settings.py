@@ -189,8 +189,15 @@ else:
     }
 DATABASES = {"default": _database}
 
-# In the database, because throttles must hold for all web processes and after a restart.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+# In the database, because throttles must hold for all web processes and after a restart. Where it is full, entries are
+# thrown away: so many sign-ins as this would take are not to be had while a throttle lasts.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
 _redis = env.text("REDIS_URL")

@@ -18,7 +18,7 @@ from commands.audit import CLOUDFLARE, EventType
 from commands.ids import new_id
 from commands.kinds import Kind
 from commands.models import Artifact, Command
-from commands.states import FINAL_REMOTE, IN_FLIGHT, REMOTE, Status
+from commands.states import IN_FLIGHT, REMOTE, Status
 
 MAX_ID, MAX_EMAIL, MAX_WORD = 64, 254, 40  # what the columns hold; no id or word of Cloudflare's is as long
 
@@ -160,12 +160,3 @@ def merge_imports(changes: Change, account_id: UUID, owners: dict[str, UUID]) ->
             each_data={row.id: {"remote_id": row.remote_id} for row in rows},
         )
     return {row.remote_id: Status(row.status) for row in rows if row.status in REMOTE}
-
-
-def further(one: Status | None, other: Status | None) -> Status | None:
-    """The one of two of Cloudflare's statuses that is further along; a final one stays."""
-    if one is None or other is None:
-        return one or other
-    if one in FINAL_REMOTE:
-        return one
-    return max(one, other, key=REMOTE.index)

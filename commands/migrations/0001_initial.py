@@ -121,6 +121,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
                 ('kind', models.CharField(max_length=20)),
+                ('body', models.JSONField(default=dict, help_text='The dialect, and the commands in its form, as sent; {} where nothing was.')),
                 ('claimed_at', models.DateTimeField(help_text="By the database's clock.")),
                 ('lease_until', models.DateTimeField(help_text="By the database's clock.")),
                 ('ended_at', models.DateTimeField(help_text='When the answer, or its absence, was recorded.', null=True)),
