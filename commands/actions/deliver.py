@@ -168,7 +168,7 @@ def _record_failure(changes: Change, claimed: Claimed, failure: Failure) -> None
     dispatch, ids = claimed.dispatch, [command.id for command in claimed.commands]
     outcome = _outcome(failure)
     resumes = _rest(claimed, failure, changes.now)
-    ours = Q(dispatch=dispatch)
+    ours = Q(dispatch=dispatch, remote_id="")  # what a listing has an id for was created, whatever this answer says
     if outcome is Dispatch.Outcome.REJECTED and len(ids) == 1:
         changes.move(ids, to=Status.REJECTED, because=failure.words, where=ours)
     elif outcome in (Dispatch.Outcome.SAID_NO, Dispatch.Outcome.UNKNOWN):

@@ -53,7 +53,8 @@ def _closed_windows(changes: Change, clock: datetime) -> int:
         Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW, unlisted__gte=settings.SETTLE_LISTINGS)
         | Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW_MAX)
     )
-    said_no = Q(dispatch__outcome=Dispatch.Outcome.SAID_NO)
+    # One with an id was created, whatever the answer said: it waits for a word that we know.
+    said_no = Q(dispatch__outcome=Dispatch.Outcome.SAID_NO, remote_id="")
     refused = dict(closed.filter(said_no).values_list("id", "dispatch__words")[:MOST])
     rejected = changes.move(
         refused,
@@ -65,7 +66,7 @@ def _closed_windows(changes: Change, clock: datetime) -> int:
     unconfirmed = changes.move(
         silent,
         to=Status.UNCONFIRMED,
-        because="Cloudflare gave no clear answer, and it did not turn up in Cloudflare's list.",
+        because="Cloudflare gave no clear answer, and no word of it that we know turned up in Cloudflare's list.",
     )
     return len(rejected) + len(unconfirmed)
 
