@@ -114,7 +114,7 @@ def _decide(account: Account, listing: Listing) -> list[Decision]:
     rows = [
         Row(
             remote_id=row.id,
-            kind=row.kind.lower(),
+            kind=row.kind,
             status=row.status,
             device_id=row.device_id,
             registration_id=row.registration_id,

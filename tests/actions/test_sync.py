@@ -1,7 +1,7 @@
 """What Cloudflare's listing does to our record: forward, adopted, imported, or left alone."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -131,6 +131,13 @@ def test_a_command_whose_answer_was_lost_is_found_and_attached(world: World) -> 
 def test_a_clock_that_is_wrong_hides_no_command(world: World, seconds: int) -> None:
     world.configure(clock_offset=seconds)
     command = _lost(world)
+    assert world.sync(complete=True)
+    assert world.again(command).remote_id == world.created()[0]["id"]
+
+
+def test_an_absurd_date_of_cloudflares_answers_is_no_clock(world: World) -> None:
+    command = _lost(world)
+    world.fault("date_off", call="list", seconds=(datetime(9999, 12, 1, tzinfo=UTC) - world.now).total_seconds())
     assert world.sync(complete=True)
     assert world.again(command).remote_id == world.created()[0]["id"]
 
@@ -337,11 +344,11 @@ def test_a_listing_that_could_not_be_recorded_is_not_done_and_comes_again_at_onc
 
 def test_rows_that_no_column_holds_are_left_out_and_the_others_come(world: World) -> None:
     old = world.now - timedelta(hours=1)
-    fits = ListedCommand("id", "PCAP", "S" * 200, "machine", "", "", old, None, "")
+    fits = ListedCommand("id", "pcap", "S" * 200, "machine", "", "", old, None, "")
     rows = (fits, replace(fits, id="x" * 65), replace(fits, id="other", device_id="x" * 65))
     assert apply(world.account, _leased(world), Listing(True, world.now, timedelta(), rows), now=world.now)
     (imported,) = Command.objects.all()
-    assert (imported.remote_id, imported.kind, imported.remote_status) == ("id", "pcap", "S" * 40)
+    assert (imported.remote_id, imported.remote_status) == ("id", "S" * 40)
 
 
 # --- Which listing, and how far ---
