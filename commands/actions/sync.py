@@ -5,6 +5,7 @@ Owns the carrying out of what `matching.py` decides. One worker lists an account
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import batched
 from typing import NamedTuple
 from uuid import UUID
 
@@ -17,9 +18,10 @@ from django.db.models.functions import Least
 from commands import audit, matching
 from commands.actions import budget, claims, listings, upstream
 from commands.actions.budget import NotNow
+from commands.actions.by_key import ByKey
 from commands.actions.heard import MAX_EMAIL, Heard, deadline, has_room_for, hear, kept_word, merge_imports
 from commands.actions.listings import Listing
-from commands.actions.moves import Change, change
+from commands.actions.moves import BATCH, Change, change
 from commands.actions.upstream import NoCredential
 from commands.audit import CLOUDFLARE, EventType, Subject
 from commands.cloudflare.errors import CloudflareError
@@ -184,10 +186,9 @@ def _carry_out(changes: Change, account: Account, decisions: Sequence[Decision])
     hear(changes, adopted, where=Q(remote_id=""))
     _doubt(changes, decisions)
     _import(changes, account, [one for one in decisions if isinstance(one, Import)])
+    _note(changes, account, {one.ours_id: kept_word(one.row.status) for one in decisions if isinstance(one, Note)})
     for one in decisions:
-        if isinstance(one, Note):
-            _note(changes, account, one)
-        elif isinstance(one, Ambiguous):
+        if isinstance(one, Ambiguous):
             log.info("row_is_ambiguous", account=str(account.id), candidates=len(one.ours_ids))
 
 
@@ -207,10 +208,13 @@ def _doubt(changes: Change, decisions: Sequence[Decision]) -> None:
     changes.note(doubted, event=EventType.DOUBTED, where=sure, values={"likely": True}, each_data=doubted)
 
 
-def _note(changes: Change, account: Account, note: Note) -> None:
-    word = kept_word(note.row.status)
-    if Command.objects.filter(id=note.ours_id).exclude(remote_status=word).update(remote_status=word):
-        changes.touch(account.id)
+def _note(changes: Change, account: Account, words: dict[UUID, str]) -> None:
+    """One statement for hundreds of words: they come with every listing, and most of them are no news."""
+    for some in batched(words.items(), BATCH):
+        new = ByKey(Command, "remote_status", dict(some))
+        told = Command.objects.filter(id__in=[id_ for id_, _ in some]).exclude(remote_status=new)
+        if told.update(remote_status=new):
+            changes.touch(account.id)
 
 
 def _heard(

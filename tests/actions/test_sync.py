@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 
 from commands.actions import claims, deliver, listings
 from commands.actions import sync as syncing
@@ -79,6 +80,23 @@ def test_an_unknown_status_is_shown_moves_nothing_and_is_told_once(world: World)
     world.forward(QUICK_END)
     assert world.sync()
     assert world.status(command) == "SUCCESS"
+
+
+def test_unknown_statuses_of_many_commands_cost_as_many_queries_as_of_one(world: World) -> None:
+    def queries(word: str) -> int:
+        world.fault("unknown_status", call="list", word=word)
+        with CaptureQueriesContext(connection) as caught:
+            assert world.sync()
+        world.heal()
+        return len(caught)
+
+    world.sync(complete=True)
+    first = world.sent()
+    alone = queries("PAUSED")
+    others = world.ask(devices=[one for one in world.devices if one.device_id != first.device_id][:5])
+    assert world.deliver()
+    assert queries("WAXING") == queries("WANING") == alone
+    assert {world.again(one).remote_status for one in (first, *others)} == {"WANING"}
 
 
 def test_a_status_that_no_column_holds_is_cut(world: World) -> None:
