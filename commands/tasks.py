@@ -8,6 +8,7 @@ from uuid import UUID
 
 from celery import shared_task
 from celery.worker import state as worker
+
 from commands.actions import claims, directory, heartbeats, listings, queue, reconcile, tell
 from commands.actions import collect as collecting
 from commands.actions import deliver as delivering

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Q
 
-from commands.actions import budget, claims, directory, upstream
+from commands.actions import budget, claims, quota, upstream
 from commands.actions.budget import NotNow
 from commands.actions.heard import Heard, further, has_room_for, hear, merge_imports, remote_status
 from commands.actions.moves import Change, change
@@ -37,7 +37,7 @@ type Failure = CloudflareError | NotNow | NoCredential
 
 def deliver(account: Account, *, now: datetime) -> bool:
     """Send one POST of the account's queued commands; True if there was one to send."""
-    directory.renew_quota(account, now=now)
+    quota.renew(account, now=now)
     claimed = claim(account, now=now)
     if claimed is None:
         return False

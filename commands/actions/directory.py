@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q
 
-from commands.actions import budget, claims, upstream
+from commands.actions import budget, quota, upstream
 from commands.actions.budget import NotNow
 from commands.actions.heard import MAX_EMAIL, has_room_for
 from commands.actions.upstream import NoCredential
@@ -19,8 +19,6 @@ from commands.cloudflare.client import Client
 from commands.cloudflare.errors import CloudflareError
 from commands.cloudflare.types import ListedDevice, Page
 from commands.models import Account, AccountSync, Device, Pause
-
-MAX_FIGURE = 2**31 - 1  # what the columns hold
 
 _TOLD = ("email", "name", "platform", "client_version", "connection", "eligible", "ineligible_reason", "seen_at")
 
@@ -42,7 +40,7 @@ def refresh(account: Account, *, now: datetime) -> int:
     sync = syncs.get()
     try:
         with upstream.client_for(account) as client:
-            read_quota(account, client)
+            quota.read(account, client)
             pages = _next_pages(client, sync.directory_page)
     except (CloudflareError, NoCredential, NotNow) as failure:
         until = _rest(account, failure, now=now)
@@ -74,35 +72,6 @@ def _rest(account: Account, failure: CloudflareError | NoCredential | NotNow, *,
     if isinstance(failure, NotNow):
         return failure.until
     return upstream.rest_after(account, Pause.Act.DIRECTORY, failure, now=now) or now + settings.PAUSE_MAX
-
-
-def renew_quota(account: Account, *, now: datetime) -> None:
-    """Before the first send of a new quota day: the old day's figures are read again, or else forgotten."""
-    clock = claims.database_now()
-    stale = AccountSync.objects.filter(account=account, quota_reset_at__lte=clock)
-    if not stale.update(quota_total=None, quota_used=None, quota_reset_at=None):
-        return
-    try:
-        with upstream.client_for(account) as client:
-            read_quota(account, client)
-    except (CloudflareError, NoCredential, NotNow) as failure:
-        _rest(account, failure, now=now)
-
-
-def read_quota(account: Account, client: Client) -> None:
-    """The time of the reading is the database's, as that of the claims which are counted since."""
-    began = claims.database_now()
-    quota = client.quota()
-    AccountSync.objects.filter(account=account).update(
-        quota_total=_fitting(quota.total),
-        quota_used=_fitting(quota.used),
-        quota_reset_at=quota.reset_at,
-        quota_read_at=began,
-    )
-
-
-def _fitting(figure: int | None) -> int | None:
-    return None if figure is None else min(figure, MAX_FIGURE)
 
 
 def keep(account: Account, listed: Iterable[ListedDevice], *, now: datetime) -> None:

@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from commands import kinds
-from commands.actions import budget, claims, hold
+from commands.actions import budget, claims, hold, quota
 from commands.actions.moves import Change, change
 from commands.audit import PORTAL
 from commands.cloudflare.types import NewCommand
@@ -103,18 +103,8 @@ def _room(account: Account, sync: AccountSync, clock: datetime) -> int:
     under_way = Dispatch.objects.filter(account=account, outcome=Dispatch.Outcome.OPEN, lease_until__gt=clock)
     if under_way.count() >= settings.POSTS_AT_ONCE:
         return 0
-    left = quota_left(sync, clock)
+    left = quota.left(sync, clock)
     return settings.POST_DEVICES if left is None else min(settings.POST_DEVICES, left)
-
-
-def quota_left(sync: AccountSync, clock: datetime) -> int | None:
-    """Commands that Cloudflare still takes today; None where that is not known."""
-    if sync.quota_total is None or sync.quota_read_at is None:
-        return None
-    if sync.quota_reset_at is not None and sync.quota_reset_at <= clock:
-        return None
-    claimed = Command.objects.filter(dispatch__account_id=sync.account_id).claimed_since(sync.quota_read_at).count()
-    return max(0, sync.quota_total - (sync.quota_used or 0) - claimed)
 
 
 def turns(account: Account, *, devices: int, commands: int) -> Sequence[int]:

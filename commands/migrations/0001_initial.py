@@ -256,10 +256,11 @@ class Migration(migrations.Migration):
                 ('directory_pages', models.PositiveIntegerField(default=0, help_text='Pages of the last whole pass.')),
                 ('turn', models.PositiveIntegerField(default=0, help_text='How far the turns of the large runs have come.')),
                 ('clock_offset', models.DurationField(help_text="Cloudflare's clock less ours, at the last answer.", null=True)),
-                ('quota_total', models.PositiveIntegerField(null=True)),
+                ('quota_total', models.PositiveIntegerField(help_text='Commands a day.', null=True)),
                 ('quota_used', models.PositiveIntegerField(null=True)),
                 ('quota_reset_at', models.DateTimeField(null=True)),
                 ('quota_read_at', models.DateTimeField(help_text='When the reading of the quota began.', null=True)),
+                ('quota_is_left', models.BooleanField(default=False, help_text='Cloudflare tells what is left, not the total.')),
             ],
             options={
                 'abstract': False,

@@ -65,10 +65,11 @@ class AccountSync(Leased):
     directory_pages = models.PositiveIntegerField(default=0, help_text="Pages of the last whole pass.")
     turn = models.PositiveIntegerField(default=0, help_text="How far the turns of the large runs have come.")
     clock_offset = models.DurationField(null=True, help_text="Cloudflare's clock less ours, at the last answer.")
-    quota_total = models.PositiveIntegerField(null=True)
+    quota_total = models.PositiveIntegerField(null=True, help_text="Commands a day.")
     quota_used = models.PositiveIntegerField(null=True)
     quota_reset_at = models.DateTimeField(null=True)
     quota_read_at = models.DateTimeField(null=True, help_text="When the reading of the quota began.")
+    quota_is_left = models.BooleanField(default=False, help_text="Cloudflare tells what is left, not the total.")
 
     def __str__(self) -> str:
         return f"sync of {self.account_id}"

@@ -117,25 +117,6 @@ def test_a_directory_that_fails_rests_and_begins_again(world: World, settings: A
     assert world.pauses() == {}
 
 
-def test_a_quota_that_cannot_be_read_in_the_new_day_is_forgotten(world: World, settings: Any) -> None:
-    settings.GET_RETRY_BASE = timedelta(0)
-    AccountSync.objects.filter(account=world.account).update(
-        quota_total=5, quota_used=5, quota_reset_at=world.now, quota_read_at=world.now
-    )
-    world.fault("error", call="quota", status=500)
-    directory.renew_quota(world.account, now=world.now)
-    row = world.sync_row()
-    assert (row.quota_total, row.quota_used, row.quota_reset_at) == (None, None, None)
-
-
-def test_a_quota_of_this_day_is_not_read_again(world: World) -> None:
-    AccountSync.objects.filter(account=world.account).update(
-        quota_total=5, quota_reset_at=world.now + timedelta(minutes=1)
-    )
-    directory.renew_quota(world.account, now=world.now)
-    assert world.sync_row().quota_total == 5
-
-
 def test_accounts_of_another_upstream_and_retired_ones_are_not_listed(world: World) -> None:
     Account.objects.filter(id=world.account.id).update(retired_at=SEEN)
     assert directory.due_accounts(now=world.now) == []

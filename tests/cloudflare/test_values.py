@@ -156,7 +156,16 @@ def test_cloudflares_clock_is_read_or_absent(headers: Mapping[str, str], at: dat
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("30", 30), (" 1.5 ", 1.5), ("0.", 0), ("9" * 400, 86_400), ("-1", None), ("1e3", None), ("1,5", None), ("", None)],
+    [
+        ("30", 30),
+        (" 1.5 ", 1.5),
+        ("0.", 0),
+        ("9" * 400, 86_400),
+        ("-1", None),
+        ("1e3", None),
+        ("1,5", None),
+        ("", None),
+    ],
 )
 def test_a_pause_is_read_with_its_decimals_and_has_a_bound(value: str, seconds: float | None) -> None:
     assert values.retry_after({"Retry-After": value}) == seconds
