@@ -5,6 +5,8 @@ Owns the quota's columns of AccountSync. `quota_total` is the whole day's, which
 
 from datetime import datetime
 
+from django.conf import settings
+
 from commands.actions import claims, upstream
 from commands.actions.budget import NotNow
 from commands.actions.upstream import NoCredential
@@ -39,6 +41,12 @@ def renew(account: Account, *, now: datetime) -> None:
         pass
     except (CloudflareError, NoCredential) as failure:
         upstream.rest_after(account, Pause.Act.DIRECTORY, failure, now=now)
+
+
+def is_old(account: Account, *, now: datetime) -> bool:
+    """Whether a step through the devices reads it too: not every one, or scarce calls would all go to the quota."""
+    read_at = AccountSync.objects.values_list("quota_read_at", flat=True).get(account=account)
+    return read_at is None or not now - settings.DIRECTORY_STEP_MAX / 2 < read_at <= now + settings.LONGEST_REST
 
 
 def read(account: Account, client: Client) -> None:
