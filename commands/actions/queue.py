@@ -143,7 +143,7 @@ def _locked(ids: Sequence[UUID]) -> QuerySet[Command]:
 def _ready(account: Account, clock: datetime) -> QuerySet[Command]:
     """Queued commands that may be sent now: in time, and nothing of ours or of others in their way on the machine."""
     complete_at = AccountSync.objects.filter(account=account).values_list("complete_at", flat=True).first()
-    listed_since = Q(after_listing_at__lt=complete_at) if complete_at else Q(pk=None)
+    listed_since = Q(after_listing_at__lt=complete_at) if complete_at and complete_at <= clock else Q(pk=None)
     rows = (
         Command.objects.filter(account=account, status=Status.QUEUED, expires_at__gt=clock)
         .filter(_UNBARRED)
