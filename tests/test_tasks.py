@@ -88,7 +88,7 @@ def test_a_worker_whose_own_clock_is_wrong_finds_what_landed_and_stops_nothing(
     found = world.again(command)
     assert (found.status, found.remote_id, found.likely) == ("SUCCESS", world.created()[0]["id"], False)
     monkeypatch.setattr(timezone, "now", real)
-    world.forward(minutes=10)
+    world.forward(minutes=31)
     assert world.account.id in listings.due_accounts(now=world.now)
     (other,) = world.ask(DIAG)
     tasks.deliver_account(id_)
