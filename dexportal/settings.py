@@ -78,8 +78,11 @@ GET_RETRY_BASE = scaled(seconds=0.5)  # doubles with every retry, with jitter
 PAUSE_BASE = scaled(seconds=5)  # after a call that surely did nothing; doubles up to PAUSE_MAX
 PAUSE_MAX = scaled(minutes=5)
 THROTTLE_PAUSE = scaled(minutes=5)  # after a 429 without Retry-After: Cloudflare's documented punishment
+THROTTLE_MAX = scaled(minutes=30)  # whatever Retry-After says
 RATE_WINDOW = scaled(minutes=5)
 HOLD_AFTER = scaled(minutes=10)  # after a longer pause what was queued before it waits for a person's "send now"
+
+LONGEST_REST = scaled(hours=1)  # no pause, lease or interval is longer: a time further ahead is that of a wrong clock
 
 # What an unknown outcome waits for.
 SETTLE_WINDOW = scaled(minutes=3)

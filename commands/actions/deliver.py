@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Q
 
-from commands.actions import budget, claims, directory, upstream
+from commands.actions import budget, claims, listings, quota, upstream
 from commands.actions.budget import NotNow
 from commands.actions.heard import Heard, has_room_for, hear, merge_imports, remote_status
 from commands.actions.moves import Change, change
@@ -25,7 +25,7 @@ from commands.audit import CLOUDFLARE, PORTAL, EventType
 from commands.cloudflare.errors import CloudflareError, NotSent, Refused, Rejected, SaidNo, Throttled
 from commands.cloudflare.pairing import pair
 from commands.cloudflare.types import Created, CreateResult
-from commands.models import Account, AccountSync, Command, Dispatch, Pause
+from commands.models import Account, Command, Dispatch, Pause
 from commands.states import Status, rank
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ type Failure = CloudflareError | NotNow | NoCredential
 
 def deliver(account: Account, *, now: datetime) -> bool:
     """Send one POST of the account's queued commands; True if there was one to send."""
-    directory.renew_quota(account, now=now)
+    quota.renew(account, now=now)
     claimed = claim(account, now=now)
     if claimed is None:
         return False
@@ -169,7 +169,7 @@ def _record_failure(changes: Change, claimed: Claimed, failure: Failure) -> None
     dispatch, ids = claimed.dispatch, [command.id for command in claimed.commands]
     outcome = _outcome(failure)
     resumes = _rest(claimed, failure, changes.now)
-    ours = Q(dispatch=dispatch)
+    ours = Q(dispatch=dispatch, remote_id="")  # what a listing has an id for was created, whatever this answer says
     if outcome is Dispatch.Outcome.REJECTED and len(ids) == 1:
         changes.move(ids, to=Status.REJECTED, because=failure.words, where=ours)
     elif outcome in (Dispatch.Outcome.SAID_NO, Dispatch.Outcome.UNKNOWN):
@@ -179,7 +179,7 @@ def _record_failure(changes: Change, claimed: Claimed, failure: Failure) -> None
         if outcome is Dispatch.Outcome.REJECTED:
             # One of them may be the cause: each goes alone, once a listing has shown that none was created.
             values |= {"alone": True, "after_listing_at": changes.now}
-            AccountSync.objects.filter(account=claimed.account).update(due_at=changes.now, complete_due_at=changes.now)
+            listings.hurry(claimed.account.id, at=changes.now, complete=True)
         changes.move(ids, to=Status.QUEUED, because=failure.words, where=ours, values=values)
     code, status = (failure.code, failure.status) if isinstance(failure, CloudflareError) else (0, 0)
     _end(

@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from commands import kinds
-from commands.actions import budget, claims, hold
+from commands.actions import budget, claims, hold, quota
 from commands.actions.moves import Change, change
 from commands.audit import PORTAL
 from commands.cloudflare import dialects
@@ -120,18 +120,8 @@ def _room(account: Account, sync: AccountSync, clock: datetime) -> int:
     under_way = Dispatch.objects.filter(account=account, outcome=Dispatch.Outcome.OPEN, lease_until__gt=clock)
     if under_way.count() >= settings.POSTS_AT_ONCE:
         return 0
-    left = quota_left(sync, clock)
+    left = quota.left(sync, clock)
     return settings.POST_DEVICES if left is None else min(settings.POST_DEVICES, left)
-
-
-def quota_left(sync: AccountSync, clock: datetime) -> int | None:
-    """Commands that Cloudflare still takes today; None where that is not known."""
-    if sync.quota_total is None or sync.quota_read_at is None:
-        return None
-    if sync.quota_reset_at is not None and sync.quota_reset_at <= clock:
-        return None
-    claimed = Command.objects.filter(dispatch__account_id=sync.account_id).claimed_since(sync.quota_read_at).count()
-    return max(0, sync.quota_total - (sync.quota_used or 0) - claimed)
 
 
 def turns(account: Account, *, devices: int, commands: int) -> Sequence[int]:
@@ -170,7 +160,7 @@ def _locked(ids: Sequence[UUID]) -> QuerySet[Command]:
 def _ready(account: Account, clock: datetime) -> QuerySet[Command]:
     """Queued commands that may be sent now: in time, and nothing of ours or of others in their way on the machine."""
     complete_at = AccountSync.objects.filter(account=account).values_list("complete_at", flat=True).first()
-    listed_since = Q(after_listing_at__lt=complete_at) if complete_at else Q(pk=None)
+    listed_since = Q(after_listing_at__lt=complete_at) if complete_at and complete_at <= clock else Q(pk=None)
     rows = (
         Command.objects.filter(account=account, status=Status.QUEUED, expires_at__gt=clock)
         .filter(_UNBARRED)

@@ -53,8 +53,9 @@ def _closed_windows(changes: Change, clock: datetime) -> int:
     looked_for = Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW, unlisted__gte=settings.SETTLE_LISTINGS)
     long_ago = Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW_MAX)
     closed = Command.objects.filter(looked_for | long_ago, status=Status.UNCERTAIN)
-    # A "no" is believed once listings have borne it out; after a day without them, nobody knows.
-    said_no = looked_for & Q(dispatch__outcome=Dispatch.Outcome.SAID_NO)
+    # A "no" is believed once listings have borne it out; after a day without them, nobody knows. And one with an id was
+    # created, whatever the answer said.
+    said_no = looked_for & Q(dispatch__outcome=Dispatch.Outcome.SAID_NO, remote_id="")
     refused = dict(closed.filter(said_no).values_list("id", "dispatch__words")[:MOST])
     rejected = changes.move(
         refused,
@@ -66,7 +67,7 @@ def _closed_windows(changes: Change, clock: datetime) -> int:
     unconfirmed = changes.move(
         silent,
         to=Status.UNCONFIRMED,
-        because="Cloudflare gave no clear answer, and it did not turn up in Cloudflare's list.",
+        because="Cloudflare gave no clear answer, and no word of it that we know turned up in Cloudflare's list.",
     )
     return len(rejected) + len(unconfirmed)
 

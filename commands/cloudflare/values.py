@@ -15,6 +15,7 @@ MAX_ID = 100
 # placeholder (Go's zero time, 9999-12-31), and what is reckoned from it would overflow.
 _YEARS = range(2010, 2100)
 _LONGEST_PAUSE = 24 * 3600.0
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
 # What no database or header takes: controls (NUL above all) and halves of surrogate pairs.
 _UNFIT_IN_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -90,10 +91,10 @@ def answered_at(headers: Mapping[str, str]) -> datetime | None:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from either form of `Retry-After`; a date is read against the answer's own `Date`."""
+    """Seconds (decimals too), from either form of `Retry-After`; a date is read against the answer's own `Date`."""
     value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return min(float(value[:9]), _LONGEST_PAUSE)
+    if _SECONDS.fullmatch(value):
+        return min(float(value), _LONGEST_PAUSE)
     until = header_date(value)
     if until is None:
         return None

@@ -42,8 +42,13 @@ class CommandQuerySet(models.QuerySet["Command"]):
         return self.filter(merged_into=None)
 
     def claimed_since(self, at: datetime | models.OuterRef) -> Self:
-        """Ours that went, or may have gone, to Cloudflare: what a quota that was read then does not know yet."""
-        return self.ours().filter(dispatch__claimed_at__gte=at)
+        """Ours that went, or may have gone, to Cloudflare: what a quota that was read then may not know yet.
+
+        A POST that was claimed before the reading counts as long as it may have landed after it.
+        """
+        under_way = Q(dispatch__ended_at=None, dispatch__lease_until__gte=at)
+        landed = Q(dispatch__claimed_at__gte=at) | Q(dispatch__ended_at__gte=at) | under_way
+        return self.ours().filter(landed)
 
     def ours(self) -> Self:
         return self.filter(started_elsewhere=False)

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ def test_a_throttled_credential_and_one_that_rests_say_until_when(world: World) 
     world.fault("throttle", call="list", seconds=60)
     assert "Wait until" in _examined()[1]
     world.heal()
-    CallBudget.objects.update(paused_until=world.now.replace(year=2099), pause_words="Resting.")
+    CallBudget.objects.update(paused_until=world.now + timedelta(minutes=20), pause_words="Resting.")
     assert "not reached: Resting." in _examined()[1]
 
 

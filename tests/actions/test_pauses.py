@@ -19,7 +19,7 @@ from commands.actions.collect import collect as collect_one
 from commands.actions.deliver import deliver
 from commands.cloudflare.types import Call
 from commands.kinds import Kind
-from commands.models import Account, AccountSync, Artifact, Command, Device, Event, Pause
+from commands.models import Account, AccountDirectory, AccountSync, Artifact, Command, Device, Event, Pause
 from dexportal.run import TALK_THREADS
 from tests.actions.racing import race
 from tests.actions.world import BOTH, QUICK_END, World
@@ -89,7 +89,7 @@ def test_a_refused_download_stops_downloads_alone(world: World) -> None:
 
 def test_a_refused_directory_stops_neither_sending_nor_listing(world: World) -> None:
     (command,) = world.ask()
-    AccountSync.objects.update(directory_due_at=None)
+    AccountDirectory.objects.update(due_at=None)
     world.faults(_error("devices"), _error("quota"))
     assert directory.refresh(world.account, now=world.now) == 0
     assert set(world.pauses()) == {"directory"}
@@ -420,7 +420,8 @@ def test_an_account_whose_upstream_hangs_delays_no_other(world: World, settings:
     world.ask(BOTH)
     good = _other_account(world)
     world.faults({"match": {"account_id": world.account.cloudflare_id}, "effect": {"kind": "hang", "seconds": 10}})
-    AccountSync.objects.update(directory_due_at=None, due_at=None, complete_due_at=None)
+    AccountDirectory.objects.update(due_at=None)
+    AccountSync.objects.update(due_at=None, complete_due_at=None)
     with ThreadPoolExecutor(TALK_THREADS) as pool:
         stuck = [pool.submit(_closing(task), str(world.account.id)) for task in _ALL * 2]
         went = pool.submit(_closing(lambda _: deliver(good, now=world.now)), str(good.id))

@@ -1,9 +1,11 @@
 """What Cloudflare's listing does to our record: forward, adopted, imported, or left alone."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from commands.actions import deliver, listings
 from commands.actions.heard import Heard, hear
@@ -91,6 +93,23 @@ def test_an_unknown_status_is_shown_moves_nothing_and_is_told_once(world: World)
     assert world.status(command) == "SUCCESS"
 
 
+def test_unknown_statuses_of_many_commands_cost_as_many_queries_as_of_one(world: World) -> None:
+    def queries(word: str) -> int:
+        world.fault("unknown_status", call="list", word=word)
+        with CaptureQueriesContext(connection) as caught:
+            assert world.sync()
+        world.heal()
+        return len(caught)
+
+    world.sync(complete=True)
+    first = world.sent()
+    alone = queries("PAUSED")
+    others = world.ask(devices=[one for one in world.devices if one.device_id != first.device_id][:5])
+    assert world.deliver()
+    assert queries("WAXING") == queries("WANING") == alone
+    assert {world.again(one).remote_status for one in (first, *others)} == {"WANING"}
+
+
 def test_a_status_that_no_column_holds_is_cut(world: World) -> None:
     command = world.sent()
     world.fault("unknown_status", call="list", word="W" * 90)
@@ -141,6 +160,13 @@ def test_a_command_whose_answer_was_lost_is_found_and_attached(world: World) -> 
 def test_a_clock_that_is_wrong_hides_no_command(world: World, seconds: int) -> None:
     world.configure(clock_offset=seconds)
     command = _lost(world)
+    assert world.sync(complete=True)
+    assert world.again(command).remote_id == world.created()[0]["id"]
+
+
+def test_an_absurd_date_of_cloudflares_answers_is_no_clock(world: World) -> None:
+    command = _lost(world)
+    world.fault("date_off", call="list", seconds=(datetime(9999, 12, 1, tzinfo=UTC) - world.now).total_seconds())
     assert world.sync(complete=True)
     assert world.again(command).remote_id == world.created()[0]["id"]
 
@@ -305,118 +331,3 @@ def test_a_quick_listing_imports_nothing(world: World) -> None:
     world.forward(minutes=4, seconds=30)
     assert world.sync()
     assert Command.objects.filter(started_elsewhere=True).count() == 0
-
-
-# --- Which listing, and how far ---
-
-
-def test_a_quick_listing_stops_when_every_open_id_was_seen(world: World, settings: Any) -> None:
-    settings.PAGE_SIZE = 2
-    world.upstream.control("POST", "load", {"count": 40, "seed": 1, "days": 0.001})
-    world.sync(complete=True)
-    commands = world.ask(devices=world.devices[:4])
-    assert world.deliver()
-    plan = listings.plan_listing(world.account, world.sync_row(), now=world.now)
-    assert plan is not None
-    assert not plan.complete
-    listing = listings.read(world.account, world.sync_row(), plan, now=world.now)
-    assert len(listing.rows) == 4, "2 pages for 4 open ones"
-    assert {row.id for row in listing.rows} == {world.again(command).remote_id for command in commands}
-
-
-def test_with_an_answer_missing_a_quick_listing_reads_on(world: World, settings: Any) -> None:
-    settings.PAGE_SIZE = 2
-    world.sync(complete=True)
-    world.ask(devices=world.devices[:3])
-    assert world.deliver()
-    _lost(world, devices=[world.devices[3]])
-    plan = listings.plan_listing(world.account, world.sync_row(), now=world.now)
-    assert plan is not None
-    assert not plan.complete
-    assert len(listings.read(world.account, world.sync_row(), plan, now=world.now).rows) == 4
-
-
-def test_with_nothing_open_a_complete_listing_is_made_every_half_hour(world: World) -> None:
-    assert world.sync()
-    assert not world.sync()
-    world.forward(minutes=29)
-    assert not world.sync()
-    world.forward(minutes=2)
-    assert world.sync()
-
-
-def test_with_something_open_a_complete_listing_is_made_every_five_minutes(world: World) -> None:
-    world.configure(speed=0.001)
-    world.sent()
-    assert world.sync()
-    first = world.sync_row().complete_at
-    world.forward(minutes=4)
-    assert world.sync()
-    assert world.sync_row().complete_at == first
-    world.forward(minutes=2)
-    assert world.sync()
-    assert world.sync_row().complete_at != first
-
-
-def test_one_worker_lists_an_account_at_a_time(world: World) -> None:
-    world.sent()
-    AccountSync.objects.update(lease_until=world.now + timedelta(seconds=30))
-    assert not world.sync()
-    world.forward(seconds=31)
-    assert world.sync()
-    assert world.sync_row().attempts == 0
-
-
-def test_who_asks_for_a_listing_while_one_is_under_way_gets_another(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A command was sent, or a POST rejected, while an idle account was being listed."""
-    real = listings.read
-
-    def read_and_be_hurried(*given: Any, **named: Any) -> Any:
-        listing = real(*given, **named)
-        world.forward(seconds=1)
-        listings.hurry(world.account.id, at=world.now)
-        AccountSync.objects.update(complete_due_at=world.now)
-        return listing
-
-    monkeypatch.setattr(listings, "read", read_and_be_hurried)
-    assert world.sync()
-    row = world.sync_row()
-    assert row.due_at is not None
-    assert row.due_at <= world.now
-    assert row.complete_due_at is not None
-    monkeypatch.setattr(listings, "read", real)
-    assert listings.due_accounts(now=world.now) == [world.account.id]
-    assert sync(world.account, now=world.now)
-    assert world.sync_row().complete_due_at is None
-
-
-def test_a_listing_that_fails_rests_longer_each_time_and_counts_for_nothing(world: World) -> None:
-    command = _lost(world)
-    world.fault("error", call="list", status=400)
-    assert not world.sync()
-    world.fault("error", call="list", status=403)
-    world.forward(minutes=6)
-    assert not world.sync()
-    pause = world.pauses()["list"]
-    assert pause.refused
-    assert world.again(command).unlisted == 0
-    assert listings.due_accounts(now=world.now) == []
-    world.heal()
-    world.forward(minutes=6)
-    assert world.sync()
-    assert "list" not in world.pauses()
-
-
-def test_only_complete_listings_begun_after_the_lease_count_for_not_listed(world: World) -> None:
-    command = _lost(world)
-    world.fault("missing_rows", call="list")
-    assert world.sync(complete=True)
-    assert world.again(command).unlisted == 0, "the lease still ran"
-    world.forward(seconds=90)
-    assert world.sync(complete=True)
-    assert world.again(command).unlisted == 1
-    world.forward(seconds=10)
-    assert world.sync()
-    assert world.again(command).unlisted == 1, "a quick one counts for nothing"
