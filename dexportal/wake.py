@@ -67,7 +67,7 @@ def _send(name: str, args: tuple[object, ...]) -> None:
         return
     try:
         with _connection() as connection:
-            app.send_task(name, args=args, connection=connection, expires=settings.WAKE_EXPIRY.total_seconds())
+            app.send_task(name, args=args, connection=connection, expires=settings.MESSAGE_LIFE.total_seconds())
     except Exception as problem:
         quiet.begin()
         logger.warning("wake failed, beat will find the work", task=name, problem=repr(problem))
