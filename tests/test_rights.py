@@ -70,7 +70,7 @@ SEE, RUN = (Right.SEE,), (Right.RUN,)
 
 PAGES: Mapping[str, Entry] = {
     "desk": Entry("/", (Right.SEE, Right.RUN), given={"asked": "everyone"}),
-    "status": Entry("/status", (Right.SEE, Right.RUN)),
+    "frame": Entry("/frame", (Right.SEE, Right.RUN)),
     "ask-devices": Entry("/ask/devices", RUN),
     "ask-preset": Entry("/ask/preset", RUN, status=404, method="post"),
     "ask-plan": Entry("/ask/plan", RUN, method="post"),

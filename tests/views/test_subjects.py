@@ -12,7 +12,7 @@ from django.utils import timezone
 from commands.models import Account, Command, Device, Event, Run, User
 from commands.states import Status
 from tests.people import make_account, make_group, make_person
-from tests.rows import a_command, a_device, a_run
+from tests.rows import a_command, a_device, a_run, trouble
 
 pytestmark = pytest.mark.django_db
 
@@ -244,6 +244,8 @@ def test_a_search_finds_nothing_that_a_click_would_refuse(client: Client, comman
 
 @pytest.mark.parametrize("word", ["mia@example.com", "LAP-0042", "INC-88", DEVICE, "nothing"])
 def test_a_search_takes_eight_queries(client: Client, command: Command, word: str) -> None:
+    assert command.asked_by
+    trouble(command.account, command.asked_by)
     with CaptureQueriesContext(connection) as captured:
         client.get("/search/", {"q": word})
     assert len(captured) <= 8
