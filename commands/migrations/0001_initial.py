@@ -128,6 +128,9 @@ class Migration(migrations.Migration):
                 ('code', models.IntegerField(help_text="Cloudflare's own code.", null=True)),
                 ('words', models.CharField(blank=True, max_length=500)),
             ],
+            options={
+                'verbose_name_plural': 'dispatches',
+            },
         ),
         migrations.CreateModel(
             name='Event',
