@@ -1,5 +1,6 @@
 """The pages of a person, a device and a run, the search that opens them, and taking back what is not sent."""
 
+import re
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -229,6 +230,18 @@ def test_a_search_that_finds_several_lists_them_and_one_that_finds_nothing_says_
     assert "Acme" in words
     assert "Nothing here is called “&lt;x&gt;”." in page(client, "/search/", q="<x>")
     assert "What are you looking for?" in page(client, "/search/")
+
+
+def test_the_beginning_of_a_name_finds_who_the_desk_would_find_and_a_whole_word_goes_first(
+    client: Client, command: Command
+) -> None:
+    for number, email in enumerate(("kaya.lind@example.com", "kaya.lind@example.com", "ole.kaya@example.com")):
+        a_device(command.account, device_id=f"k{number}", name=f"LAP-9{number}", email=email)
+    words = page(client, "/search/", q="Kaya", account=str(command.account_id))
+    links = re.findall(r'class="main" href="([^"?]*)', words)
+    people = ["/people/kaya.lind@example.com/", "/people/ole.kaya@example.com/"]
+    assert sorted(links) == ["/devices/k0/", "/devices/k1/", "/devices/k2/", *people]
+    assert client.get("/search/", {"q": "LAP-90"}).status_code == 302
 
 
 def test_a_search_finds_nothing_that_a_click_would_refuse(client: Client, command: Command) -> None:
