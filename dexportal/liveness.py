@@ -1,8 +1,8 @@
 """Signs of life of a worker or beat, given by itself while it goes round: ALIVE_FILE for whoever looks after the
 processes (a probe needs no Python to see that), and rows (commands/actions/heartbeats.py) for the pages.
 
-Rows are written by a thread of their own: a database that is away, or hangs, keeps neither a worker's loop nor beat from
-their work. A worker that waits for its broker goes not round, and is silent.
+Rows are written by a thread of their own: a database that is away, or hangs, keeps nobody from their work. A worker
+that waits for its broker does not go round, and is silent.
 """
 
 import threading

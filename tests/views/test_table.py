@@ -155,5 +155,6 @@ def test_no_page_asks_more_than_its_budget_and_none_asks_more_with_more_rows(
             answer = desk.get(address.format(id=command.id, run=command.run_id))
             assert answer.status_code == 200
             _ = answer.getvalue()
-        counts.append(len(queries))
+        # A download writes its Event in a transaction; what opens and ends that asks for nothing.
+        counts.append(sum("SAVEPOINT" not in query["sql"] for query in queries))
     assert counts[0] == counts[1] <= BUDGET
