@@ -306,9 +306,7 @@ def _leased(world: World) -> AccountSync:
 
 def test_who_lost_the_lease_records_nothing_of_a_listing(world: World) -> None:
     old = world.now - timedelta(hours=1)
-    listing = Listing(
-        True, world.now, timedelta(), (ListedCommand("id", "pcap", "SUCCESS", "m", "", "", old, old, ""),)
-    )
+    listing = Listing(True, world.now, timedelta(), (ListedCommand("id", "pcap", "SUCCESS", "m", "", "", old, old, ""),))
     late = _leased(world)
     world.forward(minutes=2)
     winner = _leased(world)

@@ -59,7 +59,7 @@ def _is_told(helpdesk: Person, *titles: str) -> None:
     def look() -> bool | None:
         text = helpdesk.get("/frame").text
         assert "worker" not in "".join(_TITLE.findall(text)) or not titles, text
-        return _TITLE.findall(text) == list(titles) and (not titles or "Last heard of:" in text) or None
+        return (_TITLE.findall(text) == list(titles) and (not titles or "Last heard of:" in text)) or None
 
     eventually(look, within=WITHIN, pause=1)
 
