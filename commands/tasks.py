@@ -11,7 +11,7 @@ from uuid import UUID
 from celery import Task, shared_task
 from celery.worker import state as worker
 
-from commands.actions import claims, directory, listings, queue, reconcile, tell
+from commands.actions import claims, directory, keep, listings, queue, reconcile, tell
 from commands.actions import collect as collecting
 from commands.actions import deliver as delivering
 from commands.actions import sync as syncing
@@ -41,7 +41,7 @@ def _in_force(account_id: str) -> Account | None:
 
 
 def _is_wanted() -> bool:
-    """False once the worker was told to stop: it finishes what it is at, and the rest waits in the database."""
+    """False once the worker was told to stop: it ends its call or its piece of a file, and the rest waits."""
     return worker.should_stop is None and worker.should_terminate is None
 
 
@@ -96,8 +96,13 @@ def directory_account(account_id: str) -> None:
 @shared_task(base=FromBeat)
 def collect_due() -> None:
     """Fetch file after file until none is wanted now."""
-    while _is_wanted() and collecting.collect(now=claims.database_now):
+    while _is_wanted() and collecting.collect(now=claims.database_now, is_wanted=_is_wanted):
         pass
+
+
+@shared_task(base=FromBeat)
+def sweep_due() -> None:
+    keep.sweep(now=claims.database_now(), is_wanted=_is_wanted)
 
 
 @shared_task(base=FromBeat)

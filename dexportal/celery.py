@@ -24,9 +24,9 @@ from dexportal import (
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dexportal.settings")
 
 TALK = "talk"  # deliver, sync, settle, directory, tell: short
-FETCH = "fetch"  # collect, read, purge: long
+FETCH = "fetch"  # collect, sweep, read, purge: long
 
-FETCH_TASKS = ("collect_due", "collect_artifact")  # every other task of ours is talk
+FETCH_TASKS = ("collect_due", "sweep_due")  # every other task of ours is talk
 
 # A worker only listens: without these it would wait for ever for a broker that vanished without a word. Seconds.
 KEEPALIVE = {
@@ -37,7 +37,7 @@ KEEPALIVE = {
 
 
 def beat_schedule() -> dict[str, dict[str, Any]]:
-    """Every periodic task. Each takes a lease in the database, so a second beat does no harm."""
+    """Every periodic task. Each takes a lease in the database or may be doubled, so a second beat does no harm."""
     return dict(
         [
             every(settings.DELIVER_INTERVAL, "deliver_due"),
@@ -45,6 +45,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
             every(settings.SYNC_INTERVAL, "sync_due"),
             every(settings.DIRECTORY_INTERVAL, "directory_due"),
             every(settings.COLLECT_INTERVAL, "collect_due"),
+            every(settings.SWEEP_INTERVAL, "sweep_due"),
             every(settings.TELL_INTERVAL, "tell_due"),
         ]
     )

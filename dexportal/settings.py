@@ -104,8 +104,11 @@ LISTING_OVERLAP = scaled(hours=1)
 SYNC_LATE = scaled(seconds=30)  # a due sync that is older makes the page say "late"
 
 # Artifacts.
-ARTIFACT_LEASE = scaled(minutes=15)  # above DOWNLOAD_DEADLINE
+ARTIFACT_LEASE = scaled(minutes=2)  # renewed with every piece that comes
+ARTIFACT_STORE_LEASE = scaled(minutes=15)  # a bucket takes a file whole, and tells of no progress
 ARTIFACT_RETENTION = scaled(days=7)  # Cloudflare's
+ARTIFACT_GIVE_UP = scaled(days=1)  # after Cloudflare deleted it; an outage until then costs no file anything
+SWEEP_GRACE = scaled(days=1)  # nothing younger is swept: it may be in work, or a restore not yet finished
 ARTIFACT_URGENT = scaled(days=1)  # what Cloudflare deletes within this goes first
 
 # Devices.
@@ -118,6 +121,7 @@ DEVICE_FORGOTTEN_AFTER = scaled(days=90)
 DELIVER_INTERVAL = scaled(seconds=5)
 SETTLE_INTERVAL = scaled(seconds=10)
 COLLECT_INTERVAL = scaled(seconds=5)
+SWEEP_INTERVAL = scaled(hours=1)  # spools and stored files that belong to nobody
 DIRECTORY_INTERVAL = scaled(seconds=5)
 HEARTBEAT_INTERVAL = scaled(seconds=10)
 HEARTBEAT_LATE = scaled(seconds=45)
@@ -188,8 +192,15 @@ else:
     }
 DATABASES = {"default": _database}
 
-# In the database, because throttles must hold for all web processes and after a restart.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+# In the database, because throttles must hold for all web processes and after a restart. Where it is full, entries are
+# thrown away: so many sign-ins as this would take are not to be had while a throttle lasts.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
 _redis = env.text("REDIS_URL")

@@ -64,6 +64,19 @@ def renew(row: Leased, *, lasting: timedelta) -> bool:
     return type(row)._default_manager.filter(held(row)).update(lease_until=database_now() + lasting) == 1
 
 
+class KeptAlive:
+    """A lease that goes on while there is progress: to be asked at every step, renewed when a quarter of it is gone."""
+
+    def __init__(self, row: Leased, *, lasting: timedelta) -> None:
+        self._row, self._lasting, self._renewed = row, lasting, time.monotonic()
+
+    def is_held(self) -> bool:
+        if time.monotonic() - self._renewed < self._lasting.total_seconds() / 4:
+            return True
+        self._renewed = time.monotonic()
+        return renew(self._row, lasting=self._lasting)
+
+
 def released(*, attempts: int = 0, not_before: datetime | None = None) -> dict[str, object]:
     """The columns that end a lease; `attempts` 0 after a success."""
     return {"lease_token": None, "lease_until": None, "attempts": attempts, "not_before": not_before}

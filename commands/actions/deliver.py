@@ -17,7 +17,7 @@ from django.db.models import Q
 
 from commands.actions import budget, claims, directory, upstream
 from commands.actions.budget import NotNow
-from commands.actions.heard import Heard, further, has_room_for, hear, merge_imports, remote_status
+from commands.actions.heard import Heard, has_room_for, hear, merge_imports, remote_status
 from commands.actions.moves import Change, change
 from commands.actions.queue import Claimed, claim
 from commands.actions.upstream import NoCredential
@@ -26,7 +26,7 @@ from commands.cloudflare.errors import CloudflareError, NotSent, Refused, Reject
 from commands.cloudflare.pairing import pair
 from commands.cloudflare.types import Created, CreateResult
 from commands.models import Account, AccountSync, Command, Dispatch, Pause
-from commands.states import Status
+from commands.states import Status, rank
 
 log = structlog.get_logger(__name__)
 
@@ -117,7 +117,7 @@ def _record_created(changes: Change, claimed: Claimed, answer: CreateResult) -> 
         Heard(
             id_,
             one.id,
-            further(remote_status(one.status) or Status.PENDING_EXEC, merged.get(one.id)),
+            max(remote_status(one.status) or Status.PENDING_EXEC, merged.get(one.id, Status.PENDING_EXEC), key=rank),
             one.status,
             created_at=answer.date,
         )
@@ -133,7 +133,8 @@ def _record_created(changes: Change, claimed: Claimed, answer: CreateResult) -> 
         because="Cloudflare's answer did not name it.",
         where=Q(dispatch=dispatch),
     )
-    _end(dispatch, Dispatch.Outcome.CREATED, changes.now, http_status=200)
+    said = {} if dispatch.body.get("dialect") == answer.dialect else {"body": claimed.body(answer.dialect)}
+    _end(dispatch, Dispatch.Outcome.CREATED, changes.now, http_status=200, **said)
     upstream.remember_dialect(claimed.account, answer.dialect)
     budget.works(claimed.account, Pause.Act.CREATE)
 

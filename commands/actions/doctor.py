@@ -128,7 +128,12 @@ def _mail() -> Finding:
 
 
 def _upstream(now: Callable[[], datetime]) -> Iterator[Finding]:
-    accounts = list(Account.objects.in_force().select_related("credential").order_by("name", "id"))
+    silent = Account.objects.without_credential()
+    accounts = list(
+        Account.objects.in_force().exclude(id__in=silent).select_related("credential").order_by("name", "id")
+    )
+    for name in silent.order_by("name").values_list("name", flat=True):
+        yield Finding(f"account {name}", "has no credential with a value", "Enter one in the administration.")
     if not accounts:
         yield Finding("accounts", "none is in use", "Add an account and its credential in the administration.")
     for account in accounts:

@@ -19,7 +19,7 @@ from commands.cloudflare.types import ListedCommand
 from commands.models import Account, AccountSync, Command
 from commands.states import Status
 
-SOUGHT = (Status.SENDING, Status.UNCERTAIN)
+IN_DOUBT = (Status.SENDING, Status.UNCERTAIN)
 PENDING = (Status.PENDING_EXEC, Status.PENDING_UPLOAD)
 
 
@@ -94,7 +94,7 @@ def _watched(account: Account, now: datetime, *, last: datetime | None = None) -
     if last and _another(settings.UNCONFIRMED_DAILY, last, now):
         looked_for |= Q(status_at__gt=now - settings.UNCONFIRMED_DAILY_FOR)
     unconfirmed = Q(status=Status.UNCONFIRMED) & looked_for
-    return Command.objects.filter(Q(status__in=SOUGHT) | unconfirmed, account=account, dispatch__isnull=False)
+    return Command.objects.filter(Q(status__in=IN_DOUBT) | unconfirmed, account=account, dispatch__isnull=False)
 
 
 def _another(period: timedelta, last: datetime, now: datetime) -> bool:

@@ -6,7 +6,7 @@ where the others have come to. A claim takes one command a machine, none whose m
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -20,7 +20,8 @@ from commands import kinds
 from commands.actions import budget, claims, hold
 from commands.actions.moves import Change, change
 from commands.audit import PORTAL
-from commands.cloudflare.types import NewCommand
+from commands.cloudflare import dialects
+from commands.cloudflare.types import Dialect, NewCommand
 from commands.ids import new_id
 from commands.kinds import CAPTURES, Kind
 from commands.models import Account, AccountSync, Command, Dispatch, Pause
@@ -43,17 +44,29 @@ class Claimed:
     began: float
 
     def items(self) -> list[NewCommand]:
-        legacy = self.account.dialect == Account.Dialect.LEGACY
-        return [
-            NewCommand(
-                device_id=command.device_id,
-                kind=command.kind,
-                user_email=command.email,
-                registration_id=command.registration_id,
-                options=kinds.on_the_wire(Kind(command.kind), command.options, legacy=legacy),
-            )
-            for command in self.commands
-        ]
+        return _items(self.account, self.commands)
+
+    def body(self, dialect: Dialect) -> dict[str, object]:
+        return _body(self.items(), dialect)
+
+
+def _items(account: Account, commands: Iterable[Command]) -> list[NewCommand]:
+    legacy = account.dialect == Account.Dialect.LEGACY
+    return [
+        NewCommand(
+            device_id=command.device_id,
+            kind=command.kind,
+            user_email=command.email,
+            registration_id=command.registration_id,
+            options=kinds.on_the_wire(Kind(command.kind), command.options, legacy=legacy),
+        )
+        for command in commands
+    ]
+
+
+def _body(items: Sequence[NewCommand], dialect: Dialect) -> dict[str, object]:
+    """What a Dispatch keeps: the commands as they go to Cloudflare. There is nothing secret in them."""
+    return {"dialect": dialect, "commands": dialects.commands(items, dialect)}
 
 
 def accounts_with_queued(*, now: datetime) -> list[UUID]:
@@ -79,6 +92,7 @@ def claim(account: Account, *, now: datetime) -> Claimed | None:
             id=new_id(clock),
             account=account,
             kind=chosen[0].kind,
+            body=_body(_items(account, chosen), Dialect(account.dialect)),
             claimed_at=clock,
             lease_until=clock + settings.DISPATCH_LEASE,
         )
@@ -87,6 +101,9 @@ def claim(account: Account, *, now: datetime) -> Claimed | None:
         if not commands:
             dispatch.delete()
             return None
+        if len(commands) < len(chosen):
+            dispatch.body = _body(_items(account, commands), Dialect(account.dialect))
+            dispatch.save(update_fields=["body"])
         reached = max(command.turn for command in commands)
         if reached > sync.turn:
             AccountSync.objects.filter(account=account).update(turn=reached)

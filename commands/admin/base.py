@@ -43,12 +43,11 @@ def administered(request: HttpRequest) -> frozenset[UUID] | None:
         return frozenset()
     if user.is_superuser:
         return None
-    found = getattr(request, "administered_accounts", ())
-    if found == ():
+    if not hasattr(request, "administered_accounts"):
         rights = rights_of(user)
-        ids = (id_ for id_, granted in rights.by_account.items() if Right.ADMINISTER in granted)
-        found = None if Right.ADMINISTER in rights.everywhere else frozenset(ids)
-        request.administered_accounts = found  # type: ignore[attr-defined]
+        ids = frozenset(id_ for id_, granted in rights.by_account.items() if Right.ADMINISTER in granted)
+        request.administered_accounts = None if Right.ADMINISTER in rights.everywhere else ids  # type: ignore[attr-defined]
+    found: frozenset[UUID] | None = request.administered_accounts
     return found
 
 

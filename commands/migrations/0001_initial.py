@@ -45,6 +45,7 @@ class Migration(migrations.Migration):
                 ('filename', models.CharField(help_text="Cloudflare's name for it: the last part of its path.", max_length=255)),
                 ('deleted_remotely_at', models.DateTimeField(help_text='When Cloudflare deletes it.')),
                 ('etag', models.CharField(blank=True, max_length=200)),
+                ('announced_size', models.PositiveBigIntegerField(help_text='Bytes of the whole file that came with this ETag; the spool holds a part of it.', null=True)),
                 ('size', models.PositiveBigIntegerField(help_text='Bytes.', null=True)),
                 ('sha256', models.CharField(blank=True, max_length=64)),
                 ('stored_at', models.DateTimeField(null=True)),
@@ -120,6 +121,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
                 ('kind', models.CharField(max_length=20)),
+                ('body', models.JSONField(default=dict, help_text='The dialect, and the commands in its form, as sent; {} where nothing was.')),
                 ('claimed_at', models.DateTimeField(help_text="By the database's clock.")),
                 ('lease_until', models.DateTimeField(help_text="By the database's clock.")),
                 ('ended_at', models.DateTimeField(help_text='When the answer, or its absence, was recorded.', null=True)),

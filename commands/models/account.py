@@ -4,7 +4,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 
 from commands.models.credential import Credential
 from commands.models.leased import Leased
@@ -13,7 +13,14 @@ from commands.models.leased import Leased
 class AccountQuerySet(models.QuerySet["Account"]):
     def in_force(self) -> Self:
         """Accounts of the upstream that this portal talks to now, with a credential, not retired."""
-        return self.filter(upstream=settings.UPSTREAM.name, retired_at=None, credential__isnull=False)
+        return self._in_use().filter(credential__isnull=False)
+
+    def without_credential(self) -> Self:
+        """In use, but nobody can speak for them: nothing is sent or fetched."""
+        return self._in_use().filter(Q(credential=None) | Q(credential__secret=""))
+
+    def _in_use(self) -> Self:
+        return self.filter(upstream=settings.UPSTREAM.name, retired_at=None)
 
 
 class Account(models.Model):

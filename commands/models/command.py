@@ -11,7 +11,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from commands.models.account import Account
 from commands.models.dispatch import Dispatch
 from commands.models.run import Run
-from commands.states import FINAL_REMOTE, IN_FLIGHT, OPEN, REMOTE, UNSENT, Status
+from commands.states import IN_FLIGHT, OPEN, REMOTE, UNSENT, Status
 
 
 def _values(statuses: frozenset[Status] | tuple[Status, ...]) -> list[str]:
@@ -169,7 +169,3 @@ class Command(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} on {self.device_name or self.device_id}"
-
-    @property
-    def is_final(self) -> bool:
-        return self.status in FINAL_REMOTE

@@ -240,6 +240,7 @@ def test_a_command_that_the_database_calls_busy_is_left_out_and_the_others_go(
     made = claim(world.account, now=world.now)
     assert made is not None
     assert [command.id for command in made.commands] == [idle.id]
+    assert [item["device_id"] for item in world.dispatches()[-1].body["commands"]] == [idle.device_id]
     assert (world.status(busy), world.status(idle)) == ("queued", "sending")
     assert claim(world.account, now=world.now) is None
     assert Dispatch.objects.count() == 2

@@ -1,19 +1,18 @@
 """What Cloudflare's listing does to our record: forward, adopted, imported, or left alone."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError
 
-from commands.actions import claims, deliver, listings
-from commands.actions import sync as syncing
-from commands.actions.listings import Listing
+from commands.actions import deliver, listings
+from commands.actions.heard import Heard, hear
+from commands.actions.moves import change
 from commands.actions.queue import claim
-from commands.actions.sync import apply, sync
-from commands.cloudflare.types import ListedCommand
+from commands.actions.sync import sync
+from commands.audit import CLOUDFLARE
 from commands.models import AccountSync, AccountVersion, Artifact, Command
+from commands.states import Status
 from tests.actions.world import DIAG, QUICK_END, World
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +45,17 @@ def test_statuses_go_forward_one_by_one_as_cloudflare_tells_them(world: World) -
     assert done.remote_status == "SUCCESS"
     assert done.remote_completed_at is not None
     assert world.artifact(command).filename
+
+
+@pytest.mark.parametrize("wrong", [timedelta(days=365 * 70), timedelta(hours=2), -timedelta(days=365)])
+def test_a_date_that_cannot_be_moves_the_end_of_a_file_by_nothing(world: World, wrong: timedelta) -> None:
+    """It ended after it was sent and before we heard of it, whatever Cloudflare says."""
+    command = world.sent()
+    heard = Heard(command.id, command.remote_id, Status.SUCCESS, "SUCCESS", completed_at=world.now + wrong)
+    with change(by=CLOUDFLARE, now=world.now) as changes:
+        hear(changes, [heard])
+    off = abs(world.artifact(command).deleted_remotely_at - timedelta(days=7) - world.now)
+    assert off < timedelta(minutes=5)
 
 
 def test_a_failure_ends_without_a_file(world: World) -> None:
@@ -295,53 +305,6 @@ def test_a_quick_listing_imports_nothing(world: World) -> None:
     world.forward(minutes=4, seconds=30)
     assert world.sync()
     assert Command.objects.filter(started_elsewhere=True).count() == 0
-
-
-def _leased(world: World) -> AccountSync:
-    """As a worker has it that has just read a listing."""
-    row = claims.take(AccountSync.objects.filter(account=world.account), lasting=timedelta(minutes=1))
-    assert row is not None
-    return row
-
-
-def test_who_lost_the_lease_records_nothing_of_a_listing(world: World) -> None:
-    old = world.now - timedelta(hours=1)
-    listing = Listing(True, world.now, timedelta(), (ListedCommand("id", "pcap", "SUCCESS", "m", "", "", old, old, ""),))
-    late = _leased(world)
-    world.forward(minutes=2)
-    winner = _leased(world)
-    assert not apply(world.account, late, listing, now=world.now)
-    assert not Command.objects.exists()
-    assert apply(world.account, winner, listing, now=world.now)
-    assert Command.objects.get().started_elsewhere
-
-
-def test_a_listing_that_could_not_be_recorded_is_not_done_and_comes_again_at_once(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its rows from before the overlap would never be looked at again."""
-    foreign = world.foreign(world.device())
-    world.forward(hours=3)
-
-    def overtaken(*_: object) -> None:
-        raise IntegrityError("another took the id")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(syncing, "_carry_out", overtaken)
-        assert not world.sync()
-    assert (world.sync_row().complete_at, world.sync_row().listed_at) == (None, None)
-    assert world.account.id in listings.due_accounts(now=world.now)
-    assert world.sync()
-    assert Command.objects.get().remote_id == foreign
-
-
-def test_rows_that_no_column_holds_are_left_out_and_the_others_come(world: World) -> None:
-    old = world.now - timedelta(hours=1)
-    fits = ListedCommand("id", "PCAP", "S" * 200, "machine", "", "", old, None, "")
-    rows = (fits, replace(fits, id="x" * 65), replace(fits, id="other", device_id="x" * 65))
-    assert apply(world.account, _leased(world), Listing(True, world.now, timedelta(), rows), now=world.now)
-    (imported,) = Command.objects.all()
-    assert (imported.remote_id, imported.kind, imported.remote_status) == ("id", "pcap", "S" * 40)
 
 
 # --- Which listing, and how far ---

@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 
 from commands.actions import claims, directory, listings, reconcile, run
+from commands.actions.collect import collect
 from commands.actions.deliver import deliver
 from commands.actions.run import Target
 from commands.actions.sync import sync
@@ -129,6 +130,10 @@ class World:
 
     def settle(self) -> int:
         return reconcile.settle(now=self.now)
+
+    def collect(self, *, is_wanted: Callable[[], bool] = lambda: True) -> bool:
+        """One file, if there is one to fetch now."""
+        return collect(now=lambda: self.now, is_wanted=is_wanted)
 
     def past_the_lease(self) -> None:
         """The worker is gone for good: the lease of its POST runs out, and somebody notices."""

@@ -26,6 +26,7 @@ TASKS = {
     "sync_due": "talk",
     "directory_due": "talk",
     "collect_due": "fetch",
+    "sweep_due": "fetch",
     "tell_due": "talk",
 }
 
@@ -44,6 +45,13 @@ def test_beat_sends_every_periodic_task_to_its_queue(app: Celery) -> None:
     assert schedule == {name: f"commands.tasks.{name}" for name in TASKS}
     queues = {name: app.amqp.router.route({}, task)["queue"].name for name, task in schedule.items()}
     assert queues == TASKS
+
+
+def test_what_is_scheduled_and_what_is_routed_are_tasks_that_there_are() -> None:
+    celery.app.loader.import_default_modules()
+    named = {entry["task"] for entry in celery.beat_schedule().values()}
+    named |= set(celery.configuration()["task_routes"])
+    assert named <= celery.app.tasks.keys()
 
 
 def test_a_message_outlives_any_clock_that_a_worker_may_judge_it_by(app: Celery) -> None:

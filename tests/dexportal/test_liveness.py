@@ -1,7 +1,6 @@
 """Beat and workers tell themselves that they live, and beat whether the broker does: on real brokers and real rows."""
 
 import socket
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -30,7 +29,7 @@ def _soon(settings: Settings, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def refusing() -> Iterator[str]:
+def refusing() -> str:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     return f"redis://127.0.0.1:{port}/0"
