@@ -128,13 +128,16 @@ SWEEP_INTERVAL = scaled(hours=1)  # spools and stored files that belong to nobod
 DIRECTORY_INTERVAL = scaled(seconds=5)
 HEARTBEAT_INTERVAL = scaled(seconds=10)
 HEARTBEAT_LATE = scaled(seconds=45)
+BROKER_LATE = scaled(seconds=20)  # beat has a message for the broker every 5 s
 BROKER_TIMEOUT = scaled(seconds=5)  # of workers and beat; a web process waits WAKE_TIMEOUT only
 WAKE_TIMEOUT = scaled(seconds=0.5)  # for the connection, and again for an answer
 STORAGE_PROBE = scaled(seconds=2)  # readyz waits so long for S3
 TELL_INTERVAL = scaled(seconds=30)  # mail about a refusal that was not sent yet
 MAIL_LEASE = scaled(minutes=2)
 MAIL_RETRY = scaled(minutes=1)  # doubles with every attempt
-WAKE_EXPIRY = scaled(minutes=1)  # beat has looked long since
+# Real seconds, whatever TIME_SCALE: a message's age is judged by the clock of the worker that takes it, and one that is
+# minutes ahead must not throw all of them away. What piles up meanwhile is run once (tasks.py) or finds nothing to do.
+MESSAGE_LIFE = timedelta(minutes=10)
 WAKE_QUIET = scaled(seconds=10)  # after a failure nobody waits for the broker again for so long
 
 # --- Limits ------------------------------------------------------------------------------------------------------

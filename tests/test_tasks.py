@@ -19,7 +19,7 @@ from commands.actions import deliver as delivering
 from commands.actions import listings
 from commands.actions.accounts import retire_account
 from commands.actions.deliver import deliver
-from commands.models import Account, AccountSync, Command, Device, Heartbeat
+from commands.models import Account, AccountSync, Command, Device
 from tests.actions import conftest as fixtures
 from tests.actions.world import DIAG, QUICK_END, World
 
@@ -190,10 +190,3 @@ def test_what_ran_out_is_settled(world: World) -> None:
     Command.objects.filter(id=command.id).update(expires_at=timezone.now() - timedelta(seconds=1))
     tasks.settle_due()
     assert world.status(command) == "expired"
-
-
-def test_each_role_gives_its_own_sign_of_life() -> None:
-    tasks.beat_heartbeat()
-    tasks.talk_heartbeat()
-    tasks.fetch_heartbeat()
-    assert set(Heartbeat.objects.values_list("role", flat=True)) == set(Heartbeat.Role)

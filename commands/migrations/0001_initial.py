@@ -130,6 +130,9 @@ class Migration(migrations.Migration):
                 ('code', models.IntegerField(help_text="Cloudflare's own code.", null=True)),
                 ('words', models.CharField(blank=True, max_length=500)),
             ],
+            options={
+                'verbose_name_plural': 'dispatches',
+            },
         ),
         migrations.CreateModel(
             name='Event',
@@ -159,9 +162,9 @@ class Migration(migrations.Migration):
             name='Heartbeat',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('beat', 'beat'), ('talk', 'the worker that talks to Cloudflare'), ('fetch', 'the worker that fetches files')], max_length=10)),
+                ('role', models.CharField(choices=[('beat', 'beat'), ('broker', 'the broker'), ('talk', 'the worker that talks to Cloudflare'), ('fetch', 'the worker that fetches files')], max_length=10)),
                 ('instance', models.CharField(help_text='Host and process.', max_length=100)),
-                ('seen_at', models.DateTimeField()),
+                ('seen_at', models.DateTimeField(help_text="By the database's clock.")),
             ],
         ),
         migrations.CreateModel(

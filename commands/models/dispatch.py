@@ -35,6 +35,7 @@ class Dispatch(models.Model):
     words = models.CharField(max_length=500, blank=True)
 
     class Meta:
+        verbose_name_plural = "dispatches"
         constraints = [
             models.CheckConstraint(
                 name="dispatch_outcome_known",

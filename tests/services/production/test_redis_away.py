@@ -1,6 +1,7 @@
 """Redis refuses, or takes connections and never answers: nobody waits for it, and nothing is lost."""
 
 import logging
+import re
 from pathlib import Path
 from statistics import median
 from time import monotonic
@@ -11,6 +12,8 @@ from tests.services.production.browser import Person
 from tests.services.production.portal import Production, ledger, production
 
 log = logging.getLogger(__name__)  # seen with --log-cli-level=INFO
+BROKER_AWAY = "The broker is away."
+_TITLE = re.compile(r"<strong>([^<]*)</strong>")
 CLICKS = 5
 TIME_OUTS = 2 * 0.5  # seconds: WAKE_TIMEOUT, for the connection and again for an answer
 WITHIN = 120.0  # seconds; a worker tries to reach Redis again after 2, 4, 6, … of them
@@ -30,9 +33,11 @@ def test_without_redis_the_click_answers_and_the_command_goes_out_once_when_beat
         _answer_nearly_as_soon(_clicks(helpdesk, refused), as_usual)
         assert "broker" in helpdesk.get("/readyz").json()["degraded"]
         assert _sent(portal) == _ids(usual)
+        _is_told(helpdesk, BROKER_AWAY)
         portal.broker.let_through()
         eventually(lambda: _sent(portal) == _ids(usual + refused) or None, within=WITHIN)
         _is_reached_again(helpdesk)
+        _is_told(helpdesk)
 
         portal.broker.hang()
         _answer_nearly_as_soon(_clicks(helpdesk, unanswered), as_usual)
@@ -62,6 +67,17 @@ def _answer_nearly_as_soon(took: list[float], as_usual: list[float]) -> None:
 
 def _ids(devices: list[Device]) -> list[str]:
     return sorted(device["deviceId"] for device in devices)
+
+
+def _is_told(helpdesk: Person, *titles: str) -> None:
+    """Beat says it after a while; until then the workers must not be accused either."""
+
+    def look() -> bool | None:
+        text = helpdesk.get("/frame").text
+        assert "worker" not in "".join(_TITLE.findall(text)) or not titles, text
+        return (_TITLE.findall(text) == list(titles) and (not titles or "Last heard of:" in text)) or None
+
+    eventually(look, within=WITHIN, pause=1)
 
 
 def _sent(portal: Production) -> list[str]:
