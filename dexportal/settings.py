@@ -109,6 +109,7 @@ SYNC_LATE = scaled(seconds=30)  # a due sync that is older makes the page say "l
 # Artifacts.
 ARTIFACT_LEASE = scaled(minutes=2)  # renewed with every piece that comes
 ARTIFACT_STORE_LEASE = scaled(minutes=15)  # a bucket takes a file whole, and tells of no progress
+ARTIFACT_RETRIES = (scaled(seconds=30), scaled(minutes=20))  # the last one outlives a Cloudflare that hangs, or is late
 ARTIFACT_RETENTION = scaled(days=7)  # Cloudflare's
 ARTIFACT_GIVE_UP = scaled(days=1)  # after Cloudflare deleted it; an outage until then costs no file anything
 SWEEP_GRACE = scaled(days=1)  # nothing younger is swept: it may be in work, or a restore not yet finished
