@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from django import forms
 from django.conf import settings
+from django.core.validators import ProhibitNullCharactersValidator
 from django.http import QueryDict
 
 from commands.actions.run import Target
@@ -19,6 +20,7 @@ from commands.kinds import SPECS, Kind, Option, Options, OptionType, clean_optio
 from commands.models import Account, Device, Preset
 
 ERRORS_SHOWN = 20
+WHO_LENGTH = 400  # a device id, an email address and a registration
 
 type Named = Callable[[UUID, Collection[str]], list[Device]]
 type Picked = Callable[[UUID, Iterable[int]], list[Device]]
@@ -85,6 +87,14 @@ class KindChoice:
         return any(field.error for field in self.options)
 
 
+class Typed(forms.CharField):
+    """Text whose strange characters are told where they stand, by whoever reads its lines."""
+
+    def __init__(self, **rest: Any) -> None:
+        super().__init__(required=False, **rest)
+        self.validators = [one for one in self.validators if not isinstance(one, ProhibitNullCharactersValidator)]
+
+
 class AskForm(forms.Form):
     account = forms.UUIDField(widget=forms.HiddenInput)
     key = forms.UUIDField(widget=forms.HiddenInput, error_messages={"required": "The form is out of date: reload it."})
@@ -93,8 +103,8 @@ class AskForm(forms.Form):
         error_messages={"required": "Tick at least one: what should be run?"},
     )
     device = forms.TypedMultipleChoiceField(coerce=int, required=False)
-    who = forms.CharField(max_length=254, required=False)
-    targets = forms.CharField(required=False, strip=False)
+    who = Typed(max_length=WHO_LENGTH)
+    targets = Typed(strip=False)
     purpose = forms.ChoiceField(required=False)
     ticket = forms.CharField(max_length=64, required=False)
     reason = forms.CharField(max_length=500, required=False)

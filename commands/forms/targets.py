@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from commands.actions.heard import MAX_EMAIL, MAX_ID
 from commands.actions.run import Target
 from commands.models import Device
 
@@ -16,7 +17,10 @@ _ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 _EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+")
 _HEADINGS = frozenset({"device", "device id", "device_id", "deviceid", "device name", "name", "email", "user_email"})
 _NAMED_AT_MOST = 4  # devices named in one sentence
-MAX_CELLS = 3
+_STRANGE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+_CELLS = ("name or id", "email address", "registration")
+_NAME_LENGTH = 255
+_LENGTHS = (_NAME_LENGTH, MAX_EMAIL, MAX_ID)  # what the columns hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +88,13 @@ def _cells(text: str) -> tuple[str, ...]:
 
 
 def words_of(lines: Iterable[Line]) -> set[str]:
-    """What to look for in the directory."""
-    return {cell for line in lines for cell in line.cells[:2] if cell}
+    """What to look for in the directory; nothing that no column could hold."""
+    return {cell for line in lines for cell in line.cells[:2] if cell and len(cell) <= _NAME_LENGTH and is_typed(cell)}
+
+
+def is_typed(text: str) -> bool:
+    """Without characters that no keyboard makes; some of them no database takes."""
+    return not _STRANGE.search(text)
 
 
 def resolve(lines: Sequence[Line], listed: Sequence[Device], ticked: Sequence[Device] = ()) -> Resolved:
@@ -116,8 +125,7 @@ def target_of(device: Device) -> Target:
 def _resolve(line: Line, directory: dict[str, list[Device]], resolved: Resolved) -> None:
     device, *rest = line.cells
     email, registration = (*rest, "", "")[:2]
-    if len(line.cells) > MAX_CELLS:
-        sentence = "A line takes a device id, an email address and a registration, nothing more."
+    if sentence := _unreadable(line):
         resolved.errors.append(LineError(line.number, line.text, sentence))
         return
     found = directory.get(device, [])
@@ -134,6 +142,18 @@ def _resolve(line: Line, directory: dict[str, list[Device]], resolved: Resolved)
         resolved.errors.append(LineError(line.number, line.text, sentence))
     else:
         resolved.add(Target(device_id=device, email=email, registration_id=registration), None)
+
+
+def _unreadable(line: Line) -> str:
+    """Why nothing can be meant by these cells, whatever is listed; '' if something may be."""
+    if len(line.cells) > len(_CELLS):
+        return "A line takes a device id, an email address and a registration, nothing more."
+    if not is_typed(line.text):
+        return "It holds a character that cannot be typed: a file of another kind?"
+    for cell, what, length in zip(line.cells, _CELLS, _LENGTHS, strict=False):
+        if len(cell) > length:
+            return f"The {what} is longer than {length} characters."
+    return ""
 
 
 def _several(word: str, found: Sequence[Device]) -> str:

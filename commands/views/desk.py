@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from commands.access import Right
 from commands.actions import run
-from commands.forms.desk import AskForm
+from commands.forms.desk import WHO_LENGTH, AskForm
 from commands.pages import desk as page
 from commands.pages import frame
 from commands.queries import commands as rows
@@ -24,7 +24,7 @@ from commands.views.ask import form_of, parts
 from commands.views.guard import SignedIn, account_in, need, signed_in
 
 TEMPLATE = "commands/desk.html"
-WHO_AT_MOST = 254
+
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -96,7 +96,7 @@ def _ask(request: SignedIn) -> HttpResponse:
 
 def _fresh(request: SignedIn, here: Place) -> AskForm:
     """An empty form, but for the target that a link names."""
-    return form_of(here.account, initial={"who": request.GET.get("who", "")[:WHO_AT_MOST]})
+    return form_of(here.account, initial={"who": request.GET.get("who", "")[:WHO_LENGTH]})
 
 
 def _whole(request: SignedIn, here: Place, form: AskForm | None, status: int = 200) -> HttpResponse:

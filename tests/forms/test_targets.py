@@ -2,7 +2,7 @@
 
 import pytest
 
-from commands.forms.targets import Line, read, resolve
+from commands.forms.targets import Line, read, resolve, words_of
 from commands.models import Device
 
 ID = "0123abcd-0123-4123-8123-0123456789ab"
@@ -80,3 +80,24 @@ def test_many_choices_are_named_up_to_four() -> None:
 def test_a_line_of_its_own_may_come_from_the_field_who() -> None:
     [error] = resolve([Line(0, "Zoe", ("zoe",))], []).errors
     assert (error.number, error.sentence) == (0, "No person or device called “zoe” is known here.")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (f"{ID}, a@example.com, {'r' * 65}", "The registration is longer than 64 characters."),
+        (f"{ID}, {'a' * 250}@example.com", "The email address is longer than 254 characters."),
+        (f"{ID}, a@example.com, r\x00r", "It holds a character that cannot be typed: a file of another kind?"),
+        (f"{ID}, a@exa\x07mple.com", "It holds a character that cannot be typed: a file of another kind?"),
+        ("LAP\x00", "It holds a character that cannot be typed: a file of another kind?"),
+    ],
+)
+def test_what_no_column_holds_is_said_at_its_line(line: str, sentence: str) -> None:
+    resolved = resolve(read(f"# a heading\n{line}"), [])
+    assert [(error.number, error.sentence) for error in resolved.errors] == [(2, sentence)]
+    assert not resolved.targets
+
+
+def test_what_no_column_holds_is_not_looked_for() -> None:
+    lines = read(f"LAP\x00\nlap-1\n{'x' * 256}\n{ID}, {'a' * 255}@example.com")
+    assert words_of(lines) == {"lap-1", ID}
