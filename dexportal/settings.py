@@ -245,6 +245,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "dexportal.middleware.NoNul",
 ]
 ROOT_URLCONF = "dexportal.urls"
 WSGI_APPLICATION = "dexportal.wsgi.application"

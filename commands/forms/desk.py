@@ -128,7 +128,7 @@ class AskForm(forms.Form):
         self.line_errors: list[LineError] = []
         self.resolved = Resolved()
         ticks = data.getlist("device") if data is not None else []
-        self.fields["device"].choices = [(tick, tick) for tick in ticks if _is_key(tick)]  # type: ignore[attr-defined]
+        self.fields["device"].choices = [(tick, tick) for tick in ticks if is_key(tick)]  # type: ignore[attr-defined]
         words = [(word, word) for word in offers.purposes]
         self.fields["purpose"].choices = [("", "Purpose"), *words]  # type: ignore[attr-defined]
 
@@ -196,7 +196,7 @@ class AskForm(forms.Form):
     def ticks(self) -> list[int]:
         """The devices that were ticked, whatever else is wrong."""
         given = self.data.getlist("device") if isinstance(self.data, QueryDict) else self.initial.get("device", [])
-        return [int(tick) for tick in given if _is_key(str(tick))]
+        return [int(tick) for tick in given if is_key(str(tick))]
 
     @property
     def is_filled(self) -> bool:
@@ -265,7 +265,7 @@ def _field(kind: Kind, option: str) -> str:
     return f"{kind}-{option}"
 
 
-def _is_key(text: str) -> bool:
+def is_key(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 19
 
 

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from commands.access import Right
-from commands.forms.desk import AskForm, Directory, Offers, with_preset
+from commands.forms.desk import AskForm, Directory, Offers, is_key, with_preset
 from commands.kinds import Kind
 from commands.models import Account
 from commands.pages import ask as page
@@ -31,7 +31,7 @@ def devices(request: SignedIn) -> HttpResponseBase:
     now = timezone.now()
     here = _here(request, request.GET, now)
     looked_for = request.GET.get("who", "").strip()[:100]
-    ticks = [int(tick) for tick in request.GET.getlist("device") if tick.isascii() and tick.isdigit()]
+    ticks = [int(tick) for tick in request.GET.getlist("device") if is_key(tick)]
     ticked = directory.picked(here.account.id, ticks[:_SHOWN_AT_MOST])
     found = directory.suggested(here.account.id, looked_for)
     machines = directory.rows_of_machines(here.account.id, {one.device_id for one in [*ticked, *found]})

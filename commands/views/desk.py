@@ -21,10 +21,9 @@ from commands.queries import commands as rows
 from commands.queries import place
 from commands.queries.place import Place
 from commands.views.ask import form_of, parts
-from commands.views.guard import SignedIn, account_in, need, signed_in
+from commands.views.guard import SignedIn, account_in, need, page_of, signed_in
 
 TEMPLATE = "commands/desk.html"
-
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -118,7 +117,7 @@ def _table(here: Place, query: Mapping[str, str], now: datetime) -> page.Table:
 
 def _query_of_page(request: SignedIn) -> dict[str, str]:
     """The filters of the page that the form stands on."""
-    return dict(parse_qsl(urlsplit(request.htmx.current_url or "").query))
+    return dict(parse_qsl(urlsplit(page_of(request)).query))
 
 
 def _asked(count: int) -> str:
