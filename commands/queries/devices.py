@@ -32,7 +32,9 @@ def picked(account_id: UUID, keys: Iterable[int]) -> list[Device]:
 
 
 def suggested(account_id: UUID, text: str) -> list[Device]:
-    """Up to SUGGESTIONS whose person, name or id begins with the text, the last seen first. One query.
+    """Those whose person, name or id begins with the text, the last seen first. One query.
+
+    One more than SUGGESTIONS tells that there are more than are shown.
 
     People are known by their last names too: what follows a dot in an address counts as a beginning.
     """
@@ -42,7 +44,14 @@ def suggested(account_id: UUID, text: str) -> list[Device]:
     begins = Q(email__startswith=start) | Q(name__istartswith=start) | Q(device_id__startswith=start)
     begins |= Q(email__startswith=start.replace(" ", ".")) | Q(email__contains=f".{start}")
     rows = _listed(account_id).filter(begins).order_by(F("seen_at").desc(nulls_last=True), "pk")
-    return list(rows[:SUGGESTIONS])
+    return list(rows[: SUGGESTIONS + 1])
+
+
+def is_suggested(device: Device, text: str) -> bool:
+    """Whether this row is among those that `suggested` looks for."""
+    start = text.strip().lower()
+    begins = device.email.startswith((start, start.replace(" ", "."))) or f".{start}" in device.email
+    return bool(start) and (begins or device.name.lower().startswith(start) or device.device_id.startswith(start))
 
 
 def of_person(account_id: UUID, email: str) -> list[Device]:
