@@ -39,7 +39,7 @@ SHOWN_TICKS = 50  # of the ticked devices; the others stay ticked without a row
 
 @dataclass(frozen=True, slots=True)
 class DeviceChoice:
-    """A listed device that can be ticked. `why` says what stands in the way, in words; '' if nothing does."""
+    """A listed device that can be ticked. `why` says what stands in the way, in words, instead of the facts."""
 
     key: int
     person: str
@@ -127,13 +127,12 @@ def _choice(device: Device, machines: Mapping[str, int], now: datetime, *, check
     verdict = line.steps[0].verdict
     is_well = verdict in (Verdict.READY, Verdict.NOT_SEEN)
     version = f"client {device.client_version}" if device.client_version else ""
-    known = (platform_name(device.platform), "" if verdict is Verdict.CLIENT_TOO_OLD else version)
-    facts = " · ".join(word for word in known if word)
+    facts = " · ".join(word for word in (platform_name(device.platform), version) if word)
     return DeviceChoice(
         key=device.pk,
         person=device.email or "nobody's",
         device=str(device),
-        facts=facts,
+        facts=facts if is_well else "",
         title=" · ".join(word for word in (str(device), facts, line.words, device.device_id) if word),
         seen_at=device.seen_at,
         tells_seen=is_well,
