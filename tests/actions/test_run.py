@@ -79,7 +79,8 @@ def test_a_form_that_is_sent_twice_makes_one_run(world: World) -> None:
     first = world.ask(PCAP, targets=TARGETS, form_key=key)
     second = world.ask(PCAP, targets=TARGETS, form_key=key)
     assert [command.id for command in first] == [command.id for command in second]
-    for other in ({"options": BOTH}, {"targets": TARGETS[:1]}, {"reason": "another"}):
+    others: list[dict[str, Any]] = [{"options": BOTH}, {"targets": TARGETS[:1]}, {"reason": "another"}]
+    for other in others:
         with pytest.raises(run.SentBefore):
             world.ask(**{"options": PCAP, "targets": TARGETS, "form_key": key, **other})
     assert (Run.objects.count(), Command.objects.count(), Event.objects.count()) == (1, 2, 2)
