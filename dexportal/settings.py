@@ -158,6 +158,12 @@ ARTIFACT_MAX_BYTES = 200 * 1024 * 1024
 STREAMS = 4  # downloads to browsers at a time in a web process
 TARGETS_MAX = 5000
 PASTE_MAX_BYTES = 2 * 1024 * 1024
+OPTION_CEILINGS = {  # of Cloudflare's options, as documented today; it may raise them
+    ("pcap", "time-limit-min"): env.number("CAPTURE_MINUTES_MAX", 10, least=1, most=1440),
+    ("pcap", "max-file-size-mb"): env.number("CAPTURE_MB_MAX", 50, least=1, most=10_000),
+    ("pcap", "packet-size-bytes"): env.number("CAPTURE_BYTES_MAX", 1500, least=1, most=65_535),
+    ("warp-diag", "max-file-size-mb"): env.number("DIAG_MB_MAX", 100, least=1, most=10_000),
+}
 DATA_UPLOAD_MAX_MEMORY_SIZE = PASTE_MAX_BYTES + 100_000  # the paste is one field of a form
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 6000
 
@@ -263,6 +269,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "dexportal.middleware.NoNul",
 ]
 ROOT_URLCONF = "dexportal.urls"
 WSGI_APPLICATION = "dexportal.wsgi.application"

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from commands import causes, kinds, policies
+from commands import causes, kinds, plan, policies
 from commands.actions import run
 from commands.actions.run import Target
 from commands.kinds import Kind
@@ -19,17 +19,23 @@ from commands.states import Status
 
 
 def refusal(command: Command) -> Refusal | None:
-    """Why it cannot be run again, now or ever."""
+    """Why it cannot be run again, now or ever; what the device says of it today is not asked."""
     if command.kind not in set(Kind):
         return Refusal("This kind of command is not known here.")
-    return policies.run_again(Status(command.status))
+    return policies.run_again(Status(command.status)) or run.closed(command.account)
 
 
-def run_again(*, command: Command, by: User, now: datetime, form_key: UUID) -> Run | Refusal:
-    """A new run of the command's machine, kind and options, under its ticket; a second submit gives the same run."""
+def run_again(*, command: Command, device: plan.Target, by: User, now: datetime, form_key: UUID) -> Run | Refusal:
+    """A new run of the command's machine, kind and options, under its ticket; a second submit gives the same run.
+
+    `device`: what our tables know of it today. What a plan would leave out is refused in the plan's words.
+    """
     if reason := refusal(command):
         return reason
     kind = Kind(command.kind)
+    [line] = plan.plan([device], [kind], quota=plan.Quota(), now=now).lines
+    if reason := policies.ask_for(line):
+        return reason
     before = command.run
     target = Target(
         device_id=command.device_id,
@@ -39,17 +45,20 @@ def run_again(*, command: Command, by: User, now: datetime, form_key: UUID) -> R
         platform=command.platform,
         listed=command.listed,
     )
-    return run.ask(
-        account=command.account,
-        by=by,
-        now=now,
-        form_key=form_key,
-        options={kind: command.options or kinds.clean_options(kind, {})[0]},
-        targets=[target],
-        purpose=before.purpose if before else "",
-        ticket=command.ticket,
-        reason=before.reason if before else "",
-    )
+    try:
+        return run.ask(
+            account=command.account,
+            by=by,
+            now=now,
+            form_key=form_key,
+            options={kind: command.options or kinds.clean_options(kind, {})[0]},
+            targets=[target],
+            purpose=before.purpose if before else "",
+            ticket=command.ticket,
+            reason=before.reason if before else "",
+        )
+    except run.SentBefore:
+        return Refusal("This form was sent already, for another command: reload the page.")
 
 
 def may_run_until(command: Command) -> datetime | None:

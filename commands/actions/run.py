@@ -8,13 +8,14 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError
 
-from commands import audit
+from commands import audit, policies
 from commands.actions import queue
 from commands.actions.moves import change
 from commands.audit import EventType, Subject, by_person
 from commands.ids import new_id
 from commands.kinds import SPECS, Kind, Options
 from commands.models import Account, Command, Run, User
+from commands.policies import Refusal
 from commands.states import Status
 from dexportal.wake import wake
 
@@ -31,6 +32,20 @@ class Target:
     listed: bool = False
 
 
+class SentBefore(Exception):
+    """The form's key made another run than the one that is asked for now."""
+
+
+def closed(account: Account) -> Refusal | None:
+    """Why nothing can be asked for in an account; None for one that is in force."""
+    return policies.in_use(
+        account.name,
+        retired=account.retired_at is not None,
+        elsewhere=account.upstream != settings.UPSTREAM.name,
+        credential=account.credential_id is not None,
+    )
+
+
 def ask(
     *,
     account: Account,
@@ -43,14 +58,32 @@ def ask(
     ticket: str = "",
     reason: str = "",
 ) -> Run:
-    """Every kind for every target, queued. A form that was sent before gives the run that it made then."""
+    """Every kind for every target, queued. A form that was sent before gives the run that it made then.
+
+    Raises SentBefore when that run is not what is asked for now.
+    """
     try:
         return _make(account, by, now, form_key, options, targets, purpose, ticket, reason)
     except IntegrityError:
         made = Run.objects.filter(asked_by=by, form_key=form_key).first()
         if made is None:
             raise
+        asked = (account.id, _kept(options), purpose, ticket, reason)
+        if asked != (made.account_id, made.options, made.purpose, made.ticket, made.reason) or not _is_for(
+            made, targets
+        ):
+            raise SentBefore from None
         return made
+
+
+def _kept(options: Mapping[Kind, Options]) -> dict[str, dict[str, object]]:
+    """As the run keeps them."""
+    return {kind.value: dict(chosen) for kind, chosen in options.items()}
+
+
+def _is_for(made: Run, targets: Sequence[Target]) -> bool:
+    asked = {(one.device_id, one.registration_id, one.email) for one in targets}
+    return asked == set(made.commands.values_list("device_id", "registration_id", "email"))
 
 
 def _make(  # noqa: PLR0917 - ask() names them
@@ -70,7 +103,7 @@ def _make(  # noqa: PLR0917 - ask() names them
             account=account,
             asked_by=by,
             asked_at=now,
-            options={kind.value: dict(chosen) for kind, chosen in options.items()},
+            options=_kept(options),
             devices=len(targets),
             purpose=purpose,
             ticket=ticket,

@@ -32,8 +32,11 @@ def picked(account_id: UUID, keys: Iterable[int]) -> list[Device]:
 
 
 def suggested(account_id: UUID, text: str) -> list[Device]:
-    """Up to SUGGESTIONS whose person, name or id begins with the text, the last seen first. One query."""
-    return beginning([account_id], text)[:SUGGESTIONS]
+    """Those whose person, name or id begins with the text, the last seen first. One query.
+
+    One more than SUGGESTIONS tells that there are more than are shown.
+    """
+    return beginning([account_id], text)[: SUGGESTIONS + 1]
 
 
 def beginning(account_ids: Iterable[UUID], text: str) -> list[Device]:
@@ -49,6 +52,13 @@ def begins_with(text: str) -> Q:
     start = text.strip().lower()
     begins = Q(email__startswith=start) | Q(name__istartswith=start) | Q(device_id__startswith=start)
     return begins | Q(email__startswith=start.replace(" ", ".")) | Q(email__contains=f".{start}")
+
+
+def is_suggested(device: Device, text: str) -> bool:
+    """Whether this row is among those that `suggested` looks for."""
+    start = text.strip().lower()
+    begins = device.email.startswith((start, start.replace(" ", "."))) or f".{start}" in device.email
+    return bool(start) and (begins or device.name.lower().startswith(start) or device.device_id.startswith(start))
 
 
 def of_person(account_id: UUID, email: str) -> list[Device]:
