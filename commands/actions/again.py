@@ -4,8 +4,10 @@ The old command stays as it is. Of an `unconfirmed` one nobody knows whether it 
 told beside the button.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.conf import settings
 
@@ -18,6 +20,14 @@ from commands.policies import Refusal
 from commands.states import Status
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """`kept`: those that cannot be run again, and why."""
+
+    runs: Sequence[Run]
+    kept: Mapping[UUID, Refusal]
+
+
 def refusal(command: Command) -> Refusal | None:
     """Why it cannot be run again, now or ever."""
     if command.kind not in set(Kind):
@@ -26,29 +36,52 @@ def refusal(command: Command) -> Refusal | None:
 
 
 def run_again(*, command: Command, by: User, now: datetime, form_key: UUID) -> Run | Refusal:
-    """A new run of the command's machine, kind and options, under its ticket; a second submit gives the same run."""
-    if reason := refusal(command):
-        return reason
-    kind = Kind(command.kind)
-    before = command.run
-    target = Target(
+    """As `run_all_again`, of one."""
+    made = run_all_again(commands=[command], by=by, now=now, form_key=form_key)
+    return made.kept.get(command.id) or made.runs[0]
+
+
+def run_all_again(*, commands: Sequence[Command], by: User, now: datetime, form_key: UUID) -> Again:
+    """New runs of the commands' machines, kinds and options, under their tickets: one for each run that they are of.
+
+    A second submit gives the same runs. Each command has its account and its run with it.
+    """
+    kept = {command.id: reason for command in commands if (reason := refusal(command))}
+    groups: dict[UUID, list[Command]] = {}
+    for command in commands:
+        if command.id not in kept:
+            groups.setdefault(command.run_id or command.id, []).append(command)
+    runs = [_ask(group, by, now, uuid5(form_key, str(origin))) for origin, group in groups.items()]
+    return Again(runs, kept)
+
+
+def _ask(commands: Sequence[Command], by: User, now: datetime, key: UUID) -> Run:
+    """Of one run's commands, or of one that has none: they have the options of a kind in common."""
+    first = commands[0]
+    wanted = [(_target(command), Kind(command.kind)) for command in commands]
+    options = {Kind(one.kind): one.options or kinds.clean_options(Kind(one.kind), {})[0] for one in commands}
+    return run.ask(
+        account=first.account,
+        by=by,
+        now=now,
+        form_key=key,
+        options={kind: options[kind] for kind in kinds.SPECS if kind in options},
+        targets=list(dict.fromkeys(target for target, _ in wanted)),
+        purpose=first.run.purpose if first.run else "",
+        ticket=first.ticket,
+        reason=first.run.reason if first.run else "",
+        only=wanted,
+    )
+
+
+def _target(command: Command) -> Target:
+    return Target(
         device_id=command.device_id,
         email=command.email,
         registration_id=command.registration_id,
         name=command.device_name,
         platform=command.platform,
         listed=command.listed,
-    )
-    return run.ask(
-        account=command.account,
-        by=by,
-        now=now,
-        form_key=form_key,
-        options={kind: command.options or kinds.clean_options(kind, {})[0]},
-        targets=[target],
-        purpose=before.purpose if before else "",
-        ticket=command.ticket,
-        reason=before.reason if before else "",
     )
 
 

@@ -42,10 +42,12 @@ def ask(
     purpose: str = "",
     ticket: str = "",
     reason: str = "",
+    only: Sequence[tuple[Target, Kind]] | None = None,
 ) -> Run:
-    """Every kind for every target, queued. A form that was sent before gives the run that it made then."""
+    """Every kind for every target, queued; or `only` these. A form that was sent before gives the run that it made."""
+    wanted = only if only is not None else [(target, kind) for target in targets for kind in SPECS if kind in options]
     try:
-        return _make(account, by, now, form_key, options, targets, purpose, ticket, reason)
+        return _make(account, by, now, form_key, options, targets, wanted, purpose, ticket, reason)
     except IntegrityError:
         made = Run.objects.filter(asked_by=by, form_key=form_key).first()
         if made is None:
@@ -60,6 +62,7 @@ def _make(  # noqa: PLR0917 - ask() names them
     form_key: UUID,
     options: Mapping[Kind, Options],
     targets: Sequence[Target],
+    wanted: Sequence[tuple[Target, Kind]],
     purpose: str,
     ticket: str,
     reason: str,
@@ -77,7 +80,6 @@ def _make(  # noqa: PLR0917 - ask() names them
             reason=reason,
             form_key=form_key,
         )
-        wanted = [(target, kind) for target in targets for kind in SPECS if kind in options]
         turns = queue.turns(account, devices=len(targets), commands=len(wanted))
         commands = [
             _command(run, target, kind, dict(options[kind]), turn)

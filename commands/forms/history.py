@@ -11,7 +11,7 @@ from django.utils.functional import cached_property
 from commands.kinds import SPECS, Kind
 from commands.models import User
 from commands.queries import people
-from commands.queries.commands import Filter
+from commands.queries.commands import GROUP_LABELS, GROUPS, Filter
 from commands.queries.search import as_id
 from commands.states import WORDS, Status
 
@@ -20,7 +20,7 @@ NEWEST, OLDEST = "newest", "oldest"
 ELSEWHERE, HERE = "elsewhere", "here"
 _FIRST_YEAR, _LAST_YEAR = 2000, 2999  # what an id's instant can well be
 
-_GROUPS = [("open", "Open"), ("done", "Done"), ("failed", "Failed"), ("ended", "Ended")]
+_GROUPS = [(key, GROUP_LABELS[key]) for key in GROUPS]
 _STATUSES = [(status.value, WORDS[status].label) for status in Status]
 
 

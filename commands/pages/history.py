@@ -7,7 +7,8 @@ from datetime import datetime
 from commands.forms.history import HistoryForm
 from commands.models import Command
 from commands.pages import listing
-from commands.pages.listing import Listing, Nothing, Where
+from commands.pages.listing import Listing, Where
+from commands.pages.parts import Nothing
 from commands.queries.place import Place
 
 

@@ -113,7 +113,8 @@ def _table(here: Place, query: Mapping[str, str], now: datetime) -> page.Table:
     view = page.View.of(query, here)
     found, more = rows.newest(view.filter(here, now=now), before=view.before)
     counts = rows.count_up_to(view.counted(here, now=now))
-    return page.build(here, view, found, more=more, counts=counts, now=now)
+    is_first_run = not found and not rows.has_any(here.account.id)
+    return page.build(here, view, found, more=more, counts=counts, is_first_run=is_first_run, now=now)
 
 
 def _query_of_page(request: SignedIn) -> dict[str, str]:
