@@ -36,9 +36,10 @@ def refusal(command: Command) -> Refusal | None:
 
 
 def run_again(*, command: Command, by: User, now: datetime, form_key: UUID) -> Run | Refusal:
-    """As `run_all_again`, of one."""
-    made = run_all_again(commands=[command], by=by, now=now, form_key=form_key)
-    return made.kept.get(command.id) or made.runs[0]
+    """A new run of the command's machine, kind and options, under its ticket; a second submit gives the same run."""
+    if reason := refusal(command):
+        return reason
+    return _ask([command], by, now, form_key)
 
 
 def run_all_again(*, commands: Sequence[Command], by: User, now: datetime, form_key: UUID) -> Again:

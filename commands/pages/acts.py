@@ -41,6 +41,7 @@ class Acts:
     """An address is '' where the act is not to be offered. `runs_until`: until when the old one may still run."""
 
     send_now_url: str
+    withdraw_url: str
     again_url: str
     again_key: UUID
     again_label: str  # the button asks and confirms in one, so it names the device and the person
@@ -82,6 +83,7 @@ def build(command: Command, rights: frozenset[Right], *, now: datetime) -> Acts:
     may = Right.RUN in rights and again.refusal(command) is None
     return Acts(
         send_now_url=send_now_url(command, rights),
+        withdraw_url=reverse("act") if Right.RUN in rights and not refusal(Act.WITHDRAW, command) else "",
         again_url=reverse("run-again", args=[command.id]) if may else "",
         again_key=uuid4(),
         again_label=f"Run again on {whom(command)}",

@@ -100,13 +100,13 @@ def _person(event: Event, viewer: User) -> str:
 
 
 def _tone(event: Event, *, is_last: bool, is_over: bool) -> str:
-    """Bad news stays in its colour; what merely lies behind is green once all is over, and quiet till then."""
+    """An end that was bad keeps its colour; what merely lies behind is done with, or was a detour."""
     own = _own_tone(event)
-    if own in (Tone.FAILED, Tone.UNCERTAIN) and (is_last or _is_end(event)):
-        return own
     if is_last and not is_over:
         return own
-    return Tone.DONE if own is not Tone.WITHDRAWN else own
+    if own in (Tone.DONE, Tone.RUNNING) or event.event == EventType.ASKED:
+        return Tone.DONE
+    return own if is_last or _is_end(event) else "neutral"
 
 
 def _is_end(event: Event) -> bool:

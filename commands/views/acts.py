@@ -1,11 +1,11 @@
-"""What people do with commands that they ticked, and with single ones: take back, let go, run again."""
+"""What people do with commands that they ticked: take back, let go, run again."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from django.contrib import messages
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import BadRequest
 from django.http import HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
@@ -62,27 +62,6 @@ def _do(wanted: Act, commands: Sequence[Command], key: UUID, *, by: User, now: d
         done = take_back(account=account, ids=ready, by=by, now=now)
         kept |= {id_: page.kept_because(status) for id_, status in done.kept.items()}
     return kept
-
-
-@require_POST
-@signed_in
-def send_now(request: SignedIn, command_id: UUID) -> HttpResponseBase:
-    found = access.get_command(request.user, command_id, Right.RUN)
-    hold.send_now(commands=[found.id], by=request.user, now=timezone.now())
-    if request.htmx:  # it stays on its page, which asks for news at once
-        return HttpResponse(status=204, headers={"HX-Trigger": "comeback"})
-    return _to(reverse("command", args=[found.id]))
-
-
-@require_POST
-@signed_in
-def run_again(request: SignedIn, command_id: UUID) -> HttpResponseBase:
-    found = access.get_command(request.user, command_id, Right.RUN)
-    made = again.run_again(command=found, by=request.user, now=timezone.now(), form_key=key_of(request))
-    if isinstance(made, Refusal):
-        raise PermissionDenied(made.reason)
-    new = made.commands.order_by("id").values_list("id", flat=True)[0]
-    return _to(reverse("command", args=[new]))
 
 
 def key_of(request: SignedIn) -> UUID:

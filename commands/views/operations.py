@@ -1,16 +1,21 @@
-"""What operators see: the status page."""
+"""What operators see (the status page), and what people do about what waits or is in doubt."""
 
-from django.core.exceptions import PermissionDenied
-from django.http import HttpResponseBase
+from uuid import UUID, uuid4
+
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from commands import access
 from commands.access import Right
+from commands.actions import again, hold
 from commands.pages import frame
 from commands.pages import operations as page
+from commands.policies import Refusal
 from commands.queries import operations as query
 from commands.queries import place
 from commands.views.guard import SignedIn, signed_in
@@ -32,3 +37,33 @@ def operations(request: SignedIn) -> HttpResponseBase:
     shown = page.build(query.state(rights, which, now=now), now=now)
     context = {"page": shown, "frame": frame.build(here, now=now) if here else None}
     return render(request, "commands/operations.html", context)
+
+
+@require_POST
+@signed_in
+def send_now(request: SignedIn, command_id: UUID) -> HttpResponseBase:
+    found = access.get_command(request.user, command_id, Right.RUN)
+    hold.send_now(commands=[found.id], by=request.user, now=timezone.now())
+    return _back_to(request, found.id)
+
+
+@require_POST
+@signed_in
+def run_again(request: SignedIn, command_id: UUID) -> HttpResponseBase:
+    found = access.get_command(request.user, command_id, Right.RUN)
+    try:
+        key = UUID(request.POST.get("key", "")) if "key" in request.POST else uuid4()
+    except ValueError:
+        raise BadRequest("The form's key is broken.") from None
+    made = again.run_again(command=found, by=request.user, now=timezone.now(), form_key=key)
+    if isinstance(made, Refusal):
+        raise PermissionDenied(made.reason)
+    new = made.commands.order_by("id").values_list("id", flat=True)[0]
+    return _back_to(request, new, shows_anew=True)
+
+
+def _back_to(request: SignedIn, command_id: UUID, *, shows_anew: bool = False) -> HttpResponse:
+    """To the command; htmx stays on its page, which asks for news at once."""
+    if request.htmx and not shows_anew:
+        return HttpResponse(status=204, headers={"HX-Trigger": "comeback"})
+    return HttpResponse(status=303, headers={"Location": reverse("command", args=[command_id])})
