@@ -9,7 +9,6 @@ from commands.access import Right
 from commands.queries.commands import COUNT_STOPS_AT
 from commands.queries.place import Place
 
-
 ALWAYS_COUNTED = ("open", "done", "failed")
 """The chips that stay where they are; those of the other groups show up when there is something in them."""
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlencode
-from uuid import UUID
 
 from django.urls import reverse
 
@@ -81,7 +80,7 @@ def person(
         sub="Person",
         heading="Devices",
         registrations=shown,
-        run_url=run_url(place, email) if len(devices) == 1 else "",
+        run_url=run_url(place, email) if devices else "",  # of several devices the desk asks which
         run_label="Run a command",
         history_url=f"{reverse('history')}?{urlencode(history)}",
         commands=_commands(place, found, counts, where, now, about=About.PERSON, whose="for this person"),
@@ -108,7 +107,7 @@ def device(
         sub=" · ".join(word for word in ("Device", rows.platform_name(platform)) if word),
         heading="Registrations",
         registrations=[_registration(place, one) for one in devices],
-        run_url=run_url(place, _line(devices[0])) if len(devices) == 1 else "",
+        run_url=run_url(place, _line(devices[0]) if len(devices) == 1 else name) if devices else "",
         run_label="Run a command",
         history_url=f"{reverse('history')}?{urlencode(history)}",
         commands=_commands(place, found, counts, where, now, about=About.DEVICE, whose="on this device"),

@@ -315,6 +315,26 @@
     field.dispatchEvent(new Event("input", { bubbles: true }));
   });
 
+  // --- The history's filters ---------------------------------------------------------------------------------------------
+
+  const narrow = matchMedia("(max-width: 720px)");
+
+  function fold() {
+    for (const part of document.querySelectorAll("details[data-fold]")) part.open = !narrow.matches || Boolean(part.dataset.fold);
+  }
+
+  // Times are told in the browser's zone, so days are meant in it, unless the address says another.
+  function meanOwnDays() {
+    const field = document.querySelector("input[data-zone]");
+    if (!field || field.value) return;
+    field.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
+    for (const name of document.querySelectorAll("[data-zone-name]")) say(name, field.value || "UTC");
+  }
+
+  narrow.addEventListener("change", fold);
+  fold();
+  meanOwnDays();
+
   for (const element of document.querySelectorAll("[data-theme-switch]")) element.hidden = false;
   applyTheme(root.dataset.themeChoice || "auto");
   refresh();
