@@ -46,7 +46,7 @@ def ask(page: Page, lines: list[str], *kinds: str, ticket: str, minutes: int | N
     page.get_by_text("or paste a list").click()
     page.get_by_label("A list of people and devices").fill("\n".join(lines))
     for kind in kinds:
-        page.get_by_role("checkbox", name=kind).check()
+        page.get_by_role("checkbox", name=kind, exact=True).check()
     if minutes:
         page.get_by_text("Packet capture: options").click()
         page.get_by_label("Duration").fill(str(minutes))
