@@ -61,7 +61,7 @@ def _listed(desk: Company) -> tuple[Listing, int]:
 
 
 def _synced(desk: Company, listing: Listing) -> float:
-    listings.hurry(desk.account.id, at=now())
+    AccountSync.objects.filter(account=desk.account).update(due_at=now(), not_before=None)
     matched: list[float] = []
 
     def run() -> None:

@@ -15,7 +15,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import FETCH_RAISE, Exists, OuterRef, Q
 from django.http import Http404
 
-from commands.models import Account, Artifact, Command, Grant, Run, User
+from commands.models import Account, Command, Grant, Run, User
 from commands.models.account import AccountQuerySet
 
 type Person = User | AnonymousUser
@@ -81,21 +81,11 @@ def accounts_with(user: Person, right: Right) -> AccountQuerySet:
     return Account.objects.filter(Exists(grants))
 
 
-def get_account(user: Person, account_id: UUID | None, right: Right) -> Account:
-    """The account; without an id the first in force (by name) in which the person has the right."""
-    if account_id is None:
-        first = accounts_with(user, right).in_force().fetch_mode(FETCH_RAISE).order_by("name", "id").first()
-        if first is None:
-            raise PermissionDenied(f"You don't have the right to {right.words} in any account that is in use.")
-        return first
-    account = Account.objects.filter(id=account_id).fetch_mode(FETCH_RAISE).first()
-    return _checked(user, account, account, right)
-
-
 def get_command(user: Person, command_id: UUID, right: Right) -> Command:
     """The command with its account, run, asker and dispatch; nothing else of it is loaded later."""
     related = ("account", "run", "asked_by", "dispatch")
-    command = Command.objects.filter(id=command_id).select_related(*related).fetch_mode(FETCH_RAISE).first()
+    rows = Command.objects.select_related(*related).defer("dispatch__body").fetch_mode(FETCH_RAISE)
+    command = rows.filter(id=command_id).first()
     return _checked(user, command, command.account if command else None, right)
 
 
@@ -117,13 +107,6 @@ def get_run(user: Person, run_id: UUID, right: Right) -> Run:
     related = ("account", "asked_by")
     run = Run.objects.filter(id=run_id).select_related(*related).fetch_mode(FETCH_RAISE).first()
     return _checked(user, run, run.account if run else None, right)
-
-
-def get_artifact(user: Person, artifact_id: UUID, right: Right) -> Artifact:
-    """The artifact with its command and account; nothing else of it is loaded later."""
-    related = ("command", "command__account")
-    artifact = Artifact.objects.filter(id=artifact_id).select_related(*related).fetch_mode(FETCH_RAISE).first()
-    return _checked(user, artifact, artifact.command.account if artifact else None, right)
 
 
 def _checked[T](user: Person, found: T | None, account: Account | None, right: Right) -> T:

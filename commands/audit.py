@@ -15,7 +15,7 @@ from django.db.models import F
 
 from commands.ids import new_id
 from commands.models import Command, Event, User
-from commands.states import WORDS, Mover, Status
+from commands.states import WORDS, ArtifactStatus, Mover, Status
 
 
 class EventType(StrEnum):
@@ -62,6 +62,10 @@ _SENTENCES: Mapping[EventType, str] = {
     EventType.SEND_NOW: "Send now",
 }
 
+_FILE_WORDS: Mapping[str, str] = {
+    ArtifactStatus.WANTED: "not fetched yet"
+}  # a history tells of it only after it was tried
+
 
 def wording(event: Event) -> str:
     """The line of a history for people, without who and when."""
@@ -69,7 +73,8 @@ def wording(event: Event) -> str:
     if kind is EventType.MOVED:
         return WORDS[Status(event.to_status)].label
     if kind is EventType.ARTIFACT:
-        return f"Result file {str(event.data.get('artifact_status', '')).replace('_', ' ')}"
+        status = str(event.data.get("artifact_status", ""))
+        return f"Result file {_FILE_WORDS.get(status, status.replace('_', ' '))}"
     return _SENTENCES[kind] + (" (likely this one)" if event.data.get("likely") else "")
 
 

@@ -14,13 +14,14 @@ from commands.states import Status
 
 AT_ONCE = 0.15  # of the offline time-out: what fails so soon never began to work
 NEAR = 0.12  # so much of a length of time counts as "about"
-DEFAULT_MEGABYTES = 5
+DEFAULT_MEGABYTES = 5  # of a capture
+DIAG_MEGABYTES = 100  # what Cloudflare takes of a WARP diag for which nobody chose less
+QUICKEST_DIAG = timedelta(seconds=20)  # what fails sooner has collected nothing that could be too large
 
 
 class Sure(StrEnum):
     """How sure we are; the value is the word for people."""
 
-    CERTAIN = "certain"
     LIKELY = "likely"
     POSSIBLE = "possible"
 
@@ -34,14 +35,14 @@ class Cause:
     @property
     def words(self) -> str:
         """The sentence with its confidence, such as "Likely: the device …"."""
-        return self.sentence if self.sure is Sure.CERTAIN else f"{self.sure.capitalize()}: {self.sentence}"
+        return f"{self.sure.capitalize()}: {self.sentence}"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """One command, as Cloudflare told of it. `created_at` and `ended_at` by Cloudflare's clock, None where not told.
 
-    `captures_beside`: other captures ran on the machine meanwhile. `files`: what its zip holds, None while unread.
+    `captures_beside`: other captures ran on the machine meanwhile.
     `offline_timeout` and `scale` are those of a simulated, quicker world.
     """
 
@@ -52,7 +53,6 @@ class Facts:
     created_at: datetime | None = None
     ended_at: datetime | None = None
     captures_beside: bool = False
-    files: Collection[str] | None = None
     offline_timeout: timedelta = OFFLINE_TIMEOUT
     scale: float = 1.0
 
@@ -66,14 +66,11 @@ class Facts:
 
 
 def causes(facts: Facts) -> tuple[Cause, ...]:
-    """What may have been the cause; empty where nothing can be said."""
-    if facts.kind not in set(Kind):
+    """What may have been the cause of a failure; empty where nothing can be said."""
+    if facts.kind not in set(Kind) or facts.status is not Status.FAILED:
         return ()
-    if facts.status is Status.SUCCESS:
-        return _partial(facts)
-    if facts.status is not Status.FAILED:
-        return ()
-    found = [*_other_capture(facts), *_larger_than_the_limit(facts), *_not_connected(facts)]
+    # Of causes that are as sure as each other the commoner comes first.
+    found = [*_other_capture(facts), *_capture_too_large(facts), *_not_connected(facts), *_bundle_too_large(facts)]
     return tuple(sorted(found, key=lambda cause: list(Sure).index(cause.sure)))
 
 
@@ -102,11 +99,6 @@ def partial_words(kind: str, options: Options, files: Collection[str]) -> str:
     return f"Only a part came: the capture of {words} is missing."
 
 
-def _partial(facts: Facts) -> tuple[Cause, ...]:
-    words = "" if facts.files is None else partial_words(facts.kind, facts.options, facts.files)
-    return (Cause("partial", words, Sure.CERTAIN),) if words else ()
-
-
 def _not_connected(facts: Facts) -> tuple[Cause, ...]:
     """Cloudflare gives up on a device that is not connected after 10 minutes."""
     sentence = "the device was not connected to Cloudflare for 10 minutes."
@@ -131,16 +123,33 @@ def _other_capture(facts: Facts) -> tuple[Cause, ...]:
     return (Cause("windows", sentence, Sure.POSSIBLE),)
 
 
-def _larger_than_the_limit(facts: Facts) -> tuple[Cause, ...]:
+def _capture_too_large(facts: Facts) -> tuple[Cause, ...]:
     """What grows past its limit is not uploaded; that shows only when the whole time of the capture is over."""
     if facts.kind != Kind.PCAP or facts.took is None:
         return ()
     own = SPECS[Kind.PCAP].run_time(facts.options) / facts.scale
-    if facts.took < own or facts.took > own + own * NEAR + facts.offline_timeout * AT_ONCE:
+    if not own <= facts.took <= _over_at(own, facts):
         return ()
     size = facts.options.get("max-file-size-mb", DEFAULT_MEGABYTES)
     sure = Sure.POSSIBLE if _about(facts.took, facts.offline_timeout) else Sure.LIKELY
     return (Cause("too_large", f"the capture grew larger than its limit of {size} MB, and was not uploaded.", sure),)
+
+
+def _bundle_too_large(facts: Facts) -> tuple[Cause, ...]:
+    """The same of a WARP diag. It has no time of its own, only a longest one: so this is never more than possible."""
+    if facts.kind != Kind.WARP_DIAG or facts.took is None:
+        return ()
+    longest = SPECS[Kind.WARP_DIAG].run_time(facts.options) / facts.scale
+    if not QUICKEST_DIAG / facts.scale <= facts.took <= _over_at(longest, facts):
+        return ()
+    size = facts.options.get("max-file-size-mb", DIAG_MEGABYTES)
+    sentence = f"the bundle grew larger than its limit of {size} MB, and was not uploaded."
+    return (Cause("too_large", sentence, Sure.POSSIBLE),)
+
+
+def _over_at(work: timedelta, facts: Facts) -> timedelta:
+    """By when a device that worked for so long has given up the upload of what is too large."""
+    return work + work * NEAR + facts.offline_timeout * AT_ONCE
 
 
 def _about(one: timedelta, other: timedelta) -> bool:

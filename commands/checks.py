@@ -15,11 +15,11 @@ from django.core.files.storage import FileSystemStorage, storages
 from django.db import connections
 from django.utils import timezone
 
-from commands.models import Credential, Heartbeat, User
+from commands.actions import demo
+from commands.models import Account, Credential, Heartbeat, User
 from commands.models.sealed import CannotOpen
 from dexportal.health import is_writable
 
-DEMO_PEOPLE = ("helpdesk", "manager", "admin", "auditor", "outsider")
 _SHORTEST_KEY = 50  # as Django's own check of deployments has it
 _Apps = Sequence[AppConfig] | None
 
@@ -114,14 +114,13 @@ def check_demo_people(
 ) -> list[CheckMessage]:
     if settings.UPSTREAM.is_simulator or not _has_table(databases, User._meta.db_table):
         return []
-    people = User.objects.filter(username__in=DEMO_PEOPLE, is_active=True).order_by("username")
-    names = [person.username for person in people if person.has_usable_password()]
+    names = sorted(person.username for person in demo.who_can_sign_in())
     if not names:
         return []
     return [
         Error(
             f"Demo people can sign in to a portal with a real upstream: {', '.join(names)}.",
-            hint="Deactivate them in the admin, or with manage.py shell, before the portal starts.",
+            hint="Run manage.py setup (as make run does), or manage.py demo_people alone: it takes their sign-in away.",
             id="commands.E001",
         )
     ]
@@ -142,6 +141,22 @@ def check_credentials(
             f"No key of CREDENTIAL_KEYS opens these credentials: {', '.join(names)}.",
             hint="Add the key that they were written with to CREDENTIAL_KEYS, or enter their values anew.",
             id="commands.W005",
+        )
+    ]
+
+
+@register(Tags.database)
+def check_accounts(app_configs: _Apps, databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
+    if not _has_table(databases, Account._meta.db_table):
+        return []
+    names = list(Account.objects.without_credential().order_by("name").values_list("name", flat=True))
+    if not names:
+        return []
+    return [
+        Warning(
+            f"These accounts are in use, but have no credential with a value: {', '.join(names)}.",
+            hint="Give them a credential in the admin, enter its value, or retire them: nothing is sent for them.",
+            id="commands.W006",
         )
     ]
 

@@ -104,7 +104,7 @@ _HOLDS_A_FILE = (
 )
 
 ARTIFACT_MOVES: Moves[ArtifactStatus] = _moves(
-    (ArtifactStatus.WANTED, (ArtifactStatus.FETCHING,), (Mover.PORTAL,)),
+    (ArtifactStatus.WANTED, (ArtifactStatus.FETCHING, ArtifactStatus.REFUSED), (Mover.PORTAL,)),
     (ArtifactStatus.FETCHING, (ArtifactStatus.STORED, ArtifactStatus.WANTED), (Mover.PORTAL,)),
     (
         ArtifactStatus.FETCHING,

@@ -4,16 +4,35 @@ Two queues (dexportal/celery.py): `talk` for short calls, `fetch` for files. Eve
 several machines have one clock, and one whose own is wrong does no harm.
 """
 
+import time
+from typing import Any
 from uuid import UUID
 
-from celery import shared_task
+from celery import Task, shared_task
 from celery.worker import state as worker
-from commands.actions import claims, directory, heartbeats, listings, queue, reconcile, tell
+
+from commands.actions import claims, directory, keep, listings, queue, reconcile, tell
 from commands.actions import collect as collecting
 from commands.actions import deliver as delivering
 from commands.actions import sync as syncing
-from commands.models import Account, Heartbeat
+from commands.models import Account
 from dexportal.wake import wake
+
+
+class FromBeat(Task):  # type: ignore[type-arg]  # generic for the type checker only
+    """Of beat's messages that piled up while no worker took them, one is run: the others would find the same work, and
+    wake everybody for it once more."""
+
+    _run_at = float("-inf")  # seconds of the monotonic clock
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self.request.get("celery_beat_task"):
+            interval: float = self.app.conf.beat_schedule[self.name.rpartition(".")[2]]["schedule"].seconds
+            now = time.monotonic()
+            if now - self._run_at < interval / 2:
+                return None
+            self._run_at = now
+        return self.run(*args, **kwargs)
 
 
 def _in_force(account_id: str) -> Account | None:
@@ -22,11 +41,11 @@ def _in_force(account_id: str) -> Account | None:
 
 
 def _is_wanted() -> bool:
-    """False once the worker was told to stop: it finishes what it is at, and the rest waits in the database."""
+    """False once the worker was told to stop: it ends its call or its piece of a file, and the rest waits."""
     return worker.should_stop is None and worker.should_terminate is None
 
 
-@shared_task
+@shared_task(base=FromBeat)
 def deliver_due() -> None:
     """Wake one delivery for every account with something to send."""
     for account_id in queue.accounts_with_queued(now=claims.database_now()):
@@ -43,12 +62,12 @@ def deliver_account(account_id: str) -> None:
         wake(sync_account, account_id)
 
 
-@shared_task
+@shared_task(base=FromBeat)
 def settle_due() -> None:
     reconcile.settle(now=claims.database_now())
 
 
-@shared_task
+@shared_task(base=FromBeat)
 def sync_due() -> None:
     for account_id in listings.due_accounts(now=claims.database_now()):
         wake(sync_account, str(account_id))
@@ -61,7 +80,7 @@ def sync_account(account_id: str) -> None:
         wake(collect_due)
 
 
-@shared_task
+@shared_task(base=FromBeat)
 def directory_due() -> None:
     for account_id in directory.due_accounts(now=claims.database_now()):
         wake(directory_account, str(account_id))
@@ -74,29 +93,19 @@ def directory_account(account_id: str) -> None:
         directory.refresh(account, now=claims.database_now())
 
 
-@shared_task
+@shared_task(base=FromBeat)
 def collect_due() -> None:
     """Fetch file after file until none is wanted now."""
-    while _is_wanted() and collecting.collect(now=claims.database_now):
+    while _is_wanted() and collecting.collect(now=claims.database_now, is_wanted=_is_wanted):
         pass
 
 
-@shared_task
+@shared_task(base=FromBeat)
+def sweep_due() -> None:
+    keep.sweep(now=claims.database_now(), is_wanted=_is_wanted)
+
+
+@shared_task(base=FromBeat)
 def tell_due() -> None:
     """Mail the admins what Cloudflare refuses."""
     tell.tell(now=claims.database_now())
-
-
-@shared_task
-def beat_heartbeat() -> None:
-    heartbeats.beat(Heartbeat.Role.BEAT, now=claims.database_now())
-
-
-@shared_task
-def talk_heartbeat() -> None:
-    heartbeats.beat(Heartbeat.Role.TALK, now=claims.database_now())
-
-
-@shared_task
-def fetch_heartbeat() -> None:
-    heartbeats.beat(Heartbeat.Role.FETCH, now=claims.database_now())

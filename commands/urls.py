@@ -6,7 +6,7 @@ from commands.views import acts, ask, commands, desk, history, metrics, operatio
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", desk.desk, name="desk"),
-    path("status", desk.status, name="status"),
+    path("frame", desk.status, name="frame"),
     path("ask/devices", ask.devices, name="ask-devices"),
     path("ask/preset", ask.preset, name="ask-preset"),
     path("ask/plan", ask.plan, name="ask-plan"),

@@ -24,10 +24,9 @@ from dexportal import (
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dexportal.settings")
 
 TALK = "talk"  # deliver, sync, settle, directory, tell: short
-FETCH = "fetch"  # collect, read, purge: long
+FETCH = "fetch"  # collect, sweep, read, purge: long
 
-SHORTEST_LIFE = 2.0  # real seconds of a message, whatever TIME_SCALE: workers look for one every 0.1 s, and may be busy
-FETCH_TASKS = ("collect_due", "collect_artifact", "fetch_heartbeat")  # every other task of ours is talk
+FETCH_TASKS = ("collect_due", "sweep_due")  # every other task of ours is talk
 
 # A worker only listens: without these it would wait for ever for a broker that vanished without a word. Seconds.
 KEEPALIVE = {
@@ -38,7 +37,7 @@ KEEPALIVE = {
 
 
 def beat_schedule() -> dict[str, dict[str, Any]]:
-    """Every periodic task. Each takes a lease in the database, so a second beat does no harm."""
+    """Every periodic task. Each takes a lease in the database or may be doubled, so a second beat does no harm."""
     return dict(
         [
             every(settings.DELIVER_INTERVAL, "deliver_due"),
@@ -46,18 +45,16 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
             every(settings.SYNC_INTERVAL, "sync_due"),
             every(settings.DIRECTORY_INTERVAL, "directory_due"),
             every(settings.COLLECT_INTERVAL, "collect_due"),
+            every(settings.SWEEP_INTERVAL, "sweep_due"),
             every(settings.TELL_INTERVAL, "tell_due"),
-            every(settings.HEARTBEAT_INTERVAL, "beat_heartbeat"),
-            every(settings.HEARTBEAT_INTERVAL, "talk_heartbeat"),
-            every(settings.HEARTBEAT_INTERVAL, "fetch_heartbeat"),
         ]
     )
 
 
 def every(interval: timedelta, name: str) -> tuple[str, dict[str, Any]]:
-    """A message that nobody took before the next one is due is worth nothing: it expires, and nothing piles up."""
-    expires = max(interval.total_seconds(), SHORTEST_LIFE)
-    return name, {"task": f"commands.tasks.{name}", "schedule": interval, "options": {"expires": expires}}
+    """A message lives much longer than the interval, for the clock by which a worker judges its age may be wrong."""
+    options = {"expires": settings.MESSAGE_LIFE.total_seconds()}
+    return name, {"task": f"commands.tasks.{name}", "schedule": liveness.Steadily(interval), "options": options}
 
 
 def broker_options(url: str, timeout: timedelta) -> dict[str, Any]:

@@ -7,8 +7,9 @@ not set. It must not import Django's settings.
 
 import os
 import tempfile
+import warnings
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
@@ -20,6 +21,10 @@ from environs import EnvError, FileAwareEnv
 _env = FileAwareEnv(strip_whitespace=True)
 
 type Network = IPv4Network | IPv6Network
+type Address = IPv4Address | IPv6Address
+
+_WEB_PORTS = {"http": 80, "https": 443}
+_SMTPS_PORT = 465
 
 
 def text(name: str, default: str = "") -> str:
@@ -63,15 +68,20 @@ def factor(name: str, default: float) -> float:
 
 
 def web_address(name: str, default: str = "") -> str:
-    """An http or https address without credentials, query or fragment, its last slash removed."""
+    """An http or https address as browsers write it: host in lower case, no port that goes without saying.
+
+    It has no credentials, query or fragment, and its last slash is removed.
+    """
     value = text(name, default)
     if not value:
         return ""
     parts = _split(name, value)
     plain = not (parts.username or parts.password or parts.query or parts.fragment)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain:
+    if parts.scheme not in _WEB_PORTS or not parts.hostname or not plain:
         raise ImproperlyConfigured(f"{name} must be an address such as https://dex.example.com.")
-    return value.rstrip("/")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    port = "" if parts.port in (None, _WEB_PORTS[parts.scheme]) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}{parts.path}".rstrip("/")
 
 
 def networks(name: str) -> tuple[Network, ...]:
@@ -79,12 +89,23 @@ def networks(name: str) -> tuple[Network, ...]:
     found = []
     for item in _items(text(name)):
         try:
-            found.append(ip_network(item, strict=False))
+            found.append(_plain_network(ip_network(item, strict=False)))
         except ValueError:
             raise ImproperlyConfigured(
                 f"{name} must be addresses or networks separated by commas, such as 10.0.0.0/8,192.0.2.7."
             ) from None
     return tuple(found)
+
+
+def address(value: str) -> Address:
+    """Raises ValueError. One of IPv4 that a socket of both families wrote as ::ffff:192.0.2.7 is 192.0.2.7."""
+    found = ip_address(value)
+    return (found.ipv4_mapped if isinstance(found, IPv6Address) else None) or found
+
+
+def _plain_network(network: Network) -> Network:
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return IPv4Network((mapped, network.prefixlen - 96)) if mapped and network.prefixlen >= 96 else network
 
 
 def fernet_keys(name: str, value: str) -> list[str]:
@@ -122,22 +143,26 @@ def broker(name: str, value: str) -> str:
 
 
 def mailer(name: str, value: str) -> dict[str, Any]:
-    """One entry of Django's MAILERS."""
+    """One entry of Django's MAILERS. `submission` begins TLS when the server agrees, `smtps` with the first byte."""
+    parts = _split(name, value)
+    implicit_tls = parts.scheme == "smtps"  # the library warns, and would begin it later
     try:
-        conf: dict[str, Any] = _env.dj_email_url(name, value)
+        with warnings.catch_warnings(action="ignore"):
+            conf: dict[str, Any] = _env.dj_email_url(name, value)
     except EnvError:
         conf = {}
-    if "EMAIL_BACKEND" not in conf:
+    by_smtp = conf.get("EMAIL_BACKEND", "").endswith("smtp.EmailBackend")
+    if "EMAIL_BACKEND" not in conf or (by_smtp and not conf["EMAIL_HOST"]):
         raise ImproperlyConfigured(f"{name} must be like submission://user:password@mail.example.com:587.")
     entry: dict[str, Any] = {"BACKEND": conf["EMAIL_BACKEND"]}
-    if conf["EMAIL_BACKEND"].endswith("smtp.EmailBackend"):
+    if by_smtp:
         entry["OPTIONS"] = {
             "host": conf["EMAIL_HOST"],
-            "port": conf["EMAIL_PORT"],
+            "port": parts.port or (_SMTPS_PORT if implicit_tls else conf["EMAIL_PORT"]),
             "username": conf["EMAIL_HOST_USER"] or "",
             "password": conf["EMAIL_HOST_PASSWORD"] or "",
-            "use_tls": conf["EMAIL_USE_TLS"],
-            "use_ssl": conf["EMAIL_USE_SSL"],
+            "use_tls": conf["EMAIL_USE_TLS"] and not implicit_tls,
+            "use_ssl": implicit_tls or conf["EMAIL_USE_SSL"],
             "timeout": conf["EMAIL_TIMEOUT"] or 10,
         }
     elif conf["EMAIL_BACKEND"].endswith("filebased.EmailBackend"):
@@ -155,6 +180,12 @@ def storage(name: str, value: str) -> dict[str, Any]:
         return folder_storage(Path(unquote(parts.path)))
     if parts.scheme != "s3" or not parts.hostname:
         raise ImproperlyConfigured(f"{name} must be like file:///folder or s3://bucket/prefix?region=eu-central-1.")
+    bucket = parts.netloc.rpartition("@")[2]
+    if ":" in bucket:
+        raise ImproperlyConfigured(
+            f"{name} must name a bucket without a port; a server of your own is its endpoint, as in "
+            "s3://bucket/prefix?endpoint=http://host:9000."
+        )
     query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
     from botocore.config import Config  # noqa: PLC0415 - slow to import, and only S3 needs it
 
@@ -162,7 +193,7 @@ def storage(name: str, value: str) -> dict[str, Any]:
         "client_config": Config(
             signature_version="s3v4", connect_timeout=3, read_timeout=20, retries={"total_max_attempts": 3}
         ),
-        "bucket_name": parts.netloc.rpartition("@")[2],
+        "bucket_name": bucket,
         "location": unquote(parts.path).strip("/"),
         "region_name": query.get("region"),
         "endpoint_url": query.get("endpoint"),

@@ -13,11 +13,9 @@ from django.conf import settings
 from django.core.files.storage import FileSystemStorage, storages
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Max
 from django.http import HttpRequest, JsonResponse
-from django.utils import timezone
 
-from commands.models import Heartbeat
+from commands.actions import heartbeats
 from dexportal import wake
 
 _migrated = False  # once true it stays so: new migrations come with a new process
@@ -31,19 +29,13 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     try:
         if not _is_migrated():
             return _unready("migrations")
-        late = late_roles()
+        away = heartbeats.signs().away
     except DatabaseError:
         return _unready("database")
-    parts = {"broker": wake.reachable, "storage": storage_writable}
-    degraded = [*late, *(name for name, works in parts.items() if not works())]
+    if not wake.reachable() and heartbeats.Role.BROKER not in away:  # from here, whatever beat says
+        away = [heartbeats.Role.BROKER, *away]
+    degraded = [*map(str, away), *([] if storage_writable() else ["storage"])]
     return JsonResponse({"status": "degraded" if degraded else "ok", "degraded": degraded})
-
-
-def late_roles() -> list[str]:
-    """The roles (beat, talk, fetch) of which no process has been heard of lately."""
-    newest = dict(Heartbeat.objects.values_list("role").annotate(Max("seen_at")))
-    oldest_good = timezone.now() - settings.HEARTBEAT_LATE
-    return [role for role in Heartbeat.Role.values if role not in newest or newest[role] < oldest_good]
 
 
 def storage_writable() -> bool:

@@ -1,15 +1,16 @@
 """The two middlewares of our own: whom to believe about the client, and a request's log lines."""
 
 from collections.abc import Callable, Iterable
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django_structlog.middlewares import RequestMiddleware
 
+from dexportal import env
+
 if TYPE_CHECKING:
-    from dexportal.env import Network
+    from dexportal.env import Address, Network
 
 _FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST", "HTTP_X_REAL_IP")
 
@@ -17,8 +18,8 @@ _FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST",
 class TrustedProxies:
     """Puts the client's address into REMOTE_ADDR when a trusted proxy names it; removes what others claim.
 
-    After it REMOTE_ADDR is the nearest address that is no trusted proxy, and X-Forwarded-Proto is there only when a
-    trusted proxy sent it: whoever comes later may believe both.
+    After it REMOTE_ADDR is the nearest address that is no trusted proxy, an IPv4 one in its own form, and
+    X-Forwarded-Proto is there only when a trusted proxy sent it: whoever comes later may believe both.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -27,7 +28,10 @@ class TrustedProxies:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         meta = request.META
         networks: tuple[Network, ...] = settings.TRUSTED_PROXIES
-        if _is_in(meta.get("REMOTE_ADDR", ""), networks):
+        peer = _address(meta.get("REMOTE_ADDR", ""))
+        if peer:
+            meta["REMOTE_ADDR"] = str(peer)
+        if peer and any(peer in network for network in networks):
             chain = [hop.strip() for hop in meta.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
             meta["REMOTE_ADDR"] = _client(chain, networks) or meta["REMOTE_ADDR"]
             # The last word is that of the proxy next to us; what stands before it may come from anybody.
@@ -51,18 +55,16 @@ class RequestLog(RequestMiddleware):
 def _client(chain: list[str], networks: "Iterable[Network]") -> str:
     """The last hop that is no trusted proxy; empty where the chain has none or it is no address."""
     for hop in reversed(chain):
-        try:
-            address = ip_address(hop)
-        except ValueError:
+        address = _address(hop)
+        if address is None:
             return ""
         if not any(address in network for network in networks):
             return str(address)
     return ""
 
 
-def _is_in(text: str, networks: "Iterable[Network]") -> bool:
+def _address(text: str) -> "Address | None":
     try:
-        address = ip_address(text)
+        return env.address(text)
     except ValueError:
-        return False
-    return any(address in network for network in networks)
+        return None

@@ -88,12 +88,10 @@ def web(port: int) -> Program:
 
 
 def prepare(supervisor: Supervisor) -> str:
-    """Brings the database up to date and makes who can sign in; the words about that."""
-    said = ""
-    for words in (["migrate", "--no-input", "--verbosity", "0"], ["demo_people"]):
-        status, said = supervisor.finish([sys.executable, "manage.py", *words])
-        if status:
-            raise CannotStart(f"manage.py {words[0]} failed:\n{said}")
+    """Brings the database up to date and says who can sign in; the words about that."""
+    status, said = supervisor.finish([sys.executable, "manage.py", "setup", "--verbosity", "0"])
+    if status:
+        raise CannotStart(f"manage.py setup failed:\n{said}")
     return said
 
 

@@ -78,8 +78,11 @@ GET_RETRY_BASE = scaled(seconds=0.5)  # doubles with every retry, with jitter
 PAUSE_BASE = scaled(seconds=5)  # after a call that surely did nothing; doubles up to PAUSE_MAX
 PAUSE_MAX = scaled(minutes=5)
 THROTTLE_PAUSE = scaled(minutes=5)  # after a 429 without Retry-After: Cloudflare's documented punishment
+THROTTLE_MAX = scaled(minutes=30)  # whatever Retry-After says
 RATE_WINDOW = scaled(minutes=5)
 HOLD_AFTER = scaled(minutes=10)  # after a longer pause what was queued before it waits for a person's "send now"
+
+LONGEST_REST = scaled(hours=1)  # no pause, lease or interval is longer: a time further ahead is that of a wrong clock
 
 # What an unknown outcome waits for.
 SETTLE_WINDOW = scaled(minutes=3)
@@ -104,8 +107,11 @@ LISTING_OVERLAP = scaled(hours=1)
 SYNC_LATE = scaled(seconds=30)  # a due sync that is older makes the page say "late"
 
 # Artifacts.
-ARTIFACT_LEASE = scaled(minutes=15)  # above DOWNLOAD_DEADLINE
+ARTIFACT_LEASE = scaled(minutes=2)  # renewed with every piece that comes
+ARTIFACT_STORE_LEASE = scaled(minutes=15)  # a bucket takes a file whole, and tells of no progress
 ARTIFACT_RETENTION = scaled(days=7)  # Cloudflare's
+ARTIFACT_GIVE_UP = scaled(days=1)  # after Cloudflare deleted it; an outage until then costs no file anything
+SWEEP_GRACE = scaled(days=1)  # nothing younger is swept: it may be in work, or a restore not yet finished
 ARTIFACT_URGENT = scaled(days=1)  # what Cloudflare deletes within this goes first
 
 # Devices.
@@ -118,16 +124,20 @@ DEVICE_FORGOTTEN_AFTER = scaled(days=90)
 DELIVER_INTERVAL = scaled(seconds=5)
 SETTLE_INTERVAL = scaled(seconds=10)
 COLLECT_INTERVAL = scaled(seconds=5)
+SWEEP_INTERVAL = scaled(hours=1)  # spools and stored files that belong to nobody
 DIRECTORY_INTERVAL = scaled(seconds=5)
 HEARTBEAT_INTERVAL = scaled(seconds=10)
 HEARTBEAT_LATE = scaled(seconds=45)
+BROKER_LATE = scaled(seconds=20)  # beat has a message for the broker every 5 s
 BROKER_TIMEOUT = scaled(seconds=5)  # of workers and beat; a web process waits WAKE_TIMEOUT only
 WAKE_TIMEOUT = scaled(seconds=0.5)  # for the connection, and again for an answer
 STORAGE_PROBE = scaled(seconds=2)  # readyz waits so long for S3
 TELL_INTERVAL = scaled(seconds=30)  # mail about a refusal that was not sent yet
 MAIL_LEASE = scaled(minutes=2)
 MAIL_RETRY = scaled(minutes=1)  # doubles with every attempt
-WAKE_EXPIRY = scaled(minutes=1)  # beat has looked long since
+# Real seconds, whatever TIME_SCALE: a message's age is judged by the clock of the worker that takes it, and one that is
+# minutes ahead must not throw all of them away. What piles up meanwhile is run once (tasks.py) or finds nothing to do.
+MESSAGE_LIFE = timedelta(minutes=10)
 WAKE_QUIET = scaled(seconds=10)  # after a failure nobody waits for the broker again for so long
 
 # --- Limits ------------------------------------------------------------------------------------------------------
@@ -185,8 +195,15 @@ else:
     }
 DATABASES = {"default": _database}
 
-# In the database, because throttles must hold for all web processes and after a restart.
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+# In the database, because throttles must hold for all web processes and after a restart. Where it is full, entries are
+# thrown away: so many sign-ins as this would take are not to be had while a throttle lasts.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
 _redis = env.text("REDIS_URL")

@@ -49,13 +49,19 @@ def wake(task: "str | Task[..., Any]", *args: object) -> None:
     transaction.on_commit(partial(_send, name, args), robust=True)
 
 
+def prepare() -> None:
+    """Loads what a wake needs, which takes a second or two: else the first who clicks waits. Connects to nobody."""
+    with connection() as broker:
+        _ = broker.transport, app.amqp, app.backend, app.events.Dispatcher
+
+
 def reachable() -> bool:
     """Does the broker answer? Not asked while a failure is fresh."""
     if quiet.lasts():
         return False
     try:
-        with _connection() as connection:
-            connection.default_channel  # noqa: B018 - connects, and asks Redis for an answer
+        with connection() as broker:
+            broker.default_channel  # noqa: B018 - connects, and asks Redis for an answer
     except Exception:
         quiet.begin()
         return False
@@ -66,14 +72,14 @@ def _send(name: str, args: tuple[object, ...]) -> None:
     if quiet.lasts():
         return
     try:
-        with _connection() as connection:
-            app.send_task(name, args=args, connection=connection, expires=settings.WAKE_EXPIRY.total_seconds())
+        with connection() as broker:
+            app.send_task(name, args=args, connection=broker, expires=settings.MESSAGE_LIFE.total_seconds())
     except Exception as problem:
         quiet.begin()
         logger.warning("wake failed, beat will find the work", task=name, problem=repr(problem))
 
 
-def _connection() -> Connection:
+def connection() -> Connection:
     """One of its own, for the workers' wait longer. It is closed after use: threads share no connection."""
     options = broker_options(settings.BROKER_URL, settings.WAKE_TIMEOUT)
     return app.connection_for_write(settings.BROKER_URL, transport_options=options)

@@ -6,3 +6,7 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dexportal.settings")
 application = get_wsgi_application()
+
+from dexportal import wake  # noqa: E402 - it needs the settings
+
+wake.prepare()

@@ -186,9 +186,10 @@ def _old_form(at: float) -> str:
 def _quota(sim: Simulator, ask: Ask) -> Answer:
     now, day = sim.clock.now(), sim.real(sim.config.quota_day)
     account_id = ask.call.account_id
+    total, used = sim.accounts[account_id].quota, sim.quotas.usage(account_id, now, day)
     result = {
-        "quota": sim.accounts[account_id].quota,
-        "quota_usage": sim.quotas.usage(account_id, now, day),
+        "quota": max(0, total - used) if sim.config.quota_means == "remaining" else total,
+        "quota_usage": used,
         "reset_time": rfc3339(sim.quotas.reset_at(account_id, now, day)),
     }
     return Answer(200, success(result))

@@ -23,6 +23,7 @@ from simulator.state import Simulator
 
 FOR_EVER = 3600.0
 MAX_BODY = 16 * 1024 * 1024
+_DOWNLOADS = frozenset({"download", "fallback_download"})
 
 
 class _ResetConnectionError(Exception):
@@ -83,8 +84,12 @@ def _exchange(sim: Simulator, request: web.Request, call: Call, body: bytes, pos
     if any(effect.kind == "gzip" for effect in effects):
         headers.pop("Range", None)
     lag = max((effect.seconds for effect in effects if effect.kind == "listing_lag"), default=0.0)
+    kinds = tuple(effect.kind for effect in effects)
     if post:
-        post.faults = tuple(effect.kind for effect in effects)
+        post.faults = kinds
+    fetched = sim.ledger.command(call.account_id, call.command_id)
+    if fetched and call.name in _DOWNLOADS:
+        fetched.fetched.append(kinds)
     return _Exchange(Ask(call, headers, dict(request.query), body, post, lag), effects)
 
 
@@ -101,7 +106,7 @@ async def _carry_out(sim: Simulator, exchange: _Exchange) -> Answer:
 
 
 async def _perform(sim: Simulator, ask: Ask) -> Answer:
-    if ask.call.name in {"download", "fallback_download"}:  # may build a zip
+    if ask.call.name in _DOWNLOADS:  # may build a zip
         return await asyncio.to_thread(answer, sim, ask)
     answered = answer(sim, ask)
     if ask.post:

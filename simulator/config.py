@@ -23,6 +23,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "rejection": ("all", "item"),
     "sort": ("newest", "oldest"),
     "range_ends": ("inclusive", "exclusive"),
+    "quota_means": ("total", "remaining"),
 }
 POSITIVE = ("speed", "rate_limit", "rate_window", "quota_day", "expiry", "people")
 
@@ -57,6 +58,7 @@ class Config:
     expiry: float = 7 * 86400.0
     quota_day: float = 86400.0
     quota_status: int = 400
+    quota_means: str = "total"
     rate_limit: int = 1200
     rate_window: float = 300.0
     clock_offset: float = 0.0

@@ -102,6 +102,7 @@ def _command(command: Command, now: float) -> dict[str, object]:
         "cause": command.timeline.cause,
         "post_id": command.post_id or None,
         "foreign": command.foreign,
+        "fetched": [list(faults) for faults in command.fetched],
     }
 
 

@@ -22,7 +22,10 @@ _email = attrgetter("device.person_email")
 
 @dataclass(slots=True, eq=False)
 class Command:
-    """`foreign`: not created by a POST of the API; `post_id` is '' then."""
+    """`foreign`: not created by a POST of the API; `post_id` is '' then.
+
+    `fetched`: for each time that its file was asked for, the faults that hit the answer.
+    """
 
     id: str
     device: Device
@@ -32,6 +35,7 @@ class Command:
     timeline: Timeline
     post_id: str = ""
     foreign: bool = False
+    fetched: list[tuple[str, ...]] = field(default_factory=list)
 
     def status(self, now: float) -> str:
         return status_at(self.timeline, now)

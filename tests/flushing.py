@@ -1,7 +1,7 @@
 """Emptying the tables after a test that commits: the only place where Events may be deleted.
 
-SQLite empties by DELETE, which the Events' own trigger forbids, as it should. So it is taken away for the flush, here
-in the tests and nowhere else, and made again from the migration's own words. (PostgreSQL truncates.)
+The Events' own triggers forbid it, as they should. So they are taken away for the flush, here in the tests and nowhere
+else, and made again from the migration's own words.
 """
 
 from collections.abc import Iterator
@@ -18,17 +18,14 @@ _migration = import_module("commands.migrations.0002_events_append_only")
 
 @contextmanager
 def events_may_go() -> Iterator[None]:
-    if connection.vendor != "sqlite":
-        yield
-        return
     with connection.cursor() as cursor:
-        for statement in _migration.UNDO["sqlite"]:
+        for statement in _migration.UNDO[connection.vendor]:
             cursor.execute(statement)
     try:
         yield
     finally:
         with connection.cursor() as cursor:
-            for statement in _migration.SQLITE:
+            for statement in _migration.MAKE[connection.vendor]:
                 cursor.execute(statement)
 
 

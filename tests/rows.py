@@ -10,7 +10,7 @@ from uuid import uuid4
 from django.utils import timezone
 
 from commands.ids import new_id
-from commands.models import Account, Artifact, Command, Device, Dispatch, Event, Run, User
+from commands.models import Account, Artifact, CallBudget, Command, Device, Dispatch, Event, Pause, Run, User
 from commands.states import IN_FLIGHT, REMOTE, ArtifactStatus, Mover, Status
 
 
@@ -65,6 +65,19 @@ def an_artifact(command: Command, /, status: str = ArtifactStatus.WANTED, **valu
         **{"id": new_id(now), "command": command, "status": status, "status_at": now, "filename": "capture.zip"}
         | {"deleted_remotely_at": now + timedelta(days=7), **values}
     )
+
+
+def trouble(account: Account, person: User) -> None:
+    """All that can rest, rests, and a command waits for a person's word: every banner of Cloudflare's at once."""
+    now = timezone.now()
+    for number, act in enumerate(Pause.Act):
+        until = now + timedelta(minutes=number)
+        Pause.objects.create(account=account, act=act, since=now, until=until, refused=number < 2, words="No.")
+    until = now + timedelta(minutes=5)
+    CallBudget.objects.filter(credential__account=account).update(
+        paused_since=now, paused_until=until, pause_words="Too many."
+    )
+    a_command(a_run(account, person), Status.QUEUED, held_at=now, words="Too old.")
 
 
 def a_device(account: Account, /, **values: Any) -> Device:

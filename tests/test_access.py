@@ -1,30 +1,27 @@
 """Who may: rights come from grants only, and an object is absent for whoever has none."""
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import Http404
-from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from commands.access import (
     Right,
     Rights,
     accounts_with,
-    get_account,
-    get_artifact,
     get_command,
+    get_run,
     rights_in,
     rights_of,
 )
-from commands.actions.accounts import retire_account
-from commands.models import Account, Command, Grant, User
+from commands.models import Command, Grant, User
 from commands.states import Status
 from tests.people import make_account, make_group, make_person
-from tests.rows import a_command, a_run, an_artifact
+from tests.rows import a_command, a_run
 
 pytestmark = pytest.mark.django_db
 
@@ -40,6 +37,11 @@ BY_GROUP = {
 def command() -> Command:
     account = make_account()
     return a_command(a_run(account, make_person("asker", "helpdesk")), Status.SUCCESS)
+
+
+def _run_of(command: Command) -> UUID:
+    assert command.run_id
+    return command.run_id
 
 
 def test_every_right_is_a_column_of_a_grant_and_has_words() -> None:
@@ -99,8 +101,6 @@ def test_who_is_inactive_or_signed_out_has_nothing(django_assert_num_queries: Dj
         with django_assert_num_queries(0):
             assert rights_in(person, account) == frozenset()
             assert not accounts_with(person, Right.SEE)
-        with pytest.raises(Http404):
-            get_account(person, account.id, Right.SEE)
 
 
 def test_accounts_with_a_right_are_those_of_its_grants() -> None:
@@ -118,57 +118,28 @@ def test_two_grants_show_an_account_once() -> None:
     assert list(accounts_with(make_person("one", "desk", "manager"), Right.SEE)) == [here]
 
 
-def test_without_an_id_it_is_the_first_account_in_force() -> None:
-    retired, second, third = make_account("A"), make_account("B"), make_account("C")
-    retire_account(retired, now=timezone.now())
-    helpdesk = make_person("one", "helpdesk")
-    make_group("desk", account=third, run=True)
-    assert get_account(helpdesk, None, Right.RUN) == second
-    assert get_account(make_person("two", "desk"), None, Right.RUN) == third
-
-
-def test_an_account_of_another_upstream_is_never_the_first() -> None:
-    account = make_account()
-    Account.objects.filter(id=account.id).update(upstream="https://api.example.com")
-    with pytest.raises(PermissionDenied, match="the right to run commands in any account that is in use"):
-        get_account(make_person("one", "helpdesk"), None, Right.RUN)
-
-
-def test_who_has_no_right_anywhere_reads_which_one_is_missing() -> None:
-    make_account()
-    with pytest.raises(PermissionDenied, match="the right to run commands"):
-        get_account(make_person("outsider"), None, Right.RUN)
-
-
 @pytest.mark.parametrize("right", Right)
 @pytest.mark.parametrize("group", BY_GROUP)
 def test_a_right_opens_and_its_absence_is_named(command: Command, group: str, right: Right) -> None:
-    person, artifact = make_person("one", group), an_artifact(command)
+    person, run_id = make_person("one", group), _run_of(command)
     if right in BY_GROUP[group]:
         assert get_command(person, command.id, right) == command
-        assert get_artifact(person, artifact.id, right) == artifact
-        assert get_account(person, command.account_id, right) == command.account
+        assert get_run(person, run_id, right).id == run_id
         return
-    for fetch in (
-        lambda: get_command(person, command.id, right),
-        lambda: get_artifact(person, artifact.id, right),
-        lambda: get_account(person, command.account_id, right),
-    ):
+    for fetch in (lambda: get_command(person, command.id, right), lambda: get_run(person, run_id, right)):
         with pytest.raises(PermissionDenied, match=f"the right to {right.words} in Acme"):
             fetch()
 
 
 @pytest.mark.parametrize("right", Right)
 def test_without_any_right_it_is_as_if_there_were_none(command: Command, right: Right) -> None:
-    outsider, artifact = make_person("outsider"), an_artifact(command)
+    outsider, run_id = make_person("outsider"), _run_of(command)
     words = set()
     for fetch in (
         lambda: get_command(outsider, command.id, right),
         lambda: get_command(outsider, uuid4(), right),
-        lambda: get_artifact(outsider, artifact.id, right),
-        lambda: get_artifact(outsider, uuid4(), right),
-        lambda: get_account(outsider, command.account_id, right),
-        lambda: get_account(outsider, uuid4(), right),
+        lambda: get_run(outsider, run_id, right),
+        lambda: get_run(outsider, uuid4(), right),
     ):
         with pytest.raises(Http404) as absent:
             fetch()
@@ -185,14 +156,15 @@ def test_a_grant_of_nothing_is_no_right(command: Command) -> None:
 def test_what_a_page_needs_comes_in_two_queries_and_nothing_is_loaded_later(
     command: Command, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    person, artifact = make_person("one", "helpdesk"), an_artifact(command)
+    person, run_id = make_person("one", "helpdesk"), _run_of(command)
     with django_assert_num_queries(2):
         fetched = get_command(person, command.id, Right.SEE)
         assert fetched.run is not None
         assert fetched.asked_by is not None
         assert (fetched.account.name, fetched.run.ticket, fetched.asked_by.username) == ("Acme", "", "asker")
     with django_assert_num_queries(2):
-        assert get_artifact(person, artifact.id, Right.SEE).command.account.name == "Acme"
+        run = get_run(person, run_id, Right.SEE)
+        assert (run.account.name, run.asked_by.username) == ("Acme", "asker")
     late: Model | None = None
     with pytest.raises(Exception, match=r"Fetching of Account\.credential blocked"):
         late = fetched.account.credential

@@ -48,7 +48,8 @@ def test_a_move_reads_as_the_status_that_people_see(status: Status) -> None:
 @pytest.mark.parametrize("status", ArtifactStatus)
 def test_a_file_reads_with_its_own_status(status: ArtifactStatus) -> None:
     line = audit.wording(Event(event=EventType.ARTIFACT, data={"artifact_status": status}))
-    assert line == f"Result file {status.value.replace('_', ' ')}"
+    words = "not fetched yet" if status is ArtifactStatus.WANTED else status.value.replace("_", " ")
+    assert line == f"Result file {words}"
 
 
 def test_no_two_sorts_of_event_read_the_same() -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from commands.causes import Facts, Sure, causes, may_run_until, missing
+from commands.causes import Facts, Sure, causes, may_run_until, missing, partial_words
 from commands.kinds import Kind
 from commands.states import Status
 
@@ -52,8 +52,25 @@ def test_a_capture_that_fails_when_its_time_is_over_likely_grew_too_large() -> N
     assert cause.words == "Likely: the capture grew larger than its limit of 5 MB, and was not uploaded."
 
 
-def test_a_diag_grows_over_no_limit_of_time() -> None:
-    assert named(timedelta(minutes=5, seconds=5), kind="warp-diag", options={"test-all-routes": False}) == []
+@pytest.mark.parametrize(
+    ("options", "limit"), [({"test-all-routes": False}, 100), ({"test-all-routes": False, "max-file-size-mb": 8}, 8)]
+)
+def test_a_diag_that_fails_while_it_may_have_run_possibly_grew_too_large(
+    options: dict[str, object], limit: int
+) -> None:
+    (cause,) = causes(facts(timedelta(minutes=3), kind="warp-diag", options=options))
+    assert (cause.code, cause.sure) == ("too_large", Sure.POSSIBLE)
+    assert cause.words == f"Possible: the bundle grew larger than its limit of {limit} MB, and was not uploaded."
+
+
+@pytest.mark.parametrize("seconds", [3, 8 * 60, 15 * 60])
+def test_a_diag_that_fails_too_early_or_too_late_for_that_did_not(seconds: float) -> None:
+    assert named(timedelta(seconds=seconds), kind="warp-diag", options={"test-all-routes": False}) == []
+
+
+def test_where_a_diag_may_last_as_long_as_the_time_out_the_commoner_cause_comes_first() -> None:
+    found = named(timedelta(minutes=10), kind="warp-diag", options={"test-all-routes": True})
+    assert found == [("not_connected", Sure.POSSIBLE), ("too_large", Sure.POSSIBLE)]
 
 
 def test_a_second_capture_on_windows_likely_failed_because_of_the_first() -> None:
@@ -77,7 +94,7 @@ def test_without_times_only_what_ran_beside_it_tells_anything() -> None:
     assert named(None, platform="windows", captures_beside=True) == [("other_capture", Sure.LIKELY)]
 
 
-@pytest.mark.parametrize("status", sorted(set(Status) - {Status.FAILED, Status.SUCCESS}))
+@pytest.mark.parametrize("status", sorted(set(Status) - {Status.FAILED}))
 def test_what_did_not_fail_has_no_cause(status: Status) -> None:
     assert named(timedelta(minutes=10), status=status) == []
 
@@ -92,13 +109,10 @@ def test_a_quicker_world_has_the_same_causes_sooner() -> None:
     assert named(timedelta(seconds=2.1), **quick) == [("too_large", Sure.LIKELY)]
 
 
-def test_a_zip_without_one_of_the_captures_is_certainly_partial() -> None:
-    (cause,) = causes(facts(None, status=Status.SUCCESS, files=["capture-default.pcap", "results.json"]))
-    assert (cause.code, cause.sure) == ("partial", Sure.CERTAIN)
-    assert cause.words == "Only a part came: the capture of the tunnel is missing."
-    whole = ["x/capture-default.pcapng", "capture-tunnel.pcap"]
-    assert named(None, status=Status.SUCCESS, files=whole) == []
-    assert named(None, status=Status.SUCCESS) == []
+def test_a_zip_without_one_of_the_captures_brought_a_part() -> None:
+    words = partial_words("pcap", {}, ["capture-default.pcap", "results.json"])
+    assert words == "Only a part came: the capture of the tunnel is missing."
+    assert partial_words("pcap", {}, ["x/capture-default.pcapng", "capture-tunnel.pcap"]) == ""
 
 
 def test_what_was_not_asked_for_is_not_missing() -> None:

@@ -68,7 +68,11 @@ def test_the_account_tells_its_sync_calls_quota_and_pauses(account: Account) -> 
     )
     Heartbeat.objects.create(role="talk", instance="a:1", seen_at=now - timedelta(hours=1))
     Heartbeat.objects.create(role="talk", instance="a:2", seen_at=now - timedelta(seconds=7))
+    Pause.objects.create(account=account, act="list", until=now, since=now, words="Tried again.", refused=True)
+    Pause.objects.create(account=account, act="download", until=now, since=now, words="Tried again.")
     told = _scrape()
+    assert told["paused", "acme", "list", "true"] == 1
+    assert ("paused", "acme", "download", "false") not in told
     assert told["sync_age_seconds", "acme"] == pytest.approx(40, abs=10)
     assert told["sync_late_seconds", "acme"] == pytest.approx(35, abs=10)
     assert 12 <= told["calls_left", "acme"] < 60

@@ -4,14 +4,14 @@ The roles have the rights of the shipped groups, but in the account "Own" only; 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Group, Permission
 from django.core.files.base import ContentFile
 from django.http import HttpResponseBase
 from django.test import Client
@@ -21,10 +21,10 @@ from django.utils import timezone
 from commands.access import Right
 from commands.actions.collect import storage
 from commands.grants import ADMIN_GROUP, GROUPS
-from commands.models import Account, Command, User
+from commands.models import Account, Artifact, Command, Device, Pause, Run, User
 from commands.states import ArtifactStatus, Status
 from tests.people import make_account, make_group, make_person
-from tests.rows import a_command, a_device, a_run, an_artifact
+from tests.rows import a_command, a_device, a_dispatch, a_run, an_artifact, an_event
 
 pytestmark = pytest.mark.django_db
 
@@ -70,7 +70,7 @@ SEE, RUN = (Right.SEE,), (Right.RUN,)
 
 PAGES: Mapping[str, Entry] = {
     "desk": Entry("/", (Right.SEE, Right.RUN), given={"asked": "everyone"}),
-    "status": Entry("/status", (Right.SEE, Right.RUN)),
+    "frame": Entry("/frame", (Right.SEE, Right.RUN)),
     "ask-devices": Entry("/ask/devices", RUN),
     "ask-preset": Entry("/ask/preset", RUN, status=404, method="post"),
     "ask-plan": Entry("/ask/plan", RUN, method="post"),
@@ -271,7 +271,7 @@ def test_a_list_has_no_link_that_a_click_would_refuse(name: str, role: str, own:
         assert read(client.get(link)).status_code in (200, 302), link
 
 
-@pytest.mark.parametrize("word", [DEVICE, EMAIL, TICKET, "one remote id", "of foreign"])
+@pytest.mark.parametrize("word", [DEVICE, EMAIL, TICKET, "one remote id", "of foreign", "of f", "mi"])
 def test_a_search_leads_to_no_foreign_thing(word: str, own: Things, foreign: Things) -> None:
     client = signed_in("manager", own)
     answer = client.get("/search/", {"q": word})
@@ -309,6 +309,77 @@ def test_the_admin_itself_changes_no_record_of_what_happened(own: Things) -> Non
         path = f"/admin/commands/command/{own.command_id}/{act}/"
         assert client.post(path, {"status": "queued", "post": "yes"}).status_code == 403
     assert Command.objects.get(id=own.command_id).status == Status.SUCCESS
+
+
+SCOPED: Mapping[str, Callable[[Things], Any]] = {
+    "account": lambda here: here.account,
+    "command": lambda here: Command.objects.get(id=here.command_id),
+    "run": lambda here: Run.objects.get(id=here.run_id),
+    "artifact": lambda here: Artifact.objects.get(command=here.command_id),
+    "device": lambda here: Device.objects.get(account=here.account),
+    "event": lambda here: an_event(Command.objects.get(id=here.command_id)),
+    "dispatch": lambda here: a_dispatch(here.account),
+    "pause": lambda here: a_pause(here.account),
+    "credential": lambda here: here.account.credential,
+}
+
+
+@pytest.mark.parametrize("model", SCOPED)
+def test_in_the_admin_what_is_in_a_foreign_account_is_as_absent_as_what_never_was(
+    model: str, own: Things, foreign: Things
+) -> None:
+    ours, theirs = SCOPED[model](own), SCOPED[model](foreign)
+    client, changelist = signed_in("admin", own), f"/admin/commands/{model}/"
+    never = str(uuid4()) if isinstance(ours.pk, UUID) else "999999"
+    for query in ({}, {"q": DEVICE}, {"q": EMAIL}, {"q": "of foreign"}):
+        listed = client.get(changelist, query).content.decode()
+        assert f"{changelist}{theirs.pk}/change/" not in listed
+        assert "Foreign" not in listed
+    assert f"{changelist}{ours.pk}/change/" in client.get(changelist).content.decode()
+    for act in ("change", "history", "delete"):
+        there, gone = (client.get(f"{changelist}{pk}/{act}/") for pk in (theirs.pk, never))
+        assert there.status_code == gone.status_code != 200, act
+    assert client.get(f"{changelist}{ours.pk}/change/").status_code == 200
+    assert client.post(f"{changelist}{theirs.pk}/change/", {"name": "mine"}).status_code != 200
+
+
+def test_in_the_admin_a_superuser_and_who_administers_every_account_see_all(own: Things, foreign: Things) -> None:
+    make_group("all", administer=True)
+    everywhere = person("admin", own.account)
+    everywhere.groups.add(Group.objects.get(name="all"))
+    root = make_person("root", is_staff=True)
+    User.objects.filter(pk=root.pk).update(is_superuser=True)
+    for who in (everywhere, root):
+        client = Client()
+        client.force_login(who)
+        listed = client.get("/admin/commands/command/").content.decode()
+        assert {str(one.command_id) in listed for one in (own, foreign)} == {True}
+
+
+def test_who_administers_one_account_makes_themselves_no_admin_of_another(own: Things, foreign: Things) -> None:
+    client = signed_in("admin", own)
+    admin, group = User.objects.get(username="admin"), Group.objects.get(name="admin there")
+    shipped = Group.objects.get(name=ADMIN_GROUP)
+    grants = {"grants-TOTAL_FORMS": 1, "grants-INITIAL_FORMS": 0, "grants-0-account": "", "grants-0-administer": "on"}
+    posts = {
+        f"/admin/commands/user/{admin.pk}/change/": {"username": "admin", "is_active": "on", "groups": shipped.pk},
+        f"/admin/auth/group/{group.pk}/change/": {"name": group.name, **grants},
+        "/admin/auth/group/add/": {"name": "mine", **grants},
+        "/admin/commands/user/add/": {"username": "twin", "usable_password": "false"},
+        "/admin/commands/account/add/": {"name": "mine", "cloudflare_id": "b" * 32, "dialect": "auto"},
+    }
+    for path, given in posts.items():
+        assert client.post(path, given).status_code == 403, path
+    changed = {"name": "Own", "dialect": "auto", "credential": foreign.account.credential_id}
+    client.post(f"/admin/commands/account/{own.account.pk}/change/", changed)
+    own.account.refresh_from_db()
+    assert own.account.credential_id != foreign.account.credential_id
+    assert "Foreign" not in client.get("/admin/auth/group/").content.decode()
+
+
+def a_pause(account: Account) -> Pause:
+    now = timezone.now()
+    return Pause.objects.create(account=account, act="list", since=now, until=now, words="Away.")
 
 
 def _admin_path(name: str, pattern: URLPattern, object_id: str) -> str:

@@ -45,7 +45,7 @@ unconfirmed       : SUCCESS by cloudflare; FAILED by cloudflare
 """
 
 ARTIFACT_PLAN = """
-wanted     : fetching by portal
+wanted     : fetching by portal; refused by portal
 fetching   : stored by portal; wanted by portal; too_large by portal; gone by portal; refused by portal
 stored     : reading by portal; purged by portal, person
 reading    : read by portal; stored by portal; unreadable by portal; purged by portal, person

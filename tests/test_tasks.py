@@ -14,11 +14,12 @@ from celery.worker import state as worker
 from django.utils import timezone
 
 from commands import tasks
+from commands.actions import collect as collecting
 from commands.actions import deliver as delivering
 from commands.actions import listings
 from commands.actions.accounts import retire_account
 from commands.actions.deliver import deliver
-from commands.models import Account, AccountSync, Command, Device, Heartbeat
+from commands.models import Account, AccountSync, Command, Device
 from tests.actions import conftest as fixtures
 from tests.actions.world import DIAG, QUICK_END, World
 
@@ -88,7 +89,7 @@ def test_a_worker_whose_own_clock_is_wrong_finds_what_landed_and_stops_nothing(
     found = world.again(command)
     assert (found.status, found.remote_id, found.likely) == ("SUCCESS", world.created()[0]["id"], False)
     monkeypatch.setattr(timezone, "now", real)
-    world.forward(minutes=10)
+    world.forward(minutes=31)
     assert world.account.id in listings.due_accounts(now=world.now)
     (other,) = world.ask(DIAG)
     tasks.deliver_account(id_)
@@ -118,6 +119,24 @@ def test_a_worker_that_was_told_to_stop_leaves_what_waits_to_the_next_one(
     assert len(world.posts()) == 1
     tasks.collect_due()
     assert Command.objects.filter(status="queued").count() == 2
+
+
+def test_a_worker_that_was_told_to_stop_hands_the_file_that_it_fetches_to_the_next_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = world.sent(options=DIAG)
+    world.forward(QUICK_END)
+    assert world.sync()
+    real = collecting._download
+
+    def stopped_meanwhile(*args: Any) -> None:
+        monkeypatch.setattr(worker, "should_stop", 0)
+        real(*args)
+
+    monkeypatch.setattr(collecting, "_download", stopped_meanwhile)
+    tasks.collect_due()
+    artifact = world.artifact(command)
+    assert (artifact.status, artifact.attempts, artifact.not_before) == ("wanted", 0, None)
 
 
 def test_an_account_that_is_retired_meanwhile_sends_nothing_more(
@@ -171,10 +190,3 @@ def test_what_ran_out_is_settled(world: World) -> None:
     Command.objects.filter(id=command.id).update(expires_at=timezone.now() - timedelta(seconds=1))
     tasks.settle_due()
     assert world.status(command) == "expired"
-
-
-def test_each_role_gives_its_own_sign_of_life() -> None:
-    tasks.beat_heartbeat()
-    tasks.talk_heartbeat()
-    tasks.fetch_heartbeat()
-    assert set(Heartbeat.objects.values_list("role", flat=True)) == set(Heartbeat.Role)

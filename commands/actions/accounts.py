@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from commands.ids import new_id
-from commands.models import Account, AccountSync, AccountVersion, CallBudget, Credential, Pause
+from commands.models import Account, AccountDirectory, AccountSync, AccountVersion, CallBudget, Credential, Pause
 from commands.models.sealed import CannotOpen, Sealed
 
 SIMULATOR = "Simulator"
@@ -24,6 +24,7 @@ def add_account(account: Account, *, now: datetime) -> Account:
     account.upstream = settings.UPSTREAM.name
     account.save(force_insert=True)
     AccountSync.objects.create(account=account)
+    AccountDirectory.objects.create(account=account)
     AccountVersion.objects.create(account=account)
     return account
 

@@ -40,7 +40,7 @@ class Bucket:
     rate: float
 
     def refilled(self, left: float | None, since: datetime | None, now: datetime) -> float:
-        if left is None or since is None:
+        if left is None or since is None or since > now + settings.LONGEST_REST:
             return self.size
         return min(self.size, left + max(0.0, (now - since).total_seconds()) * self.rate)
 
@@ -63,7 +63,7 @@ def spend(credential_id: int, call: Call) -> None:
     with transaction.atomic():
         row = CallBudget.objects.select_for_update().get(credential_id=credential_id)
         now = claims.database_now()
-        if row.paused_until and row.paused_until > now:
+        if row.paused_until and claims.is_ahead(row.paused_until, now):
             raise NotNow(row.paused_until, row.pause_words)
         everything, listings = _all_calls(), _list_calls()
         left = everything.refilled(row.calls_left, row.counted_at, now)
@@ -87,6 +87,12 @@ def _wait(call: Call, left: float, list_left: float) -> timedelta:
     return everything.wait_for(left, 1 + everything.size * OTHER_CALLS_FLOOR)
 
 
+def share_of_listings(account: Account, calls: int) -> timedelta:
+    """The time in which the account may make so many calls to list, if all accounts of its credential list as much."""
+    sharers = Account.objects.in_force().filter(credential=account.credential_id).count()
+    return _list_calls().wait_for(0, calls * max(1, sharers))
+
+
 def calls_left(row: CallBudget, now: datetime) -> int:
     """How many calls the credential could make at once now."""
     return int(_all_calls().refilled(row.calls_left, row.counted_at, now))
@@ -94,12 +100,14 @@ def calls_left(row: CallBudget, now: datetime) -> int:
 
 def throttled(credential_id: int, *, retry_after: float | None, words: str) -> datetime:
     """Cloudflare answered 429: no call of this credential before the time that this returns."""
-    rest = settings.THROTTLE_PAUSE if retry_after is None else timedelta(seconds=retry_after)
+    asked = settings.THROTTLE_PAUSE if retry_after is None else timedelta(seconds=retry_after)
+    rest = min(asked, settings.THROTTLE_MAX)
     with transaction.atomic():
         row = CallBudget.objects.select_for_update().get(credential_id=credential_id)
         now = claims.database_now()
         goes_on = row.paused_since and not _is_forgotten(row.paused_until, now)
-        until = max(now + rest, row.paused_until or now)
+        before = row.paused_until if row.paused_until and claims.is_ahead(row.paused_until, now) else now
+        until = max(now + rest, before)
         CallBudget.objects.filter(pk=row.pk).update(
             paused_until=until, paused_since=row.paused_since if goes_on else now, pause_words=words[:300]
         )
@@ -143,9 +151,9 @@ def works(account: Account, act: Pause.Act) -> None:
 
 
 def resting(account: Account, act: Pause.Act, *, now: datetime) -> Pause | None:
-    return Pause.objects.filter(account=account, act=act, until__gt=now).first()
+    return Pause.objects.filter(account=account, act=act).exclude(claims.is_over("until", now)).first()
 
 
 def paused_credentials(credential_ids: Iterable[int], *, now: datetime) -> set[int]:
-    rows = CallBudget.objects.filter(credential_id__in=credential_ids, paused_until__gt=now)
+    rows = CallBudget.objects.filter(credential_id__in=credential_ids).exclude(claims.is_over("paused_until", now))
     return set(rows.values_list("credential_id", flat=True))

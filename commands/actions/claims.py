@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Q, QuerySet
 
@@ -35,8 +36,21 @@ def database_now() -> datetime:
     return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
 
 
+def is_over(name: str, now: datetime) -> Q:
+    """Nothing is to be waited for any more: there is no time in this column, or it has come.
+
+    Or it is further ahead than anything is ever meant to last: the clock was wrong when it was written.
+    """
+    return Q(**{name: None}) | Q(**{f"{name}__lte": now}) | Q(**{f"{name}__gt": now + settings.LONGEST_REST})
+
+
+def is_ahead(at: datetime | None, now: datetime) -> bool:
+    """The contrary of `is_over`, of a time that is here already."""
+    return at is not None and now < at <= now + settings.LONGEST_REST
+
+
 def is_free(now: datetime) -> Q:
-    return (Q(lease_until=None) | Q(lease_until__lte=now)) & (Q(not_before=None) | Q(not_before__lte=now))
+    return is_over("lease_until", now) & is_over("not_before", now)
 
 
 def take[L: Leased](rows: QuerySet[L], *, lasting: timedelta, values: Mapping[str, object] | None = None) -> L | None:
@@ -62,6 +76,19 @@ def held(row: Leased) -> Q:
 def renew(row: Leased, *, lasting: timedelta) -> bool:
     """Longer work, a longer lease; False if it was no longer ours."""
     return type(row)._default_manager.filter(held(row)).update(lease_until=database_now() + lasting) == 1
+
+
+class KeptAlive:
+    """A lease that goes on while there is progress: to be asked at every step, renewed when a quarter of it is gone."""
+
+    def __init__(self, row: Leased, *, lasting: timedelta) -> None:
+        self._row, self._lasting, self._renewed = row, lasting, time.monotonic()
+
+    def is_held(self) -> bool:
+        if time.monotonic() - self._renewed < self._lasting.total_seconds() / 4:
+            return True
+        self._renewed = time.monotonic()
+        return renew(self._row, lasting=self._lasting)
 
 
 def released(*, attempts: int = 0, not_before: datetime | None = None) -> dict[str, object]:

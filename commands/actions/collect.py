@@ -1,44 +1,56 @@
 """The files of finished commands: claimed, spooled, checked, stored.
 
-A spool continues where it broke off, if Cloudflare's ETag is still the same. The file is stored under the artifact's id
-only when it is whole: its announced length and its zip directory. Nothing here reads what it says.
+A spool continues where it broke off, if Cloudflare's ETag and length are still the same. The file is stored under the
+artifact's id only when it is whole: its announced length, and its zip by `artifacts/bundle.py`. Nothing here reads what
+it says.
+
+Each file ends in a named state: three failures of its own, or a day after Cloudflare deleted it. What stands in every
+file's way alike, and a worker that is told to stop, cost it nothing before that.
 """
 
 import hashlib
-import lzma
-import zipfile
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.core.files import File
 from django.core.files.storage import Storage, storages
+from django.db.models import QuerySet
 
 from commands import causes
 from commands.actions import budget, claims, upstream
 from commands.actions.budget import NotNow
-from commands.actions.moves import change
+from commands.actions.moves import MAX_WORDS, change
 from commands.actions.upstream import NoCredential
-from commands.audit import PORTAL
+from commands.artifacts import bundle
+from commands.audit import PORTAL, EventType
 from commands.cloudflare.errors import CloudflareError, NotFound, NotSent, Refused, Throttled, TooLarge
-from commands.models import Account, Artifact, Pause
+from commands.models import Account, Artifact, Event, Pause
 from commands.states import ArtifactStatus
 
 log = structlog.get_logger(__name__)
 
 TO_FETCH = (ArtifactStatus.WANTED, ArtifactStatus.FETCHING)
-
-
-class Broken(Exception):
-    """What came is not a whole zip; the spool was thrown away."""
+MOST_TOLD = 10  # reasons in one file's history why it is not here yet
+FROM_ZERO: Mapping[str, object] = {"etag": "", "announced_size": None}  # a spool that nothing may continue
+STOPPED = "The worker was stopped meanwhile; it goes on where it stood."
 
 
 class Lost(Exception):
     """The lease ran out and another worker took the file over: nothing of it is ours to write any more."""
+
+
+class Stopped(Exception):
+    """The worker was told to stop: what is in the spool is the next one's to continue."""
+
+
+class NotStored(Exception):
+    """The storage did not take the file; what it took of it is deleted again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,53 +63,94 @@ class Whole:
     files: tuple[str, ...]  # the names in the zip
 
 
-NO_ZIP = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError, ValueError)
-type Failure = CloudflareError | NotNow | NoCredential | Broken | OSError
+type Failure = CloudflareError | NotNow | NoCredential | bundle.NotWhole | NotStored | OSError
 
 
 def storage() -> Storage:
     return storages["artifacts"]
 
 
-def collect(*, now: Callable[[], datetime]) -> bool:
-    """Fetch one file that is wanted, the one that Cloudflare deletes first; False if there is none to fetch now."""
+def collect(*, now: Callable[[], datetime], is_wanted: Callable[[], bool] = lambda: True) -> bool:
+    """Fetch one file that is wanted, the one that Cloudflare deletes first; False if there is none to fetch now.
+
+    `is_wanted` is asked after each piece of it: False hands the file back, to go on where it stands.
+    """
     artifact = _claim(now())
     if artifact is None:
         return False
     try:
-        whole = _fetch(artifact)
+        whole = _fetch(artifact, is_wanted)
         _store(artifact, whole)
     except Lost:
         log.warning("artifact_lost", artifact=str(artifact.id))
-    except (CloudflareError, NotNow, NoCredential, Broken, OSError) as failure:
+    except Stopped:
+        _hand_back(artifact, now=now())
+    except (CloudflareError, NotNow, NoCredential, bundle.NotWhole, NotStored, OSError) as failure:
         _record_failure(artifact, failure, now=now())
     else:
         _record_stored(artifact, whole, now=now())
     return True
 
 
-def _claim(now: datetime) -> Artifact | None:
+def askable(now: datetime) -> QuerySet[Account]:
+    """The accounts whose files may be asked for: not retired, of the upstream in force, and not resting."""
     resting = Pause.objects.filter(act=Pause.Act.DOWNLOAD, until__gt=now).values("account_id")
     accounts = Account.objects.in_force().exclude(id__in=resting)
-    accounts = accounts.exclude(credential__budget__paused_until__gt=now)
-    rows = Artifact.objects.filter(status__in=TO_FETCH, attempts__lt=settings.ATTEMPTS, command__account__in=accounts)
-    with change(by=PORTAL, now=now) as changes:
-        artifact = claims.take(rows.order_by("deleted_remotely_at", "id"), lasting=settings.ARTIFACT_LEASE)
-        if artifact is not None and artifact.status == ArtifactStatus.WANTED:
-            changes.move_artifact(artifact, to=ArtifactStatus.FETCHING)
-    return artifact
+    return accounts.exclude(credential__budget__paused_until__gt=now)
+
+
+def _claim(now: datetime) -> Artifact | None:
+    """The most urgent file of an account of which nobody else is fetching one."""
+    files = Artifact.objects.filter(status__in=TO_FETCH, attempts__lt=settings.ATTEMPTS)
+    files = files.filter(command__account__in=askable(now)).order_by("deleted_remotely_at", "id")
+    passed: set[UUID] = set()
+    while True:
+        with change(by=PORTAL, now=now) as changes:
+            free = files.filter(claims.is_free(claims.database_now()))
+            busy = passed | set(_under_way().values_list("command__account_id", flat=True))
+            account_id = free.exclude(command__account__in=busy).values_list("command__account_id", flat=True).first()
+            if account_id is None:
+                return None
+            artifact = _first_of(account_id, files)
+            if artifact is not None:
+                if artifact.status == ArtifactStatus.WANTED:
+                    changes.move_artifact(artifact, to=ArtifactStatus.FETCHING, tell=not artifact.words)
+                return artifact
+        passed.add(account_id)
+
+
+def _under_way() -> QuerySet[Artifact]:
+    return Artifact.objects.filter(status=ArtifactStatus.FETCHING, lease_until__gt=claims.database_now())
+
+
+def _first_of(account_id: UUID, files: QuerySet[Artifact]) -> Artifact | None:
+    """The first of its files, under a lease; None while another worker claims, or fetches, one of this account.
+
+    The lock on the account's row, held until the claim is committed, makes the look for another's lease count: each
+    statement of PostgreSQL sees what was committed before it. On SQLite the whole transaction is alone.
+    """
+    locked = Account.objects.select_for_update(no_key=True, skip_locked=True).filter(id=account_id)
+    if locked.first() is None or _under_way().filter(command__account=account_id).exists():
+        return None
+    return claims.take(files.filter(command__account=account_id), lasting=settings.ARTIFACT_LEASE)
 
 
 def spool_path(artifact: Artifact) -> Path:
     return Path(settings.SPOOL_DIR) / f"{artifact.id}.part"
 
 
-def _fetch(artifact: Artifact) -> Whole:
+def _fetch(artifact: Artifact, is_wanted: Callable[[], bool]) -> Whole:
     """The whole file in the spool; continues what an earlier attempt left there."""
     path = spool_path(artifact)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    command = artifact.command
     offset = path.stat().st_size if artifact.etag and path.exists() else 0
+    if not 0 < offset == artifact.announced_size:  # else all of it came, and was not stored
+        _download(artifact, path, offset, is_wanted)
+    return _checked(path)
+
+
+def _download(artifact: Artifact, path: Path, offset: int, is_wanted: Callable[[], bool]) -> None:
+    command = artifact.command
     with (
         upstream.client_for(command.account) as client,
         client.download(
@@ -106,29 +159,31 @@ def _fetch(artifact: Artifact) -> Whole:
             device_id=command.device_id,
             offset=offset,
             etag=artifact.etag,
+            total=artifact.announced_size,
         ) as download,
         path.open("r+b" if download.starts_at else "wb") as spool,
     ):
         # After the spool was emptied: a tag never stands beside the bytes of another one.
-        Artifact.objects.filter(claims.held(artifact)).update(etag=download.etag if download.resumable else "")
+        begun = {"etag": download.etag, "announced_size": download.total} if download.resumable else FROM_ZERO
+        Artifact.objects.filter(claims.held(artifact)).update(**begun)
         spool.seek(download.starts_at)
+        lease = claims.KeptAlive(artifact, lasting=settings.ARTIFACT_LEASE)
         for chunk in download.chunks():
             spool.write(chunk)
+            if not lease.is_held():
+                raise Lost
+            if not is_wanted():
+                raise Stopped
         spool.truncate()
-    return _checked(path)
 
 
 def _checked(path: Path) -> Whole:
-    """Its size and hash, if the zip's directory reads and every member's checksum is right; raises Broken."""
+    """Its size and hash, if it is a whole zip; raises NotWhole, and the spool is gone."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            bad, files = archive.testzip(), tuple(archive.namelist())
-    except NO_ZIP as error:
+        files = bundle.names(path)
+    except bundle.NotWhole:
         path.unlink()
-        raise Broken("The file that Cloudflare sent is not a readable zip.") from error
-    if bad is not None:
-        path.unlink()
-        raise Broken("A file in the zip that Cloudflare sent is damaged.")
+        raise
     with path.open("rb") as spool:
         digest = hashlib.file_digest(spool, "sha256")
     return Whole(path, path.stat().st_size, digest.hexdigest(), files)
@@ -139,15 +194,32 @@ def _store(artifact: Artifact, whole: Whole) -> None:
 
     Never what another worker has stored: the lease is renewed first, and outlives the storing.
     """
-    if not claims.renew(artifact, lasting=settings.ARTIFACT_LEASE):
+    if not claims.renew(artifact, lasting=settings.ARTIFACT_STORE_LEASE):
         raise Lost
     name = artifact.storage_name
-    storage().delete(name)
-    with whole.path.open("rb") as spool:
-        stored = storage().save(name, File(spool, name=name))
+    try:
+        storage().delete(name)
+        with whole.path.open("rb") as spool:
+            stored = storage().save(name, File(spool, name=name))
+    except Exception as problem:  # a bucket's errors are not those of a disk
+        log.warning("artifact_not_stored", artifact=str(artifact.id), problem=repr(problem))
+        _clear_away(artifact)
+        raise NotStored(f"The file could not be stored: {_told_by(problem)}.") from problem
     if stored != name:
         storage().delete(stored)
-        raise OSError("Another worker stored the same file at the same time.")
+        raise NotStored("Another worker stored the same file at the same time.")
+
+
+def _clear_away(artifact: Artifact) -> None:
+    """A part of a file must not lie where a file is looked for. Without its lease it may be another's: `keep.py`."""
+    if claims.renew(artifact, lasting=settings.ARTIFACT_LEASE):
+        with suppress(Exception):  # of a storage that just failed; the next attempt begins with the same
+            storage().delete(artifact.storage_name)
+
+
+def _told_by(problem: Exception) -> str:
+    """Without the paths and numbers of an error's text: those are for the log."""
+    return (problem.strerror if isinstance(problem, OSError) else None) or type(problem).__name__
 
 
 def _record_stored(artifact: Artifact, whole: Whole, *, now: datetime) -> None:
@@ -160,14 +232,55 @@ def _record_stored(artifact: Artifact, whole: Whole, *, now: datetime) -> None:
     log.info("artifact_stored", artifact=str(artifact.id), size=whole.size)
 
 
-def _record_failure(artifact: Artifact, failure: Failure, *, now: datetime) -> None:
-    words = failure.words if isinstance(failure, CloudflareError | NotNow | NoCredential) else str(failure)
-    to, values = _after(artifact, failure, now)
-    if to in (ArtifactStatus.GONE, ArtifactStatus.TOO_LARGE, ArtifactStatus.REFUSED):
-        spool_path(artifact).unlink(missing_ok=True)
+def _hand_back(artifact: Artifact, *, now: datetime) -> None:
+    """To be continued at once, by whoever comes next; the attempt does not count."""
+    values = {"words": artifact.words or STOPPED, **claims.released(attempts=artifact.attempts - 1)}
     with change(by=PORTAL, now=now) as changes:
-        changes.move_artifact(artifact, to=to, where=claims.held(artifact), values={"words": words[:500], **values})
+        changes.move_artifact(
+            artifact, to=ArtifactStatus.WANTED, where=claims.held(artifact), values=values, tell=False
+        )
+    log.info("artifact_handed_back", artifact=str(artifact.id))
+
+
+def _record_failure(artifact: Artifact, failure: Failure, *, now: datetime) -> None:
+    words = _words(failure)
+    to, values = _after(artifact, failure, now)
+    if to == ArtifactStatus.REFUSED and is_over(artifact, now):
+        words = too_late(words)
+    if to != ArtifactStatus.WANTED:
+        spool_path(artifact).unlink(missing_ok=True)
+    tell = to != ArtifactStatus.WANTED or _is_news(artifact, words)
+    with change(by=PORTAL, now=now) as changes:
+        changes.move_artifact(
+            artifact, to=to, where=claims.held(artifact), values={"words": words, **values}, tell=tell
+        )
     log.warning("artifact_not_fetched", artifact=str(artifact.id), status=to, words=words)
+
+
+def _words(failure: Failure) -> str:
+    if isinstance(failure, CloudflareError | NotNow | NoCredential):
+        return failure.words[:MAX_WORDS]
+    return f"The file could not be kept: {_told_by(failure)}." if isinstance(failure, OSError) else str(failure)
+
+
+def _is_news(artifact: Artifact, words: str) -> bool:
+    """An outage is tried hundreds of times: the history tells each reason once, and not of too many of them."""
+    if words == artifact.words:
+        return False
+    waits = Event.objects.filter(
+        command=artifact.command_id, event=EventType.ARTIFACT, data__artifact_status=ArtifactStatus.WANTED
+    )
+    told = [data.get("because") for data in waits.values_list("data", flat=True)]
+    return len(told) < MOST_TOLD and words not in told
+
+
+def is_over(artifact: Artifact, now: datetime) -> bool:
+    """Cloudflare deleted it so long ago that nothing is worth waiting for."""
+    return now >= artifact.deleted_remotely_at + settings.ARTIFACT_GIVE_UP
+
+
+def too_late(words: str) -> str:
+    return f"It could not be fetched before Cloudflare deleted it. {words}"[:MAX_WORDS].strip()
 
 
 def _after(artifact: Artifact, failure: Failure, now: datetime) -> tuple[ArtifactStatus, dict[str, object]]:
@@ -177,17 +290,24 @@ def _after(artifact: Artifact, failure: Failure, now: datetime) -> tuple[Artifac
         return ArtifactStatus.GONE, claims.released()
     if isinstance(failure, TooLarge):
         return ArtifactStatus.TOO_LARGE, claims.released()
+    again = _not_before(artifact, failure, now)
     counted = artifact.attempts - _is_not_the_files_fault(failure)
+    if counted >= settings.ATTEMPTS or is_over(artifact, now):
+        return ArtifactStatus.REFUSED, claims.released()
+    return ArtifactStatus.WANTED, claims.released(attempts=counted, not_before=again)
+
+
+def _not_before(artifact: Artifact, failure: Failure, now: datetime) -> datetime:
+    """When to try again; what concerns more than this file lets the account's downloads rest."""
     if isinstance(failure, NotNow):
-        return ArtifactStatus.WANTED, claims.released(attempts=counted, not_before=failure.until)
-    pause = settings.PAUSE_BASE * 2 ** min(artifact.attempts, 10)
-    again = min(settings.PAUSE_MAX, pause)
+        return failure.until
+    pause = min(settings.PAUSE_MAX, settings.PAUSE_BASE * 2 ** min(artifact.attempts, 10))
+    # A disk or bucket that takes nothing is mended by people.
+    again: datetime = now + (settings.PAUSE_MAX if isinstance(failure, NotStored | OSError) else pause)
     if isinstance(failure, CloudflareError | NoCredential):
         resumes = upstream.rest_after(artifact.command.account, Pause.Act.DOWNLOAD, failure, now=now)
-        again = max(again, resumes - now) if resumes else again
-    if counted >= settings.ATTEMPTS:
-        return ArtifactStatus.REFUSED, claims.released()
-    return ArtifactStatus.WANTED, claims.released(attempts=counted, not_before=now + again)
+        return max(again, resumes) if resumes else again
+    return again
 
 
 def _is_not_the_files_fault(failure: Failure) -> bool:
@@ -195,4 +315,4 @@ def _is_not_the_files_fault(failure: Failure) -> bool:
     if isinstance(failure, NotFound):
         return False
     is_outage = isinstance(failure, CloudflareError) and failure.status >= 500
-    return is_outage or isinstance(failure, NotNow | NoCredential | NotSent | Throttled | Refused | OSError)
+    return is_outage or isinstance(failure, NotNow | NoCredential | NotSent | Throttled | Refused | NotStored | OSError)

@@ -15,9 +15,9 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models import Q
 
-from commands.actions import budget, claims, directory, upstream
+from commands.actions import budget, claims, listings, quota, upstream
 from commands.actions.budget import NotNow
-from commands.actions.heard import Heard, further, has_room_for, hear, merge_imports, remote_status
+from commands.actions.heard import Heard, has_room_for, hear, merge_imports, remote_status
 from commands.actions.moves import Change, change
 from commands.actions.queue import Claimed, claim
 from commands.actions.upstream import NoCredential
@@ -25,8 +25,8 @@ from commands.audit import CLOUDFLARE, PORTAL, EventType
 from commands.cloudflare.errors import CloudflareError, NotSent, Refused, Rejected, SaidNo, Throttled
 from commands.cloudflare.pairing import pair
 from commands.cloudflare.types import Created, CreateResult
-from commands.models import Account, AccountSync, Command, Dispatch, Pause
-from commands.states import Status
+from commands.models import Account, Command, Dispatch, Pause
+from commands.states import Status, rank
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ type Failure = CloudflareError | NotNow | NoCredential
 
 def deliver(account: Account, *, now: datetime) -> bool:
     """Send one POST of the account's queued commands; True if there was one to send."""
-    directory.renew_quota(account, now=now)
+    quota.renew(account, now=now)
     claimed = claim(account, now=now)
     if claimed is None:
         return False
@@ -120,7 +120,7 @@ def _record_created(changes: Change, claimed: Claimed, answer: CreateResult) -> 
         Heard(
             id_,
             one.id,
-            further(remote_status(one.status) or Status.PENDING_EXEC, merged.get(one.id)),
+            max(remote_status(one.status) or Status.PENDING_EXEC, merged.get(one.id, Status.PENDING_EXEC), key=rank),
             one.status,
             created_at=answer.date,
         )
@@ -136,7 +136,8 @@ def _record_created(changes: Change, claimed: Claimed, answer: CreateResult) -> 
         because="Cloudflare's answer did not name it.",
         where=Q(dispatch=dispatch),
     )
-    _end(dispatch, Dispatch.Outcome.CREATED, changes.now, http_status=200)
+    said = {} if dispatch.body.get("dialect") == answer.dialect else {"body": claimed.body(answer.dialect)}
+    _end(dispatch, Dispatch.Outcome.CREATED, changes.now, http_status=200, **said)
     upstream.remember_dialect(claimed.account, answer.dialect)
     budget.works(claimed.account, Pause.Act.CREATE)
 
@@ -171,7 +172,7 @@ def _record_failure(changes: Change, claimed: Claimed, failure: Failure) -> None
     dispatch, ids = claimed.dispatch, [command.id for command in claimed.commands]
     outcome = _outcome(failure)
     resumes = _rest(claimed, failure, changes.now)
-    ours = Q(dispatch=dispatch)
+    ours = Q(dispatch=dispatch, remote_id="")  # what a listing has an id for was created, whatever this answer says
     if outcome is Dispatch.Outcome.REJECTED and len(ids) == 1:
         changes.move(ids, to=Status.REJECTED, because=failure.words, where=ours)
     elif outcome in (Dispatch.Outcome.SAID_NO, Dispatch.Outcome.UNKNOWN):
@@ -181,7 +182,7 @@ def _record_failure(changes: Change, claimed: Claimed, failure: Failure) -> None
         if outcome is Dispatch.Outcome.REJECTED:
             # One of them may be the cause: each goes alone, once a listing has shown that none was created.
             values |= {"alone": True, "after_listing_at": changes.now}
-            AccountSync.objects.filter(account=claimed.account).update(due_at=changes.now, complete_due_at=changes.now)
+            listings.hurry(claimed.account.id, at=changes.now, complete=True)
         # What Cloudflare said is about one of them, and nobody knows which: the Dispatch keeps it, none of them does.
         because = REFUSED_TOGETHER if outcome is Dispatch.Outcome.REJECTED else failure.words
         changes.move(ids, to=Status.QUEUED, because=because, where=ours, values=values)

@@ -1,7 +1,8 @@
 """The demo people, who can sign in only while the simulator is the upstream.
 
 Owns who they are and their common password. Must not touch anybody else: a person of one of these names who does not
-have the demo's email address is somebody else, and somebody who was deactivated stays so.
+have the demo's email address is somebody else, and somebody whom an admin deactivated stays so. Whom a real upstream
+dismissed is known by having no password: they come back with the simulator.
 """
 
 import secrets
@@ -48,9 +49,24 @@ def ensure_demo_people(*, now: datetime) -> list[User]:
             if not User.objects.filter(username=name).exists():
                 _make(name, groups, now)
         people = list(demo_people())
+        _take_back(people)
         if not _is_current(password, people):
             _set_password(password, people)
     return [person for person in people if person.is_active]
+
+
+def dismiss_demo_people() -> None:
+    """Beside a real upstream nobody of them signs in, nor stays signed in. Does nothing beside the simulator."""
+    if settings.UPSTREAM.is_simulator:
+        return
+    for person in who_can_sign_in():
+        person.is_active = False
+        person.set_unusable_password()
+        person.save(update_fields=["is_active", "password"])
+
+
+def who_can_sign_in() -> list[User]:
+    return [person for person in demo_people() if person.is_active and person.has_usable_password()]
 
 
 def demo_people() -> Sequence[User]:
@@ -67,6 +83,13 @@ def _make(name: str, groups: Sequence[str], now: datetime) -> None:
     person.set_unusable_password()
     person.save(force_insert=True)
     person.groups.set(Group.objects.filter(name__in=groups))
+
+
+def _take_back(people: Sequence[User]) -> None:
+    for person in people:
+        if not (person.is_active or person.has_usable_password()):
+            person.is_active = True
+            person.save(update_fields=["is_active"])
 
 
 def _set_password(password: str, people: Sequence[User]) -> None:

@@ -1,108 +1,105 @@
-"""The devices and the quota of an account, as Cloudflare lists them.
+"""The devices of an account, as Cloudflare lists them, and with them the quota.
 
-Owns the Device rows and the quota's columns. A device that is no longer listed keeps its row for 90 days: it is
-"not seen since".
+Owns the Device rows, and how far the listing of them has come. A device that is no longer listed keeps its row for 90
+days: it is "not seen since".
 """
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from itertools import islice
 from uuid import UUID
 
+import structlog
 from django.conf import settings
-from django.db.models import Q
+from django.db import transaction
 
-from commands.actions import budget, claims, upstream
+from commands.actions import budget, claims, quota, upstream
 from commands.actions.budget import NotNow
 from commands.actions.heard import MAX_EMAIL, has_room_for
 from commands.actions.upstream import NoCredential
 from commands.cloudflare.client import Client
-from commands.cloudflare.errors import CloudflareError
+from commands.cloudflare.errors import CloudflareError, TooManyPages
 from commands.cloudflare.types import ListedDevice, Page
-from commands.models import Account, AccountSync, Device, Pause
+from commands.models import Account, AccountDirectory, AccountSync, Device, Pause
 
-MAX_FIGURE = 2**31 - 1  # what the columns hold
+log = structlog.get_logger(__name__)
 
 _TOLD = ("email", "name", "platform", "client_version", "connection", "eligible", "ineligible_reason", "seen_at")
 
 
 def due_accounts(*, now: datetime) -> list[UUID]:
-    due = Q(sync__directory_due_at=None) | Q(sync__directory_due_at__lte=now)
+    due = claims.is_over("directory__due_at", now)
     return list(Account.objects.in_force().filter(due).order_by("id").values_list("id", flat=True))
 
 
 def refresh(account: Account, *, now: datetime) -> int:
     """The next step through the devices, and the quota; returns how many devices were listed. One worker at a time.
 
-    An account that was never listed is listed whole; from then on one page a step, so that a pass is spread.
+    An account that was never listed is listed whole, each page kept as it comes: what interrupts it loses none. From
+    then on one page a step, so that a pass is spread.
     """
-    due = Q(directory_due_at=None) | Q(directory_due_at__lte=now)
-    syncs = AccountSync.objects.filter(account=account)
-    if not syncs.filter(due).update(directory_due_at=now + settings.DIRECTORY_LEASE):
+    due = AccountDirectory.objects.filter(claims.is_over("due_at", now), account=account)
+    row = claims.take(due, lasting=settings.DIRECTORY_LEASE)
+    if row is None:
         return 0
-    sync = syncs.get()
+    listed = 0
     try:
         with upstream.client_for(account) as client:
-            read_quota(account, client)
-            pages = _next_pages(client, sync.directory_page)
-    except (CloudflareError, NoCredential, NotNow) as failure:
-        until = _rest(account, failure, now=now)
-        syncs.update(directory_due_at=until)
-        return 0
-    listed = [device for page in pages for device in page.rows]
-    keep(account, listed, now=now)
+            if quota.is_old(account, now=now):
+                quota.read(account, client)
+            for page in _next_pages(client, row):
+                if not _keep_page(account, row, page, now=now):
+                    log.warning("directory_lost", account=str(account.id))
+                    return listed
+                listed += len(page.rows)
+    except NotNow as wait:
+        _hand_back(row, due_at=wait.until if not row.pages else max(wait.until, now + _step(row)))
+        return listed
+    except (CloudflareError, NoCredential) as failure:
+        if isinstance(failure, TooManyPages):
+            row.page = 1
+        until = upstream.rest_after(account, Pause.Act.DIRECTORY, failure, now=now)
+        _hand_back(row, due_at=until or now + settings.PAUSE_MAX)
+        return listed
     Device.objects.filter(account=account, listed_at__lt=now - settings.DEVICE_FORGOTTEN_AFTER).delete()
-    at_end = pages[-1].short
-    known = pages[-1].number if at_end else max(sync.directory_pages, pages[-1].number)
-    step = min(settings.DIRECTORY_STEP_MAX, settings.DIRECTORY_PASS / known)
-    syncs.update(
-        directory_at=now,
-        directory_due_at=now + step,
-        directory_page=1 if at_end else pages[-1].number + 1,
-        directory_pages=known,
-    )
+    _finish(account, row, now)
+    return listed
+
+
+def _next_pages(client: Client, row: AccountDirectory) -> Iterator[Page[ListedDevice]]:
+    pages = client.iter_devices(first=row.page, per_page=settings.PAGE_SIZE)
+    return islice(pages, 1) if row.pages else pages
+
+
+def _keep_page(account: Account, row: AccountDirectory, page: Page[ListedDevice], *, now: datetime) -> bool:
+    """The page and the place behind it, together; False if the lease was lost."""
+    with transaction.atomic():
+        if not claims.renew(row, lasting=settings.DIRECTORY_LEASE):
+            return False
+        keep(account, page.rows, now=now)
+        if page.short:
+            row.page, row.pages = 1, page.number
+        else:
+            row.page, row.pages = page.number + 1, row.pages and max(row.pages, page.number)
+        AccountDirectory.objects.filter(claims.held(row)).update(page=row.page, pages=row.pages)
+    return True
+
+
+def _finish(account: Account, row: AccountDirectory, now: datetime) -> None:
+    if not row.pages:  # the first pass ended without a short page: what came last would have come for ever
+        row.page, row.pages = 1, row.page
+    AccountSync.objects.filter(account=account).update(directory_at=now)
+    _hand_back(row, due_at=now + _step(row))
     budget.works(account, Pause.Act.DIRECTORY)
-    return len(listed)
 
 
-def _next_pages(client: Client, page: int) -> list[Page[ListedDevice]]:
-    if page:
-        return [client.list_devices(page, settings.PAGE_SIZE)]
-    return list(client.iter_devices(per_page=settings.PAGE_SIZE))
+def _step(row: AccountDirectory) -> timedelta:
+    return min(settings.DIRECTORY_STEP_MAX, settings.DIRECTORY_PASS / max(1, row.pages))
 
 
-def _rest(account: Account, failure: CloudflareError | NoCredential | NotNow, *, now: datetime) -> datetime:
-    if isinstance(failure, NotNow):
-        return failure.until
-    return upstream.rest_after(account, Pause.Act.DIRECTORY, failure, now=now) or now + settings.PAUSE_MAX
-
-
-def renew_quota(account: Account, *, now: datetime) -> None:
-    """Before the first send of a new quota day: the old day's figures are read again, or else forgotten."""
-    clock = claims.database_now()
-    stale = AccountSync.objects.filter(account=account, quota_reset_at__lte=clock)
-    if not stale.update(quota_total=None, quota_used=None, quota_reset_at=None):
-        return
-    try:
-        with upstream.client_for(account) as client:
-            read_quota(account, client)
-    except (CloudflareError, NoCredential, NotNow) as failure:
-        _rest(account, failure, now=now)
-
-
-def read_quota(account: Account, client: Client) -> None:
-    """The time of the reading is the database's, as that of the claims which are counted since."""
-    began = claims.database_now()
-    quota = client.quota()
-    AccountSync.objects.filter(account=account).update(
-        quota_total=_fitting(quota.total),
-        quota_used=_fitting(quota.used),
-        quota_reset_at=quota.reset_at,
-        quota_read_at=began,
-    )
-
-
-def _fitting(figure: int | None) -> int | None:
-    return None if figure is None else min(figure, MAX_FIGURE)
+def _hand_back(row: AccountDirectory, *, due_at: datetime) -> None:
+    values = {"due_at": due_at, "page": row.page, "pages": row.pages, **claims.released()}
+    AccountDirectory.objects.filter(claims.held(row)).update(**values)
 
 
 def keep(account: Account, listed: Iterable[ListedDevice], *, now: datetime) -> None:

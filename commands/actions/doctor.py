@@ -17,7 +17,7 @@ from django.core.files.base import ContentFile
 from django.core.mail import mailers
 from django.db import DatabaseError, connection
 
-from commands.actions import upstream
+from commands.actions import claims, heartbeats, upstream
 from commands.actions.budget import NotNow
 from commands.actions.collect import storage
 from commands.actions.upstream import NoCredential
@@ -52,6 +52,8 @@ def examine(*, now: Callable[[], datetime]) -> Iterator[Finding]:
     yield _broker()
     yield _mail()
     if database.is_well:
+        yield _database_clock(now)
+        yield from _processes()
         yield from _upstream(now)
 
 
@@ -62,6 +64,24 @@ def _database() -> Finding:
     except DatabaseError as problem:
         return Finding("database", _one_line(problem), "Start the database, or mend DATABASE_URL.")
     return Finding("database", f"answers ({connection.vendor})")
+
+
+def _database_clock(now: Callable[[], datetime]) -> Finding:
+    return _clock("database", claims.database_now() - now(), "the database's")
+
+
+def _processes() -> Iterator[Finding]:
+    """As /readyz and the pages tell it, but for the broker, which is asked from here."""
+    signs = heartbeats.signs()
+    for role in heartbeats.PROCESSES:
+        if role in signs.away:
+            yield Finding(
+                str(role), "gave no sign of life lately", "Start it; if it runs, its log says what it waits for."
+            )
+        elif role in signs.alive:
+            yield Finding(str(role), "lives")
+        else:
+            yield Finding(str(role), "is silent while beat finds no broker", "Mend the broker first.")
 
 
 def _storage() -> Finding:
@@ -88,7 +108,7 @@ def _spool() -> Finding:
 
 def _broker() -> Finding:
     if wake.reachable():
-        return Finding("broker", "answers")
+        return Finding("broker", "answers here")
     where = "Start Redis, or mend REDIS_URL" if settings.BROKER_URL.startswith("redis") else "Make VAR_DIR writable"
     return Finding("broker", "does not answer", f"{where}; until then beat finds all work, only later.")
 
@@ -108,7 +128,12 @@ def _mail() -> Finding:
 
 
 def _upstream(now: Callable[[], datetime]) -> Iterator[Finding]:
-    accounts = list(Account.objects.in_force().select_related("credential").order_by("name", "id"))
+    silent = Account.objects.without_credential()
+    accounts = list(
+        Account.objects.in_force().exclude(id__in=silent).select_related("credential").order_by("name", "id")
+    )
+    for name in silent.order_by("name").values_list("name", flat=True):
+        yield Finding(f"account {name}", "has no credential with a value", "Enter one in the administration.")
     if not accounts:
         yield Finding("accounts", "none is in use", "Add an account and its credential in the administration.")
     for account in accounts:
@@ -142,7 +167,7 @@ def _calls(subject: str, client: Client, now: Callable[[], datetime]) -> Iterato
     first = _try(subject, "lists commands", list_commands, READ)
     yield first
     if clock:
-        yield _clock(subject, clock[0])
+        yield _clock(subject, clock[0], "Cloudflare's")
     if first.words.startswith(_AWAY):
         return  # the others would only say so again
     yield _try(subject, "lists devices", lambda: client.list_devices(1, 1), READ)
@@ -174,14 +199,14 @@ def _try(subject: str, words: str, call: Callable[[], object], permission: str) 
     return Finding(subject, words)
 
 
-def _clock(subject: str, offset: timedelta) -> Finding:
+def _clock(subject: str, offset: timedelta, whose: str) -> Finding:
     seconds = round(offset.total_seconds())
     if abs(offset) <= CLOCK_MAY_BE_OFF:
-        return Finding(subject, f"clock: {seconds:+d} s, by Cloudflare's")
+        return Finding(subject, f"clock: {seconds:+d} s, by {whose}")
     which = "behind" if seconds > 0 else "ahead of"
     return Finding(
         subject,
-        f"clock: ours is {abs(seconds)} s {which} Cloudflare's",
+        f"clock: ours is {abs(seconds)} s {which} {whose}",
         "Set this machine's clock by NTP (timedatectl).",
     )
 

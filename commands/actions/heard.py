@@ -18,7 +18,7 @@ from commands.audit import CLOUDFLARE, EventType
 from commands.ids import new_id
 from commands.kinds import Kind
 from commands.models import Artifact, Command
-from commands.states import FINAL_REMOTE, IN_FLIGHT, REMOTE, Status
+from commands.states import IN_FLIGHT, REMOTE, Status
 
 MAX_ID, MAX_EMAIL, MAX_WORD = 64, 254, 40  # what the columns hold; no id or word of Cloudflare's is as long
 
@@ -113,9 +113,12 @@ def deadline(kind: Kind, options: kinds.Options, start: datetime) -> datetime:
 
 
 def want_artifacts(changes: Change, done: Sequence[Heard]) -> None:
-    """A row for each file that is to be fetched: those of our own commands. Cloudflare keeps one for 7 days."""
+    """A row for each file that is to be fetched: those of our own commands. Cloudflare keeps one for 7 days.
+
+    Those begin between the POST and now: a date outside of that is a wrong one, and must not move the file's end.
+    """
     ids = [one.command_id for one in done]
-    ours = set(Command.objects.ours().filter(id__in=ids).values_list("id", flat=True))
+    sent_at = dict(Command.objects.ours().filter(id__in=ids).values_list("id", "dispatch__claimed_at"))
     Artifact.objects.bulk_create(
         [
             Artifact(
@@ -123,14 +126,19 @@ def want_artifacts(changes: Change, done: Sequence[Heard]) -> None:
                 command_id=one.command_id,
                 status_at=changes.now,
                 filename=one.filename or f"{one.remote_id}.zip",
-                deleted_remotely_at=(one.completed_at or changes.now) + settings.ARTIFACT_RETENTION,
+                deleted_remotely_at=_ended_at(one, sent_at[one.command_id], changes.now) + settings.ARTIFACT_RETENTION,
             )
             for one in done
-            if one.command_id in ours
+            if one.command_id in sent_at
         ],
         batch_size=500,
         ignore_conflicts=True,
     )
+
+
+def _ended_at(one: Heard, sent_at: datetime | None, now: datetime) -> datetime:
+    told = min(one.completed_at or now, now)
+    return max(told, sent_at) if sent_at else told
 
 
 def merge_imports(changes: Change, account_id: UUID, owners: dict[str, UUID]) -> dict[str, Status]:
@@ -152,12 +160,3 @@ def merge_imports(changes: Change, account_id: UUID, owners: dict[str, UUID]) ->
             each_data={row.id: {"remote_id": row.remote_id} for row in rows},
         )
     return {row.remote_id: Status(row.status) for row in rows if row.status in REMOTE}
-
-
-def further(one: Status | None, other: Status | None) -> Status | None:
-    """The one of two of Cloudflare's statuses that is further along; a final one stays."""
-    if one is None or other is None:
-        return one or other
-    if one in FINAL_REMOTE:
-        return one
-    return max(one, other, key=REMOTE.index)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import F, Q
 
 from commands.actions.moves import Change, change
 from commands.audit import EventType, by_person
@@ -47,10 +47,13 @@ def hold_back(changes: Change, *, clock: datetime, account: Account | None = Non
 
 
 def _long_pauses(clock: datetime, account: Account | None) -> Iterator[tuple[UUID, datetime]]:
-    """(account, since when) of sending that rests for HOLD_AFTER or longer: refused, away, or throttled."""
-    before = clock - settings.HOLD_AFTER
-    pauses = Pause.objects.filter(act=Pause.Act.CREATE, since__lte=before)
-    throttled = CallBudget.objects.filter(paused_since__lte=before)
+    """(account, since when) of sending that rested for HOLD_AFTER or longer: refused, away, or throttled.
+
+    A short pause that nothing was sent after is no long one, however long its row stays.
+    """
+    before, length = clock - settings.HOLD_AFTER, settings.HOLD_AFTER
+    pauses = Pause.objects.filter(act=Pause.Act.CREATE, since__lte=before, until__gte=F("since") + length)
+    throttled = CallBudget.objects.filter(paused_since__lte=before, paused_until__gte=F("paused_since") + length)
     if account is not None:
         pauses = pauses.filter(account=account)
         throttled = throttled.filter(credential__account=account)

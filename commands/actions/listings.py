@@ -1,7 +1,9 @@
 """Which listing of an account is due, and the reading of it.
 
 A *quick* listing ends once every open id was seen; a *complete* one goes to the end, and only it imports and counts for
-"not listed". Owns neither what the rows mean (`matching.py`) nor what becomes of them (`sync.py`).
+"not listed". A complete one that the rate budget interrupts goes on where it stopped, with quick ones in between; what
+was read until then counts already. Owns neither what the rows mean (`matching.py`) nor what becomes of them
+(`sync.py`).
 """
 
 import time
@@ -11,69 +13,90 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F, Min, Q, QuerySet
+from django.db.models import F, Min, Q, QuerySet, Value
+from django.db.models.functions import Coalesce, Greatest
 
 from commands.actions import claims, upstream
+from commands.actions.budget import NotNow
 from commands.cloudflare.client import Client
+from commands.cloudflare.errors import Throttled
 from commands.cloudflare.types import ListedCommand
 from commands.models import Account, AccountSync, Command
 from commands.states import Status
 
-SOUGHT = (Status.SENDING, Status.UNCERTAIN)
+IN_DOUBT = (Status.SENDING, Status.UNCERTAIN)
 PENDING = (Status.PENDING_EXEC, Status.PENDING_UPLOAD)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A listing that is to be made: from when, and the ids with which a quick one is content."""
+    """A listing that is to be made: from when, and the ids with which a quick one is content.
+
+    One that goes on where it was interrupted has the page that comes next, and when it was begun.
+    """
 
     complete: bool
     since: datetime
     open_ids: frozenset[str]
     sought: bool
+    page: int = 1
+    begun_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A listing that was made. `begun_at` by the database's clock, `offset` how much Cloudflare's shows more."""
+    """A listing that was made. `begun_at` by the database's clock, `offset` how much Cloudflare's shows more.
+
+    `interrupted`: what kept it from its end, after `calls` pages; None where it was reached.
+    """
 
     complete: bool
     begun_at: datetime
     offset: timedelta
     rows: tuple[ListedCommand, ...]
+    calls: int = 1
+    interrupted: NotNow | Throttled | None = None
 
 
 def due_accounts(*, now: datetime) -> list[UUID]:
-    due = Q(sync__due_at=None) | Q(sync__due_at__lte=now)
+    due = claims.is_over("sync__due_at", now) & claims.is_over("sync__not_before", now)
     longest = F("sync__due_at").asc(nulls_first=True)  # PostgreSQL would leave the never listed ones to the last
     return list(Account.objects.in_force().filter(due).order_by(longest, "id").values_list("id", flat=True))
 
 
-def hurry(account_id: UUID, *, at: datetime) -> None:
-    """Something new is to be watched: list the account by then at the latest."""
-    AccountSync.objects.filter(Q(due_at=None) | Q(due_at__gt=at), account_id=account_id).update(due_at=at)
+def hurry(account_id: UUID, *, at: datetime, complete: bool = False) -> None:
+    """Something new is to be watched: list the account by then, or as soon as the last listing is paid for."""
+    rows = AccountSync.objects.filter(account_id=account_id)
+    if complete:
+        rows.update(complete_due_at=at)
+    affordable = Greatest(Value(at), Coalesce("not_before", Value(at)))
+    rows.filter(Q(due_at=None) | Q(due_at__gt=at)).update(due_at=affordable)
 
 
 def plan_listing(account: Account, row: AccountSync, *, now: datetime) -> Plan | None:
     """The listing that is due, or None: nothing is open, and the last complete one is recent."""
-    sought = _watched(account, now)
-    if _complete_is_due(row, now, has_open=sought.exists() or _pending(account).exists()):
-        whole = row.complete_at - settings.LISTING_OVERLAP if row.complete_at else now - settings.ARTIFACT_RETENTION
-        since = _since(row, _watched(account, now, last=row.complete_at), _pending(account))
+    sought, pending = _watched(account, now), _pending(account)
+    has_open = sought.exists() or pending.exists()
+    if row.pass_page and row.pass_since and not (row.pass_rests and has_open):
+        return Plan(True, row.pass_since, frozenset(), sought=True, page=row.pass_page, begun_at=row.pass_begun_at)
+    last = _last_complete(row, now)
+    if not row.pass_page and _complete_is_due(row, last, now, has_open=has_open):
+        whole = last - settings.LISTING_OVERLAP if last else now - settings.ARTIFACT_RETENTION
+        since = _since(row, _watched(account, now, last=last), pending)
         return Plan(True, min(whole, since or whole), frozenset(), sought=True)
-    since = _since(row, sought, _pending(account))
+    since = _since(row, sought, pending)
     if since is None:
         return None
-    open_ids = frozenset(_pending(account).values_list("remote_id", flat=True))
-    return Plan(False, since, open_ids, sought=sought.exists())
+    known = (sought.exclude(remote_id="") | pending).values_list("remote_id", flat=True)
+    return Plan(False, since, frozenset(known), sought=sought.filter(remote_id="").exists())
 
 
 def _since(row: AccountSync, sought: QuerySet[Command], pending: QuerySet[Command]) -> datetime | None:
     """When the oldest of these may have begun, by whichever of the two clocks shows less; None: there are none."""
     begun = (
-        sought.aggregate(at=Min("dispatch__claimed_at"))["at"],
-        pending.aggregate(at=Min("remote_created_at"))["at"],
-        pending.aggregate(at=Min("dispatch__claimed_at"))["at"],
+        commands.aggregate(at=Min(time))["at"]
+        for commands in (sought, pending)
+        for time in ("dispatch__claimed_at", "remote_created_at")
     )
     oldest = min((at for at in begun if at), default=None)
     return oldest - settings.ADOPT_BEFORE + min(row.clock_offset or timedelta(), timedelta()) if oldest else None
@@ -84,7 +107,7 @@ def _pending(account: Account) -> QuerySet[Command]:
 
 
 def _watched(account: Account, now: datetime, *, last: datetime | None = None) -> QuerySet[Command]:
-    """Commands of ours that are looked for without an id, or after every deadline.
+    """Commands that are looked for without an id, or after every deadline; those started elsewhere too.
 
     With the time of the `last` complete listing, those are among them that only some complete listings look for.
     """
@@ -94,7 +117,7 @@ def _watched(account: Account, now: datetime, *, last: datetime | None = None) -
     if last and _another(settings.UNCONFIRMED_DAILY, last, now):
         looked_for |= Q(status_at__gt=now - settings.UNCONFIRMED_DAILY_FOR)
     unconfirmed = Q(status=Status.UNCONFIRMED) & looked_for
-    return Command.objects.filter(Q(status__in=SOUGHT) | unconfirmed, account=account, dispatch__isnull=False)
+    return Command.objects.shown().filter(Q(status__in=IN_DOUBT) | unconfirmed, account=account)
 
 
 def _another(period: timedelta, last: datetime, now: datetime) -> bool:
@@ -102,33 +125,50 @@ def _another(period: timedelta, last: datetime, now: datetime) -> bool:
     return last.timestamp() // period.total_seconds() != now.timestamp() // period.total_seconds()
 
 
-def _complete_is_due(row: AccountSync, now: datetime, *, has_open: bool) -> bool:
+def _last_complete(row: AccountSync, now: datetime) -> datetime | None:
+    """None for a time that a wrong clock wrote: then all of what Cloudflare keeps is listed."""
+    at = row.complete_at
+    return at if at and at <= now + settings.LONGEST_REST else None
+
+
+def _complete_is_due(row: AccountSync, last: datetime | None, now: datetime, *, has_open: bool) -> bool:
     every = settings.LISTING_INTERVAL_OPEN if has_open else settings.LISTING_INTERVAL_IDLE
     if row.complete_due_at and row.complete_due_at <= now:
         return True
-    return row.complete_at is None or row.complete_at + every <= now
+    return last is None or last + every <= now
 
 
 def read(account: Account, row: AccountSync, plan: Plan, *, now: datetime) -> Listing:
-    """All pages that the plan needs; the lease of `row` is kept alive meanwhile. Raises as the client does."""
+    """All pages that the plan needs; the lease of `row` is kept alive meanwhile. Raises as the client does.
+
+    But when the calls are used up after a page or more: then what was read is the listing, an interrupted one.
+    """
     began = renewed = time.monotonic()
     rows: list[ListedCommand] = []
+    calls = 0
+    interrupted: NotNow | Throttled | None = None
     offset = row.clock_offset or timedelta()  # as it was, where no answer tells Cloudflare's time
-    with upstream.client_for(account) as client:
-        for page_rows, date in _pages(client, plan):
-            rows += page_rows
-            if time.monotonic() - renewed > settings.SYNC_LEASE.total_seconds() / 4:
-                claims.renew(row, lasting=settings.SYNC_LEASE)
-                renewed = time.monotonic()
-            if date:
-                offset = date - (now + timedelta(seconds=time.monotonic() - began))
-    return Listing(plan.complete, now, offset, tuple(rows))
+    try:
+        with upstream.client_for(account) as client:
+            for page_rows, date in _pages(client, plan):
+                rows += page_rows
+                calls += 1
+                if time.monotonic() - renewed > settings.SYNC_LEASE.total_seconds() / 4:
+                    claims.renew(row, lasting=settings.SYNC_LEASE)
+                    renewed = time.monotonic()
+                if date:
+                    offset = date - (now + timedelta(seconds=time.monotonic() - began))
+    except (NotNow, Throttled) as stop:
+        if not calls:
+            raise
+        interrupted = stop
+    return Listing(plan.complete, plan.begun_at or now, offset, tuple(rows), calls, interrupted)
 
 
 def _pages(client: Client, plan: Plan) -> Iterator[tuple[Sequence[ListedCommand], datetime | None]]:
     """The pages that the plan needs: all of them, or until every open id was seen."""
     missing = set(plan.open_ids)
-    for page in client.iter_commands(per_page=settings.PAGE_SIZE, from_=plan.since):
+    for page in client.iter_commands(first=plan.page, per_page=settings.PAGE_SIZE, from_=plan.since):
         yield page.rows, page.date
         missing.difference_update(row.id for row in page.rows)
         if not plan.complete and not plan.sought and not missing:
@@ -138,4 +178,4 @@ def _pages(client: Client, plan: Plan) -> Iterator[tuple[Sequence[ListedCommand]
 def next_due(account: Account, row: AccountSync, now: datetime) -> datetime:
     if _pending(account).exists() or _watched(account, now).exists():
         return now + settings.SYNC_INTERVAL
-    return (row.complete_at or now) + settings.LISTING_INTERVAL_IDLE
+    return (_last_complete(row, now) or now) + settings.LISTING_INTERVAL_IDLE

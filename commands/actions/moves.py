@@ -100,13 +100,25 @@ class Change:
         self.accounts.add(account_id)
 
     def move_artifact(
-        self, artifact: Artifact, *, to: ArtifactStatus, where: Q | None = None, values: Values | None = None
+        self,
+        artifact: Artifact,
+        *,
+        to: ArtifactStatus,
+        where: Q | None = None,
+        values: Values | None = None,
+        tell: bool = True,
     ) -> bool:
-        """Move one artifact, with the command's Event; False if it was no longer in an allowed state."""
+        """Move one artifact, with the command's Event; False if it was no longer in an allowed state.
+
+        `tell` False: without an Event, for a step that only repeats what the history says already.
+        """
         allowed = Q(status__in=sources(ARTIFACT_MOVES, to, self.by.mover)) & (where or Q())
         new = {"status": to, "status_at": self.now, **(values or {})}
         if not Artifact.objects.filter(allowed, id=artifact.id).update(**new):
             return False
+        if not tell:
+            self.touch(artifact.command.account_id)
+            return True
         shown: Values = {key: new[key] for key in ("size", "sha256") if key in new}
         data: Values = {"artifact": str(artifact.id), "artifact_status": to, **shown, "because": new.get("words", "")}
         self.note([artifact.command_id], event=EventType.ARTIFACT, data=data)

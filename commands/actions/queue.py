@@ -6,7 +6,7 @@ where the others have come to. A claim takes one command a machine, none whose m
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -17,10 +17,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from commands import kinds
-from commands.actions import budget, claims, hold
+from commands.actions import budget, claims, hold, quota
 from commands.actions.moves import Change, change
 from commands.audit import PORTAL
-from commands.cloudflare.types import NewCommand
+from commands.cloudflare import dialects
+from commands.cloudflare.types import Dialect, NewCommand
 from commands.ids import new_id
 from commands.kinds import CAPTURES, Kind
 from commands.models import Account, AccountSync, Command, Dispatch, Pause
@@ -43,17 +44,29 @@ class Claimed:
     began: float
 
     def items(self) -> list[NewCommand]:
-        legacy = self.account.dialect == Account.Dialect.LEGACY
-        return [
-            NewCommand(
-                device_id=command.device_id,
-                kind=command.kind,
-                user_email=command.email,
-                registration_id=command.registration_id,
-                options=kinds.on_the_wire(Kind(command.kind), command.options, legacy=legacy),
-            )
-            for command in self.commands
-        ]
+        return _items(self.account, self.commands)
+
+    def body(self, dialect: Dialect) -> dict[str, object]:
+        return _body(self.items(), dialect)
+
+
+def _items(account: Account, commands: Iterable[Command]) -> list[NewCommand]:
+    legacy = account.dialect == Account.Dialect.LEGACY
+    return [
+        NewCommand(
+            device_id=command.device_id,
+            kind=command.kind,
+            user_email=command.email,
+            registration_id=command.registration_id,
+            options=kinds.on_the_wire(Kind(command.kind), command.options, legacy=legacy),
+        )
+        for command in commands
+    ]
+
+
+def _body(items: Sequence[NewCommand], dialect: Dialect) -> dict[str, object]:
+    """What a Dispatch keeps: the commands as they go to Cloudflare. There is nothing secret in them."""
+    return {"dialect": dialect, "commands": dialects.commands(items, dialect)}
 
 
 def accounts_with_queued(*, now: datetime) -> list[UUID]:
@@ -79,6 +92,7 @@ def claim(account: Account, *, now: datetime) -> Claimed | None:
             id=new_id(clock),
             account=account,
             kind=chosen[0].kind,
+            body=_body(_items(account, chosen), Dialect(account.dialect)),
             claimed_at=clock,
             lease_until=clock + settings.DISPATCH_LEASE,
         )
@@ -87,6 +101,9 @@ def claim(account: Account, *, now: datetime) -> Claimed | None:
         if not commands:
             dispatch.delete()
             return None
+        if len(commands) < len(chosen):
+            dispatch.body = _body(_items(account, commands), Dialect(account.dialect))
+            dispatch.save(update_fields=["body"])
         reached = max(command.turn for command in commands)
         if reached > sync.turn:
             AccountSync.objects.filter(account=account).update(turn=reached)
@@ -103,18 +120,8 @@ def _room(account: Account, sync: AccountSync, clock: datetime) -> int:
     under_way = Dispatch.objects.filter(account=account, outcome=Dispatch.Outcome.OPEN, lease_until__gt=clock)
     if under_way.count() >= settings.POSTS_AT_ONCE:
         return 0
-    left = quota_left(sync, clock)
+    left = quota.left(sync, clock)
     return settings.POST_DEVICES if left is None else min(settings.POST_DEVICES, left)
-
-
-def quota_left(sync: AccountSync, clock: datetime) -> int | None:
-    """Commands that Cloudflare still takes today; None where that is not known."""
-    if sync.quota_total is None or sync.quota_read_at is None:
-        return None
-    if sync.quota_reset_at is not None and sync.quota_reset_at <= clock:
-        return None
-    claimed = Command.objects.filter(dispatch__account_id=sync.account_id).claimed_since(sync.quota_read_at).count()
-    return max(0, sync.quota_total - (sync.quota_used or 0) - claimed)
 
 
 def turns(account: Account, *, devices: int, commands: int) -> Sequence[int]:
@@ -153,7 +160,7 @@ def _locked(ids: Sequence[UUID]) -> QuerySet[Command]:
 def _ready(account: Account, clock: datetime) -> QuerySet[Command]:
     """Queued commands that may be sent now: in time, and nothing of ours or of others in their way on the machine."""
     complete_at = AccountSync.objects.filter(account=account).values_list("complete_at", flat=True).first()
-    listed_since = Q(after_listing_at__lt=complete_at) if complete_at else Q(pk=None)
+    listed_since = Q(after_listing_at__lt=complete_at) if complete_at and complete_at <= clock else Q(pk=None)
     rows = (
         Command.objects.filter(account=account, status=Status.QUEUED, expires_at__gt=clock)
         .filter(_UNBARRED)

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import Q
 
-from commands.actions import claims, hold, restore
+from commands.actions import claims, collect, hold, restore
 from commands.actions.moves import Change, change
 from commands.audit import PORTAL
 from commands.models import Artifact, Command, Dispatch
@@ -30,6 +30,7 @@ def settle(*, now: datetime) -> int:
             + _silent(changes, clock)
             + _too_late(changes, clock)
             + _worn_out(changes, clock)
+            + _out_of_reach(changes, clock)
             + restore.next_uncertain(changes)
         )
 
@@ -49,11 +50,12 @@ def _leases_that_ran_out(changes: Change, clock: datetime) -> int:
 
 
 def _closed_windows(changes: Change, clock: datetime) -> int:
-    closed = Command.objects.filter(status=Status.UNCERTAIN).filter(
-        Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW, unlisted__gte=settings.SETTLE_LISTINGS)
-        | Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW_MAX)
-    )
-    said_no = Q(dispatch__outcome=Dispatch.Outcome.SAID_NO)
+    looked_for = Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW, unlisted__gte=settings.SETTLE_LISTINGS)
+    long_ago = Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW_MAX)
+    closed = Command.objects.filter(looked_for | long_ago, status=Status.UNCERTAIN)
+    # A "no" is believed once listings have borne it out; after a day without them, nobody knows. And one with an id was
+    # created, whatever the answer said.
+    said_no = looked_for & Q(dispatch__outcome=Dispatch.Outcome.SAID_NO, remote_id="")
     refused = dict(closed.filter(said_no).values_list("id", "dispatch__words")[:MOST])
     rejected = changes.move(
         refused,
@@ -65,7 +67,7 @@ def _closed_windows(changes: Change, clock: datetime) -> int:
     unconfirmed = changes.move(
         silent,
         to=Status.UNCONFIRMED,
-        because="Cloudflare gave no clear answer, and it did not turn up in Cloudflare's list.",
+        because="Cloudflare gave no clear answer, and no word of it that we know turned up in Cloudflare's list.",
     )
     return len(rejected) + len(unconfirmed)
 
@@ -94,5 +96,18 @@ def _worn_out(changes: Change, clock: datetime) -> int:
     tried = Artifact.objects.filter(status=ArtifactStatus.FETCHING, attempts__gte=settings.ATTEMPTS)
     values = {"words": "Fetching it ended without a result too often.", **claims.released()}
     for artifact in tried.filter(lease_until__lte=clock).order_by("id")[:MOST]:
+        changes.move_artifact(artifact, to=ArtifactStatus.REFUSED, where=claims.held(artifact), values=values)
+    return 0
+
+
+def _out_of_reach(changes: Change, clock: datetime) -> int:
+    """Files that Cloudflare deleted while their account could not even be asked (retired, resting). No command moves.
+
+    Of the other accounts each is asked for once more, and named by what comes of that.
+    """
+    waiting = Q(status=ArtifactStatus.WANTED) | Q(status=ArtifactStatus.FETCHING, lease_until__lte=clock)
+    over = Artifact.objects.filter(waiting, deleted_remotely_at__lte=clock - settings.ARTIFACT_GIVE_UP)
+    for artifact in over.exclude(command__account__in=collect.askable(clock)).order_by("id")[:MOST]:
+        values = {"words": collect.too_late(artifact.words), **claims.released()}
         changes.move_artifact(artifact, to=ArtifactStatus.REFUSED, where=claims.held(artifact), values=values)
     return 0

@@ -21,7 +21,7 @@ from commands.actions.moves import Change, change
 from commands.audit import By, EventType
 from commands.ids import new_id
 from commands.kinds import CAPTURES
-from commands.models import AccountSync, Command, Dispatch, Event, Heartbeat
+from commands.models import AccountDirectory, AccountSync, Command, Dispatch, Event, Heartbeat
 from commands.states import Mover, Status
 
 log = structlog.get_logger(__name__)
@@ -160,10 +160,11 @@ def _forget_what_workers_knew(clock: datetime) -> None:
     AccountSync.objects.update(
         due_at=clock,
         complete_due_at=clock,
-        directory_due_at=None,
+        pass_page=0,
         quota_total=None,
         quota_used=None,
         quota_read_at=None,
         quota_reset_at=None,
         **claims.released(),
     )
+    AccountDirectory.objects.update(due_at=None, **claims.released())

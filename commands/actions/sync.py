@@ -5,24 +5,26 @@ Owns the carrying out of what `matching.py` decides. One worker lists an account
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import batched
 from typing import NamedTuple
 from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import IntegrityError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
-from django.db.models.functions import Least
+from django.db.models.functions import Coalesce, Greatest, Least
 
 from commands import audit, matching
 from commands.actions import budget, claims, listings, upstream
 from commands.actions.budget import NotNow
+from commands.actions.by_key import ByKey
 from commands.actions.heard import MAX_EMAIL, Heard, deadline, has_room_for, hear, kept_word, merge_imports
-from commands.actions.listings import Listing
-from commands.actions.moves import Change, change
+from commands.actions.listings import Listing, Plan
+from commands.actions.moves import BATCH, Change, change
 from commands.actions.upstream import NoCredential
 from commands.audit import CLOUDFLARE, EventType, Subject
-from commands.cloudflare.errors import CloudflareError
+from commands.cloudflare.errors import CloudflareError, Throttled
 from commands.ids import new_id
 from commands.kinds import Kind
 from commands.matching import Adopt, Advance, Ambiguous, Clock, Decision, Doubt, Import, Note, Ours, Row, Sent, TakeOver
@@ -61,9 +63,25 @@ class _Told(NamedTuple):
 
 def sync(account: Account, *, now: datetime) -> bool:
     """List the account if that is due, and record what it says; False if it was not due or could not be read."""
-    due = AccountSync.objects.filter(Q(due_at=None) | Q(due_at__lte=now), account=account)
+    due = AccountSync.objects.filter(claims.is_over("due_at", now), account=account)
     row = claims.take(due, lasting=settings.SYNC_LEASE, values={"due_at": None})
     if row is None:
+        return False
+    try:
+        return _list(account, row, now=now)
+    except (OperationalError, InterfaceError):
+        raise  # the database is away: nothing can be written now, and the lease ends by itself
+    except Exception as problem:
+        log.exception("sync_broke", account=str(account.id))
+        words = f"What Cloudflare listed could not be worked through ({type(problem).__name__}); the log tells more."
+        _hand_back(row, due_at=budget.pause(account, Pause.Act.LIST, words=words, refused=False, now=now))
+        return False
+
+
+def _list(account: Account, row: AccountSync, *, now: datetime) -> bool:
+    resting = budget.resting(account, Pause.Act.LIST, now=now)
+    if resting:
+        _hand_back(row, due_at=resting.until)
         return False
     plan = listings.plan_listing(account, row, now=now)
     if plan is None:
@@ -71,20 +89,26 @@ def sync(account: Account, *, now: datetime) -> bool:
         return False
     try:
         listing = listings.read(account, row, plan, now=now)
-    except NotNow as wait:
-        _hand_back(row, due_at=wait.until)
-        return False
-    except (CloudflareError, NoCredential) as failure:
-        until = upstream.rest_after(account, Pause.Act.LIST, failure, now=now)
-        _hand_back(row, due_at=until or now + settings.PAUSE_MAX)
+    except (CloudflareError, NoCredential, NotNow) as failure:
+        page = row.pass_page if isinstance(failure, NotNow | Throttled) else 0
+        _hand_back(row, due_at=_rest_after(account, failure, now), pass_page=page)
         log.warning("sync_failed", account=str(account.id), words=failure.words)
         return False
     if not apply(account, row, listing, now=now):
         _hand_back(row, due_at=now)
         return False
-    _finish(account, row, listing, now)
-    budget.works(account, Pause.Act.LIST)
+    if listing.interrupted:
+        _pause(account, row, plan, listing, now)
+    else:
+        _finish(account, row, listing, now)
+        budget.works(account, Pause.Act.LIST)
     return True
+
+
+def _rest_after(account: Account, failure: CloudflareError | NoCredential | NotNow, now: datetime) -> datetime:
+    if isinstance(failure, NotNow):
+        return failure.until
+    return upstream.rest_after(account, Pause.Act.LIST, failure, now=now) or now + settings.PAUSE_MAX
 
 
 # --- Recording ---
@@ -102,7 +126,7 @@ def apply(account: Account, row: AccountSync, listing: Listing, *, now: datetime
                 log.warning("sync_lost", account=str(account.id))
                 return False
             _carry_out(changes, account, decisions)
-            if listing.complete:
+            if listing.complete and not listing.interrupted:
                 _count_unlisted(account, listing)
     except IntegrityError:
         log.warning("sync_overtaken", account=str(account.id))
@@ -114,7 +138,7 @@ def _decide(account: Account, listing: Listing) -> list[Decision]:
     rows = [
         Row(
             remote_id=row.id,
-            kind=row.kind.lower(),
+            kind=row.kind,
             status=row.status,
             device_id=row.device_id,
             registration_id=row.registration_id,
@@ -184,10 +208,9 @@ def _carry_out(changes: Change, account: Account, decisions: Sequence[Decision])
     hear(changes, adopted, where=Q(remote_id=""))
     _doubt(changes, decisions)
     _import(changes, account, [one for one in decisions if isinstance(one, Import)])
+    _note(changes, account, {one.ours_id: kept_word(one.row.status) for one in decisions if isinstance(one, Note)})
     for one in decisions:
-        if isinstance(one, Note):
-            _note(changes, account, one)
-        elif isinstance(one, Ambiguous):
+        if isinstance(one, Ambiguous):
             log.info("row_is_ambiguous", account=str(account.id), candidates=len(one.ours_ids))
 
 
@@ -207,10 +230,13 @@ def _doubt(changes: Change, decisions: Sequence[Decision]) -> None:
     changes.note(doubted, event=EventType.DOUBTED, where=sure, values={"likely": True}, each_data=doubted)
 
 
-def _note(changes: Change, account: Account, note: Note) -> None:
-    word = kept_word(note.row.status)
-    if Command.objects.filter(id=note.ours_id).exclude(remote_status=word).update(remote_status=word):
-        changes.touch(account.id)
+def _note(changes: Change, account: Account, words: dict[UUID, str]) -> None:
+    """One statement for hundreds of words: they come with every listing, and most of them are no news."""
+    for some in batched(words.items(), BATCH):
+        new = ByKey(Command, "remote_status", dict(some))
+        told = Command.objects.filter(id__in=[id_ for id_, _ in some]).exclude(remote_status=new)
+        if told.update(remote_status=new):
+            changes.touch(account.id)
 
 
 def _heard(
@@ -294,15 +320,36 @@ def _count_unlisted(account: Account, listing: Listing) -> None:
 
 
 def _finish(account: Account, row: AccountSync, listing: Listing, now: datetime) -> None:
-    values: dict[str, object] = {"listed_at": listing.begun_at, "clock_offset": listing.offset}
+    """One that was interrupted began before the quick ones in between: these tell how fresh the record is."""
+    newer = row.listed_at if row.listed_at and listing.begun_at < row.listed_at <= now else listing.begun_at
+    values: dict[str, object] = {"listed_at": newer, "clock_offset": listing.offset, "pass_rests": False}
     if listing.complete:
         asked_since = When(complete_due_at__gte=listing.begun_at, then=F("complete_due_at"))
-        values |= {"complete_at": listing.begun_at, "complete_due_at": Case(asked_since, default=None)}
+        values |= {"complete_at": listing.begun_at, "complete_due_at": Case(asked_since, default=None), "pass_page": 0}
         row.complete_at = listing.begun_at
-    _hand_back(row, due_at=listings.next_due(account, row, now), **values)
+    paid_at = _paid_at(account, listing, now)
+    _hand_back(row, due_at=listings.next_due(account, row, now), not_before=paid_at, **values)
 
 
-def _hand_back(row: AccountSync, *, due_at: datetime, **values: object) -> None:
-    """Due again then, or earlier if somebody asked for it since the row was taken."""
-    due = Case(When(due_at=None, then=Value(due_at)), default=Least(F("due_at"), Value(due_at)))
-    AccountSync.objects.filter(claims.held(row)).update(due_at=due, **claims.released(), **values)
+def _pause(account: Account, row: AccountSync, plan: Plan, listing: Listing, now: datetime) -> None:
+    """The calls are used up: a complete listing goes on from here, after a quick one if anything is open."""
+    assert listing.interrupted is not None
+    values: dict[str, object] = {"clock_offset": listing.offset, "pass_rests": listing.complete}
+    if listing.complete:
+        place = {"pass_page": plan.page + listing.calls, "pass_since": plan.since, "pass_begun_at": listing.begun_at}
+        values |= place
+    due_at = _rest_after(account, listing.interrupted, now)
+    log.info("sync_interrupted", account=str(account.id), calls=listing.calls, complete=listing.complete)
+    _hand_back(row, due_at=due_at, not_before=_paid_at(account, listing, now), **values)
+
+
+def _paid_at(account: Account, listing: Listing, now: datetime) -> datetime:
+    """When the calls of this listing have come back: no account lists on at the cost of those beside it."""
+    return now + min(budget.share_of_listings(account, listing.calls), settings.LISTING_INTERVAL_IDLE)
+
+
+def _hand_back(row: AccountSync, *, due_at: datetime, not_before: datetime | None = None, **values: object) -> None:
+    """Due again then, or earlier if somebody asked for it since the row was taken; but never before `not_before`."""
+    asked = Least(Coalesce("due_at", Value(due_at)), Value(due_at))
+    due = Greatest(asked, Value(not_before)) if not_before else asked
+    AccountSync.objects.filter(claims.held(row)).update(due_at=due, **claims.released(not_before=not_before), **values)

@@ -35,7 +35,7 @@ def tell(*, now: datetime) -> int:
 
 def _tell(pause: Pause, now: datetime) -> bool:
     account = Account.objects.get(id=pause.account_id)
-    if _is_known(pause):
+    if _is_known(pause, now):
         _told(pause, now)
         return False
     people = administrators(account)
@@ -53,10 +53,13 @@ def _tell(pause: Pause, now: datetime) -> bool:
     return True
 
 
-def _is_known(pause: Pause) -> bool:
-    """A bad token stops every act within minutes, in the same words: that is one piece of news."""
+def _is_known(pause: Pause, now: datetime) -> bool:
+    """A bad token stops every act within minutes, in the same words: that is one piece of news.
+
+    What was refused long ago and not tried since is none of it.
+    """
     others = Pause.objects.filter(account=pause.account_id, refused=True, words=pause.words, told_at__isnull=False)
-    return others.exclude(pk=pause.pk).exists()
+    return others.filter(until__gte=now - settings.PAUSE_MAX).exclude(pk=pause.pk).exists()
 
 
 def administrators(account: Account) -> list[User]:

@@ -98,5 +98,7 @@ def rest_after(
             return budget.pause(account, act, words=error.words, refused=True, now=now)
         case NotSent() | Unknown():
             return budget.pause(account, act, words=error.words, refused=False, now=now)
+        case _ if act in (Pause.Act.LIST, Pause.Act.DIRECTORY):
+            return budget.pause(account, act, words=error.words, refused=False, now=now)
         case _:
-            return None
+            return None  # it is about what was sent, or about the file

@@ -3,14 +3,15 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
 from commands.actions import accounts
-from commands.admin.base import Kept
+from commands.admin.base import Kept, OfAccounts, administered
+from commands.admin.credentials import usable
 from commands.admin.typed import ModelForm
-from commands.models import Account
+from commands.models import Account, Credential
 
 
 class AccountForm(ModelForm[Account]):
@@ -27,9 +28,10 @@ class AccountForm(ModelForm[Account]):
 
 
 @admin.register(Account)
-class AccountAdmin(Kept[Account]):
+class AccountAdmin(OfAccounts[Account], Kept[Account]):
     """Accounts are retired, never deleted: the record names them."""
 
+    account_path = "pk"
     form = AccountForm
     list_display = ("name", "cloudflare_id", "upstream", "credential", "dialect", "retired_at")
     list_select_related = ("credential",)
@@ -42,6 +44,17 @@ class AccountAdmin(Kept[Account]):
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
         """Which account it is, is settled when it is made."""
         return ("upstream", "retired_at", "cloudflare_id") if obj else ("upstream", "retired_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """A new one is nobody's yet but theirs who administer every one."""
+        return administered(request) is None and super().has_add_permission(request)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **given: Any) -> Any:
+        """No token of an account that is none of theirs, but for the one that is behind theirs already."""
+        ids = administered(request)
+        if db_field.name == "credential" and ids is not None:
+            given["queryset"] = Credential.objects.filter(usable(ids) | Q(account__in=ids)).distinct()
+        return super().formfield_for_foreignkey(db_field, request, **given)
 
     def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
         if change:

@@ -1,13 +1,19 @@
-"""What the admin's pages share: records that are only shown, lists that stay quick with a million rows, no deletion."""
+"""What the admin's pages share: accounts that one administers and no others, records that are only shown, lists that
+stay quick with a million rows, no deletion."""
 
+from collections.abc import Iterator, Mapping
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
+from commands.access import Right, rights_of
 from commands.admin.typed import ModelAdmin, Paginator
+from commands.models import User
+from commands.states import ARTIFACT_WORDS, WORDS, ArtifactStatus, Status
 
 COUNT_UP_TO = 1000
 
@@ -27,6 +33,66 @@ class Uncounted(Paginator[Any]):
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]  # the admin gives it querysets only
         counted = rows.order_by()[:COUNT_UP_TO].count()
         return OrMore(counted) if counted == COUNT_UP_TO else counted
+
+
+def administered(request: HttpRequest) -> frozenset[UUID] | None:
+    """The ids of the accounts that the person administers; None: every one, as a superuser does. One query a
+    request."""
+    user = request.user
+    if not isinstance(user, User):
+        return frozenset()
+    if user.is_superuser:
+        return None
+    if not hasattr(request, "administered_accounts"):
+        rights = rights_of(user)
+        ids = frozenset(id_ for id_, granted in rights.by_account.items() if Right.ADMINISTER in granted)
+        request.administered_accounts = None if Right.ADMINISTER in rights.everywhere else ids  # type: ignore[attr-defined]
+    found: frozenset[UUID] | None = request.administered_accounts
+    return found
+
+
+class OfAccounts[M: Model](ModelAdmin[M]):
+    """What belongs to an account is as absent as if it never was, for who does not administer that one.
+
+    The ids stand in the query themselves: the index on account and id then gives a list in its order.
+    """
+
+    account_path = "account"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
+        rows, ids = super().get_queryset(request), administered(request)
+        return rows if ids is None else rows.filter(**{f"{self.account_path}__in": ids})
+
+
+class OfThePortal[M: Model](ModelAdmin[M]):
+    """What reaches into every account is changed by who administers every one."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return administered(request) is None and super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return administered(request) is None and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return administered(request) is None and super().has_delete_permission(request, obj)
+
+
+class WordedStatus(admin.ChoicesFieldListFilter):
+    """A filter by status, in the words of all other pages."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        for choice in super().choices(changelist):
+            yield {**choice, "display": status_words(str(choice["display"]))}
+
+
+_LABELS: Mapping[str, str] = {
+    **{status: words.label for status, words in WORDS.items()},
+    **{status: words.label for status, words in ARTIFACT_WORDS.items()},
+}
+
+
+def status_words(status: Status | ArtifactStatus | str) -> str:
+    return _LABELS.get(status, status)
 
 
 class Kept[M: Model](ModelAdmin[M]):
@@ -53,3 +119,12 @@ class Mirror[M: Model](Kept[M]):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    @admin.display(description="Id")
+    def short_id(self, row: M) -> str:
+        """The end of it: the beginning is the time, which many share."""
+        return f"…{str(row.pk)[-8:]}"
+
+    @admin.display(description="Status")
+    def state(self, row: M) -> str:
+        return status_words(getattr(row, "status"))  # noqa: B009 - of those that list it

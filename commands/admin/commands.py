@@ -2,24 +2,24 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from commands.admin.base import Mirror
+from commands.admin.base import Mirror, OfAccounts, WordedStatus, status_words
 from commands.models import Artifact, Command, Event, Run
 from commands.queries.search import command_ids
 
 
 @admin.register(Run)
-class RunAdmin(Mirror[Run]):
-    list_display = ("id", "account", "asked_by", "asked_at", "ticket")
+class RunAdmin(OfAccounts[Run], Mirror[Run]):
+    list_display = ("short_id", "account", "asked_by", "asked_at", "ticket")
     list_select_related = ("account", "asked_by")
     search_fields = ("id__exact",)
     search_help_text = "The whole id."
 
 
 @admin.register(Command)
-class CommandAdmin(Mirror[Command]):
-    list_display = ("id", "account", "kind", "device_name", "email", "status", "asked_by", "asked_at", "ticket")
+class CommandAdmin(OfAccounts[Command], Mirror[Command]):
+    list_display = ("short_id", "account", "kind", "device_name", "email", "state", "asked_by", "asked_at", "ticket")
     list_select_related = ("account", "asked_by")
-    list_filter = ("status",)
+    list_filter = (("status", WordedStatus),)
     search_fields = ("id__exact", "remote_id__exact", "device_id__exact", "email__exact", "ticket__exact")
     search_help_text = "A whole id, Cloudflare's id, device id, email or ticket."
 
@@ -33,17 +33,22 @@ class CommandAdmin(Mirror[Command]):
 
 
 @admin.register(Event)
-class EventAdmin(Mirror[Event]):
-    list_display = ("id", "at", "event", "account", "command", "from_status", "to_status", "mover", "by")
+class EventAdmin(OfAccounts[Event], Mirror[Event]):
+    list_display = ("short_id", "at", "event", "account", "command", "moved", "mover", "by")
     list_select_related = ("account", "command", "by")
     search_fields = ("id__exact", "command__id__exact")
     search_help_text = "The whole id of an event or of a command."
 
+    @admin.display(description="From, to")
+    def moved(self, event: Event) -> str:
+        return " → ".join(status_words(status) for status in (event.from_status, event.to_status) if status)
+
 
 @admin.register(Artifact)
-class ArtifactAdmin(Mirror[Artifact]):
-    list_display = ("id", "command", "status", "filename", "size", "stored_at")
+class ArtifactAdmin(OfAccounts[Artifact], Mirror[Artifact]):
+    account_path = "command__account"
+    list_display = ("short_id", "command", "state", "filename", "size", "stored_at")
     list_select_related = ("command",)
-    list_filter = ("status",)
+    list_filter = (("status", WordedStatus),)
     search_fields = ("id__exact", "command__id__exact")
     search_help_text = "The whole id of an artifact or of its command."

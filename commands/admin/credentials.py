@@ -1,14 +1,18 @@
+from collections.abc import Collection
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
 from commands.actions import accounts
+from commands.admin.base import administered
 from commands.admin.typed import ModelAdmin, ModelForm
-from commands.models import Credential
+from commands.models import Account, Credential
 from commands.models.sealed import CannotOpen
 
 
@@ -34,6 +38,11 @@ class CredentialForm(ModelForm[Credential]):
         return value
 
 
+def usable(account_ids: Collection[UUID]) -> Q:
+    """Credentials that are behind no account but these."""
+    return ~Q(Exists(Account.objects.filter(credential=OuterRef("pk")).exclude(pk__in=account_ids)))
+
+
 @admin.register(Credential)
 class CredentialAdmin(ModelAdmin[Credential]):
     """Write-only: a value goes in and never comes out, neither here nor in the history."""
@@ -43,6 +52,10 @@ class CredentialAdmin(ModelAdmin[Credential]):
     readonly_fields = ("state",)
     list_display = ("name", "scheme", "state", "changed_at")
     ordering = ("name",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Credential]:
+        rows, ids = super().get_queryset(request), administered(request)
+        return rows if ids is None else rows.filter(usable(ids))
 
     @admin.display(description="State")
     def state(self, credential: Credential) -> str:

@@ -4,7 +4,10 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
+from commands.admin.base import OfThePortal, administered
 from commands.admin.typed import BaseInlineFormSet, TabularInline
 from commands.models import Grant
 
@@ -26,9 +29,13 @@ class GrantInline(TabularInline[Grant, Group]):
     formset = GrantFormSet
     extra = 1
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Grant]:
+        rows, ids = super().get_queryset(request), administered(request)
+        return rows if ids is None else rows.filter(account__in=ids)
+
 
 @admin.register(Group)
-class GroupWithGrantsAdmin(GroupAdmin):
+class GroupWithGrantsAdmin(OfThePortal[Group], GroupAdmin):
     """Grants say what people may do in the portal; permissions say what they may do in this admin."""
 
     inlines = (GrantInline,)

@@ -4,13 +4,13 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from commands.admin.base import Kept
+from commands.admin.base import Kept, OfThePortal
 from commands.admin.typed import UserAdmin
 from commands.models import User
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin[User], Kept[User]):
+class PersonAdmin(OfThePortal[User], UserAdmin[User], Kept[User]):
     """People are deactivated, never deleted. What they may do comes from their groups' grants alone."""
 
     fieldsets = (

@@ -135,6 +135,7 @@ class Client:
     def iter_commands(
         self,
         *,
+        first: int = 1,
         per_page: int = _MAX_PER_PAGE,
         from_: datetime | None = None,
         to: datetime | None = None,
@@ -143,7 +144,7 @@ class Client:
         kind: str = "",
         status: str = "",
     ) -> Iterator[Page[ListedCommand]]:
-        """The pages from the first to a short one. Raises TooManyPages after `limits.max_pages`."""
+        """The pages from the `first` to a short one. Raises TooManyPages instead of a page over `limits.max_pages`."""
 
         def fetch(number: int) -> Page[ListedCommand]:
             return self.list_commands(
@@ -157,7 +158,7 @@ class Client:
                 status=status,
             )
 
-        return self._pages(Call.LIST, fetch, lambda row: row.id or row)
+        return self._pages(Call.LIST, fetch, lambda row: row.id or row, first)
 
     def list_devices(self, page: int, per_page: int = _MAX_PER_PAGE, search: str = "") -> Page[ListedDevice]:
         """One page of the registrations seen in the last hour; `search` is a name or an email."""
@@ -166,12 +167,15 @@ class Client:
         found = parsing.rows(Call.DEVICES, result, "devices")
         return parsing.page(found, parsing.listed_device, page, per_page, date)
 
-    def iter_devices(self, *, per_page: int = _MAX_PER_PAGE, search: str = "") -> Iterator[Page[ListedDevice]]:
+    def iter_devices(
+        self, *, first: int = 1, per_page: int = _MAX_PER_PAGE, search: str = ""
+    ) -> Iterator[Page[ListedDevice]]:
         """As iter_commands()."""
         return self._pages(
             Call.DEVICES,
             lambda number: self.list_devices(number, per_page, search),
             lambda row: (row.device_id, row.registration_id, row.user_email),
+            first,
         )
 
     def quota(self) -> Quota:
@@ -280,11 +284,11 @@ class Client:
         return answer
 
     def _pages[Row](
-        self, call: Call, fetch: Callable[[int], Page[Row]], key: Callable[[Row], object]
+        self, call: Call, fetch: Callable[[int], Page[Row]], key: Callable[[Row], object], first: int
     ) -> Iterator[Page[Row]]:
         """Never by total_count, which counts without the filters."""
         seen: set[object] = set()
-        for number in range(1, self._limits.max_pages + 1):
+        for number in range(first, self._limits.max_pages + 1):
             page = fetch(number)
             keys = {key(row) for row in page.rows}
             if keys and keys <= seen:

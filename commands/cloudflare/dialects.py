@@ -1,4 +1,4 @@
-"""The two forms of the body of a POST. Pure."""
+"""The two forms of the body of a POST. Pure. AUTO begins with the newer one."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,11 @@ MAX_ITEMS = 20
 
 
 def body(items: Sequence[NewCommand], dialect: Dialect) -> bytes:
-    return json.dumps({"commands": [_item(item, dialect) for item in items]}, allow_nan=False).encode()
+    return json.dumps({"commands": commands(items, dialect)}, allow_nan=False).encode()
+
+
+def commands(items: Sequence[NewCommand], dialect: Dialect) -> list[dict[str, Json]]:
+    return [_item(item, dialect) for item in items]
 
 
 def can_say(items: Sequence[NewCommand], dialect: Dialect) -> bool:

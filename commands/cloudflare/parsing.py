@@ -42,7 +42,7 @@ def created(fields: Fields) -> Created:
     args = _either(fields, "args", "command_args")
     return Created(
         id=values.identifier(fields.get("id")),
-        kind=values.text(_either(fields, "type", "command_type")),
+        kind=values.text(_either(fields, "type", "command_type")).lower(),
         status=values.text(fields.get("status")),
         device_id=values.identifier(fields.get("device_id")),
         registration_id=values.identifier(fields.get("registration_id")),
@@ -54,7 +54,7 @@ def listed_command(fields: Fields) -> ListedCommand:
     filename = fields.get("filename")
     return ListedCommand(
         id=values.identifier(fields.get("id")),
-        kind=values.text(_either(fields, "type", "command_type")),
+        kind=values.text(_either(fields, "type", "command_type")).lower(),
         status=values.text(fields.get("status")),
         device_id=values.identifier(fields.get("device_id")),
         registration_id=values.identifier(fields.get("registration_id")),

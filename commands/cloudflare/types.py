@@ -1,6 +1,6 @@
 """What goes into the client and what comes out of it: frozen values, no behaviour, no HTTP.
 
-Absent text is '', an absent time or number None. Ids and emails are trimmed and lower-case.
+Absent text is '', an absent time or number None. Ids, emails and kinds are trimmed and lower-case.
 """
 
 from collections.abc import Mapping, Sequence

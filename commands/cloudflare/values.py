@@ -11,7 +11,11 @@ from commands.cloudflare.types import Json
 
 MAX_TEXT = 255
 MAX_ID = 100
+# Cloudflare opened in 2010, and no command is of the next century. A time far outside is a broken clock or a
+# placeholder (Go's zero time, 9999-12-31), and what is reckoned from it would overflow.
+_YEARS = range(2010, 2100)
 _LONGEST_PAUSE = 24 * 3600.0
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
 # What no database or header takes: controls (NUL above all) and halves of surrogate pairs.
 _UNFIT_IN_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
@@ -59,24 +63,26 @@ def count(value: Json) -> int | None:
 
 
 def instant(value: Json) -> datetime | None:
-    """RFC 3339 or `2023-10-11 00:00:00+00`, as aware UTC; without a zone it is UTC. Go's zero time is None."""
+    """RFC 3339 or `2023-10-11 00:00:00+00`, as aware UTC; without a zone it is UTC. An absurd year is None."""
     if not isinstance(value, str) or not 19 <= len(value.strip()) <= 40:
         return None
     try:
-        found = datetime.fromisoformat(value.strip().upper())
-        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        return _sane(datetime.fromisoformat(value.strip().upper()))
     except (ValueError, OverflowError):
         return None
-    return found if found.year > 1970 else None
 
 
 def header_date(value: str) -> datetime | None:
-    """An HTTP date as aware UTC."""
+    """An HTTP date as aware UTC; as instant() otherwise."""
     try:
-        found = parsedate_to_datetime(value)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        return _sane(parsedate_to_datetime(value))
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
+
+
+def _sane(found: datetime) -> datetime | None:
+    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    return found if found.year in _YEARS else None
 
 
 def answered_at(headers: Mapping[str, str]) -> datetime | None:
@@ -85,10 +91,10 @@ def answered_at(headers: Mapping[str, str]) -> datetime | None:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from either form of `Retry-After`; a date is read against the answer's own `Date`."""
+    """Seconds (decimals too), from either form of `Retry-After`; a date is read against the answer's own `Date`."""
     value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return min(float(value[:9]), _LONGEST_PAUSE)
+    if _SECONDS.fullmatch(value):
+        return min(float(value), _LONGEST_PAUSE)
     until = header_date(value)
     if until is None:
         return None

@@ -1,6 +1,6 @@
 """The records, one class a file, its QuerySet beside it. Constraints mirror `states.py`; no status is written here."""
 
-from commands.models.account import Account, AccountSync, AccountVersion
+from commands.models.account import Account, AccountDirectory, AccountSync, AccountVersion
 from commands.models.artifact import Artifact
 from commands.models.command import Command
 from commands.models.credential import CallBudget, Credential
@@ -17,6 +17,7 @@ from commands.models.user import User
 
 __all__ = [
     "Account",
+    "AccountDirectory",
     "AccountSync",
     "AccountVersion",
     "Artifact",

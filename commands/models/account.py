@@ -4,7 +4,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 
 from commands.models.credential import Credential
 from commands.models.leased import Leased
@@ -13,7 +13,14 @@ from commands.models.leased import Leased
 class AccountQuerySet(models.QuerySet["Account"]):
     def in_force(self) -> Self:
         """Accounts of the upstream that this portal talks to now, with a credential, not retired."""
-        return self.filter(upstream=settings.UPSTREAM.name, retired_at=None, credential__isnull=False)
+        return self._in_use().filter(credential__isnull=False)
+
+    def without_credential(self) -> Self:
+        """In use, but nobody can speak for them: nothing is sent or fetched."""
+        return self._in_use().filter(Q(credential=None) | Q(credential__secret=""))
+
+    def _in_use(self) -> Self:
+        return self.filter(upstream=settings.UPSTREAM.name, retired_at=None)
 
 
 class Account(models.Model):
@@ -59,19 +66,35 @@ class AccountSync(Leased):
     listed_at = models.DateTimeField(null=True, help_text="When the last good listing, of either sort, began.")
     complete_at = models.DateTimeField(null=True, help_text="When the last complete listing began.")
     complete_due_at = models.DateTimeField(null=True, help_text="A complete one is due by then, whatever else is.")
-    directory_due_at = models.DateTimeField(null=True)
-    directory_at = models.DateTimeField(null=True, help_text="When devices were last listed.")
-    directory_page = models.PositiveIntegerField(default=0, help_text="The page that comes next; 0: a whole pass.")
-    directory_pages = models.PositiveIntegerField(default=0, help_text="Pages of the last whole pass.")
+    pass_page = models.PositiveIntegerField(
+        default=0, help_text="The page with which an interrupted complete listing goes on; 0: none was interrupted."
+    )
+    pass_since = models.DateTimeField(null=True, help_text="From when on that one lists.")
+    pass_begun_at = models.DateTimeField(null=True, help_text="When it began.")
+    pass_rests = models.BooleanField(default=False, help_text="A quick listing goes first.")
+    directory_at = models.DateTimeField(null=True, help_text="When devices were last listed, the first time: all.")
     turn = models.PositiveIntegerField(default=0, help_text="How far the turns of the large runs have come.")
     clock_offset = models.DurationField(null=True, help_text="Cloudflare's clock less ours, at the last answer.")
-    quota_total = models.PositiveIntegerField(null=True)
+    quota_total = models.PositiveIntegerField(null=True, help_text="Commands a day.")
     quota_used = models.PositiveIntegerField(null=True)
     quota_reset_at = models.DateTimeField(null=True)
     quota_read_at = models.DateTimeField(null=True, help_text="When the reading of the quota began.")
+    quota_is_left = models.BooleanField(default=False, help_text="Cloudflare tells what is left, not the total.")
 
     def __str__(self) -> str:
         return f"sync of {self.account_id}"
+
+
+class AccountDirectory(Leased):
+    """How far the workers have come through the devices of an account, and who is at it."""
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, primary_key=True, related_name="directory")
+    due_at = models.DateTimeField(null=True, help_text="When the next page is due.")
+    page = models.PositiveIntegerField(default=1, help_text="The page that comes next.")
+    pages = models.PositiveIntegerField(default=0, help_text="Pages of the last whole pass; 0: the first one goes on.")
+
+    def __str__(self) -> str:
+        return f"directory of {self.account_id}"
 
 
 class AccountVersionQuerySet(models.QuerySet["AccountVersion"]):

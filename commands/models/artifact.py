@@ -1,3 +1,5 @@
+from uuid import UUID
+
 from django.db import models
 
 from commands.models.command import Command
@@ -17,6 +19,9 @@ class Artifact(Leased):
     filename = models.CharField(max_length=255, help_text="Cloudflare's name for it: the last part of its path.")
     deleted_remotely_at = models.DateTimeField(help_text="When Cloudflare deletes it.")
     etag = models.CharField(max_length=200, blank=True)
+    announced_size = models.PositiveBigIntegerField(
+        null=True, help_text="Bytes of the whole file that came with this ETag; the spool holds a part of it."
+    )
     size = models.PositiveBigIntegerField(null=True, help_text="Bytes.")
     sha256 = models.CharField(max_length=64, blank=True)
     stored_at = models.DateTimeField(null=True)
@@ -52,5 +57,9 @@ class Artifact(Leased):
 
     @property
     def storage_name(self) -> str:
+        return self.storage_name_of(self.id)
+
+    @staticmethod
+    def storage_name_of(id_: UUID) -> str:
         """Where the file lies in the storage: by id, so that no name of Cloudflare's reaches a path."""
-        return f"{self.id.hex[:4]}/{self.id}.zip"
+        return f"{id_.hex[:4]}/{id_}.zip"

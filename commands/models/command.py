@@ -11,7 +11,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from commands.models.account import Account
 from commands.models.dispatch import Dispatch
 from commands.models.run import Run
-from commands.states import FINAL_REMOTE, IN_FLIGHT, OPEN, REMOTE, UNSENT, Status
+from commands.states import IN_FLIGHT, OPEN, REMOTE, UNSENT, Status
 
 
 def _values(statuses: frozenset[Status] | tuple[Status, ...]) -> list[str]:
@@ -42,8 +42,13 @@ class CommandQuerySet(models.QuerySet["Command"]):
         return self.filter(merged_into=None)
 
     def claimed_since(self, at: datetime | models.OuterRef) -> Self:
-        """Ours that went, or may have gone, to Cloudflare: what a quota that was read then does not know yet."""
-        return self.ours().filter(dispatch__claimed_at__gte=at)
+        """Ours that went, or may have gone, to Cloudflare: what a quota that was read then may not know yet.
+
+        A POST that was claimed before the reading counts as long as it may have landed after it.
+        """
+        under_way = Q(dispatch__ended_at=None, dispatch__lease_until__gte=at)
+        landed = Q(dispatch__claimed_at__gte=at) | Q(dispatch__ended_at__gte=at) | under_way
+        return self.ours().filter(landed)
 
     def ours(self) -> Self:
         return self.filter(started_elsewhere=False)
@@ -169,7 +174,3 @@ class Command(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} on {self.device_name or self.device_id}"
-
-    @property
-    def is_final(self) -> bool:
-        return self.status in FINAL_REMOTE

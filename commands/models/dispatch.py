@@ -4,9 +4,9 @@ from commands.models.account import Account
 
 
 class Dispatch(models.Model):
-    """One POST: the outbox row. Its body is what was sent; what came back is kept with it.
+    """One POST: the outbox row. Its body is what was sent, which Cloudflare cannot be asked; the answer is kept beside.
 
-    `token` is the fence: an answer is recorded only for commands that still point to this dispatch.
+    The row is the fence too: an answer is recorded only for commands that still point to their dispatch.
     """
 
     class Outcome(models.TextChoices):
@@ -22,6 +22,10 @@ class Dispatch(models.Model):
     id = models.UUIDField(primary_key=True, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="dispatches")
     kind = models.CharField(max_length=20)
+    body = models.JSONField(
+        default=dict,
+        help_text="The dialect, and the commands in its form, as sent; {} where nothing was.",
+    )
     claimed_at = models.DateTimeField(help_text="By the database's clock.")
     lease_until = models.DateTimeField(help_text="By the database's clock.")
     ended_at = models.DateTimeField(null=True, help_text="When the answer, or its absence, was recorded.")
@@ -31,6 +35,7 @@ class Dispatch(models.Model):
     words = models.CharField(max_length=500, blank=True)
 
     class Meta:
+        verbose_name_plural = "dispatches"
         constraints = [
             models.CheckConstraint(
                 name="dispatch_outcome_known",

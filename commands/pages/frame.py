@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -10,7 +10,8 @@ from django.conf import settings
 from django.urls import reverse
 
 from commands.access import Right
-from commands.models import Heartbeat, User
+from commands.actions.heartbeats import Role
+from commands.models import User
 from commands.pages import pauses
 from commands.pages.pauses import Banner
 from commands.queries.operations import administered
@@ -22,6 +23,7 @@ class Quota:
     used: int
     total: int
     resets_at: datetime | None
+    url: str  # the commands of its day; '' for somebody who may not see them
 
     @property
     def is_low(self) -> bool:
@@ -72,7 +74,7 @@ def build(place: Place, *, now: datetime) -> Frame:
             AccountLink(one.name, f"{reverse('desk')}?{urlencode({'account': one.id})}", one.id == account.id)
             for one in place.accounts
         ],
-        quota=_quota(place),
+        quota=_quota(place, now),
         freshness=_freshness(place, now),
         banners=_banners(place, now),
         person=name_of(place.user),
@@ -81,7 +83,7 @@ def build(place: Place, *, now: datetime) -> Frame:
         administers=administered(place.all_rights) is not None,
         desk_url=f"{reverse('desk')}?{query}",
         history_url=f"{reverse('history')}?{query}" if Right.SEE in place.rights else "",
-        status_url=f"{reverse('status')}?{query}",
+        status_url=f"{reverse('frame')}?{query}",
     )
 
 
@@ -94,11 +96,14 @@ def initials_of(user: User) -> str:
     return "".join(word[0] for word in words[:2]).upper() if len(words) > 1 else name_of(user)[:2].upper()
 
 
-def _quota(place: Place) -> Quota | None:
+def _quota(place: Place, now: datetime) -> Quota | None:
     sync = place.account.sync
     if place.quota_used is None or not sync.quota_total:
         return None
-    return Quota(place.quota_used, sync.quota_total, sync.quota_reset_at)
+    begun = sync.quota_reset_at - timedelta(days=1) if sync.quota_reset_at else now
+    query = urlencode({"account": place.account.id, "since": f"{begun.astimezone(UTC):%Y-%m-%d}"})
+    url = f"{reverse('history')}?{query}" if Right.SEE in place.rights else ""
+    return Quota(place.quota_used, sync.quota_total, sync.quota_reset_at, url)
 
 
 def _freshness(place: Place, now: datetime) -> Freshness:
@@ -118,21 +123,37 @@ def _banners(place: Place, now: datetime) -> list[Banner]:
     """What is away, in words; the pages work all the same."""
     if not is_in_force(place.account):
         return [Banner("waiting", "This account is not in use.", "What is recorded stays; nothing is sent for it.")]
-    found: list[Banner] = []
-    since = {role: at for role, at in place.alive.items() if _is_late(at, now)}
-    if Heartbeat.Role.BEAT in since:
-        words = "Commands are kept and go out when it is back; what is shown here may be old. Last heard of:"
-        found.append(Banner("failed", "The schedule (beat) is away.", words, since[Heartbeat.Role.BEAT]))
-    if Heartbeat.Role.TALK in since:
-        words = "Nothing is sent to Cloudflare and nothing new is heard; commands wait. Last heard of:"
-        found.append(
-            Banner("failed", "The worker that talks to Cloudflare is away.", words, since[Heartbeat.Role.TALK])
-        )
-    if Heartbeat.Role.FETCH in since:
-        words = "Results are not fetched for the moment; Cloudflare keeps them for 7 days. Last heard of:"
-        found.append(Banner("waiting", "The worker that fetches files is away.", words, since[Heartbeat.Role.FETCH]))
+    found = [_away(role, place.signs.seen[role]) for role in place.signs.away]
+    if not place.wakes and Role.BROKER not in place.signs.away:
+        words = "Nobody can be woken from here: what is asked for goes out when beat finds it, some seconds later."
+        found.insert(0, Banner("waiting", "The broker is away.", words))
     return found + pauses.banners(place.trouble, place.account.sync.listed_at)
 
 
-def _is_late(at: datetime | None, now: datetime) -> bool:
-    return at is None or now - at > settings.HEARTBEAT_LATE
+def _away(role: Role, seen_at: datetime | None) -> Banner:
+    tone, title, words = _AWAY[role]
+    return Banner(tone, title, f"{words} Last heard of:", seen_at)
+
+
+_AWAY = {
+    Role.BROKER: (
+        "failed",
+        "The broker is away.",
+        "No worker can be woken: what is asked for is kept, and goes out when beat finds it, later.",
+    ),
+    Role.BEAT: (
+        "failed",
+        "The schedule (beat) is away.",
+        "Commands are kept and go out when it is back; what is shown here may be old.",
+    ),
+    Role.TALK: (
+        "failed",
+        "The worker that talks to Cloudflare is away.",
+        "Nothing is sent to Cloudflare and nothing new is heard; commands wait.",
+    ),
+    Role.FETCH: (
+        "waiting",
+        "The worker that fetches files is away.",
+        "Results are not fetched for the moment; Cloudflare keeps them for 7 days.",
+    ),
+}

@@ -29,7 +29,7 @@ class _Collected(Collector):
         yield from _outcomes(self._figures, names)
         yield from _accounts(self._figures.accounts, self._now)
         yield _paused(self._figures.pauses, names)
-        yield _heartbeats(self._figures.heartbeats, self._now)
+        yield _heartbeats(self._figures.heartbeats)
 
 
 def text(figures: Figures, *, now: datetime) -> bytes:
@@ -100,13 +100,14 @@ def _paused(pauses: Iterable[Pause], names: Names) -> Metric:
     return paused
 
 
-def _heartbeats(beats: Iterable[Heartbeat], now: datetime) -> Metric:
+def _heartbeats(beats: Iterable[Heartbeat]) -> Metric:
     age = _gauge("heartbeat_age_seconds", "Since the last sign of life of any process of the role.", "role")
-    newest: dict[str, datetime] = {}
+    newest: dict[str, timedelta] = {}
     for beat in beats:
-        newest[beat.role] = max(newest.get(beat.role, beat.seen_at), beat.seen_at)
-    for role, at in newest.items():
-        age.add_metric([role], _age(at, now) or 0.0)
+        since: timedelta = getattr(beat, "age")  # noqa: B009 - an annotation that no type knows
+        newest[beat.role] = min(newest.get(beat.role, since), since)
+    for role, since in newest.items():
+        age.add_metric([role], max(timedelta(), since).total_seconds())
     return age
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.urls import reverse
 
 from commands.actions import again, budget
+from commands.actions.heartbeats import Role, Signs
 from commands.models import Account, Command, Heartbeat, Pause
 from commands.pages import rows
 from commands.queries.operations import DOUBTFUL, State
@@ -40,6 +41,8 @@ class AccountCard:
     doubtful: int
     pauses: Sequence[PauseLine]
     desk_url: str
+    queued_url: str  # these two are '' for somebody who may not see commands there
+    doubtful_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +75,17 @@ class OperationsPage:
 
 def build(state: State, *, now: datetime) -> OperationsPage:
     return OperationsPage(
-        accounts=[_card(account, state.pauses.get(account.id, ()), now) for account in state.accounts],
-        processes=_processes(state.heartbeats, now),
+        accounts=[_card(account, state, now) for account in state.accounts],
+        processes=_processes(state.heartbeats),
         doubts=[_doubt(command, now) for command in state.doubtful],
         is_cut=len(state.doubtful) == DOUBTFUL,
         most=DOUBTFUL,
     )
 
 
-def _card(account: Account, pauses: Sequence[Pause], now: datetime) -> AccountCard:
+def _card(account: Account, state: State, now: datetime) -> AccountCard:
     sync, credential = account.sync, account.credential
+    pauses, is_seen = state.pauses.get(account.id, ()), account.id in state.seen
     assert credential is not None  # it is in force
     used, total = sync.quota_used, sync.quota_total
     return AccountCard(
@@ -97,6 +101,8 @@ def _card(account: Account, pauses: Sequence[Pause], now: datetime) -> AccountCa
         doubtful=getattr(account, "count_doubtful", 0),
         pauses=[_pause(pause, now) for pause in pauses] + _throttled(account, now),
         desk_url=f"{reverse('desk')}?account={account.id}",
+        queued_url=f"{reverse('history')}?account={account.id}&status={Status.QUEUED}" if is_seen else "",
+        doubtful_url="#doubts" if is_seen else "",
     )
 
 
@@ -130,23 +136,45 @@ def _throttled(account: Account, now: datetime) -> list[PauseLine]:
     return [PauseLine("Every call of this credential", credential.budget.pause_words, since, until, False, None)]
 
 
-_ROLES = {Heartbeat.Role.BEAT: "Beat", Heartbeat.Role.TALK: "Worker: talk", Heartbeat.Role.FETCH: "Worker: fetch"}
+_ROLES = {Role.BEAT: "Beat", Role.BROKER: "Broker", Role.TALK: "Worker: talk", Role.FETCH: "Worker: fetch"}
+_MEND = {Role.BROKER: "Beat cannot give it anything: start Redis, or make VAR_DIR writable."}
 
 
-def _processes(heartbeats: Sequence[Heartbeat], now: datetime) -> list[Process]:
+def _processes(heartbeats: Sequence[Heartbeat]) -> list[Process]:
     """Those that live, or of a role of which nobody does, the last ones."""
+    signs = _signs(heartbeats)
     found: list[Process] = []
     for role, label in _ROLES.items():
         beats = [beat for beat in heartbeats if beat.role == role]
-        alive = [beat for beat in beats if now - beat.seen_at <= settings.HEARTBEAT_LATE]
-        chip = rows.Chip(label, "done" if alive else "failed", "" if alive else "No sign of life lately: start it.")
-        found += [Process(chip, beat.instance, beat.seen_at) for beat in alive or beats[-1:]]
+        alive = [beat for beat in beats if signs.now - beat.seen_at < settings.HEARTBEAT_LATE]
+        chip = _chip_of(role, label, signs, is_alive=bool(alive))
+        last = sorted(beats, key=lambda beat: beat.seen_at)[-1:]
+        found += [Process(chip, beat.instance, beat.seen_at) for beat in alive or last]
         if not beats:
             found.append(Process(chip, "never seen", None))
     return found
 
 
+def _chip_of(role: Role, label: str, signs: Signs, *, is_alive: bool) -> rows.Chip:
+    if role in signs.away:
+        return rows.Chip(label, "failed", _MEND.get(role, "No sign of life lately: start it."))
+    if not is_alive:  # nobody can tell
+        return rows.Chip(label, "waiting", "Beat would know." if role == Role.BROKER else "It may wait for the broker.")
+    return rows.Chip(label, "done")
+
+
+def _signs(heartbeats: Sequence[Heartbeat]) -> Signs:
+    seen: dict[Role, datetime | None] = dict.fromkeys(Role)
+    now = datetime.min.replace(tzinfo=UTC)
+    for beat in heartbeats:
+        role = Role(beat.role)
+        now = getattr(beat, "database_now")  # noqa: B009 - an annotation that no type knows
+        seen[role] = max(seen[role] or beat.seen_at, beat.seen_at)
+    return Signs(seen, now)
+
+
 def _doubt(command: Command, now: datetime) -> Doubt:
+    until = again.may_run_until(command)
     return Doubt(
         chip=rows.chip_of(command),
         url=reverse("command", args=[command.id]),
@@ -155,7 +183,7 @@ def _doubt(command: Command, now: datetime) -> Doubt:
         since=command.status_at,
         words=command.words,
         what_to_do=_what_to_do(command, now),
-        runs_until=again.may_run_until(command),
+        runs_until=until if until and until > now else None,
     )
 
 

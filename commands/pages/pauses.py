@@ -43,7 +43,7 @@ def banners(trouble: Trouble, listed_at: datetime | None) -> list[Banner]:
     if away:
         sentence = f"{_told(away)} It is tried again and again. Last good sync:"
         found.append(Banner("failed", f"Cloudflare is away for {_names(away)}.", sentence, listed_at))
-    if held := trouble.waiting.held:
+    if held := trouble.held:
         title = "1 command waits for your word." if held == 1 else f"{held} commands wait for your word."
         words = "Sending rested for so long after they were asked for that they go out only by “Send now” on each."
         found.append(Banner("waiting", title, words))

@@ -39,7 +39,7 @@ _MOVED: Mapping[Status, str] = {
     Status.EXPIRED: "Expired, never sent",
 }
 _FILE: Mapping[ArtifactStatus, str] = {
-    ArtifactStatus.WANTED: "File to be fetched once more",
+    ArtifactStatus.WANTED: "File not fetched yet",
     ArtifactStatus.FETCHING: "Fetching the file",
     ArtifactStatus.STORED: "Archived",
     ArtifactStatus.READING: "Reading the file",

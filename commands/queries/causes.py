@@ -1,18 +1,26 @@
-"""What the record knows about why a command failed, as facts for `causes.py`.."""
+"""What the record knows about why a command failed, as facts for `causes.py`."""
 
 from django.conf import settings
 from django.db.models import BooleanField, Case, Exists, OuterRef, Q, Value, When
 
 from commands.causes import Cause, Facts, causes
-from commands.kinds import CAPTURES, OFFLINE_TIMEOUT
+from commands.kinds import CAPTURES, OFFLINE_TIMEOUT, deadline
 from commands.models import Command
-from commands.states import Status
+from commands.states import FINAL_REMOTE, Status
+
+LONGEST = max(deadline(kind, {}) for kind in CAPTURES)  # of any capture, from its creation on
 
 
 def captures_beside() -> Case:
-    """For a query of commands: whether another capture ran on the Windows machine while a failed one was to."""
+    """For a query of commands: whether another capture ran on the Windows machine while a failed one was to.
+
+    One that tells no end ran at most until we heard of its end, and never for longer than any capture may.
+    """
+    born = OuterRef("remote_created_at")
+    may_run = Q(remote_completed_at=None, remote_created_at__gt=born - LONGEST / settings.TIME_SCALE)
+    may_run &= ~Q(status__in=sorted(FINAL_REMOTE)) | Q(status_at__gt=born)
     others = Command.objects.filter(
-        Q(remote_completed_at=None) | Q(remote_completed_at__gt=OuterRef("remote_created_at")),
+        Q(remote_completed_at__gt=born) | may_run,
         account=OuterRef("account"),
         device_id=OuterRef("device_id"),
         kind__in=CAPTURES,

@@ -6,9 +6,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Count, DurationField, ExpressionWrapper, F, Min, Q, Sum
+from django.db.models.functions import Now
 
+from commands.actions.heartbeats import believable
 from commands.ids import first_id
 from commands.models import Account, Command, Heartbeat, Pause
+from commands.queries.pauses import resting
 from commands.states import DONE, OPEN, UNSENT
 
 QUERIES = 5
@@ -36,7 +39,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """`accounts` of the upstream in force, with sync and the credential's budget."""
+    """`accounts` of the upstream in force, with sync and the credential's budget. `heartbeats` with their `age`, by the
+    clock that wrote them. `pauses`: what rests now; what is refused, also while it is tried."""
 
     accounts: Sequence[Account]
     open: Sequence[Open]
@@ -50,8 +54,8 @@ def figures(*, now: datetime) -> Figures:
         accounts=list(Account.objects.in_force().select_related("sync", "credential__budget").order_by("id")),
         open=_open(),
         outcomes=_outcomes(now),
-        pauses=list(Pause.objects.filter(until__gt=now).order_by("id")),
-        heartbeats=list(Heartbeat.objects.order_by("id")),
+        pauses=list(Pause.objects.filter(resting(now)).order_by("id")),
+        heartbeats=list(Heartbeat.objects.filter(believable()).annotate(age=Now() - F("seen_at")).order_by("id")),
     )
 
 

@@ -1,17 +1,19 @@
 """How the whole thing runs, for the people who administer accounts. Four queries, however many accounts there are."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import FETCH_RAISE, Count, IntegerField, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Now
 
 from commands.access import Right, Rights
+from commands.actions.heartbeats import believable
 from commands.models import Account, Command, Heartbeat, Pause
+from commands.queries.pauses import resting
 from commands.states import Status
 
 DOUBTFUL = 50  # commands listed; the counts are whole
@@ -19,12 +21,14 @@ DOUBTFUL = 50  # commands listed; the counts are whole
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`accounts` with their sync, credential and its budget, and with counts as `count_…`; by name."""
+    """`accounts` with their sync, credential and its budget, and with counts as `count_…`; by name. `heartbeats` with
+    the `database_now` that they are judged by. `seen`: the accounts whose commands the person may see."""
 
     accounts: Sequence[Account]
     pauses: Mapping[UUID, Sequence[Pause]]
     heartbeats: Sequence[Heartbeat]
     doubtful: Sequence[Command]
+    seen: Collection[UUID]
 
 
 def administered(rights: Rights) -> Q | None:
@@ -40,15 +44,16 @@ def state(rights: Rights, which: Q, *, now: datetime) -> State:
     accounts = list(_accounts(which, now))
     ids = [account.id for account in accounts]
     pauses: dict[UUID, list[Pause]] = defaultdict(list)
-    for pause in Pause.objects.filter(account__in=ids).order_by("since", "id"):
+    for pause in Pause.objects.filter(resting(now), account__in=ids).order_by("since", "id"):
         pauses[pause.account_id].append(pause)
     seen = [id_ for id_ in ids if Right.SEE in rights.within(id_)]
     doubtful = _doubtful(now).filter(account__in=seen).select_related("account", "dispatch", "asked_by")
     return State(
         accounts=accounts,
         pauses=pauses,
-        heartbeats=list(Heartbeat.objects.order_by("role", "instance")),
+        heartbeats=list(Heartbeat.objects.annotate(database_now=Now()).filter(believable()).order_by("role", "id")),
         doubtful=list(doubtful.fetch_mode(FETCH_RAISE).order_by("-id")[:DOUBTFUL]),
+        seen=seen,
     )
 
 

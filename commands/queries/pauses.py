@@ -1,16 +1,18 @@
 """What Cloudflare does not take from an account for the moment, and what waits for it.
 
-`may_rest()` goes into a query of accounts, so that an account without trouble costs nothing more.
+Not a query of its own: `beside()` goes into a query of accounts, which then has a row for each act that rests, and
+`trouble()` reads it from there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import F, OuterRef, Q
 
-from commands.models import CallBudget, Command, Pause
+from commands.models import Account, Command, Pause
+from commands.queries.counting import CountOf
 from commands.states import Status
 
 
@@ -26,59 +28,44 @@ class Resting:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """Commands that are queued, and those of them that wait for "send now"."""
-
-    queued: int
-    held: int
-
-
-@dataclass(frozen=True, slots=True)
 class Trouble:
-    """`throttled`: until when Cloudflare takes no call of the credential, with its words."""
+    """`throttled`: until when Cloudflare takes no call of the credential, with its words. `held`: how many commands
+    wait for "send now"."""
 
     resting: Sequence[Resting] = ()
     throttled: tuple[datetime, str] | None = None
-    waiting: Waiting = Waiting(0, 0)
+    held: int = 0
 
 
 NO_TROUBLE = Trouble()
+_FIELDS = ("act", "words", "since", "until", "refused")
 
 
-def trouble(account_id: UUID, *, now: datetime) -> Trouble:
-    """Three queries; ask only where `may_rest()` said so."""
-    return Trouble(_resting(account_id, now), _throttled(account_id, now), _waiting(account_id))
+def resting(now: datetime) -> Q:
+    """Of pauses: what rests now; what is refused, until it works again."""
+    return Q(refused=True) | Q(until__gt=now)
 
 
-def may_rest() -> Q:
-    """For a query of accounts: whether `trouble()` may have anything to tell."""
-    throttled = CallBudget.objects.filter(credential=OuterRef("credential"), paused_since__isnull=False)
-    return (
-        Q(Exists(Pause.objects.filter(account=OuterRef("pk"))))
-        | Q(Exists(throttled))
-        | Q(Exists(_queued().filter(account=OuterRef("pk"), held_at__isnull=False)))
-    )
+def beside() -> Mapping[str, Any]:
+    """Annotations of a query of accounts."""
+    held = Command.objects.filter(account=OuterRef("pk"), status=Status.QUEUED, held_at__isnull=False)
+    return {
+        **{f"pause_{field}": F(f"pauses__{field}") for field in _FIELDS},
+        "throttled_until": F("credential__budget__paused_until"),
+        "throttled_words": F("credential__budget__pause_words"),
+        "held": CountOf(held.values("id")),
+    }
 
 
-def _resting(account_id: UUID, now: datetime) -> Sequence[Resting]:
-    """What rests now; what is refused, until it works again."""
-    rows = Pause.objects.filter(Q(refused=True) | Q(until__gt=now), account_id=account_id)
-    return [
-        Resting(Pause.Act(row.act), row.words, row.since, row.until, row.refused)
-        for row in rows.order_by("since", "id")
-    ]
-
-
-def _throttled(account_id: UUID, now: datetime) -> tuple[datetime, str] | None:
-    rows = CallBudget.objects.filter(credential__account=account_id, paused_until__gt=now)
-    row = rows.values_list("paused_until", "pause_words").first()
-    return (row[0], row[1]) if row and row[0] else None
-
-
-def _waiting(account_id: UUID) -> Waiting:
-    counts = _queued().filter(account_id=account_id).aggregate(all=Count("pk"), held=Count("held_at"))
-    return Waiting(counts["all"], counts["held"])
-
-
-def _queued() -> QuerySet[Command]:
-    return Command.objects.filter(status=Status.QUEUED)
+def trouble(rows: Iterable[Account], *, now: datetime) -> Trouble:
+    """From the rows of one account, which have what is `beside()`."""
+    found: list[Resting] = []
+    throttled, held = None, 0
+    for row in map(vars, rows):
+        if row["pause_act"] and (row["pause_refused"] or row["pause_until"] > now):
+            act, *values = (row[f"pause_{field}"] for field in _FIELDS)
+            found.append(Resting(Pause.Act(act), *values))
+        if row["throttled_until"] and row["throttled_until"] > now:
+            throttled = row["throttled_until"], row["throttled_words"]
+        held = row["held"]
+    return Trouble(sorted(found, key=lambda one: (one.since, one.act)), throttled, held)

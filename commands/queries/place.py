@@ -1,10 +1,9 @@
 """Where a person stands: the account a page is about, the rights there, the accounts to switch to, and what is alive.
 
 Owns what every page's frame needs, in two queries: the person's Grants, and the accounts with all that stands beside
-them; where something rests, a few more. The table's token comes from here, so it is read before any row.
+them, whatever rests. The table's token comes from here, so it is read before any row.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,29 +12,34 @@ from uuid import UUID
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db.models import FETCH_RAISE, OuterRef, Subquery
+from django.db.models.functions import Now
 from django.http import Http404
 
 from commands.access import Right, Rights, rights_of
+from commands.actions.heartbeats import Signs, believable
 from commands.models import Account, Command, Heartbeat, Pause, User
+from commands.queries import pauses
 from commands.queries.counting import CountOf
-from commands.queries.pauses import NO_TROUBLE, Trouble, may_rest, trouble
+from dexportal.wake import quiet
 
 QUERIES = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`accounts`: all in use that the person may see or run in, by name. `alive`: by role, the last sign of life."""
+    """`accounts`: all in use that the person may see or run in, by name. `wakes`: this process reaches the broker, as
+    far as it knows."""
 
     user: User
     account: Account  # with its sync and version
     rights: frozenset[Right]
     accounts: tuple[Account, ...]
-    alive: Mapping[Heartbeat.Role, datetime | None]
+    signs: Signs
+    wakes: bool
     claimed: int  # commands that the quota, as it was last read, does not know yet
     list_pause: str  # why listing rests now; '' if it does not
     all_rights: Rights
-    trouble: Trouble
+    trouble: pauses.Trouble
 
     @property
     def quota_used(self) -> int | None:
@@ -52,36 +56,49 @@ class Place:
 def find(user: User, account_id: UUID | None, *, now: datetime, with_trouble: bool = True) -> Place:
     """The place, for somebody who may see or run there; raises Http404 or PermissionDenied as `access.py` does.
 
-    `with_trouble`: also what rests, for the banners; three queries more where something does.
+    `with_trouble`: also what rests, for the banners.
     """
     rights = rights_of(user)
-    accounts = list(_accounts(now))
+    rows = list(_accounts(now))
+    accounts = list({row.id: row for row in rows}.values())
     account = _chosen(accounts, rights, account_id)
     return Place(
         user=user,
         account=account,
         rights=rights.within(account.id),
         accounts=tuple(one for one in accounts if is_in_force(one) and _useful(rights, one)),
-        alive={role: getattr(account, f"alive_{role}") for role in Heartbeat.Role},
-        claimed=getattr(account, "claimed"),  # noqa: B009 - as below
-        list_pause=getattr(account, "list_pause") or "",  # noqa: B009 - an annotation that no type knows
+        signs=Signs(
+            {role: getattr(account, f"alive_{role}") for role in Heartbeat.Role},
+            getattr(account, "database_now"),  # noqa: B009 - an annotation that no type knows
+        ),
+        wakes=not quiet.lasts(),
+        claimed=getattr(account, "claimed"),  # noqa: B009
+        list_pause=getattr(account, "list_pause") or "",  # noqa: B009
         all_rights=rights,
-        trouble=trouble(account.id, now=now) if with_trouble and getattr(account, "may_rest") else NO_TROUBLE,  # noqa: B009
+        trouble=pauses.trouble(_of(account, rows), now=now) if with_trouble else pauses.NO_TROUBLE,
     )
+
+
+def _of(account: Account, rows: list[Account]) -> list[Account]:
+    """One for each act that rests."""
+    return [row for row in rows if row.id == account.id]
 
 
 def _accounts(now: datetime) -> Any:
     beats: dict[str, Any] = {
-        f"alive_{role}": Subquery(Heartbeat.objects.filter(role=role).order_by("-seen_at").values("seen_at")[:1])
+        f"alive_{role}": Subquery(
+            Heartbeat.objects.filter(believable(), role=role).order_by("-seen_at").values("seen_at")[:1]
+        )
         for role in Heartbeat.Role
     }
-    listing = Pause.objects.filter(account=OuterRef("pk"), act=Pause.Act.LIST, until__gt=now)
+    listing = Pause.objects.filter(pauses.resting(now), account=OuterRef("pk"), act=Pause.Act.LIST)
     claimed = Command.objects.filter(dispatch__account=OuterRef("pk")).claimed_since(OuterRef("sync__quota_read_at"))
     rows = Account.objects.select_related("sync", "version").annotate(
         claimed=CountOf(claimed.values("id")),
-        may_rest=may_rest(),
+        database_now=Now(),
         list_pause=Subquery(listing.values("words")[:1]),
         **beats,
+        **pauses.beside(),
     )
     return rows.fetch_mode(FETCH_RAISE).order_by("name", "id")
 

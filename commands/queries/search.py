@@ -9,6 +9,7 @@ from django.db.models.functions import Lower
 
 from commands.access import Right, accounts_with
 from commands.models import Account, Command, Device, User
+from commands.queries import devices
 
 HITS = 20
 HITS_OF_ADMIN = 1000
@@ -26,7 +27,8 @@ class Hit:
 
 
 def find(user: User, text: str) -> list[Hit]:
-    """Whatever has this email, device name or id, ticket, or command id (ours or Cloudflare's). At most 4 queries."""
+    """Whatever has this email, device name or id, ticket, or command id (ours or Cloudflare's); if nothing has, people
+    and devices that begin so, as the desk's form finds them. At most 4 queries."""
     word = text.strip().lower()
     if not word:
         return []
@@ -39,7 +41,10 @@ def find(user: User, text: str) -> list[Hit]:
         if getattr(account, f"has_{what}")
     ]
     id_ = as_id(word)
-    return [*hits, *_devices(by_id, word, is_id=id_ is not None), *(_commands(by_id, word, id_) if id_ else [])]
+    hits += _devices(by_id, word, is_id=id_ is not None)
+    if id_:
+        return hits + _commands(by_id, word, id_)
+    return hits or _beginning(by_id, word)
 
 
 def _accounts(user: User, word: str) -> list[Account]:
@@ -61,6 +66,17 @@ def _devices(accounts: Mapping[UUID, Account], word: str, *, is_id: bool) -> lis
         for account_id, device_id, known_as in kept.distinct()[:HITS]:
             found[account_id, device_id] = found.get((account_id, device_id)) or known_as
     return [Hit("device", accounts[account_id], device_id, name) for (account_id, device_id), name in found.items()]
+
+
+def _beginning(accounts: Mapping[UUID, Account], word: str) -> list[Hit]:
+    """People first, then devices. One query."""
+    rows = devices.beginning(accounts, word)
+    people = dict.fromkeys((row.account_id, row.email) for row in rows if row.email)
+    machines = {(row.account_id, row.device_id): row for row in reversed(rows)}
+    return [
+        *(Hit("person", accounts[account_id], email) for account_id, email in people),
+        *(Hit("device", accounts[row.account_id], row.device_id, row.name) for row in reversed(machines.values())),
+    ]
 
 
 def _commands(accounts: Mapping[UUID, Account], word: str, id_: UUID) -> list[Hit]:

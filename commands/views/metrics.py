@@ -1,7 +1,7 @@
 """/metrics, for who brings METRICS_TOKEN or comes from a private address."""
 
 import re
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -37,11 +37,9 @@ def _has_token(request: HttpRequest) -> bool:
 
 
 def _is_near(request: HttpRequest) -> bool:
-    """TrustedProxies has put the client's own address here, wherever a proxy that it trusts named one."""
+    """TrustedProxies has put the client's own address here, in its plain form, if a proxy that it trusts named one."""
     try:
         address = ip_address(request.META.get("REMOTE_ADDR", ""))
     except ValueError:
         return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
     return any(address in network for network in _NEAR)

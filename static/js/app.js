@@ -277,6 +277,7 @@
         menu.open = false;
         menu.querySelector("summary").focus();
       }
+      if (event.target.id === "id_q") event.target.blur();
     }
     if (event.key === "Enter" && event.target.id === "id_who") tickFirst(event);
     if (document.querySelector("dialog[open]")) return;

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.actions.world import MovedClock, World, moved_database_clock
+from commands.models import Command
+from tests.actions.world import DIAG, QUICK_END, MovedClock, World, moved_database_clock
 from tests.simulator.running import Running
 
 
@@ -40,3 +41,12 @@ def world(
     moved_database_clock(made, monkeypatch)
     yield made
     clock.shift = 0.0
+
+
+@pytest.fixture
+def done(world: World) -> Command:
+    """A WARP diag that ended, with a file to fetch."""
+    command = world.sent(options=DIAG)
+    world.forward(QUICK_END)
+    assert world.sync()
+    return world.again(command)

@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -158,3 +159,25 @@ def test_a_mistake_of_ours_is_no_reason_to_insist() -> None:
     with pytest.raises(ValueError, match="ours"):
         claims.insist(write, until=time.monotonic() + 30)
     assert len(tries) == 1
+
+
+@pytest.mark.django_db
+def test_work_that_goes_on_keeps_its_lease_and_learns_when_it_lost_it(
+    row: AccountSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = claims.take(_rows(), lasting=LEASE)
+    assert taken is not None
+    monkeypatch.setattr(claims, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    lease = claims.KeptAlive(taken, lasting=LEASE * 10)
+    assert lease.is_held(), "nothing to renew yet"
+    row.refresh_from_db()
+    assert row.lease_until == taken.lease_until
+    monkeypatch.setattr(claims, "time", SimpleNamespace(monotonic=lambda: 151.0))
+    assert lease.is_held()
+    row.refresh_from_db()
+    assert row.lease_until is not None
+    assert taken.lease_until is not None
+    assert row.lease_until > taken.lease_until + LEASE
+    AccountSync.objects.update(lease_token=UUID(int=7))
+    monkeypatch.setattr(claims, "time", SimpleNamespace(monotonic=lambda: 302.0))
+    assert not lease.is_held()

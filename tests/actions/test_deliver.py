@@ -3,6 +3,7 @@
 The ledger is the judge: whatever happened, Cloudflare never made one command of ours twice.
 """
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NoReturn
@@ -15,6 +16,7 @@ from commands.actions import deliver
 from commands.actions.queue import claim
 from commands.actions.run import Target
 from commands.models import Account
+from simulator.config import DEFAULT_TOKEN
 from tests.actions.world import BOTH, DIAG, PCAP, World
 from tests.servers import free_port
 
@@ -193,6 +195,19 @@ def test_a_said_no_is_told_with_its_words_when_the_window_closes(world: World) -
     assert world.history(command)[-1].data["because"] == command.words
 
 
+def test_a_said_no_that_nobody_looked_for_is_unconfirmed_and_takes_its_id_when_it_turns_up(world: World) -> None:
+    (command,) = world.ask()
+    world.fault("success_false", nth=1, when="after")
+    assert world.deliver()
+    world.heal()
+    world.forward(hours=25)
+    world.settle()
+    assert world.status(command) == "unconfirmed"
+    assert world.sync(complete=True)
+    found = world.again(command)
+    assert (found.remote_id, found.status) == (world.created()[0]["id"], "SUCCESS")
+
+
 def test_an_answer_in_any_order_without_registrations_finds_its_commands(world: World) -> None:
     world.configure(shuffle_answer=True)
     world.fault("registration_absent", nth=1)
@@ -255,6 +270,28 @@ def test_the_dialect_of_the_first_success_is_remembered(world: World, spoken: st
     assert len(world.posts()) == tries + 1
     assert {world.status(command) for command in commands} == {"PENDING_EXEC"}
     assert len(world.created()) == 2
+
+
+@pytest.mark.parametrize(("spoken", "tries"), [("legacy", 3), ("current", 2)])
+def test_the_record_keeps_what_was_sent_as_cloudflare_received_it(world: World, spoken: str, tries: int) -> None:
+    world.configure(dialect=spoken)
+    world.ask(BOTH, devices=[world.device("mac"), world.device("linux")])
+    while world.deliver():
+        pass
+    assert [post["outcome"] for post in world.posts()] == ["refused", "created", "created"][-tries:]
+    taken = [post["items"] for post in world.posts() if post["outcome"] == "created"]
+    assert [one.body for one in world.dispatches()] == [{"dialect": spoken, "commands": items} for items in taken]
+    assert DEFAULT_TOKEN not in json.dumps([one.body for one in world.dispatches()])
+
+
+def test_what_may_have_landed_is_on_record_before_the_answer(world: World) -> None:
+    world.fault("reset", when="after")
+    (command,) = world.ask()
+    assert world.deliver()
+    assert world.status(command) == "uncertain"
+    (dispatch,) = world.dispatches()
+    assert dispatch.body["dialect"] == "auto"
+    assert dispatch.body["commands"] == world.posts()[0]["items"]
 
 
 def test_an_admins_dialect_is_not_overwritten(world: World) -> None:

@@ -3,12 +3,13 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
-from commands.actions import directory
-from commands.cloudflare.types import ListedDevice
-from commands.models import Account, AccountSync, Device
+from commands.actions import claims, directory
+from commands.cloudflare.types import Call, ListedDevice
+from commands.models import Account, AccountDirectory, Device
 from tests.actions.world import World
 from tests.people import make_account
 
@@ -20,6 +21,10 @@ ONE = ListedDevice("machine", "registration", "kim@example.com", "Kim's", "mac",
 
 def _refresh(world: World) -> int:
     return directory.refresh(world.account, now=world.now)
+
+
+def _row(world: World) -> AccountDirectory:
+    return AccountDirectory.objects.get(account=world.account)
 
 
 def test_an_account_that_was_never_listed_is_listed_whole_with_its_quota(world: World, settings: Any) -> None:
@@ -43,14 +48,14 @@ def test_from_then_on_a_page_a_step_and_a_pass_within_the_hour(world: World, set
     assert _refresh(world) == 0, "not due yet"
     begun = world.now
     for number in range(1, pages + 1):
-        row = world.sync_row()
-        assert (row.directory_page, row.directory_pages) == (number, pages)
-        assert row.directory_due_at is not None
+        row = _row(world)
+        assert (row.page, row.pages) == (number, pages)
+        assert row.due_at is not None
         assert world.account.id not in directory.due_accounts(now=world.now)
-        world.forward((row.directory_due_at - world.now).total_seconds() + 0.01)
+        world.forward((row.due_at - world.now).total_seconds() + 0.01)
         assert directory.due_accounts(now=world.now) == [world.account.id]
         assert _refresh(world) <= 5
-    assert world.sync_row().directory_page == 1
+    assert _row(world).page == 1
     assert world.now - begun <= timedelta(hours=1, minutes=1)
 
 
@@ -95,10 +100,75 @@ def test_the_same_device_in_two_accounts_is_two_rows(world: World) -> None:
 
 
 def test_one_worker_steps_at_a_time_and_another_takes_over_from_a_dead_one(world: World) -> None:
-    sync = AccountSync.objects.filter(account=world.account)
-    sync.update(directory_due_at=world.now + timedelta(minutes=2))  # as its lease leaves it
+    rows = AccountDirectory.objects.filter(account=world.account)
+    assert claims.take(rows, lasting=timedelta(minutes=2))
     assert _refresh(world) == 0
     world.forward(minutes=3)
+    assert _refresh(world) > 0
+
+
+def test_who_lost_the_lease_keeps_nothing_and_moves_no_page(world: World, settings: Any) -> None:
+    settings.PAGE_SIZE = 5
+    real = directory.keep
+
+    def lose(*given: Any, **named: Any) -> None:
+        real(*given, **named)
+        AccountDirectory.objects.update(lease_token=uuid4())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(directory, "keep", lose)
+        assert _refresh(world) == 5
+    assert Device.objects.count() == 5
+    assert (world.sync_row().directory_at, _row(world).page) == (None, 1)
+
+
+def test_a_first_pass_of_more_pages_than_there_are_calls_keeps_each_and_comes_to_its_end(
+    world: World, settings: Any
+) -> None:
+    """15 calls at once for devices, then one in 15 seconds: what came is not asked for again."""
+    settings.PAGE_SIZE = 1
+    settings.RATE_CALLS, settings.RATE_RESERVE = 50, 10
+    world.everybody_stays()
+    listed, steps = _refresh(world), 1
+    assert listed == Device.objects.count() == 14, "and one call for the quota"
+    assert world.sync_row().directory_at is None, "the search still waits for it"
+    while world.sync_row().directory_at is None:
+        due_at = _row(world).due_at
+        assert due_at is not None
+        assert due_at - world.now < timedelta(seconds=16)
+        world.forward((due_at - world.now).total_seconds() + 0.01)
+        listed += _refresh(world)
+        steps += 1
+        assert steps < 100
+    assert listed == Device.objects.count() > 20
+    assert (_row(world).page, _row(world).pages) == (1, listed + 1)
+
+
+def test_a_first_pass_that_fails_goes_on_where_it_failed(world: World, settings: Any) -> None:
+    settings.PAGE_SIZE, settings.GET_RETRY_BASE = 5, timedelta(0)
+    world.everybody_stays()
+    world.faults({"match": {"call": "devices", "nth": 3}, "effect": {"kind": "error", "status": 403}})
+    assert _refresh(world) == 10
+    assert "directory" in world.pauses()
+    world.heal()
+    world.forward(minutes=6)
+    assert _refresh(world) == Device.objects.count() - 10 > 10
+    assert "directory" not in world.pauses()
+
+
+def test_a_step_that_must_wait_for_calls_waits_for_the_next_step(world: World, settings: Any) -> None:
+    _refresh(world)
+    AccountDirectory.objects.update(due_at=None)
+    settings.RATE_CALLS, settings.RATE_RESERVE = 50, 10
+    world.use_up(Call.DOWNLOAD)
+    assert _refresh(world) == 0
+    assert directory.due_accounts(now=world.now + timedelta(minutes=4, seconds=50)) == []
+    assert directory.due_accounts(now=world.now + timedelta(minutes=5)) == [world.account.id]
+
+
+def test_a_due_time_that_a_wrong_clock_wrote_is_over(world: World) -> None:
+    AccountDirectory.objects.filter(account=world.account).update(due_at=world.now + timedelta(days=1))
+    assert directory.due_accounts(now=world.now) == [world.account.id]
     assert _refresh(world) > 0
 
 
@@ -115,25 +185,6 @@ def test_a_directory_that_fails_rests_and_begins_again(world: World, settings: A
     assert directory.due_accounts(now=world.now) == [world.account.id]
     assert _refresh(world) > 0
     assert world.pauses() == {}
-
-
-def test_a_quota_that_cannot_be_read_in_the_new_day_is_forgotten(world: World, settings: Any) -> None:
-    settings.GET_RETRY_BASE = timedelta(0)
-    AccountSync.objects.filter(account=world.account).update(
-        quota_total=5, quota_used=5, quota_reset_at=world.now, quota_read_at=world.now
-    )
-    world.fault("error", call="quota", status=500)
-    directory.renew_quota(world.account, now=world.now)
-    row = world.sync_row()
-    assert (row.quota_total, row.quota_used, row.quota_reset_at) == (None, None, None)
-
-
-def test_a_quota_of_this_day_is_not_read_again(world: World) -> None:
-    AccountSync.objects.filter(account=world.account).update(
-        quota_total=5, quota_reset_at=world.now + timedelta(minutes=1)
-    )
-    directory.renew_quota(world.account, now=world.now)
-    assert world.sync_row().quota_total == 5
 
 
 def test_accounts_of_another_upstream_and_retired_ones_are_not_listed(world: World) -> None:

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,19 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from commands.actions import doctor
-from commands.models import Account, CallBudget
+from commands.actions import claims, doctor, heartbeats
+from commands.models import Account, CallBudget, Heartbeat
 from simulator.config import DEFAULT_ACCOUNT_ID, DEFAULT_TOKEN, DEX_READ
 from tests.actions.world import World
 
 pytestmark = pytest.mark.django_db
 
 WORDS = "a-word-for-mail"
+
+
+@pytest.fixture(autouse=True)
+def _everybody_lives(db: None) -> None:
+    heartbeats.beat(*heartbeats.Role, now=claims.database_now())
 
 
 @pytest.fixture(autouse=True)
@@ -98,12 +104,31 @@ def test_a_clock_that_is_off_is_told_with_its_direction(world: World) -> None:
     assert "ahead of Cloudflare's" in _examined()[1]
 
 
+def test_a_clock_that_is_off_the_databases_is_told(world: World) -> None:
+    assert world.account
+    found = [
+        one for one in doctor.examine(now=lambda: timezone.now() + timedelta(minutes=2)) if one.subject == "database"
+    ]
+    assert found[1].words in {f"clock: ours is {seconds} s ahead of the database's" for seconds in (119, 120, 121)}
+    assert "NTP" in found[1].mend
+
+
+def test_who_is_silent_is_to_be_started_and_who_may_wait_for_the_broker_is_not_accused(
+    world: World,
+) -> None:
+    assert world.account
+    Heartbeat.objects.filter(role=heartbeats.Role.TALK).delete()
+    assert _wrong()["talk"].mend.startswith("Start it")
+    Heartbeat.objects.filter(role=heartbeats.Role.BROKER).delete()
+    assert _wrong()["talk"].mend == "Mend the broker first."
+
+
 def test_a_throttled_credential_and_one_that_rests_say_until_when(world: World) -> None:
     assert world.account
     world.fault("throttle", call="list", seconds=60)
     assert "Wait until" in _examined()[1]
     world.heal()
-    CallBudget.objects.update(paused_until=world.now.replace(year=2099), pause_words="Resting.")
+    CallBudget.objects.update(paused_until=world.now + timedelta(minutes=20), pause_words="Resting.")
     assert "not reached: Resting." in _examined()[1]
 
 

@@ -19,7 +19,7 @@ from commands.actions.collect import collect as collect_one
 from commands.actions.deliver import deliver
 from commands.cloudflare.types import Call
 from commands.kinds import Kind
-from commands.models import Account, AccountSync, Command, Device, Event, Pause
+from commands.models import Account, AccountDirectory, AccountSync, Artifact, Command, Device, Event, Pause
 from dexportal.run import TALK_THREADS
 from tests.actions.racing import race
 from tests.actions.world import BOTH, QUICK_END, World
@@ -89,7 +89,7 @@ def test_a_refused_download_stops_downloads_alone(world: World) -> None:
 
 def test_a_refused_directory_stops_neither_sending_nor_listing(world: World) -> None:
     (command,) = world.ask()
-    AccountSync.objects.update(directory_due_at=None)
+    AccountDirectory.objects.update(due_at=None)
     world.faults(_error("devices"), _error("quota"))
     assert directory.refresh(world.account, now=world.now) == 0
     assert set(world.pauses()) == {"directory"}
@@ -143,12 +143,19 @@ def test_queued_commands_expire_in_a_pause_that_never_ends(world: World) -> None
 # --- Held after a long pause ---
 
 
+def _refused_for(world: World, *, minutes: float) -> None:
+    """Sending is refused from now on, and tried again as soon as its pause is over."""
+    world.faults(_error("create"))
+    assert world.deliver()
+    for _ in range(int(minutes // 5)):
+        world.forward(minutes=5, seconds=1)
+        assert world.deliver()
+
+
 def _long_pause(world: World) -> tuple[Command, Command]:
     """A pause of 11 minutes; what was asked for before it, and 5 minutes later."""
     (before,) = world.ask()
-    world.faults(_error("create"))
-    assert world.deliver()
-    world.forward(minutes=5)
+    _refused_for(world, minutes=5)
     (during,) = world.ask(devices=[world.device("linux")])
     world.forward(minutes=6)
     world.settle()
@@ -168,7 +175,8 @@ def test_after_a_long_pause_the_old_waits_for_a_word_and_the_new_goes_out(world:
     assert world.deliver()
     assert world.status(before) == "PENDING_EXEC"
     assert [len(world.created_for(one)) for one in (before, during)] == [1, 1]
-    assert world.story(before) == ["queued", "sending", "queued", "held", "send_now", "sending", "PENDING_EXEC"]
+    tried = ["sending", "queued"] * 2
+    assert world.story(before) == ["queued", *tried, "held", "send_now", "sending", "PENDING_EXEC"]
     said = Event.objects.get(command=before, event="send_now")
     assert (said.by, said.mover) == (world.person, "person")
 
@@ -185,12 +193,23 @@ def test_after_a_short_pause_everything_goes_out_by_itself(world: World) -> None
     assert world.status(command) == "PENDING_EXEC"
 
 
+def test_a_blip_holds_nothing_back_though_nothing_was_sent_for_long_after_it(world: World) -> None:
+    first, second = world.ask(BOTH)
+    world.fault("reset", nth=1, when="after")
+    assert world.deliver()
+    assert (world.status(first), world.status(second)) == ("uncertain", "queued")
+    world.heal()
+    world.forward(minutes=11)
+    world.settle()
+    assert set(world.pauses()) == {"create"}
+    assert world.again(second).held_at is None
+
+
 def test_a_claim_holds_back_too_when_nobody_settled_meanwhile(world: World) -> None:
     (command,) = world.ask()
-    world.faults(_error("create"))
-    world.deliver()
+    _refused_for(world, minutes=5)
     world.heal()
-    world.forward(minutes=20)
+    world.forward(minutes=6)
     assert not world.deliver()
     assert world.again(command).held_at is not None
 
@@ -232,7 +251,9 @@ def test_a_failure_long_after_the_last_begins_a_pause_of_its_own(world: World) -
     assert world.deliver()
     pause = world.pauses()["create"]
     assert (pause.since > since, pause.failures) == (True, 1)
-    world.forward(minutes=11)
+    world.forward(minutes=5, seconds=1)
+    assert world.deliver()
+    world.forward(minutes=6)
     world.settle()
     assert world.again(command).held_at is not None
 
@@ -277,6 +298,23 @@ def test_the_same_refusal_of_another_act_is_no_second_letter(world: World) -> No
     assert tell.tell(now=world.now) == 0
     assert set(world.pauses()) >= {"create", "list"}
     assert len(mail.outbox) == 1
+
+
+def test_the_same_refusal_long_after_one_that_nobody_tried_since_is_told(world: World) -> None:
+    _admin()
+    world.sent()
+    world.forward(QUICK_END)
+    world.sync()
+    world.faults(_error("download"), _error("fallback_download"))
+    assert collect_one(now=lambda: world.now)
+    assert tell.tell(now=world.now) == 1
+    Artifact.objects.all().delete()
+    world.forward(days=20)
+    world.ask(devices=[world.device("linux")])
+    world.faults(_error("create"))
+    assert world.deliver()
+    assert {pause.words for pause in world.pauses().values()} == {world.pauses()["create"].words}
+    assert tell.tell(now=world.now) == 1
 
 
 def test_a_refusal_after_it_worked_again_is_told_again(world: World) -> None:
@@ -382,7 +420,8 @@ def test_an_account_whose_upstream_hangs_delays_no_other(world: World, settings:
     world.ask(BOTH)
     good = _other_account(world)
     world.faults({"match": {"account_id": world.account.cloudflare_id}, "effect": {"kind": "hang", "seconds": 10}})
-    AccountSync.objects.update(directory_due_at=None, due_at=None, complete_due_at=None)
+    AccountDirectory.objects.update(due_at=None)
+    AccountSync.objects.update(due_at=None, complete_due_at=None)
     with ThreadPoolExecutor(TALK_THREADS) as pool:
         stuck = [pool.submit(_closing(task), str(world.account.id)) for task in _ALL * 2]
         went = pool.submit(_closing(lambda _: deliver(good, now=world.now)), str(good.id))

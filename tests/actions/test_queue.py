@@ -240,65 +240,10 @@ def test_a_command_that_the_database_calls_busy_is_left_out_and_the_others_go(
     made = claim(world.account, now=world.now)
     assert made is not None
     assert [command.id for command in made.commands] == [idle.id]
+    assert [item["device_id"] for item in world.dispatches()[-1].body["commands"]] == [idle.device_id]
     assert (world.status(busy), world.status(idle)) == ("queued", "sending")
     assert claim(world.account, now=world.now) is None
     assert Dispatch.objects.count() == 2
-
-
-# --- Quota ---
-
-
-def test_the_quota_is_taken_in_the_claim_so_that_no_post_exceeds_it(world: World) -> None:
-    _quota(world, 3)
-    commands = world.ask(devices=world.devices[:5])
-    assert world.deliver()
-    assert not world.deliver()
-    assert sorted(world.status(command) for command in commands) == ["PENDING_EXEC"] * 3 + ["queued"] * 2
-
-
-def test_the_quota_is_read_again_before_the_first_post_of_its_next_day(world: World) -> None:
-    _quota(world, 1)
-    world.ask(devices=world.devices[:2])
-    assert world.deliver()
-    assert not world.deliver()
-    AccountSync.objects.update(quota_reset_at=world.now)
-    _raise_quota(world, 2)
-    assert world.deliver()
-    assert len(world.created()) == 2
-    row = world.sync_row()
-    assert (row.quota_total, row.quota_used) == (2, 1)
-
-
-def test_what_others_used_of_the_quota_counts(world: World) -> None:
-    _quota(world, 4)
-    AccountSync.objects.update(quota_used=3)
-    world.ask(devices=world.devices[:3])
-    assert world.deliver()
-    assert len(world.created()) == 1
-
-
-def test_a_quota_that_is_not_known_stops_nobody(world: World) -> None:
-    AccountSync.objects.update(quota_total=None)
-    world.ask(devices=world.devices[:3])
-    AccountSync.objects.update(quota_total=None)
-    assert world.deliver()
-    assert len(world.created()) == 3
-
-
-def test_figures_that_no_column_holds_are_cut(world: World) -> None:
-    _quota(world, 10**12)
-    assert world.sync_row().quota_total == 2**31 - 1
-
-
-def _quota(world: World, quota: int) -> None:
-    _raise_quota(world, quota)
-    assert world.devices
-    world.account.refresh_from_db()
-
-
-def _raise_quota(world: World, quota: int) -> None:
-    (account,) = world.upstream.control("GET", "config")["accounts"]
-    world.configure(accounts=[{**account, "quota": quota}])
 
 
 # --- Races ---

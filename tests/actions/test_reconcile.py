@@ -87,6 +87,21 @@ def test_listings_from_before_a_second_sending_do_not_count_for_it(world: World)
     assert world.again(command).unlisted == 0
 
 
+def test_what_cloudflare_said_no_to_and_listed_all_the_same_is_not_rejected_and_ends_as_it_ends(world: World) -> None:
+    (command,) = world.ask()
+    world.fault("success_false", nth=1, when="after")
+    assert world.deliver()
+    world.fault("unknown_status", call="list", word="PENDING_TRANSFER")
+    assert world.sync()
+    assert world.again(command).remote_id == world.created()[0]["id"]
+    world.forward(hours=25)
+    world.settle()
+    assert world.status(command) == "unconfirmed"
+    world.heal()
+    assert world.sync()
+    assert world.status(command) == "SUCCESS"
+
+
 @pytest.mark.parametrize(("kind", "minutes"), [("pcap", 26), ("warp-diag", 30)])
 def test_silence_ends_after_the_time_that_the_kind_may_take(world: World, kind: str, minutes: int) -> None:
     command = world.sent(options={Kind(kind): BOTH[Kind(kind)]})

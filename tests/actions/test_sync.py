@@ -1,19 +1,20 @@
 """What Cloudflare's listing does to our record: forward, adopted, imported, or left alone."""
 
-from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from commands.actions import claims, deliver, listings
-from commands.actions import sync as syncing
-from commands.actions.listings import Listing
+from commands.actions import deliver, listings
+from commands.actions.heard import Heard, hear
+from commands.actions.moves import change
 from commands.actions.queue import claim
-from commands.actions.sync import apply, sync
-from commands.cloudflare.types import ListedCommand
+from commands.actions.sync import sync
+from commands.audit import CLOUDFLARE
 from commands.models import AccountSync, AccountVersion, Artifact, Command
+from commands.states import Status
 from tests.actions.world import DIAG, QUICK_END, World
 
 pytestmark = pytest.mark.django_db
@@ -48,6 +49,17 @@ def test_statuses_go_forward_one_by_one_as_cloudflare_tells_them(world: World) -
     assert world.artifact(command).filename
 
 
+@pytest.mark.parametrize("wrong", [timedelta(days=365 * 70), timedelta(hours=2), -timedelta(days=365)])
+def test_a_date_that_cannot_be_moves_the_end_of_a_file_by_nothing(world: World, wrong: timedelta) -> None:
+    """It ended after it was sent and before we heard of it, whatever Cloudflare says."""
+    command = world.sent()
+    heard = Heard(command.id, command.remote_id, Status.SUCCESS, "SUCCESS", completed_at=world.now + wrong)
+    with change(by=CLOUDFLARE, now=world.now) as changes:
+        hear(changes, [heard])
+    off = abs(world.artifact(command).deleted_remotely_at - timedelta(days=7) - world.now)
+    assert off < timedelta(minutes=5)
+
+
 def test_a_failure_ends_without_a_file(world: World) -> None:
     world.configure(failure_share=1)
     command = world.sent()
@@ -79,6 +91,23 @@ def test_an_unknown_status_is_shown_moves_nothing_and_is_told_once(world: World)
     world.forward(QUICK_END)
     assert world.sync()
     assert world.status(command) == "SUCCESS"
+
+
+def test_unknown_statuses_of_many_commands_cost_as_many_queries_as_of_one(world: World) -> None:
+    def queries(word: str) -> int:
+        world.fault("unknown_status", call="list", word=word)
+        with CaptureQueriesContext(connection) as caught:
+            assert world.sync()
+        world.heal()
+        return len(caught)
+
+    world.sync(complete=True)
+    first = world.sent()
+    alone = queries("PAUSED")
+    others = world.ask(devices=[one for one in world.devices if one.device_id != first.device_id][:5])
+    assert world.deliver()
+    assert queries("WAXING") == queries("WANING") == alone
+    assert {world.again(one).remote_status for one in (first, *others)} == {"WANING"}
 
 
 def test_a_status_that_no_column_holds_is_cut(world: World) -> None:
@@ -131,6 +160,13 @@ def test_a_command_whose_answer_was_lost_is_found_and_attached(world: World) -> 
 def test_a_clock_that_is_wrong_hides_no_command(world: World, seconds: int) -> None:
     world.configure(clock_offset=seconds)
     command = _lost(world)
+    assert world.sync(complete=True)
+    assert world.again(command).remote_id == world.created()[0]["id"]
+
+
+def test_an_absurd_date_of_cloudflares_answers_is_no_clock(world: World) -> None:
+    command = _lost(world)
+    world.fault("date_off", call="list", seconds=(datetime(9999, 12, 1, tzinfo=UTC) - world.now).total_seconds())
     assert world.sync(complete=True)
     assert world.again(command).remote_id == world.created()[0]["id"]
 
@@ -295,165 +331,3 @@ def test_a_quick_listing_imports_nothing(world: World) -> None:
     world.forward(minutes=4, seconds=30)
     assert world.sync()
     assert Command.objects.filter(started_elsewhere=True).count() == 0
-
-
-def _leased(world: World) -> AccountSync:
-    """As a worker has it that has just read a listing."""
-    row = claims.take(AccountSync.objects.filter(account=world.account), lasting=timedelta(minutes=1))
-    assert row is not None
-    return row
-
-
-def test_who_lost_the_lease_records_nothing_of_a_listing(world: World) -> None:
-    old = world.now - timedelta(hours=1)
-    listing = Listing(True, world.now, timedelta(), (ListedCommand("id", "pcap", "SUCCESS", "m", "", "", old, old, ""),))
-    late = _leased(world)
-    world.forward(minutes=2)
-    winner = _leased(world)
-    assert not apply(world.account, late, listing, now=world.now)
-    assert not Command.objects.exists()
-    assert apply(world.account, winner, listing, now=world.now)
-    assert Command.objects.get().started_elsewhere
-
-
-def test_a_listing_that_could_not_be_recorded_is_not_done_and_comes_again_at_once(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its rows from before the overlap would never be looked at again."""
-    foreign = world.foreign(world.device())
-    world.forward(hours=3)
-
-    def overtaken(*_: object) -> None:
-        raise IntegrityError("another took the id")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(syncing, "_carry_out", overtaken)
-        assert not world.sync()
-    assert (world.sync_row().complete_at, world.sync_row().listed_at) == (None, None)
-    assert world.account.id in listings.due_accounts(now=world.now)
-    assert world.sync()
-    assert Command.objects.get().remote_id == foreign
-
-
-def test_rows_that_no_column_holds_are_left_out_and_the_others_come(world: World) -> None:
-    old = world.now - timedelta(hours=1)
-    fits = ListedCommand("id", "PCAP", "S" * 200, "machine", "", "", old, None, "")
-    rows = (fits, replace(fits, id="x" * 65), replace(fits, id="other", device_id="x" * 65))
-    assert apply(world.account, _leased(world), Listing(True, world.now, timedelta(), rows), now=world.now)
-    (imported,) = Command.objects.all()
-    assert (imported.remote_id, imported.kind, imported.remote_status) == ("id", "pcap", "S" * 40)
-
-
-# --- Which listing, and how far ---
-
-
-def test_a_quick_listing_stops_when_every_open_id_was_seen(world: World, settings: Any) -> None:
-    settings.PAGE_SIZE = 2
-    world.upstream.control("POST", "load", {"count": 40, "seed": 1, "days": 0.001})
-    world.sync(complete=True)
-    commands = world.ask(devices=world.devices[:4])
-    assert world.deliver()
-    plan = listings.plan_listing(world.account, world.sync_row(), now=world.now)
-    assert plan is not None
-    assert not plan.complete
-    listing = listings.read(world.account, world.sync_row(), plan, now=world.now)
-    assert len(listing.rows) == 4, "2 pages for 4 open ones"
-    assert {row.id for row in listing.rows} == {world.again(command).remote_id for command in commands}
-
-
-def test_with_an_answer_missing_a_quick_listing_reads_on(world: World, settings: Any) -> None:
-    settings.PAGE_SIZE = 2
-    world.sync(complete=True)
-    world.ask(devices=world.devices[:3])
-    assert world.deliver()
-    _lost(world, devices=[world.devices[3]])
-    plan = listings.plan_listing(world.account, world.sync_row(), now=world.now)
-    assert plan is not None
-    assert not plan.complete
-    assert len(listings.read(world.account, world.sync_row(), plan, now=world.now).rows) == 4
-
-
-def test_with_nothing_open_a_complete_listing_is_made_every_half_hour(world: World) -> None:
-    assert world.sync()
-    assert not world.sync()
-    world.forward(minutes=29)
-    assert not world.sync()
-    world.forward(minutes=2)
-    assert world.sync()
-
-
-def test_with_something_open_a_complete_listing_is_made_every_five_minutes(world: World) -> None:
-    world.configure(speed=0.001)
-    world.sent()
-    assert world.sync()
-    first = world.sync_row().complete_at
-    world.forward(minutes=4)
-    assert world.sync()
-    assert world.sync_row().complete_at == first
-    world.forward(minutes=2)
-    assert world.sync()
-    assert world.sync_row().complete_at != first
-
-
-def test_one_worker_lists_an_account_at_a_time(world: World) -> None:
-    world.sent()
-    AccountSync.objects.update(lease_until=world.now + timedelta(seconds=30))
-    assert not world.sync()
-    world.forward(seconds=31)
-    assert world.sync()
-    assert world.sync_row().attempts == 0
-
-
-def test_who_asks_for_a_listing_while_one_is_under_way_gets_another(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A command was sent, or a POST rejected, while an idle account was being listed."""
-    real = listings.read
-
-    def read_and_be_hurried(*given: Any, **named: Any) -> Any:
-        listing = real(*given, **named)
-        world.forward(seconds=1)
-        listings.hurry(world.account.id, at=world.now)
-        AccountSync.objects.update(complete_due_at=world.now)
-        return listing
-
-    monkeypatch.setattr(listings, "read", read_and_be_hurried)
-    assert world.sync()
-    row = world.sync_row()
-    assert row.due_at is not None
-    assert row.due_at <= world.now
-    assert row.complete_due_at is not None
-    monkeypatch.setattr(listings, "read", real)
-    assert listings.due_accounts(now=world.now) == [world.account.id]
-    assert sync(world.account, now=world.now)
-    assert world.sync_row().complete_due_at is None
-
-
-def test_a_listing_that_fails_rests_longer_each_time_and_counts_for_nothing(world: World) -> None:
-    command = _lost(world)
-    world.fault("error", call="list", status=400)
-    assert not world.sync()
-    world.fault("error", call="list", status=403)
-    world.forward(minutes=6)
-    assert not world.sync()
-    pause = world.pauses()["list"]
-    assert pause.refused
-    assert world.again(command).unlisted == 0
-    assert listings.due_accounts(now=world.now) == []
-    world.heal()
-    world.forward(minutes=6)
-    assert world.sync()
-    assert "list" not in world.pauses()
-
-
-def test_only_complete_listings_begun_after_the_lease_count_for_not_listed(world: World) -> None:
-    command = _lost(world)
-    world.fault("missing_rows", call="list")
-    assert world.sync(complete=True)
-    assert world.again(command).unlisted == 0, "the lease still ran"
-    world.forward(seconds=90)
-    assert world.sync(complete=True)
-    assert world.again(command).unlisted == 1
-    world.forward(seconds=10)
-    assert world.sync()
-    assert world.again(command).unlisted == 1, "a quick one counts for nothing"

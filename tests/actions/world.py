@@ -6,6 +6,7 @@ It walks through the portal's own verbs; what a test then looks at is the record
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -14,10 +15,13 @@ from uuid import uuid4
 
 import pytest
 
-from commands.actions import claims, directory, listings, reconcile, run
+from commands.actions import budget, claims, directory, listings, reconcile, run
+from commands.actions.budget import NotNow
+from commands.actions.collect import collect
 from commands.actions.deliver import deliver
 from commands.actions.run import Target
 from commands.actions.sync import sync
+from commands.cloudflare.types import Call
 from commands.kinds import Kind, Options
 from commands.models import Account, AccountSync, Artifact, Command, Device, Dispatch, Event, Pause, User
 from simulator.clock import Clock
@@ -121,14 +125,24 @@ class World:
         return self.again(command)
 
     def sync(self, *, complete: bool = False) -> bool:
-        """A listing, due now; a complete one if so wanted."""
-        if complete:
-            AccountSync.objects.filter(account=self.account).update(complete_due_at=self.now)
-        listings.hurry(self.account.id, at=self.now)
+        """A listing, due now though the last one may not be paid for; a complete one if so wanted."""
+        AccountSync.objects.filter(account=self.account).update(not_before=None)
+        listings.hurry(self.account.id, at=self.now, complete=complete)
         return sync(self.account, now=self.now)
+
+    def use_up(self, call: Call) -> None:
+        """The calls of this sort that may be made now."""
+        assert self.account.credential_id is not None
+        with suppress(NotNow):
+            while True:
+                budget.spend(self.account.credential_id, call)
 
     def settle(self) -> int:
         return reconcile.settle(now=self.now)
+
+    def collect(self, *, is_wanted: Callable[[], bool] = lambda: True) -> bool:
+        """One file, if there is one to fetch now."""
+        return collect(now=lambda: self.now, is_wanted=is_wanted)
 
     def past_the_lease(self) -> None:
         """The worker is gone for good: the lease of its POST runs out, and somebody notices."""

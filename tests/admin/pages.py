@@ -23,7 +23,13 @@ SHOWN_ONLY: list[type[Model]] = [
 ]
 EDITED: list[type[Model]] = [models.User, Group, models.Account, models.Credential, models.Preset, models.Purpose]
 NEVER_DELETED: list[type[Model]] = [models.User, models.Account, *SHOWN_ONLY]
-INLINE_OR_INTERNAL = {models.Grant, models.AccountSync, models.AccountVersion, models.CallBudget}
+INLINE_OR_INTERNAL = {
+    models.Grant,
+    models.AccountDirectory,
+    models.AccountSync,
+    models.AccountVersion,
+    models.CallBudget,
+}
 
 
 def named(model: type[Model]) -> str:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from commands.admin.base import COUNT_UP_TO
 from commands.ids import new_id
 from commands.models import Artifact, Command, Device, Dispatch, Event, Run
-from commands.states import Status
+from commands.states import WORDS, Status
 from tests.admin.pages import SHOWN_ONLY, named, page
 from tests.rows import a_command, a_device, a_run, an_artifact, an_event
 
@@ -83,6 +83,26 @@ def test_a_status_is_filtered_and_a_whole_id_is_found(client_of_admin: Client, c
         words = client_of_admin.get(page(Command, "changelist"), query).content.decode()
         assert str(other.id) in words
         assert str(command.id) not in words
+
+
+def test_a_status_has_the_words_of_all_other_pages_and_models_their_plurals(
+    client_of_admin: Client, command: Command
+) -> None:
+    words = client_of_admin.get(page(Command, "changelist")).content.decode()
+    for status in (Status.PENDING_EXEC, Status.SUCCESS):
+        assert WORDS[status].label in words
+    assert f">{Status.PENDING_EXEC}<" not in words
+    index = client_of_admin.get("/admin/").content.decode()
+    assert "Dispatches" in index
+    assert "Dispatchs" not in index
+    assert "Django" not in index
+
+
+def test_devices_are_found_by_how_they_begin(client_of_admin: Client, command: Command) -> None:
+    known = a_device(command.account, name="LAP-0042", email="maria.lopez@example.com")
+    for term, found in {"lap-00": True, "maria": True, "lopez": True, known.device_id[:9]: True, "0042": False}.items():
+        words = client_of_admin.get(page(Device, "changelist"), {"q": term}).content.decode()
+        assert (f"/{known.pk}/change/" in words) is found, term
 
 
 def test_an_id_of_nobody_finds_nothing(client_of_admin: Client, command: Command) -> None:

@@ -49,6 +49,17 @@ def test_twelve_captures_and_three_diags_run_to_the_end_in_the_fewest_posts(
     kinds = ["pcap"] * 12 + ["warp-diag"] * 3
     assert landed == {(device["deviceId"], kind): 1 for device, kind in zip(devices, kinds, strict=True)}
     assert len(ledger["posts"]) - before == 3, "ten captures, two captures, three diags"
+    made = {(one["id"], one["device_id"], one["kind"], one["status"]) for one in ledger["commands"]}
+    assert _on_record(portal) == {one for one in made if one[1] in machines}
+
+
+def _on_record(portal: Portal) -> set[tuple[str, str, str, str]]:
+    """What the portal keeps of the two tickets: (Cloudflare's id, device, kind, status)."""
+    with closing(sqlite3.connect(portal.var / "dexportal.sqlite3", timeout=20)) as database:
+        found = "SELECT remote_id, device_id, kind, status FROM commands_command WHERE ticket IN ('INC-12', 'INC-13')"
+        rows = database.execute(found).fetchall()
+    assert len(rows) == 15
+    return set(rows)
 
 
 def _picture(desk: Page, who: str) -> None:

@@ -117,6 +117,12 @@ def test_only_true_is_success(success: Json) -> None:
         ("2023-10-11 00:00:00", datetime(2023, 10, 11, tzinfo=UTC)),
         ("0001-01-01T00:00:00Z", None),
         ("9999-12-31T23:59:59-12:00", None),
+        ("9999-12-31T00:00:00Z", None),
+        ("2100-01-01T00:00:00Z", None),
+        ("2099-12-31T23:59:59Z", datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        ("2009-12-31T23:59:59Z", None),
+        ("2010-01-01T00:00:00Z", datetime(2010, 1, 1, tzinfo=UTC)),
+        ("9999-12-31T23:59:59Z", None),
         ("2026-11-22", None),
         ("yesterday at five o'clock", None),
         ("", None),
@@ -143,12 +149,37 @@ def test_an_id_is_trimmed_lower_case_or_absent(value: Json, found: str) -> None:
         ({"Date": "Sun, 22 Nov 2026 06:00:00 GMT"}, datetime(2026, 11, 22, 6, tzinfo=UTC)),
         ({"Date": "Sun, 22 Nov 2026 06:00:00 -0000"}, datetime(2026, 11, 22, 6, tzinfo=UTC)),
         ({"Date": "Sun, 99 Nov 99999 06:00:00 GMT"}, None),
+        ({"Date": "Fri, 31 Dec 9999 23:00:00 GMT"}, None),
+        ({"Date": "Fri, 31 Dec 9999 23:59:59 GMT"}, None),
+        ({"Date": "Mon, 01 Jan 1900 00:00:00 GMT"}, None),
         ({"Date": "now"}, None),
         ({}, None),
     ],
 )
 def test_cloudflares_clock_is_read_or_absent(headers: Mapping[str, str], at: datetime | None) -> None:
     assert values.answered_at(headers) == at
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("30", 30),
+        (" 1.5 ", 1.5),
+        ("0.", 0),
+        ("9" * 400, 86_400),
+        ("-1", None),
+        ("1e3", None),
+        ("1,5", None),
+        ("", None),
+    ],
+)
+def test_a_pause_is_read_with_its_decimals_and_has_a_bound(value: str, seconds: float | None) -> None:
+    assert values.retry_after({"Retry-After": value}) == seconds
+
+
+@pytest.mark.parametrize("row", [{"type": " PCAP"}, {"command_type": "Pcap"}])
+def test_a_kind_is_lower_case_in_an_answer_and_in_a_listing(row: dict[str, Json]) -> None:
+    assert (parsing.created(row).kind, parsing.listed_command(row).kind) == ("pcap", "pcap")
 
 
 @CALM

@@ -10,10 +10,11 @@ from django.core.checks import CheckMessage, Error, run_checks
 from django.utils import timezone
 from pytest_django import Settings
 
-from commands.checks import DEMO_PEOPLE
-from commands.models import Credential, Heartbeat, User
+from commands.actions.demo import EMAIL_DOMAIN, PEOPLE
+from commands.models import Account, Credential, Heartbeat, User
 from dexportal.upstream import Upstream
 from tests.dexportal.portals import run
+from tests.people import make_account
 
 pytestmark = pytest.mark.django_db  # Django's own checks ask the database what it can do
 
@@ -99,8 +100,8 @@ def test_sqlite_in_production_is_a_warning(production: Settings) -> None:
 
 
 def test_demo_people_who_can_sign_in_beside_a_real_upstream_stop_the_portal(settings: Settings) -> None:
-    for name in DEMO_PEOPLE:
-        User.objects.create(username=name, password="md5$salt$hash")
+    for name in PEOPLE:
+        User.objects.create(username=name, email=f"{name}@{EMAIL_DOMAIN}", password="md5$salt$hash")
     assert found(database=True) == {}
     settings.UPSTREAM = REAL
     message = found(database=True)["commands.E001"]
@@ -113,6 +114,12 @@ def test_demo_people_who_can_sign_in_beside_a_real_upstream_stop_the_portal(sett
     assert "portal with a real upstream: auditor." in found(database=True)["commands.E001"].msg
 
 
+def test_a_real_person_with_a_name_of_the_demo_stops_nothing(settings: Settings) -> None:
+    User.objects.create_superuser("admin", "admin@example.org", "a-password-of-their-own")
+    settings.UPSTREAM = REAL
+    assert found(database=True) == {}
+
+
 def test_a_credential_that_no_key_opens_is_named(settings: Settings) -> None:
     Credential.objects.create(name="main", secret="invented-token")
     Credential.objects.create(name="unfinished", secret="")
@@ -121,6 +128,20 @@ def test_a_credential_that_no_key_opens_is_named(settings: Settings) -> None:
     message = found(database=True)["commands.W005"]
     assert message.msg.endswith("credentials: main.")
     assert "invented-token" not in str(message)
+
+
+def test_an_account_in_use_that_nobody_can_speak_for_is_named() -> None:
+    unfinished = Credential.objects.create(name="unfinished", secret="")
+    account = make_account("Whole")
+    assert found(database=True) == {}
+    make_account("Silent")
+    Account.objects.filter(name="Silent").update(credential=None)
+    make_account("Empty")
+    Account.objects.filter(name="Empty").update(credential=unfinished)
+    message = found(database=True)["commands.W006"]
+    assert "Empty, Silent." in message.msg
+    Account.objects.exclude(id=account.id).update(retired_at=timezone.now())
+    assert found(database=True) == {}
 
 
 def test_workers_of_two_machines_on_one_sqlite_database_are_told(settings: Settings) -> None:

@@ -52,16 +52,16 @@ def test_a_process_that_is_up_says_so_without_asking_the_database(
 
 @pytest.mark.django_db
 def test_a_portal_whose_parts_all_work_is_ready(client: Client) -> None:
-    beats("beat", "talk", "fetch")
+    beats("beat", "broker", "talk", "fetch")
     assert client.get("/readyz").json() == {"status": "ok", "degraded": []}
 
 
 @pytest.mark.django_db
-def test_ready_costs_one_query_once_the_migrations_are_known(
+def test_ready_costs_two_queries_once_the_migrations_are_known(
     client: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     client.get("/readyz")
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):
         client.get("/readyz")
 
 
@@ -70,13 +70,20 @@ def test_late_and_missing_workers_are_told_and_take_no_web_down(client: Client, 
     beats("talk")
     beats("beat", age=settings.HEARTBEAT_LATE + timedelta(seconds=1))
     assert degraded(client) == ["beat", "fetch"]
+    beats("broker")
     Heartbeat.objects.update(seen_at=timezone.now())
     assert degraded(client) == ["fetch"]
 
 
 @pytest.mark.django_db
+def test_a_broker_that_beat_finds_dead_is_told_though_it_answers_here(client: Client) -> None:
+    beats("beat")
+    assert degraded(client) == ["broker"]
+
+
+@pytest.mark.django_db
 def test_a_dead_broker_is_told_and_takes_no_web_down(client: Client, settings: Settings) -> None:
-    beats("beat", "talk", "fetch")
+    beats("beat", "broker", "talk", "fetch")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     settings.BROKER_URL = f"redis://127.0.0.1:{port}/0"
@@ -85,7 +92,7 @@ def test_a_dead_broker_is_told_and_takes_no_web_down(client: Client, settings: S
 
 @pytest.mark.django_db
 def test_a_storage_that_cannot_be_written_is_told(client: Client, tmp_path: Path, settings: Settings) -> None:
-    beats("beat", "talk", "fetch")
+    beats("beat", "broker", "talk", "fetch")
     (tmp_path / "file").touch()
     options = {"location": tmp_path / "file" / "artifacts"}
     settings.STORAGES = settings.STORAGES | {"artifacts": settings.STORAGES["artifacts"] | {"OPTIONS": options}}
@@ -97,7 +104,7 @@ def test_a_storage_that_cannot_be_written_is_told(client: Client, tmp_path: Path
 @pytest.mark.parametrize("listening", [True, False])
 def test_an_s3_that_does_not_answer_is_told_within_seconds(listening: bool, client: Client, settings: Settings) -> None:
     settings.STORAGE_PROBE = timedelta(seconds=0.5)
-    beats("beat", "talk", "fetch")
+    beats("beat", "broker", "talk", "fetch")
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"127.0.0.1:{server.getsockname()[1]}"
         if not listening:
@@ -112,7 +119,7 @@ def test_an_s3_that_does_not_answer_is_told_within_seconds(listening: bool, clie
 
 @pytest.mark.django_db
 def test_an_s3_that_answers_is_good(client: Client, settings: Settings) -> None:
-    beats("beat", "talk", "fetch")
+    beats("beat", "broker", "talk", "fetch")
     with HTTPServer(("127.0.0.1", 0), NoSuchKey) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"s3://key:word@captures?region=x&endpoint=http://127.0.0.1:{server.server_port}"

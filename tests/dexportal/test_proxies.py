@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from pytest_django import Settings
 
+from dexportal import env
 from dexportal.middleware import TrustedProxies
 
 
@@ -30,6 +31,10 @@ def through(**meta: Any) -> HttpRequest:
         ("192.0.2.1", "203.0.113.9, 198.51.100.7", "198.51.100.7"),  # what the client itself claims is not believed
         ("192.0.2.1", "198.51.100.7, 192.0.2.9", "198.51.100.7"),  # two proxies of ours
         ("2001:db8::1", "2001:db9::7", "2001:db9::7"),
+        ("::ffff:192.0.2.1", "198.51.100.7", "198.51.100.7"),  # as a socket of both families names it
+        ("192.0.2.1", "198.51.100.7, ::ffff:192.0.2.9", "198.51.100.7"),
+        ("192.0.2.1", "::ffff:198.51.100.7", "198.51.100.7"),
+        ("::ffff:203.0.113.5", "198.51.100.7", "203.0.113.5"),
         ("192.0.2.1", "", "192.0.2.1"),
         ("192.0.2.1", "192.0.2.8", "192.0.2.1"),
         ("192.0.2.1", "nonsense", "192.0.2.1"),
@@ -41,6 +46,12 @@ def test_the_client_is_the_nearest_address_that_is_no_trusted_proxy(peer: str, c
     request = through(REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR=chain)
     assert request.META["REMOTE_ADDR"] == client
     assert "HTTP_X_FORWARDED_FOR" not in request.META
+
+
+def test_a_proxy_may_be_named_in_either_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUSTED_PROXIES", "::ffff:192.0.2.0/120, ::ffff:198.51.100.7, 2001:db8::/32, ::/0")
+    named = [str(network) for network in env.networks("TRUSTED_PROXIES")]
+    assert named == ["192.0.2.0/24", "198.51.100.7/32", "2001:db8::/32", "::/0"]
 
 
 @pytest.mark.parametrize(

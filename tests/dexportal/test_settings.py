@@ -82,6 +82,20 @@ def test_the_public_address_gives_hosts_origins_and_cookies(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("HTTPS://DEX.Example.com:443/", "https://dex.example.com"),
+        ("http://Dex.example.com:80", "http://dex.example.com"),
+        ("https://dex.example.com:8443", "https://dex.example.com:8443"),
+        ("https://[2001:DB8::1]:443", "https://[2001:db8::1]"),
+    ],
+)
+def test_the_public_address_is_kept_as_a_browser_sends_it(given: str, meant: str, tmp_path: Path) -> None:
+    s = settings_of(production(tmp_path) | {"PUBLIC_URL": given})
+    assert [s.PUBLIC_URL] == [s.SITE_URL] == s.CSRF_TRUSTED_ORIGINS == [meant]
+
+
+@pytest.mark.parametrize(
     ("name", "value", "words"),
     [
         ("PORT", "eighty", "PORT must be a whole number."),
@@ -91,6 +105,7 @@ def test_the_public_address_gives_hosts_origins_and_cookies(tmp_path: Path) -> N
         ("TIME_SCALE", "nan", "TIME_SCALE must be a number above 0."),
         ("PUBLIC_URL", "dex.example.com", "PUBLIC_URL must be an address such as https://dex.example.com."),
         ("PUBLIC_URL", "https://dex.example.com/portal", "PUBLIC_URL must not have a path"),
+        ("PUBLIC_URL", "https://dex.example.com:port", "PUBLIC_URL must be an address that can be read."),
         ("TRUSTED_PROXIES", "proxy.example.com", "TRUSTED_PROXIES must be addresses or networks"),
         ("CREDENTIAL_KEYS", "too-short-a-key", "CREDENTIAL_KEYS must be keys"),
         ("DATABASE_URL", "mysql://dex:very-secret-word@db/dex", "DATABASE_URL must be like postgres://"),
@@ -98,6 +113,8 @@ def test_the_public_address_gives_hosts_origins_and_cookies(tmp_path: Path) -> N
         ("REDIS_URL", "http://:very-secret-word@redis/0", "REDIS_URL must be like redis://"),
         ("REDIS_URL", "redis://:very-secret-word@redis:port/0", "REDIS_URL must be an address that can be read."),
         ("STORAGE_URL", "ftp://user:very-secret-word@files", "STORAGE_URL must be like file:///folder"),
+        ("STORAGE_URL", "s3://key:very-secret-word@captures:9000/dex", "STORAGE_URL must name a bucket without a port"),
+        ("EMAIL_URL", "smtps://user:very-secret-word@", "EMAIL_URL must be like submission://"),
         ("EMAIL_URL", "carrier://user:very-secret-word@pigeon", "EMAIL_URL must be like submission://"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL must be one of DEBUG, ERROR, INFO, WARNING."),
         ("CLOUDFLARE_API_TOKEN", "very-secret-word", "CLOUDFLARE_ACCOUNT_ID must be set together with"),
@@ -163,6 +180,23 @@ def test_mail_leaves_by_the_address_that_was_given(tmp_path: Path) -> None:
     assert (options["username"], options["password"], options["use_tls"]) == ("mail", "mail-word", True)
     files = settings_of({"VAR_DIR": str(tmp_path), "EMAIL_URL": "file:///tmp/mails"}).MAILERS["default"]
     assert files["OPTIONS"] == {"file_path": "/tmp/mails"}
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "tls", "ssl"),
+    [
+        ("smtps://mail:mail-word@mail.example.com:465", 465, False, True),
+        ("smtps://mail:mail-word@mail.example.com", 465, False, True),
+        ("submission://mail:mail-word@mail.example.com", 587, True, False),
+        ("smtp://mail.example.com", 25, False, False),
+    ],
+)
+def test_smtps_is_tls_from_the_first_byte_and_submission_starts_it(
+    address: str, port: int, tls: bool, ssl: bool, tmp_path: Path
+) -> None:
+    options = settings_of({"VAR_DIR": str(tmp_path), "EMAIL_URL": address}).MAILERS["default"]["OPTIONS"]
+    assert (options["host"], options["port"]) == ("mail.example.com", port)
+    assert (options["use_tls"], options["use_ssl"]) == (tls, ssl)
 
 
 def test_production_speaks_https_only_and_tells_browsers_to_remember_it(tmp_path: Path) -> None:

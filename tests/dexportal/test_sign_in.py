@@ -68,6 +68,13 @@ def test_after_five_wrong_passwords_even_the_right_one_waits_and_the_count_is_in
     assert isinstance(caches["default"], DatabaseCache)
 
 
+def test_many_other_names_do_not_flush_the_count_of_one(client: Client) -> None:
+    for _ in range(5):
+        assert not sign_in(client, "ada", "wrong")
+    cache.set_many({f"{letter}{number}": 1 for letter in "0az~" for number in range(150)}, timeout=300)
+    assert not sign_in(Client(), "ada")
+
+
 def test_the_throttle_of_an_address_counts_the_client_and_not_the_proxy(settings: Settings) -> None:
     settings.TRUSTED_PROXIES = (ip_network("192.0.2.1/32"),)
 

@@ -12,7 +12,9 @@ import structlog
 from django.db import transaction
 from pytest_django import Settings
 
-from dexportal.wake import quiet, reachable, wake
+from dexportal import wake as wakes
+from dexportal.wake import prepare, quiet, reachable, wake
+from tests.dexportal.portals import run
 
 TASK = "commands.tasks.deliver_account"
 
@@ -38,6 +40,7 @@ def listener() -> Iterator[socket.socket]:
         yield server
 
 
+BROKERS = ("celery", "kombu", "redis")
 HUNG = 6.0  # seconds: without time-outs of ours Kombu waits for longer, at each of the wakes
 
 
@@ -71,7 +74,7 @@ def test_nothing_is_woken_for_what_was_rolled_back(messages: Path) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_each_task_goes_to_its_own_queue(messages: Path) -> None:
     wake(TASK)
-    wake("commands.tasks.collect_artifact", "an-id")
+    wake("commands.tasks.collect_due")
     queues = [file.name.split(".")[1] for file in sorted(messages.iterdir())]
     assert queues == ["talk", "fetch"]
 
@@ -90,7 +93,7 @@ def test_a_redis_that_never_answers_keeps_nobody_waiting(listener: socket.socket
 
 
 def _gives_up_once_and_then_keeps_quiet() -> None:
-    _ = __import__("kombu.transport.redis")  # its import is not part of the wait
+    prepare()
     with structlog.testing.capture_logs() as lines:
         begun = time.monotonic()
         for _ in range(20):
@@ -98,6 +101,26 @@ def _gives_up_once_and_then_keeps_quiet() -> None:
         assert time.monotonic() - begun < HUNG
     # Once only: while it is quiet, nobody asks again.
     assert [line["event"] for line in lines] == ["wake failed, beat will find the work"]
+
+
+def test_the_first_wake_of_a_web_process_has_nothing_left_to_load(listener: socket.socket, tmp_path: Path) -> None:
+    """Loading takes longer than the time-outs of a broker that is away, and is in no time-out."""
+    script = (
+        "import sys, dexportal.wsgi; from dexportal.wake import wake; before = set(sys.modules);"
+        f"wake({TASK!r}); print(*(name for name in set(sys.modules) - before if name.startswith({BROKERS!r})))"
+    )
+    environment = {"VAR_DIR": str(tmp_path), "REDIS_URL": redis_at(listener), "LOG_LEVEL": "ERROR"}
+    done = run(environment, "-c", script)
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+def test_connecting_and_each_answer_are_waited_for_half_a_second(listener: socket.socket, settings: Settings) -> None:
+    """So a click waits for a second at most; then its process keeps quiet for a while."""
+    settings.BROKER_URL = redis_at(listener)
+    with wakes.connection() as broker:
+        options = broker.transport_options or {}
+    assert (options["socket_connect_timeout"], options["socket_timeout"]) == (0.5, 0.5)
+    assert (options["retry_on_timeout"], options["max_retries"]) == (False, 0)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,31 +1,42 @@
-"""Asks the commands of a fault run, through the verb that the pages use, and remembers what it asked.
+"""Asks the commands of a fault run at the desk, as people do, and remembers what it asked.
 
-It insists, as a person does who sends a form again: with the same key, until there is an answer. Each command's options
-are its own (`compare.Tag`). Imported only where Django is set up.
+Each command's options are its own (`compare.Tag`), but for what is run again. Imported only where Django is set up:
+accounts are made, and what can be taken back, let go or run again is found, in the database; all that a person does
+goes through the web (`person.py`).
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from random import Random
 from threading import Event
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import Error, connection
+from django.db.models import Q
 from django.utils import timezone
 
-from commands.actions import accounts, run
+from commands.actions import accounts, demo, directory
 from commands.kinds import Kind, Options
-from commands.models import Account, Command, Credential, User
-from commands.states import Status
-from tests.faults.compare import Tag
+from commands.models import Account, Command, Credential, Run
+from commands.states import DONE, UNSENT, Status
+from tests.faults.compare import Acts, Tag
+from tests.faults.files import Mishaps
+from tests.faults.person import GaveUp, Person
 
+ASKER = "helpdesk"
 SIZES = (1, 1, 2, 3, 5, 10, 20, 40)
 WAITING_AT_MOST = 200  # commands that are not sent yet: more would expire before their turn
 REFUSED_MACHINES = 2  # that are asked though Cloudflare refuses them, and with them whoever travels in the same POST
 AGAIN_AFTER = 0.3  # seconds
+LOOKED_EVERY = 0.5  # seconds, once all is asked: for what is held
 UNSENT_YET = (Status.QUEUED, Status.SENDING, Status.UNCERTAIN)
+TWICE, TAKEN_BACK, RUN_AGAIN = 0.1, 0.2, 0.2  # shares of the questions after which somebody does that
+TAKEN_BACK_DEVICES = 5  # of a run at most: what is taken back tries nothing else
+RUN_AGAIN_AFTER = timedelta(seconds=10)  # since the last POST: its entry, however late, is older than the new command
 
 type Device = Mapping[str, Any]
 
@@ -34,18 +45,20 @@ def options_text(options: Mapping[str, Any]) -> str:
     return json.dumps({key: str(value).lower() for key, value in sorted(options.items())})
 
 
-def prepare(configured: Sequence[Mapping[str, Any]]) -> User:
-    """An account with a token of its own for each of the simulator's, and the person who asks."""
+def tag_of(command: Command) -> Tag:
+    return Tag(command.account.cloudflare_id, command.device_id, command.kind, options_text(command.options))
+
+
+def prepare(configured: Sequence[Mapping[str, Any]]) -> None:
+    """An account with a token and the devices of its own for each of the simulator's, and the person who asks."""
     for number, one in enumerate(configured):
         name = f"Account {number}"
         credential = accounts.add_credential(Credential(name=name, scheme="token"), value=one["token"])
         account = Account(cloudflare_id=one["account_id"], name=name, credential=credential)
         account.dialect = dialect_of(account.cloudflare_id)
         accounts.add_account(account, now=timezone.now())
-    person = User(username="chaos", email="chaos@example.com", date_joined=timezone.now())
-    person.set_unusable_password()
-    person.save(force_insert=True)
-    return person
+        directory.refresh(account, now=timezone.now())
+    demo.ensure_demo_people(now=timezone.now())
 
 
 @dataclass(frozen=True)
@@ -60,9 +73,35 @@ class Question:
             for kind, options in self.options.items():
                 yield Tag(self.account, device["device_id"], kind, options_text(options))
 
+    def cut(self, commands: int) -> "Question":
+        """So that it asks no more than that many."""
+        kinds = dict(list(self.options.items())[:commands])
+        return replace(self, options=kinds, devices=self.devices[: max(1, commands // len(kinds))])
 
-def questions(seed: int, commands: int, devices: Sequence[Device]) -> Iterator[Question]:
-    """As many as it takes for so many commands, the last one cut to fit."""
+    def form(self, account_id: UUID) -> dict[str, str | Sequence[str]]:
+        """The desk's, filled in."""
+        lines = [f"{one['device_id']}, {one['person_email']}, {one['registration_id']}" for one in self.devices]
+        fields: dict[str, str | Sequence[str]] = {
+            "account": str(account_id),
+            "key": str(self.key),
+            "kinds": [kind.value for kind in self.options],
+            "targets": "\n".join(lines),
+            "reason": "A fault run",
+        }
+        for kind, options in self.options.items():
+            fields |= {f"{kind}-{name}": _typed(value) for name, value in options.items() if value is not False}
+        return fields
+
+
+def _typed(value: object) -> str | Sequence[str]:
+    """As a browser sends it: a switch that is on is "on", one that is off is not sent."""
+    if value is True:
+        return "on"
+    return value if isinstance(value, list) else str(value)
+
+
+def questions(seed: int, devices: Sequence[Device]) -> Iterator[Question]:
+    """Without an end."""
     rng = Random(f"questions/{seed}")
     machines: dict[str, dict[str, Device]] = {}
     refused = REFUSED_MACHINES
@@ -71,15 +110,12 @@ def questions(seed: int, commands: int, devices: Sequence[Device]) -> Iterator[Q
         if device["eligible"] or refused >= 0:
             machines.setdefault(device["account_id"], {}).setdefault(device["device_id"], device)
     options = {account: _Options(dialect_of(account)) for account in machines}
-    left = commands
-    while left > 0:
+    while True:
         account = rng.choice(sorted(machines))
         chosen = options[account].next(rng)
         names = sorted(machines[account])
-        size = max(1, min(rng.choice(SIZES), len(names), left // len(chosen)))
-        targets = tuple(machines[account][name] for name in rng.sample(names, size))
+        targets = tuple(machines[account][name] for name in rng.sample(names, min(rng.choice(SIZES), len(names))))
         yield Question(account, UUID(int=rng.getrandbits(128), version=4), chosen, targets)
-        left -= size * len(chosen)
 
 
 def dialect_of(account: str) -> str:
@@ -118,51 +154,114 @@ class _Options:
 
 @dataclass
 class Asker:
-    """Runs in a thread of its own until all is asked or `stop` is set. `problem`: what ended it too early."""
+    """Runs in a thread of its own: asks for `commands`, then goes on to let go what is held, until `stop` is set.
 
-    person: User
-    stop: Event = field(default_factory=Event)
+    `problem`: what ended it too early; `wrong`: what people saw that must not be.
+    """
+
+    person: Person
+    commands: int
+    rng: Random
     asked: list[Tag] = field(default_factory=list)
-    problem: Exception | None = None
+    is_done: Event = field(default_factory=Event)
+    wrong: list[str] = field(default_factory=list)
+    problem: BaseException | None = None
+    taken_back: set[str] = field(default_factory=set)  # runs
+    to_go: set[str] = field(default_factory=set)  # commands of which somebody said "send now"
+    let_go: set[str] = field(default_factory=set)  # and was answered
+    run_again: set[Tag] = field(default_factory=set)
+
+    @property
+    def stop(self) -> Event:
+        return self.person.stop
+
+    def acts(self, mishaps: Mishaps) -> Acts:
+        return Acts(frozenset(self.taken_back), frozenset(self.to_go), frozenset(self.let_go), mishaps)
+
+    def told(self) -> str:
+        return (
+            f"{self.person.posts} forms posted, and {self.person.again} times once more for want of an answer; "
+            f"{len(self.taken_back)} runs withdrawn, {len(self.let_go)} commands let go, "
+            f"{len(self.run_again)} run again"
+        )
 
     def ask_all(self, all_questions: Iterator[Question]) -> None:
         try:
-            for question in all_questions:
-                self._insist(question)
-                if self.stop.is_set():
-                    return
-                self.asked += question.tags()
+            while len(self.asked) < self.commands and not self.stop.is_set():
+                self._insist_on(next(all_questions).cut(self.commands - len(self.asked)))
+            self.is_done.set()
+            while not self.stop.wait(LOOKED_EVERY):
+                self._look(self._let_go)
+        except GaveUp:
+            pass
         except Exception as problem:
             self.problem = problem
         finally:
             connection.close()
 
-    def _insist(self, question: Question) -> None:
+    def _insist_on(self, question: Question) -> None:
+        account = self._look(lambda: Account.objects.get(cloudflare_id=question.account))
+        while self._look(lambda: Command.objects.filter(status__in=UNSENT_YET).count()) >= WAITING_AT_MOST:
+            self.stop.wait(AGAIN_AFTER)
+        self._post("/", question.form(account.id))
+        self.asked += question.tags()
+        self._look(self._let_go)
+        if self.rng.random() < TAKEN_BACK and len(question.devices) <= TAKEN_BACK_DEVICES:
+            self._take_back(question)
+        if self.rng.random() < RUN_AGAIN and len(self.asked) < self.commands:
+            self._run_again()
+
+    def _post(self, path: str, fields: Mapping[str, str | Sequence[str]]) -> str:
+        """Now and then twice, as an impatient hand does: that leads to where it led before."""
+        answer = self.person.post(path, fields)
+        if self.rng.random() < TWICE and (once_more := self.person.post(path, fields)) != answer:
+            self.wrong.append(f"POST {path} led to {answer}, and sent again to {once_more}")
+        return answer
+
+    def _look[Found](self, look: Callable[[], Found]) -> Found:
+        """Into the database, as soon as it answers."""
         while not self.stop.is_set():
             try:
-                if Command.objects.filter(status__in=UNSENT_YET).count() < WAITING_AT_MOST:
-                    self._ask(question)
-                    return
+                return look()
             except Error:
                 connection.close()
             self.stop.wait(AGAIN_AFTER)
+        raise GaveUp
 
-    def _ask(self, question: Question) -> None:
-        run.ask(
-            account=Account.objects.get(cloudflare_id=question.account),
-            by=self.person,
-            now=timezone.now(),
-            form_key=question.key,
-            options=question.options,
-            targets=[
-                run.Target(
-                    device_id=device["device_id"],
-                    email=device["person_email"],
-                    registration_id=device["registration_id"],
-                    name=device["device_name"],
-                    platform=device["platform"],
-                    listed=True,
-                )
-                for device in question.devices
-            ],
-        )
+    # --- What else people do ---
+
+    def _take_back(self, question: Question) -> None:
+        """What was unsent before, and is untouched after the answer, was forgotten."""
+        run = self._look(lambda: Run.objects.get(asked_by__username=ASKER, form_key=question.key))
+        unsent = Command.objects.filter(run=run, status__in=UNSENT)
+        before = self._look(lambda: set(unsent.values_list("id", "version")))
+        self.taken_back.add(str(run.id))
+        self.person.post(f"/runs/{run.id}/withdraw", {})
+        after = self._look(lambda: set(unsent.values_list("id", "version")))
+        self.wrong += [f"{id_} is still to be sent, though its run was withdrawn" for id_, _ in before & after]
+
+    def _let_go(self) -> None:
+        held = Command.objects.filter(status=Status.QUEUED, held_at__isnull=False).exclude(id__in=self.to_go)
+        for id_ in list(held.values_list("id", flat=True)[:5]):
+            self.to_go.add(str(id_))
+            self.person.post(f"/commands/{id_}/send-now", {})
+            self.let_go.add(str(id_))
+
+    def _run_again(self) -> None:
+        command = self._look(self._fit_to_run_again)
+        if command is None:
+            return
+        tag = tag_of(command)
+        self.run_again.add(tag)
+        self._post(f"/commands/{command.id}/run-again", {"key": str(UUID(int=self.rng.getrandbits(128), version=4))})
+        self.asked.append(tag)
+
+    def _fit_to_run_again(self) -> Command | None:
+        """One that has ended and was not run again before, nor is so young that dates could not tell the two apart."""
+        before = timezone.now() - max(RUN_AGAIN_AFTER, settings.ADOPT_BEFORE)
+        sent = Q(dispatch=None) | Q(dispatch__claimed_at__lt=before)
+        ended = Command.objects.ours().filter(sent, status__in=sorted(DONE), asked_at__lt=before)
+        for command in ended.select_related("account").order_by("-id")[:40]:
+            if tag_of(command) not in self.run_again:
+                return command
+        return None

@@ -5,15 +5,19 @@ of the ledger names its command; the portal cannot see that, for a listing has n
 docs/delivery.md says what is fair about twins.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from itertools import pairwise
+from datetime import datetime, timedelta
+from itertools import pairwise, zip_longest
+from typing import Protocol
 
 from commands.states import COMMAND_MOVES, FINAL_REMOTE, IN_FLIGHT, UNSENT, Mover, Status
+from tests.faults.files import Filed, Mishaps, fault_of_file
 
 STARTS = (Status.QUEUED, Status.AWAITING_APPROVAL, Status.WAITING_DEVICE)
+SETTLE_LISTINGS = 3  # as the settings say
+CLOUDFLARE_OFF = timedelta(seconds=1)  # what Cloudflare's clock is off at most; `run again` keeps more distance
 
 
 @dataclass(frozen=True, order=True)
@@ -28,12 +32,17 @@ class Tag:
 
 @dataclass(frozen=True)
 class Entry:
-    """One command in the simulator's ledger. `foreign`: no POST of ours made it."""
+    """One command in the simulator's ledger. `foreign`: no POST of ours made it. `status`: the true one, in the end.
+
+    `fetched`: for each time that its file was asked for, the faults that were in the way.
+    """
 
     id: str
     tag: Tag
     created_at: datetime
     foreign: bool
+    status: str = Status.SUCCESS
+    fetched: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One command of the record. `since` and `until`: when the entry of its last POST can have been created."""
+    """One command of the record; ids are in the order in which they were asked.
+
+    `since` and `until`: when the entry of its last POST can have been created.
+    """
 
     id: str
     tag: Tag
@@ -62,7 +74,19 @@ class Recorded:
     is_merged: bool = False
     since: datetime | None = None
     until: datetime | None = None
+    asked_at: datetime | None = None
+    claimed_at: datetime | None = None  # the last time
+    unlisted: int = 0  # complete listings after its lease that did not have it
+    run_id: str = ""
+    file: Filed | None = None
     history: tuple[Line, ...] = ()
+
+    @property
+    def landed_until(self) -> datetime | None:
+        """When it was in flight no longer; None: it still is, or never was."""
+        sent = [line.version for line in self.history if line.target == Status.SENDING]
+        ends = [line for line in self.history if sent and line.version > sent[-1] and line.target]
+        return next((line.at for line in ends if line.target not in IN_FLIGHT), None)
 
     def could_be(self, entry: Entry) -> bool:
         """Whether nobody could tell from a listing that this entry is not this command's."""
@@ -74,6 +98,19 @@ class Recorded:
         return (
             same and self.since is not None and self.until is not None and self.since <= entry.created_at <= self.until
         )
+
+
+@dataclass(frozen=True)
+class Acts:
+    """What people did besides asking, by the portal's ids, and what befell files meanwhile.
+
+    `to_go`: commands of which somebody said "send now"; `let_go`: those of them for which there was an answer.
+    """
+
+    runs_withdrawn: frozenset[str] = frozenset()
+    to_go: frozenset[str] = frozenset()
+    let_go: frozenset[str] = frozenset()
+    mishaps: Mishaps = field(default_factory=Mishaps)
 
 
 @dataclass
@@ -96,25 +133,49 @@ class Verdict:
 
 
 def compare(
-    asked: Sequence[Tag], record: Sequence[Recorded], ledger: Sequence[Entry], *, imported_by: datetime
+    asked: Sequence[Tag],
+    record: Sequence[Recorded],
+    ledger: Sequence[Entry],
+    *,
+    wanted: int,
+    imported_by: datetime,
+    acts: Acts = Acts(),
 ) -> Verdict:
-    """`imported_by`: what others created before then must stand in the record by now."""
+    """`wanted`: how many were to be asked. `imported_by`: what others created before then must be recorded by now."""
     verdict = Verdict(len(asked))
-    ours = {row.tag: row for row in record if not row.started_elsewhere}
+    if len(asked) != wanted:
+        verdict.wrong.append(f"{len(asked)} commands were asked, not {wanted}")
+    ours = _by_tag(sorted((row for row in record if not row.started_elsewhere), key=lambda row: row.id))
+    own = _by_tag(entry for entry in ledger if not entry.foreign)
     owners = _owners(record, verdict)
-    own: dict[Tag, list[Entry]] = defaultdict(list)
-    for entry in ledger:
-        if not entry.foreign:
-            own[entry.tag].append(entry)
     entries = {entry.id: entry for entry in ledger}
-    for tag in asked:
-        _of_command(tag, ours.get(tag), own.get(tag, []), owners, entries, verdict)
+    for tag, times in Counter(asked).items():
+        _of_tag(tag, times, ours.get(tag, []), verdict)
+        for row, its_own in _shared_out(ours.get(tag, []), own.get(tag, [])):
+            _of_command(row, its_own, owners, entries, verdict)
+            _of_people(row, acts, verdict)
+            verdict.wrong += fault_of_file(row.id, row.status, row.file, entries.get(row.remote_id), acts.mishaps)
     for tag in sorted(own.keys() - set(asked)):
         verdict.lost.append(f"nobody asked for what the ledger has: {tag}")
+    for tag in sorted(ours.keys() - set(asked)):
+        verdict.wrong.append(f"nobody asked for what is recorded: {tag}")
     _others(ledger, owners, imported_by, verdict)
+    verdict.wrong += _two_at_once(row for rows in ours.values() for row in rows)
     for row in record:
         verdict.wrong += [f"{row.id}: {fault}" for fault in faults_of_history(row)]
     return verdict
+
+
+class _Tagged(Protocol):
+    @property
+    def tag(self) -> Tag: ...
+
+
+def _by_tag[T: _Tagged](rows: Iterable[T]) -> dict[Tag, list[T]]:
+    found: dict[Tag, list[T]] = defaultdict(list)
+    for row in rows:
+        found[row.tag].append(row)
+    return found
 
 
 def _owners(record: Iterable[Recorded], verdict: Verdict) -> dict[str, Recorded]:
@@ -125,17 +186,30 @@ def _owners(record: Iterable[Recorded], verdict: Verdict) -> dict[str, Recorded]
     return owners
 
 
+def _of_tag(tag: Tag, times: int, rows: Sequence[Recorded], verdict: Verdict) -> None:
+    """Asked so often (more than once: somebody ran it again), recorded so often."""
+    verdict.lost += [f"asked for, but not recorded: {tag}"] * (times - len(rows))
+    if len(rows) > times:
+        verdict.doubled.append(f"asked for {times} times, but recorded as {[row.id for row in rows]}")
+
+
+def _shared_out(rows: Sequence[Recorded], entries: Sequence[Entry]) -> Iterator[tuple[Recorded, list[Entry]]]:
+    """Of what was run again, each command's own entries: those from when it was asked until it was asked again."""
+    left = sorted(entries, key=lambda entry: entry.created_at)
+    for row, later in zip_longest(rows, rows[1:]):
+        again = later.asked_at if later else None
+        its_own = [entry for entry in left if again is None or entry.created_at < again - CLOUDFLARE_OFF]
+        left = left[len(its_own) :]
+        yield row, its_own
+
+
 def _of_command(
-    tag: Tag,
-    row: Recorded | None,
+    row: Recorded,
     entries: Sequence[Entry],
     owners: Mapping[str, Recorded],
     ledger: Mapping[str, Entry],
     verdict: Verdict,
 ) -> None:
-    if row is None:
-        verdict.lost.append(f"asked for, but not recorded: {tag}")
-        return
     if row.status in IN_FLIGHT | UNSENT:
         verdict.stuck.append(f"{row.id} is {row.status}")
     if len(entries) > 1:
@@ -144,6 +218,20 @@ def _of_command(
         _of_entry(entry, row, owners.get(entry.id), ledger, verdict)
     if not entries and row.remote_id:
         _of_borrowed(row, ledger.get(row.remote_id), verdict)
+    held = ledger.get(row.remote_id)
+    if held and row.status in FINAL_REMOTE and row.status != held.status:
+        verdict.lost.append(f"{row.id} ended as {row.status}, {held.id} of Cloudflare as {held.status}")
+
+
+def _of_people(row: Recorded, acts: Acts, verdict: Verdict) -> None:
+    """Nothing is taken back or let go unless somebody said so; who let something go finds that in its history."""
+    if row.status is Status.WITHDRAWN and row.run_id not in acts.runs_withdrawn:
+        verdict.wrong.append(f"{row.id} is withdrawn, but nobody withdrew {row.run_id}")
+    went = any(line.event == "send_now" for line in row.history)
+    if went and row.id not in acts.to_go:
+        verdict.wrong.append(f"{row.id} was let go, but nobody said so")
+    if row.id in acts.let_go and not went and row.status not in (Status.EXPIRED, Status.WITHDRAWN):
+        verdict.wrong.append(f"{row.id} is {row.status}; somebody said “send now”, but its history does not say so")
 
 
 def _of_entry(
@@ -175,9 +263,34 @@ def _of_borrowed(row: Recorded, held: Entry | None, verdict: Verdict) -> None:
 
 
 def _others(ledger: Iterable[Entry], owners: Mapping[str, Recorded], imported_by: datetime, verdict: Verdict) -> None:
+    """What somebody else started is recorded, and with the end that it had."""
     for entry in ledger:
-        if entry.foreign and entry.id not in owners and entry.created_at < imported_by:
-            verdict.wrong.append(f"what somebody else started is not recorded: {entry.id} of {entry.created_at}")
+        owner = owners.get(entry.id)
+        if owner is None:
+            if entry.foreign and entry.created_at < imported_by:
+                verdict.wrong.append(f"what somebody else started is not recorded: {entry.id} of {entry.created_at}")
+        elif owner.started_elsewhere and owner.status in FINAL_REMOTE and owner.status != entry.status:
+            verdict.wrong.append(f"{entry.id} was started elsewhere and ended as {entry.status}, not {owner.status}")
+
+
+def _two_at_once(rows: Iterable[Recorded]) -> list[str]:
+    """Commands of ours that were claimed while another was in flight on the same machine, of the same kind."""
+    places: dict[tuple[str, str, str], list[tuple[datetime, Recorded]]] = defaultdict(list)
+    for row in rows:
+        if row.claimed_at is not None:
+            places[row.tag.account, row.tag.device_id, row.tag.kind].append((row.claimed_at, row))
+    found = []
+    for claims in places.values():
+        for (_, row), (claimed_at, later) in pairwise(sorted(claims, key=lambda claim: claim[0])):
+            if row.landed_until is None or claimed_at < row.landed_until:
+                found.append(f"{later.id} was sent while {row.id} was in flight on the same machine")
+    return found
+
+
+def _gave_up(lines: Iterable[Line]) -> bool:
+    """Whether the window of an uncertain command was closed."""
+    ends = (Status.UNCONFIRMED, Status.REJECTED)
+    return any(line.source == Status.UNCERTAIN and line.target in ends and line.mover == "portal" for line in lines)
 
 
 def faults_of_history(row: Recorded) -> list[str]:
@@ -197,6 +310,8 @@ def faults_of_history(row: Recorded) -> list[str]:
             if line.source != status or line.mover not in movers:
                 faults.append(f"{status}, then from {line.source} to {line.target} by {line.mover}")
             status = line.target
+    if _gave_up(lines) and row.unlisted < SETTLE_LISTINGS:
+        faults.append(f"given up after {row.unlisted} complete listings without it")
     if lines and status != row.status:
         faults.append(f"is {row.status}, its Events end at {status}")
     faults += [

@@ -2,7 +2,7 @@
 
 from tests.servers import postgresql_folder, redis_server
 
-RUNS = ["test_short_run.py", "test_kept_schedules.py", "test_broker.py"]
+RUNS = ["test_short_run.py", "test_kept_schedules.py", "test_broker.py", "test_between.py"]
 MISSING = [
     name
     for name, found in (("PostgreSQL", postgresql_folder() is not None), ("Redis", redis_server() is not None))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from random import Random
 from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -19,9 +20,11 @@ from django.core.management import call_command
 
 from dexportal.supervisor import say
 from tests.faults.compare import Verdict, compare
+from tests.faults.files import Mishaps
+from tests.faults.person import Person
 from tests.faults.player import Player
 from tests.faults.schedule import Schedule, Step, cycles
-from tests.faults.stage import Stage, staged
+from tests.faults.stage import FETCHERS, Stage, staged
 from tests.servers import BUILD
 
 if TYPE_CHECKING:
@@ -93,12 +96,15 @@ class _Run:
         self.asked_after: float | None = None  # seconds until all was asked
         accounts = stage.control.config()["accounts"]
         self.tokens = {one["account_id"]: one["token"] for one in accounts}
-        self.asker: Asker = asking.Asker(asking.prepare(accounts))
-        questions = asking.questions(order.seed, order.commands, stage.control.devices())
+        asking.prepare(accounts)
+        self.stage.start_portal()
+        person = Person(stage.web_address, asking.ASKER, stage.environment["DEXPORTAL_DEMO_PASSWORD"])
+        person.sign_in()
+        self.asker: Asker = asking.Asker(person, order.commands, Random(f"people/{order.seed}"))
+        questions = asking.questions(order.seed, stage.control.devices())
         self.asking = Thread(target=self.asker.ask_all, args=(questions,), daemon=True)
 
     def play(self) -> Outcome:
-        self.stage.start_portal()
         began = self.began = monotonic()
         self.asking.start()
         self._hurt(began)
@@ -108,11 +114,15 @@ class _Run:
         pace = len(self.asker.asked) / (self.asked_after or sent_after)
         self._finish_asking()
         quiet = self._wait_until_quiet()
+        self.asker.stop.set()  # until now it let go what was held
+        self.asking.join()
         self._tell(
             f"{len(self.asker.asked)} asked, {pace:.1f} commands a second under faults; "
             f"{'quiet' if quiet else 'NOT QUIET'} {monotonic() - began - sent_after:.0f} s later; "
-            f"{self.stage.deaths} deaths of processes"
+            f"{self.stage.deaths.total()} deaths of processes"
         )
+        self._tell(self.asker.told())
+        self._tell(self._halted())
         verdict = self._judge()
         steps = tuple(self.player.done)
         kept = Schedule(self.order.commands, self.order.accounts, self.order.seed, steps, self.order.kill_at)
@@ -129,7 +139,7 @@ class _Run:
                 step = next(steps, None)
             self.player.end_due(now)
             self.stage.look_after()
-            if self.asked_after is None and not self.asking.is_alive():
+            if self.asked_after is None and self._all_asked():
                 self.asked_after = now
             if monotonic() - told > TELL_EVERY:
                 told = monotonic()
@@ -138,25 +148,28 @@ class _Run:
                     return
             Event().wait(TICK)
 
+    def _all_asked(self) -> bool:
+        return self.asker.is_done.is_set() or not self.asking.is_alive()
+
     def _all_sent(self) -> bool:
-        return not self.asking.is_alive() and not self._open(("queued", "sending"))
+        return self._all_asked() and not self._open(("queued", "sending"))
 
     # --- Quiet ---
 
     def _finish_asking(self) -> None:
         """What the faults left no time for is asked without them."""
         until = monotonic() + ASKED_WITHIN
-        while self.asking.is_alive() and monotonic() < until:
+        while not self._all_asked() and monotonic() < until:
+            self.player.restart_below_halted()
             self.stage.look_after()
             self.asking.join(TICK)
-        self.asker.stop.set()
-        self.asking.join()
 
     def _wait_until_quiet(self) -> bool:
         """Until nothing is in flight and all is well, or for as long as every deadline together takes."""
         began = told = monotonic()
         rested: float | None = None
         while monotonic() < began + QUIET_WITHIN:
+            self.player.restart_below_halted()
             self.stage.look_after()
             rested = (rested or monotonic()) if self._rests() else None
             if rested and (self._verdict().is_clean or monotonic() > rested + FOUND_WITHIN):
@@ -181,12 +194,16 @@ class _Run:
         age = max(settings.SETTLE_WINDOW, settings.ADOPT_BEFORE + settings.DISPATCH_LEASE)
         by = timezone.now() - age - 2 * settings.LISTING_INTERVAL_OPEN - settings.LISTING_INTERVAL_IDLE
         ledger = record.entries(self.stage.control.ledger())
-        return compare(self.asker.asked, record.record(), ledger, imported_by=by)
+        acts = self.asker.acts(Mishaps(self.stage.deaths_of(*FETCHERS), tuple(self.player.upsets)))
+        return compare(self.asker.asked, record.record(), ledger, wanted=self.order.commands, imported_by=by, acts=acts)
 
     def _judge(self) -> Verdict:
         from tests.faults import record
 
         verdict = self._verdict()
+        verdict.wrong += self.asker.wrong
+        if self.player.wishes and not self.player.halted:
+            verdict.wrong.append("the database was never restarted between a POST and its record")
         if self.asker.problem is not None:
             verdict.wrong.append(f"asking ended: {self.asker.problem!r}")
         read, damaged = record.damaged_files(self.stage.control, self.tokens, one_in=20)
@@ -195,6 +212,14 @@ class _Run:
         return verdict
 
     # --- Telling ---
+
+    def _halted(self) -> str:
+        from commands.models import Dispatch
+
+        unknown = (Dispatch.Outcome.OPEN, Dispatch.Outcome.UNKNOWN)
+        recorded = Dispatch.objects.filter(id__in=self.player.halted).exclude(outcome__in=unknown).count()
+        halted = len(self.player.halted)
+        return f"PostgreSQL was restarted {halted} times between POST and record, of which {recorded} were recorded"
 
     def _counts(self) -> Counter[str] | None:
         """Commands of ours by status; None while the database is away."""
@@ -213,7 +238,7 @@ class _Run:
         return ["?"] if counts is None else [status for status in statuses if counts[status]]
 
     def _tell_progress(self) -> None:
-        self._tell(f"{len(self.asker.asked)} asked, {self._counts()}, {self.stage.deaths} deaths")
+        self._tell(f"{len(self.asker.asked)} asked, {self._counts()}, {self.stage.deaths.total()} deaths")
 
     def _tell(self, words: str) -> None:
         self.told.append(words)

@@ -50,6 +50,19 @@ def install(wanted: str) -> None:
             _wrap(POINTS[name], random.Random(f"{seed}/{name}/{os.getpid()}"), float(probability or 1))
 
 
+def wrap_after(module_name: str, function: str, then: Callable[..., None]) -> None:
+    """`then` is called with the function's arguments once it has returned."""
+    module = import_module(module_name)
+    original: Callable[..., Any] = getattr(module, function)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        result = original(*args, **kwargs)
+        then(*args, **kwargs)
+        return result
+
+    setattr(module, function, wrapped)
+
+
 def _wrap(point: Point, chance: random.Random, probability: float) -> None:
     module = import_module(point.module)
     original: Callable[..., Any] = getattr(module, point.function)

@@ -1,7 +1,8 @@
 """`python -m tests.faults.mutations [NAME …]`: breaks one rule at a time, in a copy, and tells which tests notice.
 
-Each mutation is one edit of a line that carries a rule; the tests named beside it must fail then. The table that this
-prints stands in docs/delivery.md.
+Each mutation is one edit of a line that carries a rule; the tests named beside it must fail then. With `--run` the copy
+is put through a small fault run instead, for each of `RULES`; what it counts is told. Both tables stand in
+docs/delivery.md; `tests/house/test_mutations.py` keeps the patterns fresh.
 """
 
 import os
@@ -10,7 +11,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,37 +166,90 @@ MUTATIONS: Sequence[Mutation] = (
 )
 
 
-def tried(mutation: Mutation) -> tuple[bool, list[str]]:
-    """(noticed, the names of the tests that failed), of one broken rule."""
+RULES: Mapping[str, Sequence[str]] = {
+    "lease-fence": ("lease-fence",),
+    "settle-window": ("settle-window", "settle-listings"),
+    "import-age": ("import-age",),
+    "late-answer": ("late-answer",),
+    "constraint": ("constraint", "busy"),
+}
+"""The rules that a fault run is to miss, each broken by all mutations that hold it: one line alone would still do."""
+
+RUN = ("200", "5", "--accounts", "2", "--cycle", "40", "--least", "40", "--time", "160")
+
+
+class Stale(Exception):
+    """A pattern of the table does not stand in its file exactly once: mend the table."""
+
+
+def mutated(mutation: Mutation, text: str) -> str:
+    """The text of its file with the rule broken; raises Stale."""
+    for old, new in ((mutation.old, mutation.new), *([mutation.also] if mutation.also else [])):
+        if text.count(old) != 1:
+            raise Stale(f"{mutation.name}: {mutation.file} has {text.count(old)} times {old!r}")
+        text = text.replace(old, new)
+    return text
+
+
+@contextmanager
+def broken(*mutations: Mutation) -> Iterator[Path]:
+    """A copy of the project in which these rules are broken."""
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         copy = Path(folder) / "copy"
         shutil.copytree(ROOT, copy, ignore=LEFT_OUT, symlinks=True)
         for shared in ("static", ".venv"):
             (copy / shared).symlink_to(ROOT / shared)
-        path = copy / mutation.file
-        text = path.read_text()
-        for old, new in ((mutation.old, mutation.new), *([mutation.also] if mutation.also else [])):
-            if text.count(old) != 1:
-                return False, [f"{mutation.file} no longer has the line once: mend the table"]
-            text = text.replace(old, new)
-        path.write_text(text)
-        words = [sys.executable, "-m", "pytest", "-q", "--maxfail", "3", "-p", "no:xdist", *mutation.tests]
-        environment = {**os.environ, "VAR_DIR": str(copy / "var"), "PYTHONPATH": str(copy)}
-        done = subprocess.run(words, cwd=copy, env=environment, capture_output=True, text=True, check=False)
-    failed = re.findall(r"^(?:FAILED|ERROR) \S*/(\S+?)(?:\[.*)?(?: -.*)?$", done.stdout, re.MULTILINE)
-    return done.returncode == 1 and bool(failed), failed or done.stdout.splitlines()[-3:]
+        for mutation in mutations:
+            path = copy / mutation.file
+            path.write_text(mutated(mutation, path.read_text()))
+        yield copy
 
 
-def main(names: Sequence[str]) -> int:
+def said_in(copy: Path, words: Sequence[str]) -> tuple[int, str]:
+    """(exit status, output) of one of our programs there."""
+    environment = {**os.environ, "VAR_DIR": str(copy / "var"), "PYTHONPATH": str(copy)}
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=copy, env=environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout
+
+
+def tried(mutation: Mutation) -> tuple[bool, list[str]]:
+    """(noticed, the names of the tests that failed), of one broken rule."""
+    with broken(mutation) as copy:
+        status, said = said_in(copy, ["pytest", "-q", "--maxfail", "3", "-p", "no:xdist", *mutation.tests])
+    failed = re.findall(r"^(?:FAILED|ERROR) \S*/(\S+?)(?:\[.*)?(?: -.*)?$", said, re.MULTILINE)
+    return status == 1 and bool(failed), failed or said.splitlines()[-3:]
+
+
+def counted(names: Sequence[str]) -> tuple[bool, str]:
+    """(noticed, the counts and the first findings), of a fault run with these rules broken."""
+    with broken(*(one for one in MUTATIONS if one.name in names)) as copy:
+        status, said = said_in(copy, ["scripts.chaos", *RUN])
+    lines = said.splitlines()
+    findings = [line for line in lines if re.match("(lost|doubled|stuck|wrong): ", line)]
+    wrong = sum(line.startswith("wrong: ") for line in findings)
+    return status == 1, "\n    ".join([f"{lines[-1] if lines else 'nothing said'}, {wrong} wrong", *findings[:5]])
+
+
+def main(words: Sequence[str]) -> int:
+    names = [word for word in words if word != "--run"]
     missed = 0
+    if "--run" in words:
+        for rule, broken_by in RULES.items():
+            if not names or rule in names:
+                noticed, told = counted(broken_by)
+                missed += not noticed
+                sys.stdout.write(f"{rule}: {'' if noticed else 'NOT NOTICED '}{told}\n")
+                sys.stdout.flush()
+        return 1 if missed else 0
     for mutation in MUTATIONS:
-        if names and mutation.name not in names:
-            continue
-        noticed, tests = tried(mutation)
-        missed += not noticed
-        told = ", ".join(dict.fromkeys(f"`{test}`" for test in tests))
-        sys.stdout.write(f"| {mutation.rule} | {'' if noticed else 'NOT NOTICED '}{told} |\n")
-        sys.stdout.flush()
+        if not names or mutation.name in names:
+            noticed, tests = tried(mutation)
+            missed += not noticed
+            told = ", ".join(dict.fromkeys(f"`{test}`" for test in tests))
+            sys.stdout.write(f"| {mutation.rule} | {'' if noticed else 'NOT NOTICED '}{told} |\n")
+            sys.stdout.flush()
     return 1 if missed else 0
 
 

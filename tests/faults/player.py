@@ -2,13 +2,16 @@
 
 import heapq
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from random import Random
+from typing import Any
 from urllib.error import URLError
 
 import redis
 
+from tests.faults.disks import SPOOL, STORE
 from tests.faults.schedule import Step
 from tests.faults.stage import Stage
 from tests.servers import Server
@@ -17,12 +20,19 @@ KINDS = ("pcap", "warp-diag", "speed-test")
 
 
 class Player:
-    """`done` lists what was begun, in order: what a later run has to repeat."""
+    """`done` lists what was begun, in order: what a later run has to repeat.
+
+    `wishes`: how often the database was to be restarted between a POST and its record; `halted`: the Dispatches for
+    which it was. `upsets`: when Cloudflare hung, or its clock was set, without a trace in its ledger.
+    """
 
     def __init__(self, stage: Stage, seed: int) -> None:
         self.stage = stage
         self.seed = seed
         self.done: list[Step] = []
+        self.wishes = 0
+        self.halted: list[str] = []
+        self.upsets: list[datetime] = []
         self._active: list[Step] = []  # faults of the simulator
         self._ends: list[tuple[float, int, Callable[[], None]]] = []
 
@@ -33,6 +43,7 @@ class Player:
             heapq.heappush(self._ends, (now + step.lasting, len(self.done), end))
 
     def end_due(self, now: float) -> None:
+        self.restart_below_halted()
         while self._ends and self._ends[0][0] <= now:
             heapq.heappop(self._ends)[2]()
 
@@ -43,13 +54,15 @@ class Player:
     def _act(self, step: Step) -> Callable[[], None] | None:
         acts: dict[str, Callable[[Step], Callable[[], None] | None]] = {
             "fault": self._fault,
+            "refuse": self._fault,
             "kill": lambda step: self.stage.send(step.whom, signal.SIGKILL),
             "end": lambda step: self.stage.processes[step.whom].terminate(),
             "hold": self._hold,
             "redis": self._redis,
             "database": self._database,
-            "upstream": lambda _step: self._held("simulator"),
+            "upstream": self._hang,
             "disk": self._disk,
+            "clock": self._clock,
             "world": self._world,
             "foreign": self._foreign,
         }
@@ -71,10 +84,19 @@ class Player:
         rules = [rule for step in self._active for rule in step.rules]
         self._order(lambda: self.stage.control.put_rules(rules, seed=self.seed + len(self.done)))
 
+    def _hang(self, _step: Step) -> Callable[[], None]:
+        self.upsets.append(datetime.now(UTC))
+        return self._held("simulator")
+
     def _world(self, step: Step) -> Callable[[], None]:
         before = self.stage.control.config()
-        self._order(lambda: self.stage.control.configure(**step.values))
-        return lambda: self._order(lambda: self.stage.control.configure(**{key: before[key] for key in step.values}))
+        self._configure(step.values)
+        return lambda: self._configure({key: before[key] for key in step.values})
+
+    def _configure(self, values: Mapping[str, Any]) -> None:
+        if "clock_offset" in values:
+            self.upsets.append(datetime.now(UTC))
+        self._order(lambda: self.stage.control.configure(**values))
 
     def _foreign(self, step: Step) -> None:
         rng = Random(step.values["seed"])
@@ -116,15 +138,33 @@ class Player:
                 return lambda: _send(server, signal.SIGCONT)
         return None
 
-    def _database(self, step: Step) -> Callable[[], None]:
+    def _database(self, step: Step) -> Callable[[], None] | None:
         """A crash asks nobody and recovers from its log, as after a power cut."""
+        if step.whom == "after_post":
+            self.wishes += 1
+            self.stage.halts.wish()
+            return None
         server = self.stage.database
         _stop(server, signal.SIGQUIT if step.whom == "crash" else signal.SIGINT)
         return lambda: _start(server)
 
-    def _disk(self, _step: Step) -> Callable[[], None]:
-        self.stage.fill_disk()
-        return self.stage.empty_disk
+    def _clock(self, step: Step) -> Callable[[], None]:
+        file = self.stage.clock_of(step.whom)
+        file.write_text(str(step.values["off"]))
+        return lambda: file.unlink(missing_ok=True)
+
+    def restart_below_halted(self) -> None:
+        """Also when all else is well again: a wish stands until a POST comes."""
+        for dispatch_id in self.stage.halts.halted():
+            _stop(self.stage.database, signal.SIGINT)
+            _start(self.stage.database)
+            self.stage.halts.let_go(dispatch_id)
+            self.halted.append(dispatch_id)
+
+    def _disk(self, step: Step) -> Callable[[], None]:
+        name = STORE if step.whom == "store" else SPOOL
+        self.stage.disks.fill(name)
+        return lambda: self.stage.disks.empty(name)
 
 
 def _send(server: Server, number: signal.Signals) -> None:

@@ -16,6 +16,7 @@ from commands.states import HAS_FILE, ArtifactStatus, Status
 from tests.faults.asking import options_text
 from tests.faults.compare import Entry, Line, Recorded, Tag
 from tests.faults.control import Control
+from tests.faults.files import Filed
 
 SKEW = settings.ADOPT_BEFORE  # what rows' dates and clocks may be off, both ways
 
@@ -27,6 +28,8 @@ def entries(ledger: Iterable[Mapping[str, Any]]) -> list[Entry]:
             tag=Tag(one["account"], one["device_id"], one["kind"], options_text(one["args"])),
             created_at=_time(one["created_at"]),
             foreign=one["foreign"],
+            status=one["status"],
+            fetched=tuple(tuple(faults) for faults in one["fetched"]),
         )
         for one in ledger
     ]
@@ -48,11 +51,18 @@ def record() -> list[Recorded]:
         assert command_id is not None
         assert version is not None
         histories[command_id].append(Line(version, at, event, mover, source, target))
+    files = {artifact.command_id: _filed(artifact) for artifact in Artifact.objects.iterator()}
     commands = Command.objects.select_related("account", "dispatch").order_by("id")
-    return [_recorded(command, histories[command.id]) for command in commands.iterator()]
+    return [_recorded(command, histories[command.id], files.get(command.id)) for command in commands.iterator()]
 
 
-def _recorded(command: Command, history: list[Line]) -> Recorded:
+def _filed(artifact: Artifact) -> Filed:
+    storage, name = storages["artifacts"], artifact.storage_name
+    is_there = artifact.status in HAS_FILE and storage.exists(name) and storage.size(name) == artifact.size
+    return Filed(ArtifactStatus(artifact.status), artifact.status_at, artifact.words, is_there)
+
+
+def _recorded(command: Command, history: list[Line], file: Filed | None) -> Recorded:
     tag = Tag(command.account.cloudflare_id, command.device_id, command.kind, options_text(command.options))
     sent = command.dispatch
     return Recorded(
@@ -66,6 +76,11 @@ def _recorded(command: Command, history: list[Line]) -> Recorded:
         is_merged=command.merged_into_id is not None,
         since=sent.claimed_at - settings.ADOPT_BEFORE - SKEW if sent else None,
         until=(sent.ended_at or sent.lease_until) + settings.ADOPT_AFTER + SKEW if sent else None,
+        asked_at=command.asked_at,
+        claimed_at=sent.claimed_at if sent else None,
+        unlisted=command.unlisted,
+        run_id=str(command.run_id or ""),
+        file=file,
         history=tuple(history),
     )
 

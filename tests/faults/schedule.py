@@ -12,6 +12,7 @@ from tests.faults.rules import Rule
 
 SCHEDULES = Path(__file__).resolve().parent / "schedules"
 LEASE = 4.0  # seconds; DISPATCH_LEASE of settings.py
+ACCOUNT = "0123456789abcdef0123456789abcdef"  # the simulator's first
 HELD_AT_MOST = 8.0  # twice the lease; longer than lease and window together no design could bear (docs/delivery.md)
 
 
@@ -79,6 +80,9 @@ def cycle(rng: Random, start: float, length: float) -> list[Step]:
     rng.shuffle(acts)
     apart = length / len(acts)
     steps += [Step(round(start + apart * (turn + rng.random()), 2), **act) for turn, act in enumerate(acts)]
+    steps.append(
+        Step(round(start + length * rng.uniform(0.02, 0.2), 2), "database", "after_post")
+    )  # while POSTs go out
     return sorted(steps, key=lambda step: step.at)
 
 
@@ -107,6 +111,23 @@ def _world(**changes: Any) -> Callable[[Random], Act]:
     return lambda rng: {"act": "world", "lasting": round(rng.uniform(3, 6), 1), "values": changes}
 
 
+def _clock(*whom: str) -> Callable[[Random], Act]:
+    """A worker's own clock jumps, far beyond every window, and back again."""
+    return lambda rng: {
+        "act": "clock",
+        "whom": rng.choice(whom),
+        "lasting": round(rng.uniform(3, 6), 1),
+        "values": {"off": rng.choice((-1, 1)) * rng.randrange(20, 60)},
+    }
+
+
+def _refused(rng: Random) -> Act:
+    """Cloudflare takes no POST of one account for longer than HOLD_AFTER: what waited is held until a person comes."""
+    match = {"call": "create", "account_id": ACCOUNT}
+    rule: Rule = {"match": match, "effect": {"kind": "error", "status": 403}}
+    return {"act": "refuse", "whom": "create", "lasting": round(rng.uniform(12, 14), 1), "rules": (rule,)}
+
+
 TALK, FETCH, BEAT = ("talk-1", "talk-2"), ("fetch-1", "fetch-2"), ("beat-1", "beat-2")
 
 _ACTS: tuple[Callable[[Random], Act], ...] = (
@@ -129,6 +150,10 @@ _ACTS: tuple[Callable[[Random], Act], ...] = (
     _service("database", "crash", 2),
     _service("upstream", "hang", 3),
     _service("disk", "full", 5),
+    _service("disk", "store", 5),
+    _refused,
+    _clock(*TALK),
+    _clock(*FETCH),
     lambda rng: {"act": "world", "lasting": 4.0, "values": {"clock_offset": round(rng.uniform(-0.8, 0.8), 2)}},
     _world(rejection="item", shuffle_answer=True),
     _world(failure_share=0.3),

@@ -16,7 +16,7 @@ def _seconds(seconds: float) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-DISPATCH_LEASE = _seconds(4)
+DISPATCH_LEASE = _seconds(float(os.environ.get("DEXPORTAL_FAULTS_LEASE", "4")))
 POST_DEADLINE = _seconds(1.5)
 CONNECT_TIMEOUT = _seconds(0.5)
 READ_TIMEOUT = _seconds(1)
@@ -27,6 +27,8 @@ PAUSE_BASE = _seconds(0.25)
 
 ADOPT_BEFORE = _seconds(3)
 ADOPT_AFTER = _seconds(8)
+
+ARTIFACT_LEASE = _seconds(4)
 
 SYNC_LEASE = _seconds(4)
 SYNC_INTERVAL = _seconds(2)
@@ -41,5 +43,4 @@ DIRECTORY_INTERVAL = _seconds(5)
 HEARTBEAT_INTERVAL = _seconds(5)
 BROKER_TIMEOUT = _seconds(1)
 WAKE_TIMEOUT = _seconds(0.3)
-WAKE_EXPIRY = _seconds(5)
 WAKE_QUIET = _seconds(1)

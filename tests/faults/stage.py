@@ -5,12 +5,12 @@ thread alone: a child dies with the thread that started it.
 """
 
 import os
-import resource
 import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,14 +25,16 @@ from dexportal.supervisor import die_with_parent
 from tests import servers
 from tests.faults import kill_points
 from tests.faults.control import Control
-from tests.faults.worker import CLOCK_VARIABLE
+from tests.faults.disks import Disks
+from tests.faults.halts import Halts
+from tests.faults.worker import CLOCK_VARIABLE, JUMP_VARIABLE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_WITHIN = 60.0
 STOP_WITHIN = 15.0
 AGAIN_AFTER = 0.3  # seconds until what died is started again, as a supervisor of services would
-DISK = "8m"
-CLOCKS_OFF = {"talk-2": "1.5", "fetch-2": "-1.5"}  # seconds, half of ADOPT_BEFORE: at real speed a minute and a half
+FETCHERS = ("fetch-1", "fetch-2")
+CLOCKS_OFF = {"talk-2": "45", "fetch-2": "-45"}  # seconds, fifteen times ADOPT_BEFORE
 
 
 def worker(name: str, queue: str, threads: int) -> list[str]:
@@ -49,6 +51,7 @@ class Stage:
     accounts: int
     speed: float
     kill_at: str = ""
+    var: Path = field(init=False)
     database: servers.Server = field(init=False)
     redis: servers.Server = field(init=False)
     environment: dict[str, str] = field(default_factory=dict)
@@ -56,10 +59,17 @@ class Stage:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     control: Control = field(init=False)
     web_port: int = 0
-    deaths: int = 0
-    has_own_disk: bool = False
+    deaths: Counter[str] = field(default_factory=Counter)
+    disks: Disks = field(init=False)
+    halts: Halts = field(init=False)
     looks_after: bool = True
     _down: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.var = self.folder / "var"
+        self.disks = Disks(self.var, lambda: [self.processes[name].pid for name in FETCHERS if name in self.processes])
+        self.disks.prepare()
+        self.halts = Halts(self.var)
 
     def set_environment(self) -> None:
         port = servers.free_port()
@@ -67,7 +77,7 @@ class Stage:
             "DJANGO_SETTINGS_MODULE": "tests.faults.settings",
             "DATABASE_URL": self.database.url,
             "REDIS_URL": self.redis.url,
-            "VAR_DIR": str(self.folder / "var"),
+            "VAR_DIR": str(self.var),
             "SIMULATOR_URL": f"http://{servers.HOST}:{port}/client/v4",
             "SECRET_KEY": secrets.token_urlsafe(64),
             "CREDENTIAL_KEYS": Fernet.generate_key().decode(),
@@ -81,7 +91,8 @@ class Stage:
         self.start("simulator")
         _until(lambda: bool(self.control.config()))
 
-    def start_portal(self) -> None:
+    def start_portal(self, *, only: Collection[str] = ()) -> None:
+        """The whole of it, or some of its programs."""
         self.web_port = servers.free_port()
         for number in ("1", "2"):
             self.programs[f"talk-{number}"] = worker(f"talk-{number}", "talk", 4)
@@ -89,19 +100,29 @@ class Stage:
             self.programs[f"beat-{number}"] = list(portal.beat().words)
         self.programs["web"] = list(portal.web(self.web_port).words)
         for name in self.programs:
-            if name not in self.processes:
+            if name not in self.processes and (not only or name in only):
                 self.start(name)
-        _until(self.web_answers)
+        if "web" in self.processes:
+            _until(self.web_answers)
+
+    @property
+    def web_address(self) -> str:
+        return f"http://{servers.HOST}:{self.web_port}"
 
     def web_answers(self) -> bool:
-        with urlopen(f"http://{servers.HOST}:{self.web_port}/healthz", timeout=5) as answer:
+        with urlopen(f"{self.web_address}/healthz", timeout=5) as answer:
             return bool(answer.status == 200)
+
+    def clock_of(self, name: str) -> Path:
+        """The file that says by how much a worker's clock has jumped."""
+        return self.var / f"clock-{name}"
 
     def start(self, name: str) -> None:
         environment = {**os.environ, **self.environment, "PYTHONUNBUFFERED": "1"}
         if name.startswith(("talk", "fetch")) and self.kill_at:
             environment[kill_points.VARIABLE] = self.kill_at
             environment[CLOCK_VARIABLE] = CLOCKS_OFF.get(name, "0")
+        environment[JUMP_VARIABLE] = str(self.clock_of(name))
         parent = os.getpid()
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
@@ -126,43 +147,15 @@ class Stage:
             if process.poll() is None or not self.looks_after:
                 continue
             if name not in self._down:
-                self.deaths += 1
+                self.deaths[name] += 1
                 self.send(name, signal.SIGKILL)  # what is left of its session
                 self._down[name] = now + AGAIN_AFTER
             elif now >= self._down[name]:
                 del self._down[name]
                 self.start(name)
 
-    # --- The disk of the spool ---
-
-    def make_disk(self) -> None:
-        """A small file system of its own under the spool, gone with this process; only root can."""
-        spool = self.folder / "var" / "spool"
-        spool.mkdir(parents=True)
-        with suppress(OSError, subprocess.CalledProcessError, AttributeError):
-            os.unshare(os.CLONE_NEWNS)
-            for words in (["--make-rprivate", "/"], ["-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(spool)]):
-                subprocess.run(["mount", *words], check=True, capture_output=True)
-            self.has_own_disk = True
-
-    def fill_disk(self) -> None:
-        if not self.has_own_disk:
-            self._limit_files(4096)
-            return
-        with suppress(OSError), (self.folder / "var" / "spool" / "ballast").open("wb", buffering=0) as ballast:
-            while ballast.write(bytes(65536)):
-                pass
-
-    def empty_disk(self) -> None:
-        if not self.has_own_disk:
-            self._limit_files(resource.RLIM_INFINITY)
-        (self.folder / "var" / "spool" / "ballast").unlink(missing_ok=True)
-
-    def _limit_files(self, size: int) -> None:
-        """Without root: no file of the fetching workers grows beyond this."""
-        for name in ("fetch-1", "fetch-2"):
-            with suppress(ProcessLookupError):
-                resource.prlimit(self.processes[name].pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+    def deaths_of(self, *names: str) -> int:
+        return sum(self.deaths[name] for name in names)
 
     def stop(self) -> None:
         self.looks_after = False
@@ -194,7 +187,6 @@ def _until(answers: Callable[[], bool]) -> None:
 def staged(folder: Path, *, accounts: int, speed: float, kill_at: str) -> Iterator[Stage]:
     """Servers and simulator run, the environment is set; the portal is still to be started."""
     stage = Stage(folder, accounts, speed, kill_at)
-    stage.make_disk()
     with ExitStack() as stack:
         stage.database = stack.enter_context(servers.managed_postgresql())
         stage.redis = stack.enter_context(servers.managed_redis())

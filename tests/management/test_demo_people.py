@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from django.core.cache import cache
 from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
 from commands.access import rights_of
 from commands.actions.accounts import retire_account
 from commands.actions.demo import PEOPLE, NotTheSimulator, ensure_demo_people
-from commands.checks import DEMO_PEOPLE
 from commands.grants import GROUPS
 from commands.models import Account, Credential, User
 from dexportal.upstream import SIMULATOR_ACCOUNT, SIMULATOR_TOKEN, Upstream
@@ -54,10 +56,6 @@ def test_the_people_of_the_demo_have_their_groups() -> None:
         assert rights_of(person).everywhere == {right for group in groups for right in GROUPS[group]}
         assert person.is_staff == (name == "admin")
         assert not person.is_superuser
-
-
-def test_the_check_for_a_real_upstream_knows_all_of_them() -> None:
-    assert set(DEMO_PEOPLE) == set(PEOPLE)
 
 
 def test_a_generated_password_is_kept_for_its_owner_and_told_at_each_start(tmp_path: Path) -> None:
@@ -134,14 +132,59 @@ def test_beside_a_real_upstream_there_are_no_demo_people(portal: Settings) -> No
     assert (account.upstream, account.cloudflare_id) == (REAL, ACCOUNT)
 
 
-def test_a_move_to_the_real_upstream_changes_no_person_and_puts_the_simulator_out_of_force(portal: Settings) -> None:
-    demo_people()
-    before = list(User.objects.order_by("id").values())
+def setup() -> str:
+    told = StringIO()
+    call_command("setup", verbosity=0, stdout=told)
+    return told.getvalue()
+
+
+def test_beside_a_real_upstream_the_demo_people_cannot_sign_in_until_the_simulator_is_back(portal: Settings) -> None:
+    simulator = portal.UPSTREAM
+    told = setup()
+    assert all(sign_in(name, password_in(told)) for name in PEOPLE)
+    signed_in = sign_in("helpdesk", password_in(told))
+    assert signed_in
     portal.UPSTREAM = real(token="a-real-token")
-    demo_people()
-    assert list(User.objects.order_by("id").values()) == before
+    assert "No demo people can sign in" in setup()
+    assert not any(sign_in(name, password_in(told)) for name in PEOPLE)
+    assert signed_in.get("/").status_code == 302
     assert [account.upstream for account in Account.objects.in_force()] == [REAL]
     assert Account.objects.count() == 2
+    portal.UPSTREAM = simulator
+    assert setup() == told
+    assert all(sign_in(name, password_in(told)) for name in PEOPLE)
+
+
+def sign_in(name: str, password: str) -> Client | None:
+    cache.clear()  # nothing here is about throttles
+    client = Client()
+    client.post("/accounts/login/", {"login": name, "password": password})
+    return client if "_auth_user_id" in client.session else None
+
+
+def test_whom_an_admin_deactivated_does_not_come_back_with_the_simulator(portal: Settings) -> None:
+    simulator = portal.UPSTREAM
+    setup()
+    User.objects.filter(username="auditor").update(is_active=False)
+    portal.UPSTREAM = real(token="a-real-token")
+    setup()
+    portal.UPSTREAM = simulator
+    setup()
+    assert set(User.objects.filter(is_active=True).values_list("username", flat=True)) == set(PEOPLE) - {"auditor"}
+
+
+def test_a_move_to_the_real_upstream_leaves_somebody_else_of_the_same_name_alone(portal: Settings) -> None:
+    User.objects.create_superuser("admin", "someone@example.org", "a-password-of-their-own")
+    portal.UPSTREAM = real(token="a-real-token")
+    setup()
+    assert sign_in("admin", "a-password-of-their-own")
+
+
+def test_production_beside_the_simulator_fails_before_it_makes_anybody(portal: Settings) -> None:
+    portal.PRODUCTION = True
+    with pytest.raises(SystemCheckError, match=r"commands\.E004"):
+        setup()
+    assert not User.objects.exists()
 
 
 def test_the_environments_credential_follows_the_environment(portal: Settings) -> None:

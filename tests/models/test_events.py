@@ -8,6 +8,15 @@ from commands.models.event import AppendOnly
 from tests.flushing import events_may_go
 from tests.rows import a_command, an_event
 
+SAME_VERSION = """
+    INSERT OR REPLACE INTO commands_event (id, at, event, command_id, version, from_status, to_status, mover, data)
+    SELECT 'another', at, 'another', command_id, version, '', '', mover, '{}' FROM commands_event
+"""
+ROUND_THE_TRIGGERS = {
+    "sqlite": ["INSERT OR REPLACE INTO commands_event SELECT * FROM commands_event", SAME_VERSION],
+    "postgresql": ["TRUNCATE commands_event"],
+}
+
 
 @pytest.fixture
 def event(run: Run) -> Event:
@@ -92,3 +101,11 @@ class TestCommitted:
         an_event(a_command(run))
         with pytest.raises(DatabaseError, match="append-only"), connection.cursor() as cursor:
             cursor.execute("UPDATE commands_event SET event = 'another'")
+
+    def test_neither_is_the_table_emptied_nor_a_line_replaced(self, run: Run) -> None:
+        """Triggers of update and delete know nothing of either."""
+        an_event(a_command(run))
+        for statement in ROUND_THE_TRIGGERS[connection.vendor]:
+            with pytest.raises(DatabaseError, match="append-only"), connection.cursor() as cursor:
+                cursor.execute(statement)
+        assert Event.objects.get().event == "moved"

@@ -28,6 +28,7 @@ def test_the_ledger_tells_each_post_and_each_command_without_a_secret(world: Run
         "cause": "",
         "post_id": good["id"],
         "foreign": False,
+        "fetched": [],
     }
     assert (good["items"], good["outcome"], good["status_code"], good["answered"]) == ([sent], "created", 200, True)
     assert (good["credential"], good["command_ids"]) == ("token 1", [created["id"]])

@@ -161,6 +161,13 @@ def test_the_quota_counts_at_creation_refuses_beyond_and_resets(world: Running) 
     assert quota_of(world)["quota_usage"] == 0
 
 
+def test_the_quota_may_be_told_as_what_is_left(world: Running) -> None:
+    world.control("PUT", "config", {"quota_means": "remaining"})
+    world.create(item(world.devices()[0]))
+    quota = quota_of(world)
+    assert (quota["quota"], quota["quota_usage"]) == (199, 1)
+
+
 def test_speed_shortens_the_quota_day() -> None:
     with Running(speed=86400.0) as world:
         world.create(item(world.devices()[0]))

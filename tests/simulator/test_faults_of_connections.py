@@ -186,6 +186,7 @@ def test_a_download_is_cut_short_and_the_rest_can_be_fetched(world: Running) -> 
         "GET", path, headers=BEARER | {"Range": f"bytes={len(begun)}-", "If-Range": whole.headers["ETag"]}
     )
     assert begun + rest.body == whole.body
+    assert world.ledger()["commands"][0]["fetched"] == [[], ["cut_short"], []]
 
 
 def test_a_drip_takes_its_time_and_is_whole(world: Running) -> None:

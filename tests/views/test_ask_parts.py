@@ -14,7 +14,7 @@ from django.utils import timezone
 from commands.models import Account, AccountSync, Command, Device, Preset, User
 from commands.states import Status
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_device, a_run
+from tests.rows import a_command, a_device, a_run, trouble
 from tests.views.conftest import SignIn
 
 pytestmark = pytest.mark.django_db
@@ -109,7 +109,12 @@ def test_the_plan_tells_what_would_happen_and_what_it_costs(account: Account, de
     assert Command.objects.count() == 1
 
 
-def test_the_plan_asks_as_much_for_many_as_for_few(account: Account, desk: Client) -> None:
+@pytest.mark.parametrize("troubled", [False, True])
+def test_the_plan_asks_as_much_for_many_as_for_few(
+    account: Account, desk: Client, helpdesk: User, troubled: bool
+) -> None:
+    if troubled:
+        trouble(account, helpdesk)
     many = [laptop(account, f"p{number}@example.com", f"LAP-{number}") for number in range(60)]
     counts = []
     for devices in (many[:1], many):

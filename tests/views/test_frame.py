@@ -1,24 +1,35 @@
 """The frame of every page says what is away, how fresh the listing is and what is left of the quota."""
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
-from commands.actions import heartbeats
+from commands.actions import claims, heartbeats
 from commands.actions.accounts import retire_account
-from commands.models import Account, AccountSync, Heartbeat, Pause
+from commands.ids import new_id
+from commands.models import Account, AccountSync, Heartbeat, Pause, User
+from dexportal.wake import quiet
 from tests.people import make_account
+from tests.rows import a_command, a_run
 
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def _nothing_failed_lately() -> Iterator[None]:
+    quiet.end()
+    yield
+    quiet.end()
+
+
 @pytest.fixture
 def alive() -> None:
-    for role in Heartbeat.Role:
-        heartbeats.beat(role, now=timezone.now())
+    heartbeats.beat(*Heartbeat.Role, now=claims.database_now())
 
 
 def titles(client: Client, address: str = "/") -> list[str]:
@@ -32,10 +43,33 @@ def test_with_everything_alive_there_is_no_banner(desk: Client, alive: None) -> 
 def test_each_part_that_is_away_has_its_banner(desk: Client, alive: None) -> None:
     Heartbeat.objects.filter(role=Heartbeat.Role.TALK).update(seen_at=timezone.now() - timedelta(hours=1))
     assert titles(desk) == ["The worker that talks to Cloudflare is away."]
-    assert titles(desk, "/status") == ["The worker that talks to Cloudflare is away."]
+    assert titles(desk, "/frame") == ["The worker that talks to Cloudflare is away."]
     Heartbeat.objects.all().delete()
     assert len(titles(desk)) == 3
     assert desk.get("/").text.count("Last heard of: never") == 3
+
+
+def test_a_broker_that_takes_nothing_from_beat_is_away_and_no_worker_is_accused(desk: Client, alive: None) -> None:
+    long_ago = timezone.now() - timedelta(hours=1)
+    Heartbeat.objects.exclude(role=Heartbeat.Role.BEAT).update(seen_at=long_ago)
+    assert titles(desk) == ["The broker is away."]
+    assert "goes out when beat finds it, later" in desk.get("/").text
+
+
+def test_while_wakes_fail_here_it_is_said_that_beat_finds_what_is_asked_for(desk: Client, alive: None) -> None:
+    quiet.begin()
+    assert titles(desk) == ["The broker is away."]
+    assert "some seconds later" in desk.get("/").text
+    quiet.end()
+    assert titles(desk) == []
+
+
+def test_a_clock_of_the_web_process_that_is_wrong_kills_nobody(
+    desk: Client, alive: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: real() + timedelta(minutes=5))
+    assert titles(desk) == []
 
 
 def test_a_listing_that_rests_is_told_with_the_reason_and_the_last_good_one(
@@ -58,16 +92,28 @@ def test_a_due_listing_that_is_late_is_told(
 ) -> None:
     now = timezone.now()
     AccountSync.objects.filter(account=account).update(listed_at=now - timedelta(minutes=9), due_at=now - due_since)
-    assert f'class="fresh tone-{tone}"' in desk.get("/status").text
+    assert f'class="fresh tone-{tone}"' in desk.get("/frame").text
 
 
 def test_the_quota_is_told_and_warns_when_it_is_nearly_used_up(desk: Client, account: Account) -> None:
     AccountSync.objects.filter(account=account).update(quota_used=37, quota_total=200)
-    text = desk.get("/status").text
+    text = desk.get("/frame").text
     assert "37 of 200" in text
     assert "is-low" not in text
     AccountSync.objects.filter(account=account).update(quota_used=190)
-    assert "is-low" in desk.get("/status").text
+    assert "is-low" in desk.get("/frame").text
+
+
+def test_the_quota_leads_to_the_commands_of_its_day(desk: Client, account: Account, helpdesk: User) -> None:
+    reset = timezone.now() + timedelta(hours=1)
+    AccountSync.objects.filter(account=account).update(quota_used=1, quota_total=200, quota_reset_at=reset)
+    now = timezone.now()
+    today, before = (a_command(a_run(account, helpdesk), id=new_id(at)) for at in (now, now - timedelta(days=3)))
+    found = re.search(r'<a href="([^"]*)" class="quota"', desk.get("/").text)
+    assert found
+    listed = desk.get(unescape(found[1])).text
+    assert f"row-{today.id}" in listed
+    assert f"row-{before.id}" not in listed
 
 
 def test_who_may_work_in_several_accounts_can_switch(desk: Client, account: Account) -> None:

@@ -16,7 +16,7 @@ from commands.models import Account, Command, Run, User
 from commands.queries.commands import COUNT_STOPS_AT, ROWS
 from commands.states import Status
 from tests.people import make_account, make_group, make_person
-from tests.rows import a_command, a_run
+from tests.rows import a_command, a_run, trouble
 
 pytestmark = pytest.mark.django_db
 
@@ -211,7 +211,12 @@ def test_what_is_counted_stops_at_a_thousand(client: Client, run: Run, manager: 
     assert "2 commands" in page(client, person="mia@example.com")
 
 
-def test_the_page_takes_eight_queries_however_many_rows_it_has(client: Client, run: Run, manager: User) -> None:
+@pytest.mark.parametrize("troubled", [False, True])
+def test_the_page_takes_eight_queries_however_many_rows_it_has(
+    client: Client, run: Run, manager: User, troubled: bool
+) -> None:
+    if troubled:
+        trouble(run.account, manager)
     counts = []
     for _ in range(2):
         for _ in range(3):

@@ -19,7 +19,8 @@ def test_what_was_sent_since_the_quota_was_read_counts(client: Client) -> None:
     AccountSync.objects.filter(account=account).update(quota_total=200, quota_used=37, quota_read_at=now)
     run = a_run(account, person)
     for minutes in (-1, 1, 2):
-        sent = a_dispatch(account, claimed_at=now + timedelta(minutes=minutes))
+        at = now + timedelta(minutes=minutes)
+        sent = a_dispatch(account, claimed_at=at, ended_at=at)
         a_command(run, "PENDING_EXEC", dispatch=sent, device_id=f"machine-{minutes}", remote_id=f"remote-{minutes}")
     client.force_login(person)
     assert "39 of 200" in client.get("/").content.decode()

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 
 def addresses(command: Command) -> list[str]:
-    return ["/", "/status", "/commands/table", f"/commands/{command.id}/", f"/commands/{command.id}/download"]
+    return ["/", "/frame", "/commands/table", f"/commands/{command.id}/", f"/commands/{command.id}/download"]
 
 
 def test_signed_out_every_page_leads_to_the_sign_in_page_and_back(command: Command) -> None:

@@ -1,5 +1,6 @@
 """The status page: for who administers, with what is wrong and what to do, in eight queries."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from django.utils import timezone
 from commands.models import Account, AccountSync, CallBudget, Command, Heartbeat, Pause, User
 from commands.states import Status
 from tests.people import make_account, make_credential, make_group, make_person
-from tests.rows import a_command, a_run
+from tests.rows import a_command, a_run, trouble
 from tests.views.conftest import SignIn
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +69,7 @@ def test_who_only_administers_reads_counts_but_no_command(account: Account, sign
     person.groups.add(make_group("owners", account=account, administer=True))
     text = sign_in(person).get(URL).text
     assert "<dt>In doubt</dt><dd>1</dd>" in text
+    assert "/history/" not in text
     assert "LAP-0042" not in text
     assert str(command.id) not in text
 
@@ -122,7 +124,36 @@ def test_uncertain_and_unconfirmed_are_listed_with_what_to_do(client: Client, ac
     assert f'<a href="/commands/{listed.id}/">Packet capture on LAP-0042</a>' in text
     assert "for 7 more days at most" in text
     assert "It may still run until" in text
+    Command.objects.update(remote_created_at=timezone.now() - timedelta(days=1))
+    assert "It may still run until" not in client.get(URL).text
     assert "FORGOTTEN" not in text
+
+
+def test_what_was_away_and_may_be_tried_again_rests_no_more(client: Client, account: Account) -> None:
+    _pause(account, "create", until=timezone.now() - timedelta(seconds=1))
+    assert "rests" not in client.get(URL).text
+
+
+def test_counts_lead_to_what_they_count(client: Client, account: Account, helpdesk: User) -> None:
+    command = a_command(a_run(account, helpdesk), Status.QUEUED)
+    a_command(a_run(account, helpdesk), Status.UNCERTAIN)
+    text = client.get(URL).text
+    url = f"/history/?account={account.id}&amp;status=queued"
+    assert f'<dt>Queued</dt><dd><a href="{url}">1</a>' in text
+    assert '<dt>In doubt</dt><dd><a href="#doubts">1</a>' in text
+    listed = client.get(url.replace("&amp;", "&")).text
+    assert re.findall(r'<tr id="row-([^"]*)"', listed) == [str(command.id)]
+
+
+def test_with_the_broker_away_no_worker_is_accused(client: Client) -> None:
+    now = timezone.now()
+    Heartbeat.objects.create(role="beat", instance="one:0", seen_at=now)
+    for role in ("broker", "talk"):
+        Heartbeat.objects.create(role=role, instance="one:1", seen_at=now - timedelta(hours=2))
+    text = client.get(URL).text
+    assert "Beat cannot give it anything" in text
+    assert "It may wait for the broker." in text
+    assert "start it" not in text
 
 
 def test_processes_that_live_and_that_do_not_are_told_apart(client: Client) -> None:
@@ -140,8 +171,8 @@ def test_it_takes_eight_queries_however_much_there_is(client: Client, account: A
     counts = []
     for number in range(3):
         other = make_account(f"Account {number}")
-        _pause(other, refused=True)
         a_command(run, Status.UNCERTAIN)
+        trouble(other, helpdesk)
         with CaptureQueriesContext(connection) as captured:
             assert client.get(URL).status_code == 200
         counts.append(len(captured))
@@ -175,13 +206,19 @@ def test_a_throttled_credential_is_a_banner(desk: Client, account: Account) -> N
     assert "Cloudflare asks for a rest." in desk.get("/").text
 
 
-def test_without_trouble_banners_cost_no_query(desk: Client, account: Account) -> None:
+def test_banners_cost_no_query_and_make_no_account_twice(desk: Client, account: Account, helpdesk: User) -> None:
+    make_account("Other")
     with CaptureQueriesContext(connection) as calm:
-        desk.get("/status")
-    _pause(account)
+        desk.get("/frame")
+    trouble(account, helpdesk)
     with CaptureQueriesContext(connection) as troubled:
-        desk.get("/status")
-    assert (len(calm), len(troubled)) == (4, 7)
+        text = desk.get("/frame").text
+    assert (len(calm), len(troubled)) == (4, 4)
+    assert "Cloudflare refuses sending commands and listing commands." in text
+    assert "Cloudflare is away for listing devices and the quota and fetching files." in text
+    assert "Cloudflare asks for a rest." in text
+    assert "1 command waits for your word." in text
+    assert desk.get("/").text.count(f'<li><a href="/?account={account.id}"') == 1
 
 
 # --- Send now, run again ---

@@ -13,7 +13,7 @@ from django.utils import timezone
 from commands.models import Account, Command, Device, Event, Run, User
 from commands.states import Status
 from tests.people import make_account, make_group, make_person
-from tests.rows import a_command, a_device, a_run
+from tests.rows import a_command, a_device, a_run, trouble
 
 pytestmark = pytest.mark.django_db
 
@@ -253,6 +253,18 @@ def test_a_search_that_finds_several_lists_them_and_one_that_finds_nothing_says_
     assert "What are you looking for?" in page(client, "/search/")
 
 
+def test_the_beginning_of_a_name_finds_who_the_desk_would_find_and_a_whole_word_goes_first(
+    client: Client, command: Command
+) -> None:
+    for number, email in enumerate(("kaya.lind@example.com", "kaya.lind@example.com", "ole.kaya@example.com")):
+        a_device(command.account, device_id=f"k{number}", name=f"LAP-9{number}", email=email)
+    words = page(client, "/search/", q="Kaya", account=str(command.account_id))
+    links = re.findall(r'class="main" href="([^"?]*)', words)
+    people = ["/people/kaya.lind@example.com/", "/people/ole.kaya@example.com/"]
+    assert sorted(links) == ["/devices/k0/", "/devices/k1/", "/devices/k2/", *people]
+    assert client.get("/search/", {"q": "LAP-90"}).status_code == 302
+
+
 def test_a_search_finds_nothing_that_a_click_would_refuse(client: Client, command: Command) -> None:
     other = make_account("Other")
     make_group("runners", account=command.account, run=True, see_contents=True)
@@ -266,6 +278,8 @@ def test_a_search_finds_nothing_that_a_click_would_refuse(client: Client, comman
 
 @pytest.mark.parametrize("word", ["mia@example.com", "LAP-0042", "INC-88", DEVICE, "nothing"])
 def test_a_search_takes_eight_queries(client: Client, command: Command, word: str) -> None:
+    assert command.asked_by
+    trouble(command.account, command.asked_by)
     with CaptureQueriesContext(connection) as captured:
         client.get("/search/", {"q": word})
     assert len(captured) <= 8

@@ -5,18 +5,20 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
+from django.core.files.base import ContentFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from commands.actions.collect import storage
 from commands.actions.moves import change
 from commands.audit import PORTAL
 from commands.ids import new_id
 from commands.models import Account, Command, User
 from commands.states import Status
 from tests.people import make_group, make_person
-from tests.rows import a_command, a_run, an_artifact, an_event
+from tests.rows import a_command, a_run, an_artifact, an_event, trouble
 from tests.views.conftest import SignIn
 
 pytestmark = pytest.mark.django_db
@@ -205,23 +207,28 @@ def rows_everywhere(account: Account, person: User, count: int) -> Command:
         an_artifact(command, "stored", size=1000, sha256="f" * 64, stored_at=timezone.now())
     for version in range(2, count + 2):
         an_event(command, version, by=person, to_status="queued")
+    Command.objects.filter(id=command.id).update(version=count + 1)
     return command
 
 
-@pytest.mark.parametrize("address", ["/", "/status", "/commands/table", "/commands/{}/", "/commands/{}/download"])
+PAGES = ["/", "/frame", "/commands/table", "/commands/{id}/", "/commands/{id}/download", "/runs/{run}/"]
+
+
+@pytest.mark.parametrize("troubled", [False, True])
+@pytest.mark.parametrize("address", PAGES)
 def test_no_page_asks_more_than_its_budget_and_none_asks_more_with_more_rows(
-    desk: Client, account: Account, helpdesk: User, address: str
+    desk: Client, account: Account, helpdesk: User, address: str, troubled: bool
 ) -> None:
+    if troubled:
+        trouble(account, helpdesk)
     counts = []
     for more in (1, 20):
         command = rows_everywhere(account, helpdesk, more)
-        address = address.format(command.id)
-        with CaptureQueriesContext(
-            connection,
-        ) as queries:
-            answer = desk.get(address)
-        if "download" not in address:
+        storage().save(command.artifact.storage_name, ContentFile(b"zip"))
+        with CaptureQueriesContext(connection) as queries:
+            answer = desk.get(address.format(id=command.id, run=command.run_id))
             assert answer.status_code == 200
-            counts.append(len(queries))
-    assert len(set(counts)) <= 1
-    assert all(count <= BUDGET for count in counts), counts
+            _ = answer.getvalue()
+        # A download writes its Event in a transaction; what opens and ends that asks for nothing.
+        counts.append(sum("SAVEPOINT" not in query["sql"] for query in queries))
+    assert counts[0] == counts[1] <= BUDGET

@@ -6,7 +6,6 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from commands.actions import heartbeats, restore
-from commands.models import Heartbeat
 
 
 def _instant(text: str) -> datetime:
@@ -40,7 +39,6 @@ class Command(BaseCommand):
         self.stdout.write(f"{done.uncertain} commands are uncertain now: Cloudflare's list decides.")
         if done.waiting:
             self.stdout.write(f"{done.waiting} more follow, one after the other, as their machines become free.")
-        alive = set(Heartbeat.Role) - set(heartbeats.missing(now=now))
-        if alive:
+        if alive := heartbeats.signs().alive:
             names = ", ".join(sorted(alive))
             self.stderr.write(f"Were there signs of life of {names} just now? Stop every worker before a restore.")

@@ -8,14 +8,18 @@ from commands.actions import accounts, demo
 
 
 class Command(BaseCommand):
-    help = "Makes the account of the upstream in force and, only while that is the simulator, the demo people."
+    help = (
+        "Makes the account of the upstream in force and, while that is the simulator, the demo people; beside a real "
+        "upstream it takes their sign-in away."
+    )
 
     def handle(self, **options: Any) -> None:
         now = timezone.now()
         account = accounts.ensure_upstream_account(now=now)
         self.stdout.write(f"Account: {account.name} ({account.cloudflare_id}) at {settings.UPSTREAM.url}")
         if not settings.UPSTREAM.is_simulator:
-            self.stdout.write("No demo people: this portal talks to a real Cloudflare account.")
+            demo.dismiss_demo_people()
+            self.stdout.write("No demo people can sign in: this portal talks to a real Cloudflare account.")
             return
         people = demo.ensure_demo_people(now=now)
         self.stdout.write("Sign in as: " + ", ".join(person.username for person in people))

@@ -1,7 +1,9 @@
 """Redis refuses, or takes connections and never answers: nobody waits for it, and nothing is lost."""
 
 import logging
+import re
 from pathlib import Path
+from statistics import median
 from time import monotonic
 
 from tests.polling import eventually
@@ -10,6 +12,10 @@ from tests.services.production.browser import Person
 from tests.services.production.portal import Production, ledger, production
 
 log = logging.getLogger(__name__)  # seen with --log-cli-level=INFO
+BROKER_AWAY = "The broker is away."
+_TITLE = re.compile(r"<strong>([^<]*)</strong>")
+CLICKS = 5
+TIME_OUTS = 2 * 0.5  # seconds: WAKE_TIMEOUT, for the connection and again for an answer
 WITHIN = 120.0  # seconds; a worker tries to reach Redis again after 2, 4, 6, … of them
 
 
@@ -18,38 +24,64 @@ def test_without_redis_the_click_answers_and_the_command_goes_out_once_when_beat
         portal.migrate()
         portal.start()
         helpdesk = portal.person("alex", "helpdesk")
-        refused, unanswered = devices_of(portal.simulator, 2)
+        devices = devices_of(portal.simulator, 3 * CLICKS)
+        usual, refused, unanswered = (devices[start::3] for start in range(3))
+        as_usual = _clicks(helpdesk, usual)
+        eventually(lambda: _sent(portal) == _ids(usual) or None, within=WITHIN)
 
         portal.broker.refuse()
-        _answers_soon(helpdesk, refused)
+        _answer_nearly_as_soon(_clicks(helpdesk, refused), as_usual)
         assert "broker" in helpdesk.get("/readyz").json()["degraded"]
-        assert _sent(portal) == []
+        assert _sent(portal) == _ids(usual)
+        _is_told(helpdesk, BROKER_AWAY)
         portal.broker.let_through()
-        eventually(lambda: _sent(portal) == [refused["deviceId"]] or None, within=WITHIN)
+        eventually(lambda: _sent(portal) == _ids(usual + refused) or None, within=WITHIN)
         _is_reached_again(helpdesk)
+        _is_told(helpdesk)
 
         portal.broker.hang()
-        _answers_soon(helpdesk, unanswered)
+        _answer_nearly_as_soon(_clicks(helpdesk, unanswered), as_usual)
         assert helpdesk.get("/readyz").status_code == 200
-        assert _sent(portal) == [refused["deviceId"]]
+        assert _sent(portal) == _ids(usual + refused)
         portal.broker.let_through()
-        both = [refused["deviceId"], unanswered["deviceId"]]
-        eventually(lambda: _sent(portal) == both or None, within=WITHIN)
+        eventually(lambda: _sent(portal) == _ids(devices) or None, within=WITHIN)
 
 
-def _answers_soon(helpdesk: Person, device: Device) -> None:
-    """The goal is a second; the assertion leaves room for a machine that does other things too."""
-    fields = filled_in(helpdesk, [device])
-    begun = monotonic()
-    answer = helpdesk.post("/", fields)
-    took = monotonic() - begun
-    assert answer.status_code == 303, answer.text
-    log.info("the click on Run answered after %.2f s", took)
-    assert took < 3
+def _clicks(helpdesk: Person, devices: list[Device]) -> list[float]:
+    """One on Run for each device; the seconds until it was answered."""
+    took = []
+    for device in devices:
+        fields = filled_in(helpdesk, [device])
+        begun = monotonic()
+        answer = helpdesk.post("/", fields)
+        took.append(monotonic() - begun)
+        assert answer.status_code == 303, answer.text
+    return took
+
+
+def _answer_nearly_as_soon(took: list[float], as_usual: list[float]) -> None:
+    """A click may wait for the broker's two time-outs, and no longer. Of several, for the machine does other things."""
+    log.info("clicks on Run answered after %s s, as usual after %s s", took, as_usual)
+    assert median(took) < 2 * median(as_usual) + TIME_OUTS
+
+
+def _ids(devices: list[Device]) -> list[str]:
+    return sorted(device["deviceId"] for device in devices)
+
+
+def _is_told(helpdesk: Person, *titles: str) -> None:
+    """Beat says it after a while; until then the workers must not be accused either."""
+
+    def look() -> bool | None:
+        text = helpdesk.get("/frame").text
+        assert "worker" not in "".join(_TITLE.findall(text)) or not titles, text
+        return (_TITLE.findall(text) == list(titles) and (not titles or "Last heard of:" in text)) or None
+
+    eventually(look, within=WITHIN, pause=1)
 
 
 def _sent(portal: Production) -> list[str]:
-    return [row["device_id"] for row in ledger(portal.simulator)["commands"]]
+    return sorted(row["device_id"] for row in ledger(portal.simulator)["commands"])
 
 
 def _is_reached_again(helpdesk: Person) -> None:

@@ -11,7 +11,7 @@ from urllib.request import Request, urlopen
 import psycopg
 
 from tests.polling import eventually
-from tests.services.production.asking import ask, devices_of
+from tests.services.production.asking import Device, ask, devices_of
 from tests.services.production.containers import Container
 from tests.services.production.portal import Production, ledger, production
 from tests.simulator_process import SimulatorProcess
@@ -19,31 +19,58 @@ from tests.simulator_process import SimulatorProcess
 WITHIN = 120.0  # seconds: beat looks every 5, and the machine may be busy
 
 
-def test_a_run_on_three_devices_goes_all_the_way_and_term_ends_everything_clean(tmp_path: Path) -> None:
+def test_twelve_captures_and_three_diags_go_all_the_way_in_the_fewest_posts_and_term_ends_everything_clean(
+    tmp_path: Path,
+) -> None:
     with production(tmp_path) as portal:
         said = portal.migrate()
         assert "Account: Cloudflare" in said
         assert "System check identified no issues" in said
         portal.start()
         helpdesk = portal.person("alex", "helpdesk")
-        devices = devices_of(portal.simulator, 3)
-        answer = ask(helpdesk, devices)
-        assert answer.status_code == 303, f"{answer.status_code} {answer.headers} {answer.text}"
+        devices = devices_of(portal.simulator, 15)
+        _are_listed(portal, devices)  # what Cloudflare has not listed yet travels alone
+        for some, kind in ((devices[:12], "pcap"), (devices[12:], "warp-diag")):
+            answer = ask(helpdesk, some, kind)
+            assert answer.status_code == 303, f"{answer.status_code} {answer.headers} {answer.text}"
         ids = set(re.findall(r"/commands/([0-9a-f-]{36})/", helpdesk.get("/").text))
-        assert len(ids) == 3
+        assert len(ids) == 15
         files = {
             id_: eventually(lambda id_=id_: _downloaded(helpdesk.get(f"/commands/{id_}/download")), within=WITHIN)  # type: ignore[misc]
             for id_ in ids
         }
-        remote_ids = _is_on_record_as_it_came(portal, files)
-        created = ledger(portal.simulator)["commands"]
-        assert sorted(row["device_id"] for row in created) == sorted(device["deviceId"] for device in devices)
-        assert {row["id"] for row in created} == remote_ids
+        _is_on_record_as_it_came(portal, files)
+        _ledger_and_record_are_one(portal, devices)
         # The first signs of life are due 10 seconds after the start, which the road may have outrun.
         well = {"status": "ok", "degraded": []}
         eventually(lambda: helpdesk.get("/readyz").json() == well or None, within=WITHIN)
         _everything_is_well(portal)
         _ends_clean(portal)
+
+
+def _are_listed(portal: Production, devices: list[Device]) -> None:
+    wanted = {device["deviceId"] for device in devices}
+
+    def look() -> bool | None:
+        with psycopg.connect(portal.database_url) as connection:
+            known = connection.execute("SELECT device_id FROM commands_device").fetchall()
+        return wanted <= {device_id for (device_id,) in known} or None
+
+    eventually(look, within=WITHIN)
+
+
+def _ledger_and_record_are_one(portal: Production, devices: list[Device]) -> None:
+    """The fewest POSTs that the rules allow: ten captures, two captures, three diags; and each command by its id."""
+    told = ledger(portal.simulator)
+    assert sorted(len(post["items"]) for post in told["posts"]) == [2, 3, 10]
+    kinds = {device["deviceId"]: "pcap" if place < 12 else "warp-diag" for place, device in enumerate(devices)}
+    made = {(one["id"], one["device_id"], one["kind"], one["status"]) for one in told["commands"]}
+    assert sorted((device_id, kind) for _, device_id, kind, _ in made) == sorted(kinds.items())
+    with psycopg.connect(portal.database_url) as connection:
+        found = "SELECT remote_id, device_id, kind, status FROM commands_command"
+        assert set(connection.execute(found).fetchall()) == made
+        bodies = [body["commands"] for (body,) in connection.execute("SELECT body FROM commands_dispatch").fetchall()]
+    assert sorted(bodies, key=str) == sorted((post["items"] for post in told["posts"]), key=str)
 
 
 def _downloaded(answer: Any) -> bytes | None:
@@ -55,7 +82,7 @@ def _downloaded(answer: Any) -> bytes | None:
     return content
 
 
-def _is_on_record_as_it_came(portal: Production, files: dict[str, bytes]) -> set[str]:
+def _is_on_record_as_it_came(portal: Production, files: dict[str, bytes]) -> None:
     """The hash on record is that of the file that the person got and of the one that Cloudflare has."""
     with psycopg.connect(portal.database_url) as connection:
         rows = connection.execute(
@@ -67,7 +94,6 @@ def _is_on_record_as_it_came(portal: Production, files: dict[str, bytes]) -> set
         assert status == "SUCCESS"
         assert hashlib.sha256(files[str(id_)]).hexdigest() == sha256
         assert hashlib.sha256(_at_cloudflare(portal.simulator, remote_id)).hexdigest() == sha256
-    return {row[1] for row in rows}
 
 
 def _at_cloudflare(simulator: SimulatorProcess, remote_id: str) -> bytes:

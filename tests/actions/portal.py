@@ -1,0 +1,272 @@
+"""The portal's own verbs on the real database, one at a time, for `test_machine.py`; and what must hold after each.
+
+A worker is what it holds: a claim that was not sent yet, or an answer that was not recorded yet. So it can die, or be
+late, between any two of claim, POST and record.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import transaction
+
+from commands.actions import again, deliver, hold, listings, queue, reconcile, restore, run, sync, withdraw
+from commands.actions.deliver import Failure
+from commands.actions.queue import Claimed
+from commands.actions.run import Target
+from commands.audit import EventType
+from commands.cloudflare.types import CreateResult, NewCommand
+from commands.kinds import CAPTURES, Kind, Options
+from commands.models import Account, AccountSync, Command, Run, User
+from commands.states import DONE, IN_FLIGHT, OPEN, UNSENT, Status
+from tests.actions.model import Cloudflare, Entry, Post, WorkerDied
+from tests.faults import compare
+from tests.faults.asking import options_text
+from tests.faults.compare import Recorded, Tag, Verdict
+from tests.faults.record import record
+
+TARGETS: Mapping[str, Target] = {
+    "laptop": Target("d-laptop", "ann@example.com", "reg-ann", "laptop", "mac", listed=True),
+    "desktop": Target("d-desktop", "bob@example.com", "reg-bob", "desktop", "windows", listed=True),
+    "shared, by eve": Target("d-shared", "eve@example.com", "reg-eve", "shared", "windows", listed=True),
+    "shared, by tom": Target("d-shared", "tom@example.com", "reg-tom", "shared", "windows", listed=True),
+    "typed": Target("d-typed", "kim@example.com"),
+}
+CLOCKS_OFF = timedelta(seconds=40)  # at most, a worker's own from the database's
+WINDOWS = {target.device_id for target in TARGETS.values() if target.platform == "windows"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    claimed: Claimed
+    answer: CreateResult | Failure
+
+
+@dataclass(frozen=True)
+class Backup:
+    savepoint: str
+    asked: tuple[Tag, ...]
+
+
+@dataclass
+class Portal:
+    account: Account
+    person: User
+    cloudflare: Cloudflare
+    asked: list[Tag] = field(default_factory=list)
+    claimed: list[Claimed] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    recorded: list[Answer] = field(default_factory=list)
+    ids: dict[UUID, str] = field(default_factory=dict)  # the remote id that each command was first seen with
+    complete_at: datetime | None = None
+    backup: Backup | None = None
+    dies_before_hand_back: bool = False
+    unsent: int = 0  # commands of ours, when it was last checked
+    ended: list[UUID] = field(default_factory=list)
+    _sets: int = 0
+
+    @property
+    def now(self) -> datetime:
+        return self.cloudflare.clock.now
+
+    # --- a person ---
+
+    def _options(self, kind: Kind) -> Options:
+        """No two commands have the same, and both dialects' ceilings are somebody else's test."""
+        self._sets += 1
+        if kind is Kind.PCAP:
+            return {"time-limit-min": 1, "packet-size-bytes": self._sets}
+        return {"test-all-routes": False, "max-file-size-mb": self._sets}
+
+    def ask(self, names: Sequence[str], kinds: Sequence[Kind], *, twice: bool) -> None:
+        targets = {TARGETS[name].device_id: TARGETS[name] for name in names}
+        options = {kind: self._options(kind) for kind in kinds}
+        key = uuid4()
+        for _ in range(2 if twice else 1):
+            run.ask(
+                account=self.account,
+                by=self.person,
+                now=self.now,
+                form_key=key,
+                options=options,
+                targets=list(targets.values()),
+            )
+        self.asked += [
+            Tag(self.account.cloudflare_id, device_id, kind, options_text(chosen))
+            for device_id in targets
+            for kind, chosen in options.items()
+        ]
+
+    def withdraw_all(self) -> None:
+        ids = list(Command.objects.ours().values_list("id", flat=True))
+        withdraw.withdraw(account=self.account, ids=ids, by=self.person, now=self.now)
+
+    def send_now(self) -> None:
+        hold.send_now(commands=Command.objects.ours().values_list("id", flat=True), by=self.person, now=self.now)
+
+    def run_again(self, id_: UUID) -> None:
+        """With options of its own, as every command here."""
+        command = Command.objects.select_related("account", "run", "dispatch").get(id=id_)
+        kind = Kind(command.kind)
+        command.options = dict(self._options(kind))
+        made = again.run_again(command=command, by=self.person, now=self.now, form_key=uuid4())
+        assert isinstance(made, Run), made
+        tag = Tag(self.account.cloudflare_id, command.device_id, kind, options_text(command.options))
+        self.asked.append(tag)
+
+    # --- workers ---
+
+    def claim(self) -> bool:
+        in_flight = Command.objects.shown().in_flight()
+        busy = set(in_flight.filter(started_elsewhere=True).values_list("device_id", "kind"))
+        claimed = queue.claim(self._fresh_account(), now=self.now)
+        if claimed is None:
+            return False
+        assert busy.isdisjoint((one.device_id, one.kind) for one in claimed.commands), "a busy machine is left alone"
+        self.claimed.append(claimed)
+        return True
+
+    def post(self, claimed: Claimed, how: Post) -> None:
+        self.claimed.remove(claimed)
+        self.cloudflare.post = how
+        self.answers.append(Answer(claimed, deliver.post(claimed)))
+        self.cloudflare.post = Post()  # it may have been too late to begin
+
+    def record(self, answer: Answer) -> None:
+        deliver.record(answer.claimed, answer.answer, now=self.now)
+        if answer not in self.answers:
+            return
+        self.answers.remove(answer)
+        self.recorded.append(answer)
+        if isinstance(answer.answer, CreateResult):
+            named = {one.id: (one.device_id, one.kind) for one in answer.answer.created}
+            waiting = Command.objects.filter(dispatch=answer.claimed.dispatch, remote_id="")
+            waits = set(waiting.values_list("device_id", "kind"))
+            owned = set(Command.objects.filter(remote_id__in=list(named)).values_list("remote_id", flat=True))
+            refused = [id_ for id_, place in named.items() if place in waits and id_ not in owned]
+            assert not refused, "an answer counts, however late it comes"
+
+    def deliver(self) -> bool:
+        return deliver.deliver(self._fresh_account(), now=self.now)
+
+    def sync(self, *, complete: bool, clock_off: int = 0) -> None:
+        now = self.now + timedelta(seconds=clock_off)
+        if complete:
+            AccountSync.objects.filter(account=self.account).update(complete_due_at=now)
+        listings.hurry(self.account.id, at=now)
+        try:
+            sync.sync(self._fresh_account(), now=now)
+        except WorkerDied:
+            pass
+        finally:
+            self.dies_before_hand_back = False
+
+    def settle(self) -> None:
+        looked_for = Command.objects.filter(status=Status.UNCERTAIN).values_list(
+            "id", "dispatch__lease_until", "unlisted"
+        )
+        early = {
+            id_
+            for id_, lease_until, unlisted in looked_for
+            if self.now < lease_until + settings.SETTLE_WINDOW_MAX
+            and (self.now < lease_until + settings.SETTLE_WINDOW or unlisted < settings.SETTLE_LISTINGS)
+        }
+        reconcile.settle(now=self.now)
+        given_up = Command.objects.filter(id__in=early).exclude(status=Status.UNCERTAIN)
+        assert not given_up.exists(), "the window stays open for its time"
+
+    def _fresh_account(self) -> Account:
+        return Account.objects.select_related("credential").get(id=self.account.id)
+
+    # --- an operator ---
+
+    def back_up(self) -> None:
+        self.backup = Backup(transaction.savepoint_create(), tuple(self.asked))
+
+    def restore(self) -> None:
+        """All workers stop. What was asked since is forgotten: what of it landed is like somebody else's by now."""
+        assert self.backup is not None
+        transaction.savepoint_rollback(self.backup.savepoint)
+        self.claimed, self.answers, self.recorded, self.ids = [], [], [], {}
+        self.complete_at = None
+        self.asked, self.backup = list(self.backup.asked), None
+        for entry in self.cloudflare.ledger:
+            entry.foreign = entry.foreign or self.tag(entry) not in self.asked
+        restore.after_restore(now=self.now)
+
+    # --- what must hold ---
+
+    def tag(self, entry: Entry) -> Tag:
+        item = entry.item
+        return Tag(self.account.cloudflare_id, item.device_id, item.kind, options_text(item.options))
+
+    def check(self) -> None:
+        """After every step."""
+        rows = record()
+        ours = [row for row in rows if not row.started_elsewhere]
+        self.unsent = sum(row.status in UNSENT for row in ours)
+        self.ended = [UUID(row.id) for row in ours if row.status in DONE]
+        entries = Counter(self.tag(entry) for entry in self.cloudflare.ledger if not entry.foreign)
+        assert entries.total() == len(entries), "nothing is carried out twice"
+        assert [fault for row in rows for fault in compare.faults_of_history(row)] == []
+        owners = Counter(row.remote_id for row in rows if row.remote_id)
+        assert owners.total() == len(owners), "an id has one owner"
+        for row in rows:
+            known = self.ids.setdefault(UUID(row.id), row.remote_id) or row.remote_id
+            assert row.remote_id == known or row.is_merged, "a command has one id, and keeps it"
+            self.ids[UUID(row.id)] = known
+        adopted = [line for row in rows for line in row.history if line.event == EventType.ADOPTED]
+        assert all(line.source != Status.SENDING for line in adopted), "what is being sent waits for its answer"
+        self._check_machines(rows)
+        self._check_imports(rows)
+        complete_at = AccountSync.objects.values_list("complete_at", flat=True).get(account=self.account)
+        if self.complete_at is not None:
+            assert complete_at is not None
+            assert complete_at >= self.complete_at - 2 * CLOCKS_OFF, "who lost the lease writes nothing"
+        self.complete_at = complete_at
+
+    def _check_machines(self, rows: Sequence[Recorded]) -> None:
+        ours = [row.tag for row in rows if row.status in IN_FLIGHT and not row.started_elsewhere]
+        places = Counter((tag.device_id, tag.kind) for tag in ours)
+        places += Counter(
+            (tag.device_id, "capture") for tag in ours if tag.device_id in WINDOWS and Kind(tag.kind) in CAPTURES
+        )
+        assert all(number == 1 for number in places.values()), "a machine does one thing at a time"
+
+    def _check_imports(self, rows: Sequence[Recorded]) -> None:
+        imported = {row.remote_id for row in rows if row.started_elsewhere and row.remote_id}
+        owners = {row.tag: row for row in rows if not row.started_elsewhere}
+        for entry in self.cloudflare.ledger:
+            if entry.id not in imported:
+                continue
+            age = self.now + self.cloudflare.offset - entry.created_at
+            assert age > settings.SETTLE_WINDOW, "a young row waits"
+            if entry.foreign:
+                continue
+            owner = owners[self.tag(entry)]
+            waits = owner.status is Status.QUEUED and owner.since is not None  # for its turn after a restore
+            assert owner.remote_id or waits, "what is ours is not taken for somebody else's"
+
+    def is_quiet(self) -> bool:
+        """Nothing more is to come."""
+        rows = record()
+        owners = {row.remote_id: row for row in rows if row.remote_id}
+        return all(row.status not in OPEN for row in rows if not row.started_elsewhere) and all(
+            entry.id in owners and owners[entry.id].status == entry.final for entry in self.cloudflare.ledger
+        )
+
+    def verdict(self) -> Verdict:
+        ledger = [
+            compare.Entry(entry.id, self.tag(entry), entry.created_at - self.cloudflare.offset, entry.foreign)
+            for entry in self.cloudflare.ledger
+        ]
+        return compare.compare(self.asked, record(), ledger, imported_by=self.now)
+
+
+def foreign_item(name: str, kind: Kind) -> NewCommand:
+    """What somebody starts on that machine in Cloudflare's dashboard."""
+    target = TARGETS[name]
+    return NewCommand(target.device_id, kind, target.email, target.registration_id)

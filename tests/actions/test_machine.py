@@ -1,0 +1,245 @@
+"""Verbs, matching and a model of Cloudflare driven by hypothesis, in one process and on the real database.
+
+Each example lives in a savepoint of the test's own transaction, and is rolled back at its end.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import transaction
+from django.test import override_settings
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from commands.actions import claims, listings, upstream
+from commands.cloudflare.errors import CloudflareError
+from commands.kinds import Kind
+from commands.models import Account, AccountSync
+from tests.actions.model import (
+    FLAWS,
+    LATEST,
+    LIST_ERRORS,
+    MOST_SKEW,
+    Clock,
+    Cloudflare,
+    Fate,
+    Listing,
+    Post,
+    WorkerDied,
+)
+from tests.actions.portal import CLOCKS_OFF, TARGETS, Portal, foreign_item
+from tests.people import make_account, make_credential, make_person
+
+MEANWHILE = ["nothing"] * 5 + ["it dies", "a claim", "a delivery", "records", "it is stopped", "it dies later"]
+UNTIL_QUIET = [200] * 12 + [3600] * 4 + [90_000] * 3  # seconds between the last syncs: all windows, all expiries
+OFF = int(CLOCKS_OFF.total_seconds())
+MOST_UNSENT = 6  # and nobody asks for more
+
+names = st.sampled_from(sorted(TARGETS))
+targets = st.lists(names, min_size=1, max_size=3)
+kind = st.sampled_from([Kind.PCAP, Kind.WARP_DIAG])
+kinds = st.sets(kind, min_size=1)
+skews = st.integers(-MOST_SKEW, MOST_SKEW)
+clocks = st.sampled_from([0, 0, -OFF, OFF])  # how much a worker's own is off
+which = st.integers(0, 3)
+posts = st.builds(
+    Post,
+    st.sampled_from(Fate),
+    seconds=st.integers(0, 15),
+    late=st.integers(1, LATEST),
+    skew=skews,
+    seed=st.integers(0, 99),
+)
+listings_ = st.builds(
+    Listing,
+    st.frozensets(st.sampled_from(FLAWS)),
+    lag=st.sampled_from([0, 0, 20, 90, 900]),
+    seed=st.integers(0, 99),
+)
+
+
+def _one_of[T](things: Sequence[T], which: int) -> T:
+    return things[which % len(things)]
+
+
+class Machine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        self.stack.enter_context(transaction.atomic())
+        self.stack.callback(transaction.set_rollback, True)
+        self.stack.enter_context(override_settings(PAGE_SIZE=4))
+        patch = self.stack.enter_context(pytest.MonkeyPatch.context())
+        self.clock = Clock()
+        self.cloudflare = Cloudflare(self.clock, timedelta())
+        account = make_account(credential=make_credential())
+        account.dialect = Account.Dialect.LEGACY  # the one in which both kinds have a number among their options
+        account.save(update_fields=["dialect"])
+        self.portal = Portal(account, make_person("helpdesk", "helpdesk"), self.cloudflare)
+        patch.setattr(claims, "database_now", lambda: self.clock.now)
+        patch.setattr(upstream, "client_for", self.cloudflare.client_for)
+        patch.setattr(listings, "next_due", self._mortal(listings.next_due))
+
+    def _mortal(self, next_due: Callable[..., datetime]) -> Callable[..., datetime]:
+        """A worker may die when what it heard is written, before it hands the account back."""
+
+        def dies_or_not(account: Account, row: AccountSync, now: datetime) -> datetime:
+            if self.portal.dies_before_hand_back:
+                raise WorkerDied
+            return next_due(account, row, now)
+
+        return dies_or_not
+
+    @initialize(seconds=st.sampled_from([0, 300, -300]))
+    def cloudflares_clock_is_another(self, seconds: int) -> None:
+        self.cloudflare.offset = timedelta(seconds=seconds)
+
+    # --- people ---
+
+    @initialize(chosen=targets, kinds=kinds)
+    def somebody_asked(self, chosen: list[str], kinds: set[Kind]) -> None:
+        self.portal.ask(chosen, sorted(kinds), twice=False)
+
+    @precondition(lambda self: self.portal.unsent < MOST_UNSENT)
+    @rule(chosen=targets, kinds=kinds, twice=st.booleans())
+    def somebody_asks(self, chosen: list[str], kinds: set[Kind], twice: bool) -> None:
+        self.portal.ask(chosen, sorted(kinds), twice=twice)
+
+    @rule(name=names, kind=kind, skew=skews)
+    def somebody_starts_one_elsewhere(self, name: str, kind: Kind, skew: int) -> None:
+        self.cloudflare.land(foreign_item(name, kind), skew=skew, foreign=True)
+
+    @rule(act=st.sampled_from(["run again", "run again", "withdraw", "send now"]), which=which)
+    def somebody_acts(self, act: str, which: int) -> None:
+        if act == "withdraw":
+            self.portal.withdraw_all()
+        elif act == "send now":
+            self.portal.send_now()
+        elif self.portal.ended and self.portal.unsent < MOST_UNSENT:
+            self.portal.run_again(_one_of(self.portal.ended, which))
+
+    # --- workers that deliver ---
+
+    @rule(
+        step=st.sampled_from(["claims", "posts", "posts", "records", "records again", "dies"]), which=which, how=posts
+    )
+    def a_worker_goes_on(self, step: str, which: int, how: Post) -> None:
+        """From claim to POST to record, or not; other things happen in between."""
+        portal = self.portal
+        if step == "posts" and portal.claimed:
+            portal.post(_one_of(portal.claimed, which), how)
+        elif step == "records" and portal.answers:
+            portal.record(_one_of(portal.answers, which))
+        elif step == "records again" and portal.recorded:
+            portal.record(_one_of(portal.recorded, which))
+        elif step == "dies" and (portal.answers or portal.claimed):
+            del (portal.answers or portal.claimed)[0]
+        else:
+            portal.claim()
+
+    @rule(how=posts)
+    def a_worker_delivers(self, how: Post) -> None:
+        self.cloudflare.post = how
+        self.portal.deliver()
+        self.cloudflare.post = Post()
+
+    # --- workers that list ---
+
+    @rule(complete=st.booleans(), how=listings_, clock_off=clocks, meanwhile=st.sampled_from(MEANWHILE))
+    def a_worker_lists(self, complete: bool, how: Listing, clock_off: int, meanwhile: str) -> None:
+        happens: dict[str, Callable[[], object]] = {
+            "nothing": lambda: None,
+            "it dies": self._die,
+            "a claim": self.portal.claim,
+            "a delivery": self.portal.deliver,
+            "records": self._record_all,
+            "it is stopped": self._another_worker_lists,
+            "it dies later": lambda: setattr(self.portal, "dies_before_hand_back", True),
+        }
+        self._list(replace(how, meanwhile=happens[meanwhile]), complete=complete, clock_off=clock_off)
+
+    @rule(error=st.sampled_from(LIST_ERRORS))
+    def a_listing_fails(self, error: CloudflareError) -> None:
+        self._list(Listing(error=error), complete=True)
+
+    def _list(self, how: Listing, *, complete: bool, clock_off: int = 0) -> None:
+        self.cloudflare.listing = how
+        self.portal.sync(complete=complete, clock_off=clock_off)
+        self.cloudflare.listing = Listing()
+
+    def _die(self) -> None:
+        raise WorkerDied
+
+    def _record_all(self) -> None:
+        for answer in list(self.portal.answers):
+            self.portal.record(answer)
+
+    def _another_worker_lists(self) -> None:
+        """This one is stopped for longer than its lease."""
+        self.clock.forward(200)
+        self.portal.settle()
+        self._list(Listing(), complete=True)
+
+    # --- time, and an operator ---
+
+    @rule(seconds=st.sampled_from([0, 5, 30, 61, 130, 200, 400, 1500, 4000, 7200, 90_000]), settles=st.booleans())
+    def time_passes(self, seconds: int, settles: bool) -> None:
+        self.clock.forward(seconds)
+        if settles:
+            self.portal.settle()
+
+    @rule(restores=st.booleans())
+    def an_operator_backs_up_or_restores(self, restores: bool) -> None:
+        if restores and self.portal.backup:
+            self.portal.restore()
+        elif not restores:
+            self.portal.back_up()
+
+    # --- what must hold ---
+
+    @invariant()
+    def nothing_is_doubled_or_out_of_order(self) -> None:
+        self.portal.check()
+
+    def teardown(self) -> None:
+        try:
+            if sys.exc_info()[0] is None:
+                self._come_to_rest()
+        finally:
+            self.stack.close()
+
+    def _come_to_rest(self) -> None:
+        """The workers of before are gone; all goes well from now on, and is listed until nothing is open."""
+        self.cloudflare.heal()
+        for seconds in UNTIL_QUIET:
+            if self.portal.is_quiet():
+                break
+            self.clock.forward(seconds)
+            self.portal.settle()
+            self.portal.sync(complete=True)
+            for _ in range(5):
+                if not self.portal.deliver():
+                    break
+            self.portal.check()
+        verdict = self.portal.verdict()
+        assert verdict.is_clean, verdict
+
+
+@pytest.mark.django_db
+def test_whatever_happens_nothing_is_lost_doubled_or_stuck() -> None:
+    bounds = settings(
+        max_examples=50, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    run_state_machine_as_test(Machine, settings=bounds)

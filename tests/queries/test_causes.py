@@ -1,0 +1,40 @@
+"""Which other captures count as a cause: those that can have run on the Windows machine at the same time."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from commands.queries import causes
+from commands.states import Status
+from tests.people import make_account, make_person
+from tests.rows import a_command, a_run
+
+pytestmark = pytest.mark.django_db
+
+MACHINE = {"device_id": "d1", "platform": "windows"}
+
+
+@pytest.mark.parametrize(
+    ("status", "begun", "heard", "found"),
+    [
+        pytest.param(Status.PENDING_UPLOAD, 5, 5, True, id="runs"),
+        pytest.param(Status.UNCONFIRMED, 5, 5, True, id="silent since it began"),
+        pytest.param(Status.SUCCESS, 5, -1, True, id="ended after the failed one began"),
+        pytest.param(Status.SUCCESS, 5, 4, False, id="ended before the failed one began"),
+        pytest.param(Status.PENDING_EXEC, 60, 60, False, id="began so long ago that it is over"),
+        pytest.param(Status.UNCONFIRMED, 60, 0, False, id="silent for an hour"),
+        pytest.param(Status.FAILED, 60 * 24 * 30, -1, False, id="of last month, imported since"),
+    ],
+)
+def test_a_capture_that_tells_no_end_is_a_cause_only_while_it_can_have_run(
+    status: Status, begun: float, heard: float, found: bool
+) -> None:
+    """`begun`, `heard`: minutes before the failed one was created."""
+    account, person = make_account(), make_person("helpdesk", "helpdesk")
+    born = timezone.now() - timedelta(minutes=3)
+    times = {"remote_created_at": born - timedelta(minutes=begun), "status_at": born - timedelta(minutes=heard)}
+    a_command(a_run(account, person), status, kind="warp-diag", **(times | MACHINE))
+    ended = {"remote_created_at": born, "remote_completed_at": born + timedelta(seconds=3)}
+    failed = a_command(a_run(account, person), Status.FAILED, **(ended | MACHINE))
+    assert [cause.code for cause in causes.of_one(failed)] == ["other_capture" if found else "windows"]
