@@ -4,7 +4,7 @@ Owns the reading of Grants. Rights come from the Grants of a person's groups and
 superuser, and none stands for another. It must not know when something may be done (`policies.py`), and writes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -87,6 +87,19 @@ def get_command(user: Person, command_id: UUID, right: Right) -> Command:
     rows = Command.objects.select_related(*related).defer("dispatch__body").fetch_mode(FETCH_RAISE)
     command = rows.filter(id=command_id).first()
     return _checked(user, command, command.account if command else None, right)
+
+
+def get_commands(user: Person, ids: Collection[UUID], right: Right) -> list[Command]:
+    """All of them, as `get_command` gives one, newest first; with one that is absent, none. Two queries."""
+    related = ("account", "run", "asked_by", "dispatch")
+    rows = Command.objects.filter(id__in=set(ids)).select_related(*related).fetch_mode(FETCH_RAISE)
+    commands, rights = list(rows.order_by("-id")), rights_of(user)
+    if len(commands) < len(set(ids)) or not all(rights.within(one.account_id) for one in commands):
+        raise Http404("There is no such thing here.")
+    for command in commands:
+        if right not in rights.within(command.account_id):
+            raise PermissionDenied(f"You don't have the right to {right.words} in {command.account.name}.")
+    return commands
 
 
 def get_run(user: Person, run_id: UUID, right: Right) -> Run:

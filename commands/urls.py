@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from commands.views import ask, commands, desk, history, metrics, operations, people, runs
+from commands.views import acts, ask, commands, desk, history, metrics, operations, people, runs
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", desk.desk, name="desk"),
@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("ask/preset", ask.preset, name="ask-preset"),
     path("ask/plan", ask.plan, name="ask-plan"),
     path("commands/table", desk.table, name="table"),
+    path("commands/act", acts.act, name="act"),
     path("commands/<uuid:command_id>/", commands.command, name="command"),
     path("commands/<uuid:command_id>/download", commands.download, name="download"),
     path("commands/<uuid:command_id>/send-now", operations.send_now, name="send-now"),
@@ -23,4 +24,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("devices/<str:device_id>/", people.device, name="device"),
     path("runs/<uuid:run_id>/", runs.run, name="run"),
     path("runs/<uuid:run_id>/withdraw", runs.withdraw, name="withdraw"),
+    path("runs/<uuid:run_id>/again", runs.again, name="again"),
 ]

@@ -75,6 +75,14 @@ PAGES: Mapping[str, Entry] = {
     "ask-preset": Entry("/ask/preset", RUN, status=404, method="post"),
     "ask-plan": Entry("/ask/plan", RUN, method="post"),
     "table": Entry("/commands/table", SEE, given={"asked": "everyone"}),
+    "act": Entry(
+        "/commands/act",
+        RUN,
+        status=303,
+        method="post",
+        is_object=True,
+        given={"act": "withdraw", "id": "{command_id}"},
+    ),
     "command": Entry("/commands/{command_id}/", SEE, is_object=True),
     "download": Entry("/commands/{command_id}/download", (Right.SEE_CONTENTS,), is_object=True),
     "send-now": Entry("/commands/{command_id}/send-now", RUN, status=303, method="post", is_object=True),
@@ -85,6 +93,7 @@ PAGES: Mapping[str, Entry] = {
     "device": Entry("/devices/{device_id}/", SEE),
     "run": Entry("/runs/{run_id}/", SEE, is_object=True),
     "withdraw": Entry("/runs/{run_id}/withdraw", RUN, status=303, method="post", is_object=True),
+    "again": Entry("/runs/{run_id}/again", RUN, status=303, method="post", is_object=True),
 }
 ADMINISTERED = {"operations": "/status/"}
 """About all accounts that one administers; asked with no account."""
@@ -152,8 +161,11 @@ def person(role: str, account: Account) -> User:
 
 
 def asked(client: Client, entry: Entry, about: Things, **headers: str) -> HttpResponseBase:
-    path = entry.path.format(**{name: getattr(about, name) for name in ("command_id", "run_id", "device_id", "email")})
-    given = {} if entry.is_object else {"account": str(about.account.id), **entry.given}
+    names = {name: str(getattr(about, name)) for name in ("command_id", "run_id", "device_id", "email")}
+    path = entry.path.format(**names)
+    given = {name: value.format(**names) for name, value in entry.given.items()}
+    if not entry.is_object:
+        given["account"] = str(about.account.id)
     answer: HttpResponseBase = getattr(client, entry.method)(path, given, headers=headers)
     return read(answer)
 

@@ -4,8 +4,10 @@ The old command stays as it is. Of an `unconfirmed` one nobody knows whether it 
 told beside the button.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from django.conf import settings
 
@@ -17,6 +19,16 @@ from commands.models import Command, Run, User
 from commands.policies import Refusal
 from commands.states import Status
 
+SENT_BEFORE = Refusal("This form was sent already, for other commands: reload the page.")
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """`kept`: those that cannot be run again, and why."""
+
+    runs: Sequence[Run]
+    kept: Mapping[UUID, Refusal]
+
 
 def refusal(command: Command) -> Refusal | None:
     """Why it cannot be run again, now or ever; what the device says of it today is not asked."""
@@ -26,18 +38,64 @@ def refusal(command: Command) -> Refusal | None:
 
 
 def run_again(*, command: Command, device: plan.Target, by: User, now: datetime, form_key: UUID) -> Run | Refusal:
-    """A new run of the command's machine, kind and options, under its ticket; a second submit gives the same run.
+    """One command alone, as `run_all_again`."""
+    made = run_all_again(commands=[command], devices={command.id: device}, by=by, now=now, form_key=form_key)
+    return made.runs[0] if made.runs else made.kept[command.id]
 
-    `device`: what our tables know of it today. What a plan would leave out is refused in the plan's words.
+
+def run_all_again(
+    *,
+    commands: Sequence[Command],
+    devices: Mapping[UUID, plan.Target],
+    by: User,
+    now: datetime,
+    form_key: UUID,
+) -> Again:
+    """New runs of the commands' machines, kinds and options, under their tickets: one for each run that they are of.
+
+    A second submit gives the same runs. Each command has its account and its run with it. `devices`: what our tables
+    know today of the device of each; what a plan would leave out is kept, in the plan's words.
     """
-    if reason := refusal(command):
-        return reason
-    kind = Kind(command.kind)
-    [line] = plan.plan([device], [kind], quota=plan.Quota(), now=now).lines
-    if reason := policies.ask_for(line):
-        return reason
-    before = command.run
-    target = Target(
+    kept = {one.id: reason for one in commands if (reason := refusal(one) or _left_out(one, devices[one.id], now))}
+    groups: dict[UUID, list[Command]] = {}
+    for command in commands:
+        if command.id not in kept:
+            groups.setdefault(command.run_id or command.id, []).append(command)
+    runs: list[Run] = []
+    for origin, group in groups.items():
+        try:
+            runs.append(_ask(group, by, now, uuid5(form_key, str(origin))))
+        except run.SentBefore:
+            kept |= {command.id: SENT_BEFORE for command in group}
+    return Again(runs, kept)
+
+
+def _left_out(command: Command, device: plan.Target, now: datetime) -> Refusal | None:
+    [line] = plan.plan([device], [Kind(command.kind)], quota=plan.Quota(), now=now).lines
+    return policies.ask_for(line)
+
+
+def _ask(commands: Sequence[Command], by: User, now: datetime, key: UUID) -> Run:
+    """Of one run's commands, or of one that has none: they have the options of a kind in common."""
+    first = commands[0]
+    wanted = [(_target(command), Kind(command.kind)) for command in commands]
+    options = {Kind(one.kind): one.options or kinds.clean_options(Kind(one.kind), {})[0] for one in commands}
+    return run.ask(
+        account=first.account,
+        by=by,
+        now=now,
+        form_key=key,
+        options={kind: options[kind] for kind in kinds.SPECS if kind in options},
+        targets=list(dict.fromkeys(target for target, _ in wanted)),
+        purpose=first.run.purpose if first.run else "",
+        ticket=first.ticket,
+        reason=first.run.reason if first.run else "",
+        only=wanted,
+    )
+
+
+def _target(command: Command) -> Target:
+    return Target(
         device_id=command.device_id,
         email=command.email,
         registration_id=command.registration_id,
@@ -45,20 +103,6 @@ def run_again(*, command: Command, device: plan.Target, by: User, now: datetime,
         platform=command.platform,
         listed=command.listed,
     )
-    try:
-        return run.ask(
-            account=command.account,
-            by=by,
-            now=now,
-            form_key=form_key,
-            options={kind: command.options or kinds.clean_options(kind, {})[0]},
-            targets=[target],
-            purpose=before.purpose if before else "",
-            ticket=command.ticket,
-            reason=before.reason if before else "",
-        )
-    except run.SentBefore:
-        return Refusal("This form was sent already, for another command: reload the page.")
 
 
 def may_run_until(command: Command) -> datetime | None:

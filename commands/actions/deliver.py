@@ -30,6 +30,9 @@ from commands.states import Status, rank
 
 log = structlog.get_logger(__name__)
 
+REFUSED_TOGETHER = (
+    "Cloudflare refused the whole request, perhaps because of another device in it; it is sent again alone."
+)
 MAX_CODE = 2**31 - 1  # what the column holds; no code of Cloudflare's comes near it
 
 type Failure = CloudflareError | NotNow | NoCredential
@@ -180,7 +183,9 @@ def _record_failure(changes: Change, claimed: Claimed, failure: Failure) -> None
             # One of them may be the cause: each goes alone, once a listing has shown that none was created.
             values |= {"alone": True, "after_listing_at": changes.now}
             listings.hurry(claimed.account.id, at=changes.now, complete=True)
-        changes.move(ids, to=Status.QUEUED, because=failure.words, where=ours, values=values)
+        # What Cloudflare said is about one of them, and nobody knows which: the Dispatch keeps it, none of them does.
+        because = REFUSED_TOGETHER if outcome is Dispatch.Outcome.REJECTED else failure.words
+        changes.move(ids, to=Status.QUEUED, because=because, where=ours, values=values)
     code, status = (failure.code, failure.status) if isinstance(failure, CloudflareError) else (0, 0)
     _end(
         dispatch,

@@ -57,21 +57,22 @@ def ask(
     purpose: str = "",
     ticket: str = "",
     reason: str = "",
+    only: Sequence[tuple[Target, Kind]] | None = None,
 ) -> Run:
-    """Every kind for every target, queued. A form that was sent before gives the run that it made then.
+    """Every kind for every target, queued; or `only` these. A form that was sent before gives the run it made then.
 
     Raises SentBefore when that run is not what is asked for now.
     """
+    wanted = only if only is not None else [(target, kind) for target in targets for kind in SPECS if kind in options]
     try:
-        return _make(account, by, now, form_key, options, targets, purpose, ticket, reason)
+        return _make(account, by, now, form_key, options, targets, wanted, purpose, ticket, reason)
     except IntegrityError:
         made = Run.objects.filter(asked_by=by, form_key=form_key).first()
         if made is None:
             raise
         asked = (account.id, _kept(options), purpose, ticket, reason)
-        if asked != (made.account_id, made.options, made.purpose, made.ticket, made.reason) or not _is_for(
-            made, targets
-        ):
+        before = (made.account_id, made.options, made.purpose, made.ticket, made.reason)
+        if asked != before or not _is_for(made, wanted):
             raise SentBefore from None
         return made
 
@@ -81,9 +82,9 @@ def _kept(options: Mapping[Kind, Options]) -> dict[str, dict[str, object]]:
     return {kind.value: dict(chosen) for kind, chosen in options.items()}
 
 
-def _is_for(made: Run, targets: Sequence[Target]) -> bool:
-    asked = {(one.device_id, one.registration_id, one.email) for one in targets}
-    return asked == set(made.commands.values_list("device_id", "registration_id", "email"))
+def _is_for(made: Run, wanted: Sequence[tuple[Target, Kind]]) -> bool:
+    asked = {(one.device_id, one.registration_id, one.email, kind.value) for one, kind in wanted}
+    return asked == set(made.commands.values_list("device_id", "registration_id", "email", "kind"))
 
 
 def _make(  # noqa: PLR0917 - ask() names them
@@ -93,6 +94,7 @@ def _make(  # noqa: PLR0917 - ask() names them
     form_key: UUID,
     options: Mapping[Kind, Options],
     targets: Sequence[Target],
+    wanted: Sequence[tuple[Target, Kind]],
     purpose: str,
     ticket: str,
     reason: str,
@@ -110,7 +112,6 @@ def _make(  # noqa: PLR0917 - ask() names them
             reason=reason,
             form_key=form_key,
         )
-        wanted = [(target, kind) for target in targets for kind in SPECS if kind in options]
         turns = queue.turns(account, devices=len(targets), commands=len(wanted))
         commands = [
             _command(run, target, kind, dict(options[kind]), turn)

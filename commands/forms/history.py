@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django import forms
 from django.utils.functional import cached_property
@@ -11,7 +12,7 @@ from django.utils.functional import cached_property
 from commands.kinds import SPECS, Kind
 from commands.models import User
 from commands.queries import people
-from commands.queries.commands import Filter
+from commands.queries.commands import GROUP_LABELS, GROUPS, Filter
 from commands.queries.search import as_id
 from commands.states import WORDS, Status
 
@@ -20,7 +21,7 @@ NEWEST, OLDEST = "newest", "oldest"
 ELSEWHERE, HERE = "elsewhere", "here"
 _FIRST_YEAR, _LAST_YEAR = 2000, 2999  # what an id's instant can well be
 
-_GROUPS = [("open", "Open"), ("done", "Done"), ("failed", "Failed"), ("ended", "Ended")]
+_GROUPS = [(key, GROUP_LABELS[key]) for key in GROUPS]
 _STATUSES = [(status.value, WORDS[status].label) for status in Status]
 
 
@@ -49,18 +50,22 @@ class HistoryForm(forms.Form):
     kind = _choice("Command", [(kind.value, SPECS[kind].label) for kind in Kind], "Any")
     status = _choice("Status", [("Together", _GROUPS), ("Each", _STATUSES)], "Any")
     started = _choice("Started", [(HERE, "Here"), (ELSEWHERE, "Elsewhere")], "Anywhere")
-    since = _day("From (UTC)")
-    until = _day("To (UTC)")
+    since = _day("From")
+    until = _day("To")
     order = forms.ChoiceField(
         label="Order",
         choices=[(NEWEST, "Newest first"), (OLDEST, "Oldest first")],
         required=False,
         widget=forms.Select(attrs={"class": "form-select"}),
     )
+    # As the browser names its own: times are shown in it, so days are meant in it. Without JavaScript both are UTC's.
+    zone = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput(attrs={"data-zone": ""}))
 
-    def __init__(self, data: Mapping[str, Any], *, viewer: User) -> None:
+    def __init__(self, data: Mapping[str, Any], *, viewer: User, may_ask: bool = True) -> None:
         super().__init__(data, auto_id="id_%s", use_required_attribute=False)
         self.viewer = viewer
+        if not may_ask:  # nothing would be found
+            self.fields["asked"].widget.attrs["placeholder"] = "user name or email"
         for name in self.errors:
             self.fields[name].widget.attrs |= {"aria-invalid": "true", "aria-describedby": f"id_{name}_error"}
 
@@ -103,6 +108,10 @@ class HistoryForm(forms.Form):
         """What was filled in, as an address carries it."""
         return {name: value for name in self.fields if (value := str(self.data.get(name, "")).strip())}
 
+    @cached_property
+    def zone_of_days(self) -> ZoneInfo:
+        return _zone(str(self.data.get("zone", "")))
+
     @property
     def is_oldest_first(self) -> bool:
         return self.data.get("order") == OLDEST
@@ -118,8 +127,8 @@ class HistoryForm(forms.Form):
             asked_by=cleaned["asked"].pk if cleaned["asked"] else None,
             group="" if is_status else status,
             kind=Kind(cleaned["kind"]) if cleaned["kind"] else None,
-            since=_midnight(cleaned["since"]),
-            until=_midnight(cleaned["until"], plus=timedelta(days=1)),
+            since=_midnight(cleaned["since"], self.zone_of_days),
+            until=_midnight(cleaned["until"], self.zone_of_days, plus=timedelta(days=1)),
             status=Status(status) if is_status else None,
             email=cleaned["person"],
             device_id=device if as_id(device) else "",
@@ -135,5 +144,14 @@ def _possible(day: date | None) -> date | None:
     return day
 
 
-def _midnight(day: date | None, plus: timedelta = timedelta()) -> datetime | None:
-    return datetime.combine(day, time(), UTC) + plus if day else None
+def _midnight(day: date | None, zone: ZoneInfo, plus: timedelta = timedelta()) -> datetime | None:
+    """With which the day begins there, or the one so much later."""
+    return datetime.combine(day + plus, time(), zone).astimezone(UTC) if day else None
+
+
+def _zone(name: str) -> ZoneInfo:
+    """The one of this name; UTC where there is none."""
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return ZoneInfo("UTC")

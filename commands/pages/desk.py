@@ -12,7 +12,8 @@ from commands.access import Right
 from commands.kinds import SPECS, Kind
 from commands.models import Command
 from commands.pages import rows
-from commands.queries.commands import COUNT_STOPS_AT, GROUPS, Filter
+from commands.pages.parts import ALWAYS_COUNTED, Bar, ChipLink, Columns, Nothing, bar, capped
+from commands.queries.commands import COUNTED, GROUP_LABELS, GROUPS, Filter
 from commands.queries.place import Place
 
 MINE, EVERYONE = "mine", "everyone"
@@ -75,68 +76,78 @@ class View:
         return urlencode({name: value for name, value in given.items() if value})
 
 
-COUNTED = ("open", "done", "failed")
-_GROUP_LABELS = {"open": "Open", "done": "Done", "failed": "Failed"}
-
-
-@dataclass(frozen=True, slots=True)
-class ChipLink:
-    """A filter that is on or off; `url` is the page's, `table_url` the table's alone."""
-
-    label: str
-    count: str
-    is_on: bool
-    url: str
-    table_url: str
-
-
 @dataclass(frozen=True, slots=True)
 class Table:
     rows: Sequence[rows.Row]
-    people: Sequence[ChipLink]
-    days: Sequence[ChipLink]
-    groups: Sequence[ChipLink]
-    kinds: Sequence[ChipLink]
+    columns: Columns
+    bar: Bar | None
+    scope: Sequence[Sequence[ChipLink]]  # whose, and of which days
+    filters: Sequence[Sequence[ChipLink]]
+    nothing: Nothing
     poll_url: str
     every: int
     live: str  # what aria-live says
-    is_filtered: bool
     older_url: str
     newest_url: str
-    clear: ChipLink
-
-    @property
-    def filters(self) -> Sequence[Sequence[ChipLink]]:
-        return (self.people, self.days, self.groups, self.kinds)
 
 
 def build(
-    place: Place, view: View, commands: Sequence[Command], *, more: bool, counts: Sequence[int], now: datetime
+    place: Place,
+    view: View,
+    commands: Sequence[Command],
+    *,
+    more: bool,
+    counts: Sequence[int],
+    is_first_run: bool,
+    now: datetime,
 ) -> Table:
+    """`is_first_run`: the account has no command at all."""
     shown = [rows.build(one, viewer=place.user, rights=place.rights, now=now) for one in commands]
     account = place.account.id
     page = replace(view, before=None)
     is_live = any(row.is_open for row in shown)
+    may_run = Right.RUN in place.rights
     words = {group: capped(count) for group, count in zip(COUNTED, counts, strict=True)}
-    everything = View(asked=EVERYONE, group="", kind="", days=ALL_TIME)
     return Table(
         rows=shown,
-        people=[_link("Mine", page, account, asked=MINE), _link("Everyone", page, account, asked=EVERYONE)],
-        days=[_toggle("Last 7 days", page, account, off=ALL_TIME, days=WEEK)],
-        groups=[_toggle(_GROUP_LABELS[group], page, account, group=group, count=words[group]) for group in COUNTED],
-        kinds=[_toggle(spec.label, page, account, kind=kind.value) for kind in Kind if (spec := SPECS[kind])],
+        columns=Columns(ticks=may_run),
+        bar=bar(place, f"{reverse('desk')}?{view.query(account)}"),
+        scope=_scope(page, account, may_run=may_run),
+        filters=[
+            [
+                _toggle(GROUP_LABELS[group], page, account, group=group, count=words[group])
+                for group, count in zip(COUNTED, counts, strict=True)
+                if count or group in ALWAYS_COUNTED or group == view.group
+            ],
+            [_toggle(spec.label, page, account, kind=kind.value) for kind in Kind if (spec := SPECS[kind])],
+        ],
+        nothing=_first_run(may_run=may_run) if is_first_run else _nothing(account),
         poll_url=f"{reverse('table')}?{view.query(account, token=place.token)}",
         every=_EVERY_OPEN if is_live else _EVERY_IDLE,
-        live=f"{words['open']} open, {words['done']} done, {words['failed']} failed",
-        is_filtered=page != everything,
+        live=", ".join(f"{words[group]} {GROUP_LABELS[group].lower()}" for group in ALWAYS_COUNTED),
         older_url=f"{reverse('desk')}?{replace(view, before=commands[-1].id).query(account)}" if more else "",
         newest_url=f"{reverse('desk')}?{page.query(account)}" if view.before else "",
-        clear=_chip("All commands", "", everything, account, is_on=False),
     )
 
 
-def capped(count: int) -> str:
-    return f"{COUNT_STOPS_AT}+" if count > COUNT_STOPS_AT else str(count)
+def _scope(page: View, account: UUID, *, may_run: bool) -> list[list[ChipLink]]:
+    """Whose commands; who may not ask for any has none of their own to look for."""
+    mine, everyone = _link("Mine", page, account, asked=MINE), _link("Everyone", page, account, asked=EVERYONE)
+    week = _toggle("Last 7 days", page, account, off=ALL_TIME, days=WEEK)
+    return [[mine, everyone] if may_run or mine.is_on else [], [week]]
+
+
+def _first_run(*, may_run: bool) -> Nothing:
+    how = "Say who, what and why, then press Run: it" if may_run else "What is asked for"
+    return Nothing("No command yet.", f"{how} appears here at once, and its result too.")
+
+
+def _nothing(account: UUID) -> Nothing:
+    all_of_them = _chip("", "", View(asked=EVERYONE, group="", kind="", days=ALL_TIME), account, is_on=False)
+    words = "New commands appear on top as soon as they are asked for."
+    return Nothing(
+        "Nothing here with these filters.", words, all_of_them.url, "Show all commands", all_of_them.table_url
+    )
 
 
 def _link(label: str, view: View, account: UUID, *, asked: str) -> ChipLink:

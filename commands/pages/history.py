@@ -7,7 +7,8 @@ from datetime import datetime
 from commands.forms.history import HistoryForm
 from commands.models import Command
 from commands.pages import listing
-from commands.pages.listing import Listing, Nothing, Where
+from commands.pages.listing import Listing, Where
+from commands.pages.parts import Nothing
 from commands.queries.place import Place
 
 
@@ -17,6 +18,7 @@ class HistoryPage:
     account_id: str
     clear_url: str
     is_filtered: bool
+    zone: str  # whose days are meant
     commands: Listing | None  # None: a field has to be mended first
 
 
@@ -30,7 +32,7 @@ def build(
     now: datetime,
 ) -> HistoryPage:
     clear_url = Where(where.path, where.account_id, {}).url()
-    is_filtered = any(name != "order" for name in form.given)
+    is_filtered = any(name not in ("order", "zone") for name in form.given)
     nothing = Nothing("No command yet.", "What is asked for on the desk stays here for good.")
     if is_filtered:
         words = "Every filter takes the whole value: a whole email, name, id or ticket."
@@ -39,4 +41,4 @@ def build(
     if found is not None:
         title, words = "Commands", listing.counted(count)
         commands = listing.build(place, found, where=where, title=title, count=words, nothing=nothing, now=now)
-    return HistoryPage(form, str(place.account.id), clear_url, is_filtered, commands)
+    return HistoryPage(form, str(place.account.id), clear_url, is_filtered, form.zone_of_days.key, commands)

@@ -6,14 +6,16 @@ from datetime import datetime
 from urllib.parse import urlencode
 from uuid import UUID
 
+from commands.access import Right
 from commands.models import Command
 from commands.pages import rows
-from commands.pages.desk import ChipLink, capped
+from commands.pages.parts import ALWAYS_COUNTED, Bar, ChipLink, Columns, Nothing, bar, capped
+from commands.pages.rows import About
+from commands.queries.commands import GROUP_LABELS
 from commands.queries.place import Place
 
 EVERY_LIVE, EVERY_IDLE = 3, 30  # seconds between two questions of the browser
 BEFORE, AFTER = "before", "after"
-_LABELS = {"open": "Open", "done": "Done", "failed": "Failed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +38,14 @@ class Where:
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing:
-    """What stands in an empty list: what it means, and what to do."""
-
-    title: str
-    sentence: str
-    url: str = ""
-    link: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Listing:
     title: str
     count: str  # in words; '' where the chips count
     progress: tuple[int, int] | None  # how many of how many have ended
     chips: Sequence[ChipLink]
     rows: Sequence[rows.Row]
+    columns: Columns
+    bar: Bar | None
     nothing: Nothing
     poll_url: str
     every: int
@@ -73,33 +67,43 @@ def build(
     now: datetime,
     chips: Sequence[ChipLink] = (),
     progress: tuple[int, int] | None = None,
+    about: About = About.ANYTHING,
+    is_one_run: bool = False,
 ) -> Listing:
+    """`about`, `is_one_run`: what all rows have in common stands above them and is in no column."""
     commands, more = found
-    shown = [rows.build(one, viewer=place.user, rights=place.rights, now=now) for one in commands]
+    shown = [rows.build(one, viewer=place.user, rights=place.rights, now=now, about=about) for one in commands]
     here = where.at(where.cursor)
-    newer, older = ("Oldest", "Newer") if where.is_oldest_first else ("Newest", "Older")
+    first, following = ("First", "Next") if where.is_oldest_first else ("Newest", "Older")
+    may_act = Right.RUN in place.rights
     return Listing(
         title=title,
         count=count,
         progress=progress,
         chips=chips,
         rows=shown,
+        columns=Columns(ticks=may_act, who=_WHO[about], asker=not is_one_run, ticket=not is_one_run),
+        bar=bar(place, here),
         nothing=nothing,
         poll_url=f"{here}&{urlencode({'token': place.token})}",
         every=EVERY_LIVE if any(row.is_open for row in shown) else EVERY_IDLE,
         live=", ".join([count] if count else [f"{chip.count} {chip.label.lower()}" for chip in chips if chip.count]),
         next_url=where.at(commands[-1].id) if more else "",
-        next_label=older,
+        next_label=following,
         first_url=where.url() if where.cursor else "",
-        first_label=newer,
+        first_label=first,
     )
+
+
+_WHO = {About.ANYTHING: "Person and device", About.PERSON: "Device", About.DEVICE: "Person"}
 
 
 def group_chips(where: Where, counts: Mapping[str, int], total: int) -> list[ChipLink]:
     """All, and each group of statuses that people ask for: a link to the list that its count counts."""
     current = where.given.get("group", "")
-    everything = _chip("All", total, where, "", is_on=not current)
-    return [everything, *(_chip(_LABELS[key], counts[key], where, key, is_on=key == current) for key in counts)]
+    shown = [key for key in counts if counts[key] or key in ALWAYS_COUNTED or key == current]
+    groups = [_chip(GROUP_LABELS[key], counts[key], where, key, is_on=key == current) for key in shown]
+    return [_chip("All", total, where, "", is_on=not current), *groups]
 
 
 def _chip(label: str, count: int, where: Where, group: str, *, is_on: bool) -> ChipLink:

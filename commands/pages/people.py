@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlencode
-from uuid import UUID
 
 from django.urls import reverse
 
 from commands.access import Right
 from commands.models import Command, Device
 from commands.pages import listing, rows
-from commands.pages.listing import Listing, Nothing, Where
-from commands.queries.commands import Filter
+from commands.pages.links import device_url, person_url
+from commands.pages.listing import Listing, Where
+from commands.pages.parts import Nothing
+from commands.pages.rows import About
+from commands.queries.commands import COUNTED, Filter
 from commands.queries.place import Place
-
-GROUPS = ("open", "done", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +50,6 @@ class SubjectPage:
     commands: Listing
 
 
-def person_url(account_id: UUID, email: str) -> str:
-    return _url("person", email, account_id) if email and "/" not in email else ""
-
-
-def device_url(account_id: UUID, device_id: str) -> str:
-    return _url("device", device_id, account_id) if device_id and "/" not in device_id else ""
-
-
-def _url(name: str, word: str, account_id: UUID) -> str:
-    return f"{reverse(name, args=[word])}?{urlencode({'account': account_id})}"
-
-
 def run_url(place: Place, line: str) -> str:
     """The desk with this line as the target; '' for somebody who may not run anything there."""
     if Right.RUN not in place.rights:
@@ -71,7 +59,7 @@ def run_url(place: Place, line: str) -> str:
 
 def filters(base: Filter, group: str) -> tuple[Filter, list[Filter]]:
     """The one that is listed, and those that the chips count: all, and each group."""
-    one = {key: replace(base, group=key) for key in ("", *GROUPS)}
+    one = {key: replace(base, group=key) for key in ("", *COUNTED)}
     return one.get(group, base), list(one.values())
 
 
@@ -92,10 +80,10 @@ def person(
         sub="Person",
         heading="Devices",
         registrations=shown,
-        run_url=run_url(place, email) if len(devices) == 1 else "",
+        run_url=run_url(place, email) if devices else "",  # of several devices the desk asks which
         run_label="Run a command",
         history_url=f"{reverse('history')}?{urlencode(history)}",
-        commands=_commands(place, found, counts, where, now, whose="for this person"),
+        commands=_commands(place, found, counts, where, now, about=About.PERSON, whose="for this person"),
     )
 
 
@@ -119,10 +107,10 @@ def device(
         sub=" · ".join(word for word in ("Device", rows.platform_name(platform)) if word),
         heading="Registrations",
         registrations=[_registration(place, one) for one in devices],
-        run_url=run_url(place, _line(devices[0])) if len(devices) == 1 else "",
+        run_url=run_url(place, _line(devices[0]) if len(devices) == 1 else name) if devices else "",
         run_label="Run a command",
         history_url=f"{reverse('history')}?{urlencode(history)}",
-        commands=_commands(place, found, counts, where, now, whose="on this device"),
+        commands=_commands(place, found, counts, where, now, about=About.DEVICE, whose="on this device"),
     )
 
 
@@ -133,10 +121,11 @@ def _commands(
     where: Where,
     now: datetime,
     *,
+    about: About,
     whose: str,
 ) -> Listing:
     total, *by_group = counts
-    groups: Mapping[str, int] = dict(zip(GROUPS, by_group, strict=True))
+    groups: Mapping[str, int] = dict(zip(COUNTED, by_group, strict=True))
     picked = bool(where.given.get("group"))
     empty = Nothing(f"No command {whose}.", "What is asked for on the desk appears here at once.")
     none_of_these = Nothing("Nothing in this state.", "", where.url(group=""), f"All commands {whose}")
@@ -149,6 +138,7 @@ def _commands(
         nothing=none_of_these if picked and total else empty,
         now=now,
         chips=listing.group_chips(where, groups, total),
+        about=about,
     )
 
 

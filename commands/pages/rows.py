@@ -1,8 +1,10 @@
 """The rows of every table of commands: what a person reads of one command, without a query."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from uuid import UUID
 
 from django.conf import settings
@@ -13,6 +15,7 @@ from commands.kinds import SPECS, Kind, describe
 from commands.models import Artifact, Command, User
 from commands.pages import acts
 from commands.pages.frame import name_of
+from commands.pages.links import device_url, person_url, ticket_url
 from commands.queries import causes
 from commands.states import ARTIFACT_WORDS, HAS_FILE, OPEN, WORDS, ArtifactStatus, Status
 
@@ -43,19 +46,39 @@ class Progress:
     now: int  # seconds gone when the page was made
 
 
+class About(StrEnum):
+    """What a whole list is about, so that its rows need not say it again."""
+
+    ANYTHING = ""
+    PERSON = "person"
+    DEVICE = "device"
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A person, a device or a ticket: a link where there is something to open."""
+
+    words: str
+    url: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
+    """`who`, and `on` below it: for whom and on which device. `acts`: what a tick would be good for."""
+
     id: UUID
     url: str
     chip: Chip
-    person: str
-    device: str
+    whom: str
+    who: Name
+    on: Name | None
     platform: str
+    acts: str
     kind: str
     options: str
     asker: str
     asked_at: datetime
-    ticket: str
+    ticket: Name
     progress: Progress | None
     result: str
     ended_at: datetime | None
@@ -94,22 +117,27 @@ def artifact_of(command: Command) -> Artifact | None:
     return getattr(command, "artifact", None)
 
 
-def build(command: Command, *, viewer: User, rights: frozenset[Right], now: datetime) -> Row:
+def build(
+    command: Command, *, viewer: User, rights: frozenset[Right], now: datetime, about: About = About.ANYTHING
+) -> Row:
     artifact = artifact_of(command)
     has_file = artifact is not None and artifact.status in HAS_FILE
     status = Status(command.status)
+    who, on = _whom(command, about)
     return Row(
         id=command.id,
         url=reverse("command", args=[command.id]),
         chip=chip_of(command),
-        person=command.email,
-        device=command.device_name or command.device_id,
-        platform=platform_name(command.platform),
+        whom=acts.whom(command),
+        who=who,
+        on=on,
+        platform="" if about is About.DEVICE else platform_name(command.platform),
+        acts=acts.possible(command) if Right.RUN in rights else "",
         kind=kind_label(command.kind),
         options=options_words(command),
         asker=asker_of(command, viewer),
         asked_at=command.asked_at,
-        ticket=command.ticket,
+        ticket=Name(command.ticket, ticket_url(command.account_id, command.ticket)),
         progress=progress_of(command, now),
         result=_result(command, artifact),
         ended_at=None if status in OPEN else command.status_at,
@@ -118,6 +146,14 @@ def build(command: Command, *, viewer: User, rights: frozenset[Right], now: date
         is_open=is_live(command),
         send_now_url=acts.send_now_url(command, rights),
     )
+
+
+def _whom(command: Command, about: About) -> tuple[Name, Name | None]:
+    person = Name(command.email or "—", person_url(command.account_id, command.email))
+    device = Name(command.device_name or command.device_id, device_url(command.account_id, command.device_id))
+    if about is About.ANYTHING:
+        return person, device
+    return (device if about is About.PERSON else person), None
 
 
 def is_live(command: Command) -> bool:
@@ -148,7 +184,19 @@ def _result(command: Command, artifact: Artifact | None) -> str:
         return ""
     if known := causes.of(command, beside=getattr(command, "beside", False)):
         return known[0].words
-    return command.words or (_SHORT.get(status) or WORDS[status].sentence)
+    return cause_first(command.words) or _SHORT.get(status) or WORDS[status].sentence
+
+
+def cause_first(words: str) -> str:
+    """What Cloudflare gave as its reasons, each once: in a table the status already says that it refused."""
+    lead, colon, reasons = words.partition(": ")
+    if not colon or not _REJECTED.fullmatch(lead):
+        return words
+    return "; ".join(dict.fromkeys(_CODE.sub("", reason) for reason in reasons.removesuffix(".").split("; ")))
+
+
+_REJECTED = re.compile(r"Cloudflare rejected the request \(HTTP \d+\)")
+_CODE = re.compile(r" \(code \d+\)")
 
 
 _SHORT: Mapping[Status, str] = {

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlencode
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.urls import reverse
 
@@ -13,10 +12,13 @@ from commands.actions.withdraw import Withdrawal
 from commands.kinds import SPECS, Kind, describe
 from commands.models import Command, Run
 from commands.pages import listing, rows
-from commands.pages.desk import ChipLink, capped
+from commands.pages.acts import some
 from commands.pages.frame import name_of
-from commands.pages.listing import Listing, Nothing, Where
+from commands.pages.links import ticket_url
+from commands.pages.listing import Listing, Where
+from commands.pages.parts import ChipLink, Nothing, capped
 from commands.queries.place import Place
+from commands.queries.runs import TO_REPEAT
 from commands.states import DONE, UNSENT, WORDS, Status
 
 
@@ -38,7 +40,11 @@ class RunPage:
     asked: Sequence[Asked]
     unsent: int  # how many the viewer could take back
     withdraw_url: str
-    no_withdraw: str  # why there is no button though there is something to take back
+    to_repeat: int
+    again_url: str
+    again_key: UUID
+    again_label: str
+    no_acts: str  # why the buttons are off though there is something to do
     commands: Listing
 
 
@@ -52,21 +58,24 @@ def build(
     now: datetime,
 ) -> RunPage:
     unsent = sum(count for status, count in states.items() if status in UNSENT)
+    to_repeat = sum(count for status, count in states.items() if status in TO_REPEAT)
     may = Right.RUN in place.rights
-    account = str(run.account_id)
-    ticket = {"account": account, "ticket": run.ticket}
     return RunPage(
         title=f"{' and '.join(_kinds(run))} on {_devices(run.devices)}",
         asker="you" if run.asked_by_id == place.user.pk else name_of(run.asked_by),
         asked_at=run.asked_at,
         purpose=run.purpose,
         ticket=run.ticket,
-        ticket_url=f"{reverse('history')}?{urlencode(ticket)}" if run.ticket else "",
+        ticket_url=ticket_url(run.account_id, run.ticket),
         reason=run.reason,
         asked=[Asked(rows.kind_label(kind), _options(kind, run)) for kind in run.options],
         unsent=unsent,
         withdraw_url=reverse("withdraw", args=[run.id]) if unsent and may else "",
-        no_withdraw="" if may or not unsent else f"You don't have the right to {Right.RUN.words}.",
+        to_repeat=to_repeat,
+        again_url=reverse("again", args=[run.id]) if to_repeat and may else "",
+        again_key=uuid4(),
+        again_label=f"Run again {'the one' if to_repeat == 1 else f'all {to_repeat}'} that failed",
+        no_acts="" if may else f"You don't have the right to {Right.RUN.words}.",
         commands=_commands(place, states, found, where, now),
     )
 
@@ -91,6 +100,7 @@ def _commands(
         nothing=Nothing("Nothing in this state any more.", "", everything, "All commands of this run"),
         now=now,
         chips=chips,
+        is_one_run=True,
     )
 
 
@@ -111,17 +121,9 @@ def said(done: Withdrawal, names: Mapping[UUID, str]) -> list[str]:
     """What became of each: one sentence for those taken back, one for each state that kept the others."""
     sentences = []
     if done.withdrawn:
-        sentences.append(f"Taken back: {_some(sorted(names.get(id_, '') for id_ in done.withdrawn))}.")
+        sentences.append(f"Taken back: {some(sorted(names.get(id_, '') for id_ in done.withdrawn))}.")
     for status in Status:
         kept = sorted(names.get(id_, "") for id_, now_in in done.kept.items() if now_in == status)
         if kept:
-            sentences.append(f"Not taken back, {WORDS[status].label.lower()} already: {_some(kept)}.")
+            sentences.append(f"Not taken back, {WORDS[status].label.lower()} already: {some(kept)}.")
     return sentences or ["Nothing was left to take back."]
-
-
-_NAMED = 5
-
-
-def _some(names: Sequence[str]) -> str:
-    shown, left = names[:_NAMED], len(names) - _NAMED
-    return f"{', '.join(shown)} and {left} more" if left > 0 else ", ".join(shown)

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from commands.pages.people import device_url, person_url
+from commands.pages.links import device_url, person_url
 from commands.queries.search import Hit
 
 

@@ -19,16 +19,28 @@ from commands.states import DONE, OPEN, Status
 
 ROWS = 50
 COUNT_STOPS_AT = 1000
-_PROBLEM = (Status.FAILED, Status.REJECTED, Status.DECLINED, Status.UNCONFIRMED, Status.EXPIRED)
 
 GROUPS = {
     "open": frozenset(OPEN),
     "done": frozenset({Status.SUCCESS}),
-    "failed": frozenset(_PROBLEM),
+    "failed": frozenset({Status.FAILED, Status.REJECTED}),
+    "doubt": frozenset({Status.UNCERTAIN, Status.UNCONFIRMED}),
+    "unsent": frozenset({Status.EXPIRED, Status.WITHDRAWN, Status.DECLINED}),
     "ended": frozenset(DONE),
 }
 """What people filter by: sets of statuses under a word."""
 
+GROUP_LABELS = {
+    "open": "Open",
+    "done": "Done",
+    "failed": "Failed",
+    "doubt": "In doubt",
+    "unsent": "Not sent",
+    "ended": "Ended",
+}
+
+COUNTED = ("open", "done", "failed", "doubt", "unsent")
+"""What lists count: the same groups that their chips open."""
 
 _OPEN = "in open"  # a look-up of our own: it has an index of its own
 type Column = str | Lower
@@ -135,6 +147,11 @@ def count_up_to(filters: Sequence[Filter]) -> list[int]:
         return []
     counts = [CountOf(_matching(wanted).values("id")[: COUNT_STOPS_AT + 1]) for wanted in filters]
     return list(Account.objects.filter(id=filters[0].account_id).values_list(*counts).get())
+
+
+def has_any(account_id: UUID) -> bool:
+    """Whether the account has ever had a command. One query."""
+    return Command.objects.filter(account_id=account_id).shown().exists()
 
 
 def history(command_id: UUID) -> list[Event]:

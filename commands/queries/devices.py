@@ -71,6 +71,16 @@ def of_machine(account_id: UUID, device_id: str) -> list[Device]:
     return _last_seen(_listed(account_id).filter(device_id=device_id))
 
 
+def of_machines(account_id: UUID, device_ids: Collection[str]) -> list[Device]:
+    """All registrations of these machines, the last seen first. A query for 500 machines."""
+    in_order = F("seen_at").desc(nulls_last=True)
+    return [
+        row
+        for batch in batched(sorted(device_ids), _BATCH)
+        for row in _listed(account_id).filter(device_id__in=batch).order_by(in_order, "pk")
+    ]
+
+
 def _last_seen(rows: QuerySet[Device]) -> list[Device]:
     return list(rows.order_by(F("seen_at").desc(nulls_last=True), "pk")[:LISTED])
 

@@ -1,8 +1,10 @@
 """What our own tables know of the devices that somebody means, as the plan wants it. Read-only."""
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from commands import plan
 from commands.actions.run import Target
@@ -60,9 +62,19 @@ def _unlisted(target: Target, registrations: Mapping[str, int], running: Collect
     )
 
 
-def of_command(command: Command) -> plan.Target:
-    """Whom a command was for, as the directory knows that registration today. One query."""
-    rows = devices.of_machine(command.account_id, command.device_id)
+def of_commands(commands: Sequence[Command]) -> dict[UUID, plan.Target]:
+    """Whom each command was for, as the directory knows that registration today. One query an account."""
+    machines: dict[UUID, set[str]] = defaultdict(set)
+    for command in commands:
+        machines[command.account_id].add(command.device_id)
+    rows: dict[tuple[UUID, str], list[Device]] = defaultdict(list)
+    for account_id, ids in machines.items():
+        for row in devices.of_machines(account_id, ids):
+            rows[account_id, row.device_id].append(row)
+    return {one.id: _of_command(one, rows[one.account_id, one.device_id]) for one in commands}
+
+
+def _of_command(command: Command, rows: Sequence[Device]) -> plan.Target:
     counts = {command.device_id: len(rows)}
     theirs = [one for one in rows if one.email == command.email]
     row = next((one for one in theirs if command.registration_id in ("", one.registration_id)), None)

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from django.db.models import Count
+from django.db.models import FETCH_RAISE, Count
 
 from commands.models import Command
 from commands.states import UNSENT, Status
+
+TO_REPEAT = frozenset({Status.FAILED, Status.REJECTED, Status.EXPIRED})
+"""What brought nothing and surely does not run any more."""
 
 
 def states(run_id: UUID) -> Mapping[Status, int]:
@@ -27,3 +30,10 @@ def unsent(run_id: UUID) -> Mapping[UUID, str]:
     """The commands that can still be taken back, with their devices' names. One query."""
     rows = Command.objects.filter(run_id=run_id, status__in=sorted(UNSENT)).order_by("id")
     return {id_: name or device_id for id_, name, device_id in rows.values_list("id", "device_name", "device_id")}
+
+
+def to_repeat(run_id: UUID) -> list[Command]:
+    """The run's commands that brought nothing, as they were asked for, with what a new run needs. One query."""
+    related = ("account", "run", "dispatch")
+    rows = Command.objects.filter(run_id=run_id, status__in=sorted(TO_REPEAT)).select_related(*related)
+    return list(rows.fetch_mode(FETCH_RAISE).order_by("id"))

@@ -1,12 +1,15 @@
 """Times and sizes as the pages show them. `app.js` turns the times into the viewer's own zone, or into an age."""
 
+import re
 from datetime import UTC, datetime
 
 from django import template
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
+
+_MARKS = re.compile(r"(?<=[@._/-])")
 
 
 @register.simple_tag
@@ -18,6 +21,12 @@ def when(at: datetime | None, form: str = "ago") -> SafeString | str:
     return format_html(
         '<time datetime="{}" data-when="{}">{}</time>', utc.isoformat(), form, f"{utc:%d %b %H:%M} UTC".lstrip("0")
     )
+
+
+@register.filter
+def breakable(words: str) -> SafeString:
+    """An email address or a name that may go on in the next line after its marks, rather than within a word."""
+    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in _MARKS.split(words)))
 
 
 @register.filter

@@ -151,7 +151,8 @@ def _whole(request: SignedIn, here: Place, form: AskForm | None, status: int = 2
 def _table(here: Place, view: page.View, now: datetime) -> page.Table:
     found, more = rows.newest(view.filter(here, now=now), before=view.before)
     counts = rows.count_up_to(view.counted(here, now=now))
-    return page.build(here, view, found, more=more, counts=counts, now=now)
+    is_first_run = not found and not rows.has_any(here.account.id)
+    return page.build(here, view, found, more=more, counts=counts, is_first_run=is_first_run, now=now)
 
 
 def _query_of_page(request: SignedIn) -> dict[str, str]:

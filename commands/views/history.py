@@ -6,6 +6,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from commands.access import Right
 from commands.forms.history import HistoryForm
 from commands.pages import history as page
 from commands.pages import search as search_page
@@ -25,7 +26,7 @@ def history(request: SignedIn) -> HttpResponseBase:
     here = place_of(request, now=now)
     if is_known(request, here):
         return HttpResponse(status=204)
-    form = HistoryForm(request.GET, viewer=request.user)
+    form = HistoryForm(request.GET, viewer=request.user, may_ask=Right.RUN in here.rights)
     where = where_of(request, here, form.given, is_oldest_first=form.is_oldest_first)
     found, count = None, 0
     if form.is_valid():

@@ -55,7 +55,7 @@ def run_again(request: SignedIn, command_id: UUID) -> HttpResponseBase:
         key = UUID(request.POST.get("key", "")) if "key" in request.POST else uuid4()
     except ValueError:
         raise BadRequest("The form's key is broken.") from None
-    now, device = timezone.now(), plans.of_command(found)
+    now, device = timezone.now(), plans.of_commands([found])[found.id]
     made = again.run_again(command=found, device=device, by=request.user, now=now, form_key=key)
     if isinstance(made, Refusal):
         raise PermissionDenied(made.reason)

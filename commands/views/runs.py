@@ -1,4 +1,4 @@
-"""A run, and taking back what it has not sent."""
+"""A run: taking back what it has not sent, running again what failed."""
 
 from uuid import UUID
 
@@ -11,12 +11,15 @@ from django.views.decorators.http import require_POST, require_safe
 
 from commands import access
 from commands.access import Right
+from commands.actions.again import run_all_again
 from commands.actions.withdraw import withdraw as take_back
 from commands.pages import run as page
+from commands.pages.acts import Act, said
 from commands.queries import commands as rows
-from commands.queries import place, runs
+from commands.queries import place, plans, runs
 from commands.queries.commands import Filter
 from commands.states import Status
+from commands.views.acts import key_of
 from commands.views.guard import SignedIn, signed_in
 from commands.views.lists import is_known, respond, where_of
 
@@ -32,8 +35,8 @@ def run(request: SignedIn, run_id: UUID) -> HttpResponseBase:
         return HttpResponse(status=204)
     picked = request.GET.get("status", "")
     status = Status(picked) if picked in set(Status) else None
-    where = where_of(request, here, {"status": status or ""})
-    found = rows.newest(Filter(asked.account_id, run_id=run_id, status=status), before=where.cursor)
+    where = where_of(request, here, {"status": status or ""}, is_oldest_first=True)  # as they were asked for
+    found = rows.oldest(Filter(asked.account_id, run_id=run_id, status=status), where.cursor)
     shown = page.build(here, asked, runs.states(run_id), found, where=where, now=now)
     return respond(request, here, "commands/run.html", shown, shown.commands, now=now)
 
@@ -48,3 +51,25 @@ def withdraw(request: SignedIn, run_id: UUID) -> HttpResponseBase:
     for sentence in page.said(done, names):
         messages.success(request, sentence)
     return HttpResponse(status=303, headers={"Location": reverse("run", args=[run_id])})
+
+
+@require_POST
+@never_cache
+@signed_in
+def again(request: SignedIn, run_id: UUID) -> HttpResponseBase:
+    """A new run of what failed, was refused, or was too late to be sent."""
+    access.get_run(request.user, run_id, Right.RUN)
+    commands = runs.to_repeat(run_id)
+    made = run_all_again(
+        commands=commands,
+        devices=plans.of_commands(commands),
+        by=request.user,
+        now=timezone.now(),
+        form_key=key_of(request),
+    )
+    done, others = said(Act.AGAIN, commands, made.kept)
+    for sentence in [*done, *others] or ["Nothing of it is left to run again."]:
+        messages.success(request, sentence)
+    return HttpResponse(
+        status=303, headers={"Location": reverse("run", args=[made.runs[0].id if made.runs else run_id])}
+    )

@@ -12,6 +12,7 @@ from commands import audit
 from commands.actions.collect import storage
 from commands.audit import EventType, by_person
 from commands.models import Artifact, Command
+from commands.pages.links import download_name
 from commands.states import HAS_FILE
 from commands.views.guard import SignedIn
 
@@ -61,7 +62,7 @@ def send(request: SignedIn, command: Command, artifact: Artifact | None, *, now:
 
 
 def _response(stream: _Stream, command: Command, artifact: Artifact) -> FileResponse:
-    name = f"{command.kind}-{command.device_name or command.device_id}-{command.id.hex[-6:]}.zip"
+    name = download_name(command)
     response = FileResponse(stream, as_attachment=True, filename=name, content_type="application/zip")
     response["Content-Length"] = str(artifact.size)
     response["Cache-Control"] = "no-store"

@@ -143,6 +143,29 @@
     return fresh;
   }
 
+  // --- Ticks of rows ----------------------------------------------------------------------------------------------------
+
+  function tellTicks() {
+    const boxes = [...document.querySelectorAll("#rows .tick input")];
+    const ticked = boxes.filter((box) => box.checked).length;
+    for (const words of document.querySelectorAll("[data-ticked]")) say(words, ticked ? `${ticked} ticked` : "Ticked:");
+    for (const all of document.querySelectorAll("[data-tick-all]")) {
+      all.hidden = !boxes.length;
+      all.checked = ticked > 0 && ticked === boxes.length;
+      all.indeterminate = ticked > 0 && ticked < boxes.length;
+    }
+  }
+
+  function tickAll(on) {
+    for (const box of document.querySelectorAll("#rows .tick input")) box.checked = on;
+  }
+
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-tick-all]")) tickAll(event.target.checked);
+    tellTicks();
+  });
+  document.addEventListener("reset", () => setTimeout(tellTicks)); // the event comes before the boxes are empty
+
   // --- htmx ------------------------------------------------------------------------------------------------------------
 
   const troubles = document.getElementById("trouble");
@@ -165,6 +188,7 @@
   function refresh() {
     rememberRows();
     tellTimes();
+    tellTicks();
     announce();
   }
 
@@ -178,6 +202,18 @@
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (document.hidden && event.detail.elt.matches("[data-poll]")) event.preventDefault();
   });
+  // What is broken off, for a newer question or because the page is left, is no error; htmx's log would call it one.
+  const underWay = new Map(); // element -> what htmx tells of its request
+
+  function isNoError(told) {
+    if (told) told.error = "";
+  }
+
+  document.addEventListener("htmx:beforeSend", (event) => underWay.set(event.detail.elt, event.detail));
+  document.addEventListener("htmx:afterRequest", (event) => underWay.delete(event.detail.elt));
+  document.addEventListener("htmx:abort", (event) => isNoError(underWay.get(event.target)), true);
+  addEventListener("beforeunload", () => underWay.forEach(isNoError));
+
   document.addEventListener("htmx:afterSwap", refresh);
   document.addEventListener("htmx:oobAfterSwap", refresh);
   document.addEventListener("htmx:afterSettle", (event) => {
@@ -212,11 +248,16 @@
     links[Math.min(links.length - 1, Math.max(0, at === -1 ? 0 : at + by))].focus();
   }
 
+  function tickHere() {
+    document.activeElement.closest("#rows tr")?.querySelector(".tick input")?.click();
+  }
+
   const keys = {
     "/": () => document.getElementById("id_q")?.focus(),
     n: () => (document.getElementById("id_who") || document.getElementById("id_targets"))?.focus(),
     j: () => step(1),
     k: () => step(-1),
+    x: tickHere,
     "?": () => document.getElementById("keys")?.showModal(),
   };
 
@@ -274,6 +315,26 @@
     field.value = await file.text();
     field.dispatchEvent(new Event("input", { bubbles: true }));
   });
+
+  // --- The history's filters ---------------------------------------------------------------------------------------------
+
+  const narrow = matchMedia("(max-width: 720px)");
+
+  function fold() {
+    for (const part of document.querySelectorAll("details[data-fold]")) part.open = !narrow.matches || Boolean(part.dataset.fold);
+  }
+
+  // Times are told in the browser's zone, so days are meant in it, unless the address says another.
+  function meanOwnDays() {
+    const field = document.querySelector("input[data-zone]");
+    if (!field || field.value) return;
+    field.value = Intl.DateTimeFormat().resolvedOptions().timeZone || "";
+    for (const name of document.querySelectorAll("[data-zone-name]")) say(name, field.value || "UTC");
+  }
+
+  narrow.addEventListener("change", fold);
+  fold();
+  meanOwnDays();
 
   for (const element of document.querySelectorAll("[data-theme-switch]")) element.hidden = false;
   applyTheme(root.dataset.themeChoice || "auto");

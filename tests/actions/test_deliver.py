@@ -116,6 +116,9 @@ def test_of_several_rejected_ones_each_travels_alone_after_a_complete_listing(wo
     commands = world.ask(targets=[*world.targets([good, other]), wrong])
     assert world.deliver()
     assert {world.status(command) for command in commands} == {"queued"}
+    for command in commands:  # whose fault it is, nobody knows: none is told the reason of another
+        assert "perhaps because of another device in it" in world.again(command).words
+        assert world.history(command)[-1].data["because"] == world.again(command).words
     assert not world.deliver(), "not before a listing has shown that none was created"
     world.forward(seconds=1)
     assert world.sync()

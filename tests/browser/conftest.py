@@ -98,10 +98,20 @@ def browser_context_args() -> dict[str, Any]:
     return {"viewport": {"width": 1280, "height": 860}}
 
 
-@pytest.fixture
+BREACHES = """
+document.addEventListener("securitypolicyviolation", (breach) =>
+  console.error(`policy: ${breach.effectiveDirective} ${breach.sourceFile}:${breach.lineNumber}`));
+"""
+
+
+@pytest.fixture(autouse=True)
 def complaints(context: BrowserContext) -> Iterator[list[str]]:
-    """What a page says on the console as an error, a breach of the policy included; at the end there is nothing."""
+    """What any page of a test says on the console as an error, or that its policy forbade; at the end there is nothing.
+
+    A test that means to be refused takes out what Chromium says of that.
+    """
     heard: list[str] = []
+    context.add_init_script(BREACHES)
     context.on("console", lambda message: heard.append(message.text) if message.type == "error" else None)
     context.on("weberror", lambda error: heard.append(str(error.error)))
     yield heard
@@ -109,7 +119,7 @@ def complaints(context: BrowserContext) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def desk(page: Page, portal: Portal, complaints: list[str]) -> Page:
+def desk(page: Page, portal: Portal) -> Page:
     """The desk, with the helpdesk person signed in."""
     sign_in(page, portal, "helpdesk")
     return page

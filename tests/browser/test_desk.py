@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.axe import findings_in_both_themes
 from tests.browser.conftest import Portal
-from tests.browser.test_thin_road import able_devices
+from tests.browser.test_thin_road import able_devices, ask
 
 pytestmark = pytest.mark.browser
 
@@ -116,6 +116,69 @@ def test_a_session_that_ended_takes_a_poll_to_the_sign_in_page(desk: Page, compl
     desk.evaluate("htmx.trigger(document.body, 'comeback')")
     expect(desk.get_by_role("heading", name="Sign in")).to_be_visible()
     complaints[:] = [words for words in complaints if "401" not in words]
+
+
+def test_what_people_do_with_the_form_breaks_no_policy_and_is_no_error(desk: Page) -> None:
+    """`complaints` looks: a list drawn larger, another question before the answer, a page left early."""
+    desk.get_by_text("or paste a list").click()
+    drawn = desk.locator("#id_targets").evaluate("(list) => { list.style.height = '240px'; return list.outerHTML; }")
+    assert "style=" in drawn
+    desk.get_by_role("button", name="Look back").click()
+    expect(desk.get_by_role("button", name="Look back")).to_have_attribute("aria-pressed", "true")
+
+    unanswered: list[Route] = []
+
+    def answer_all_but_the_first(route: Route) -> None:
+        if unanswered:
+            route.continue_()
+        unanswered.append(route)
+
+    desk.route("**/ask/devices*", answer_all_but_the_first)
+    with desk.expect_request("**/ask/devices*"):
+        desk.get_by_role("textbox", name="Who").type("nob")
+    with desk.expect_response("**/ask/devices*"):
+        desk.get_by_role("textbox", name="Who").type("ody")
+    expect(desk.locator("#devices")).to_contain_text("nobody")
+
+    desk.route("**/commands/table*", lambda route: None)
+    with desk.expect_request("**/commands/table*"):
+        desk.evaluate("htmx.trigger(document.body, 'comeback')")
+    desk.get_by_role("link", name="History").click()
+    expect(desk.get_by_role("heading", level=1)).to_have_text("History")
+
+
+def test_the_check_for_breaches_of_the_policy_hears_them(desk: Page, complaints: list[str]) -> None:
+    desk.evaluate("document.body.setAttribute('style', 'color: red')")
+    desk.evaluate("console.error('something')")
+    assert any("style-src-attr" in words for words in complaints)
+    assert "something" in complaints
+    complaints.clear()
+
+
+def test_what_is_ticked_stays_ticked_while_it_changes_and_is_run_again(desk: Page, portal: Portal) -> None:
+    (device,) = able_devices(portal, 22)[21:]  # none of those that other tests take
+    ask(desk, [f"{device['deviceId']}, {device['personEmail']}"], "Speed test", ticket="TICK-1")
+    rows = desk.locator("#rows tr").filter(has_text="TICK-1")
+    bar = desk.get_by_role("form", name="What to do with the ticked commands")
+    expect(rows).to_have_count(1)
+    expect(bar).to_be_hidden()
+    desk.locator("h1").first.click(force=True)
+    desk.keyboard.press("j")
+    desk.keyboard.press("x")
+    expect(bar).to_contain_text("1 ticked")
+    expect(rows.get_by_role("checkbox")).to_be_checked()
+    assert not (found := findings_in_both_themes(desk)), "\n".join(found)
+    expect(rows.get_by_text("Done", exact=True)).to_be_visible(timeout=40_000)
+    expect(rows.get_by_role("checkbox")).to_be_checked()
+    expect(bar.get_by_role("button", name="Withdraw")).to_be_hidden()
+    bar.get_by_role("button", name="Run again").click()
+    expect(desk.get_by_role("status").filter(has_text="1 command asked for again")).to_be_visible()
+    expect(rows).to_have_count(2)
+    expect(bar).to_be_hidden()
+    desk.get_by_role("checkbox", name="Tick all that are shown").check()
+    expect(rows.get_by_role("checkbox", checked=True)).to_have_count(2)
+    bar.get_by_role("button", name="Untick").click()
+    expect(bar).to_be_hidden()
 
 
 def test_the_keys_are_told_by_a_question_mark(desk: Page) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.axe import findings_in_both_themes
 from tests.browser.conftest import ROOT, Portal
 from tests.browser.test_thin_road import FINISH_WITHIN, able_devices, ask, row
 from tests.polling import eventually
@@ -87,7 +88,9 @@ def _at_cloudflare(portal: Portal, device_id: str) -> str:
     return hashlib.sha256(portal.upstream_bytes(path)).hexdigest()
 
 
-def test_four_slow_downloads_do_not_stop_the_desk_and_the_next_one_gets_a_sentence(desk: Page, portal: Portal) -> None:
+def test_four_slow_downloads_do_not_stop_the_desk_and_the_next_one_gets_a_sentence(
+    desk: Page, portal: Portal, complaints: list[str]
+) -> None:
     device = able_devices(portal, 5)[3]
     ask(desk, [f"{device['deviceId']}, {device['personEmail']}"], "WARP diag", ticket="INC-4")
     link = desk.locator("#rows tr").filter(has_text="INC-4").get_by_role("link", name=re.compile("Download"))
@@ -101,6 +104,11 @@ def test_four_slow_downloads_do_not_stop_the_desk_and_the_next_one_gets_a_senten
         with _slow_reader(portal, address, cookies) as fifth:
             assert fifth.startswith("HTTP/1.1 503")
             assert "retry-after:" in fifth.lower()
+        desk.goto(portal.url + address)
+        expect(desk.get_by_role("heading", level=1)).to_have_text("4 downloads are running already")
+        found = findings_in_both_themes(desk)
+        complaints[:] = [words for words in complaints if "503" not in words]
+        desk.goto(portal.url)
         desk.reload()
         expect(desk.locator("#rows tr").filter(has_text="INC-4")).to_have_count(1)
 
@@ -109,6 +117,7 @@ def test_four_slow_downloads_do_not_stop_the_desk_and_the_next_one_gets_a_senten
             return head.startswith("HTTP/1.1 200")
 
     eventually(slot_is_free, within=30)
+    assert not found, "\n".join(found)
 
 
 def _made_large(portal: Portal, command_id: str) -> None:

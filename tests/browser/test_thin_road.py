@@ -46,7 +46,7 @@ def ask(page: Page, lines: list[str], *kinds: str, ticket: str, minutes: int | N
     page.get_by_text("or paste a list").click()
     page.get_by_label("A list of people and devices").fill("\n".join(lines))
     for kind in kinds:
-        page.get_by_role("checkbox", name=kind).check()
+        page.get_by_role("checkbox", name=kind, exact=True).check()
     if minutes:
         page.get_by_text("Packet capture: options").click()
         page.get_by_label("Duration").fill(str(minutes))
@@ -90,7 +90,7 @@ def test_two_captures_and_a_diag_run_to_the_end_and_their_files_open(
 
     row(desk, three["personEmail"], "WARP diag").get_by_role("link", name="WARP diag").click()
     expect(desk.get_by_role("heading", level=1)).to_have_text(re.compile("WARP diag on"))
-    expect(desk.get_by_text("Result file downloaded")).to_be_visible()
+    expect(desk.get_by_text("Downloaded by you")).to_be_visible()
     expect(desk.get_by_text("THIN-2")).to_be_visible()
     found += findings_in_both_themes(desk)
     assert not found, "\n".join(found)

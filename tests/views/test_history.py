@@ -1,7 +1,7 @@
 """The history: every filter finds its commands and no others, says what it cannot mean, keeps its query budget."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -102,6 +102,28 @@ def test_every_filter_finds_its_command_and_no_other(client: Client, one: Comman
     assert shown(client) == [str(another.id), str(one.id)]
     for query in filters(one):
         assert shown(client, **query) == [str(one.id)], query
+
+
+def test_a_day_is_that_of_the_zone_in_which_times_are_shown(client: Client, run: Run, manager: User) -> None:
+    """An hour before midnight in London it is the next day already in Berlin."""
+    at = datetime(2026, 1, 10, 23, 30, tzinfo=UTC)
+    late = a_command(run, Status.FAILED, id=new_id(at), asked_at=at)
+    day = {"since": "2026-01-11", "until": "2026-01-11"}
+    assert shown(client, **day, zone="Europe/Berlin") == [str(late.id)]
+    assert "Europe/Berlin" in page(client, **day, zone="Europe/Berlin")
+    for zone in ("", "UTC", "No/Where", "../../etc/passwd", "x" * 64):
+        assert shown(client, **day, zone=zone) == [], zone
+    assert shown(client, since="2026-01-10", until="2026-01-10") == [str(late.id)]
+
+
+def test_the_zone_alone_is_no_filter(client: Client, account: Account, manager: User) -> None:
+    assert "No command yet." in page(client, zone="Europe/Berlin")
+
+
+def test_who_may_not_ask_is_not_offered_me(client: Client, account: Account, manager: User, asker: User) -> None:
+    assert "“me”" not in page(client)
+    client.force_login(asker)
+    assert "“me”" in page(client)
 
 
 def test_what_was_started_elsewhere_is_told_from_what_was_asked_here(client: Client, one: Command) -> None:

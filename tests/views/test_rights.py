@@ -74,6 +74,24 @@ def test_who_may_not_run_sees_no_form_and_is_refused_with_the_missing_right(acco
     assert "You don&#x27;t have the right to run commands in Acme." in answer.text
 
 
+def test_what_is_refused_keeps_the_way_to_what_is_allowed(account: Account, sign_in: SignIn) -> None:
+    client = sign_in(make_person("mia", "manager"))
+    refused = client.get("/status/")
+    assert refused.status_code == 403
+    assert f'href="/history/?account={account.id}"' in refused.text
+    assert f'href="/?account={account.id}">To the desk' in refused.text
+
+
+def test_who_may_be_nowhere_is_told_as_whom_and_can_sign_out(account: Account, sign_in: SignIn) -> None:
+    refused = sign_in(make_person("olga")).get("/")
+    assert refused.status_code == 403
+    assert "You are signed in as olga." in refused.text
+    assert 'action="/accounts/logout/"' in refused.text
+    assert "··" not in refused.text
+    assert "/admin/" not in refused.text
+    assert "/admin/" in sign_in(make_person("adam", is_staff=True)).get("/").text
+
+
 def test_who_may_run_but_not_see_gets_the_form_alone(account: Account, sign_in: SignIn) -> None:
     make_group("runners", account=account, run=True)
     client = sign_in(make_person("rudi", "runners"))

@@ -91,6 +91,27 @@ def test_a_person_has_their_devices_their_commands_and_a_link_that_runs_one(clie
     assert "who=mia%40example.com" in words
 
 
+def test_of_several_devices_the_desk_asks_which(client: Client, command: Command, device: Device) -> None:
+    a_device(device.account, email="mia@example.com", name="MBP-0007")
+    head = page(client, "/people/mia@example.com/").split("Devices</h2>")[0]
+    assert "who=mia%40example.com" in head
+    assert "Run a command</a>" in head
+
+
+def test_what_the_page_is_about_is_not_said_again_in_each_row(client: Client, command: Command, run: Run) -> None:
+    heads = {
+        "/people/mia@example.com/": ["Status", "Device", "Command", "Asked by", "Ticket", "Result"],
+        f"/devices/{DEVICE}/": ["Status", "Person", "Command", "Asked by", "Ticket", "Result"],
+        f"/runs/{run.id}/": ["Status", "Person and device", "Command", "Result"],
+    }
+    for path, expected in heads.items():
+        words = page(client, path)
+        assert re.findall(r'<th scope="col"[^>]*>([\w ]+)</th>', words) == expected
+        row = words.split('<tbody id="rows">')[1]
+        assert ("mia@example.com<" in row) is ("people" not in path)
+        assert ("LAP-0042<" in row) is ("devices" not in path)
+
+
 def test_a_device_is_the_machine_with_all_its_registrations(client: Client, command: Command, device: Device) -> None:
     a_device(device.account, device_id=DEVICE, registration_id="r-2", email="max@example.com", name="LAP-0042")
     words = page(client, f"/devices/{DEVICE.upper()}/")

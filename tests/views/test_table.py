@@ -19,6 +19,7 @@ from commands.models import Account, Command, User
 from commands.states import Status
 from tests.people import make_group, make_person
 from tests.rows import a_command, a_run, an_artifact, an_event, trouble
+from tests.views.conftest import SignIn
 
 pytestmark = pytest.mark.django_db
 
@@ -83,9 +84,81 @@ def test_filters_show_mine_of_the_week_first_and_everything_on_demand(
         assert re.findall(r'title="([a-z-]+)@example.com"', text) == people, query
 
 
-def test_an_empty_table_says_what_to_do(desk: Client) -> None:
+def test_an_empty_table_says_what_to_do(desk: Client, account: Account, sign_in: SignIn) -> None:
+    first_run = desk.get("/").text
+    assert "No command yet." in first_run
+    assert "Say who, what and why, then press Run" in first_run
+    assert "What is asked for appears here at once" in sign_in(make_person("mona", "manager")).get("/").text
+    a_command(a_run(account, make_person("carl", "helpdesk")))
     assert "Nothing here with these filters." in desk.get("/").text
-    assert "No command yet." in desk.get("/?asked=everyone&days=all").text
+    assert "No command yet." not in desk.get("/").text
+
+
+def test_every_count_opens_the_list_that_it_counts_and_what_failed_is_told_from_doubt_and_from_what_was_not_sent(
+    desk: Client, account: Account, helpdesk: User
+) -> None:
+    run = a_run(account, helpdesk)
+    for status in Status:
+        a_command(run, status)
+    expected = {
+        "Open": {Status.AWAITING_APPROVAL, Status.WAITING_DEVICE, Status.QUEUED}
+        | {Status.SENDING, Status.UNCERTAIN, Status.PENDING_EXEC, Status.PENDING_UPLOAD},
+        "Done": {Status.SUCCESS},
+        "Failed": {Status.FAILED, Status.REJECTED},
+        "In doubt": {Status.UNCERTAIN, Status.UNCONFIRMED},
+        "Not sent": {Status.EXPIRED, Status.WITHDRAWN, Status.DECLINED},
+    }
+    chips = re.findall(
+        r'<a class="filter"[^>]*href="([^"]*)"[^>]*>([\w ]+) <span class="count">(\d+)', desk.get("/").text
+    )
+    assert [label for _, label, _ in chips] == list(expected)
+    for url, label, count in chips:
+        listed = desk.get(unescape(url)).text.split('<tbody id="rows">')[1].count("<tr ")
+        assert listed == int(count) == len(expected[label]), label
+
+
+def test_a_group_in_which_there_is_nothing_takes_no_room(desk: Client, command: Command) -> None:
+    text = desk.get("/").text
+    assert 'Failed <span class="count">0</span>' in text
+    assert "In doubt" not in text
+    assert "In doubt" in desk.get("/?group=doubt").text
+
+
+def test_who_may_not_ask_is_not_offered_mine(sign_in: SignIn, account: Account) -> None:
+    client = sign_in(make_person("mona", "manager"))
+    assert ">Mine<" not in client.get("/").text
+    assert ">Mine<" in client.get("/?asked=mine").text
+
+
+def test_person_device_and_ticket_of_a_row_are_links(desk: Client, command: Command) -> None:
+    row = desk.get("/").text.split('<tbody id="rows">')[1].split("</tr>")[0]
+    for address in (
+        f"/people/{command.email}/",
+        f"/devices/{command.device_id}/",
+        "/history/",
+        f"/commands/{command.id}/",
+    ):
+        assert f'href="{address}' in row
+    for link in re.findall(r'href="(/(?:people|devices|history)/[^"]*)"', row):
+        assert str(command.id) in desk.get(unescape(link)).text
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("Cloudflare rejected the request (HTTP 400): No such device (code 1003).", "No such device"),
+        (
+            "Cloudflare rejected the request (HTTP 422): Too old (code 1); Too old (code 1); Mode: none (code 2).",
+            "Too old; Mode: none",
+        ),
+        ("Cloudflare rejected the request (HTTP 400).", "Cloudflare rejected the request (HTTP 400)."),
+        ("Nobody was there: it expired.", "Nobody was there: it expired."),
+    ],
+)
+def test_a_result_begins_with_the_cause(desk: Client, account: Account, helpdesk: User, words: str, told: str) -> None:
+    command = a_command(a_run(account, helpdesk), Status.REJECTED, words=words)
+    assert f'<span class="said-of" title="{told}">{told}</span>' in desk.get("/").text
+    assert words in desk.get(f"/commands/{command.id}/").text
 
 
 def test_older_rows_are_a_page_away_and_none_is_shown_twice(desk: Client, account: Account, helpdesk: User) -> None:
@@ -108,8 +181,9 @@ def test_the_words_of_a_row_tell_status_person_command_asker_and_file(
     command = a_command(run, Status.SUCCESS, options={"time-limit-min": 5, "packet-size-bytes": 160}, **values)
     an_artifact(command, "stored", size=14_200_000, sha256="f" * 64, stored_at=timezone.now())
     row = desk.get("/").text.split('<tbody id="rows">')[1]
+    said = " ".join(re.sub("<[^>]*>", " ", row).split())
     for words in ("Done", "maria@example.com", "LAP-0042 · macOS", "Packet capture", "5 min · 160 bytes", "you"):
-        assert words in row
+        assert words in said
     assert "14.2 MB" in row
     assert f"/commands/{command.id}/download" in row
 
