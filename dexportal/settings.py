@@ -136,9 +136,6 @@ STORAGE_PROBE = scaled(seconds=2)  # readyz waits so long for S3
 TELL_INTERVAL = scaled(seconds=30)  # mail about a refusal that was not sent yet
 MAIL_LEASE = scaled(minutes=2)
 MAIL_RETRY = scaled(minutes=1)  # doubles with every attempt
-# Real seconds, whatever TIME_SCALE: a message's age is judged by the clock of the worker that takes it, and one that is
-# minutes ahead must not throw all of them away. What piles up meanwhile is run once (tasks.py) or finds nothing to do.
-MESSAGE_LIFE = timedelta(minutes=10)
 WAKE_QUIET = scaled(seconds=10)  # after a failure nobody waits for the broker again for so long
 
 # --- Limits ------------------------------------------------------------------------------------------------------
@@ -151,6 +148,9 @@ ANSWER_MAX_BYTES = 5_000_000
 GET_ATTEMPTS = 3
 ATTEMPTS = 3  # claims of an item before it rests
 MAIL_ATTEMPTS = 5
+# Real seconds, whatever TIME_SCALE: a message's age is judged by the clock of the worker that takes it, and one that is
+# minutes ahead must not throw all of them away. What piles up meanwhile is run once (tasks.py) or finds nothing to do.
+MESSAGE_LIFE = 600
 SETTLE_LISTINGS = 3  # complete listings begun after the lease ended, besides SETTLE_WINDOW
 RATE_CALLS = 1200  # Cloudflare's, a credential and RATE_WINDOW
 RATE_RESERVE = 100  # for people and other tools on the same credential
