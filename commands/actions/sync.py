@@ -95,6 +95,7 @@ def apply(account: Account, listing: Listing, *, now: datetime) -> None:
         with change(by=CLOUDFLARE, now=now) as changes:
             _carry_out(changes, account, decisions)
             if listing.complete:
+                _carry_out_what_is_left(changes, account, listing, decisions)
                 _count_unlisted(account, listing)
     except IntegrityError:
         log.warning("sync_overtaken", account=str(account.id))
@@ -179,6 +180,13 @@ def _carry_out(changes: Change, account: Account, decisions: Sequence[Decision])
             _note(changes, account, one)
         elif isinstance(one, Ambiguous):
             log.info("row_is_ambiguous", account=str(account.id), candidates=len(one.ours_ids))
+
+
+def _carry_out_what_is_left(changes: Change, account: Account, listing: Listing, decisions: Sequence[Decision]) -> None:
+    """A row that matching leaves to the next listing, for its commands have others: after a long silence that one would
+    no longer reach back to it, so with their ids attached it is decided at once."""
+    if any(isinstance(one, Ambiguous | Doubt) for one in decisions):
+        _carry_out(changes, account, _decide(account, listing))
 
 
 def _doubt(changes: Change, decisions: Sequence[Decision]) -> None:
