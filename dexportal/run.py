@@ -35,7 +35,7 @@ def require_free_port(port: int) -> None:
         except OSError as problem:
             raise CannotStart(
                 f"Port {port} of {HOST} cannot be used ({problem.strerror}): "
-                f"stop what uses it, or choose another with PORT={port + 1} make run."
+                f"stop what uses it, or choose another with PORT={port + 1 if 1024 <= port < 65535 else 8001} make run."
             ) from None
 
 

@@ -5,11 +5,13 @@ import socket
 import subprocess
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
-from dexportal.run import free_port
+import pytest
+
+from dexportal.run import CannotStart, free_port, require_free_port
 from tests.house.supervised import Supervised
 
 
@@ -41,6 +43,17 @@ def test_a_var_folder_that_cannot_be_written_is_one_clear_sentence(tmp_path: Pat
         assert refused.end() == 1
     assert len(refused.heard) == 1
     assert f"{folder} cannot be written to" in refused.heard[0]
+
+
+def test_the_last_port_in_use_is_answered_with_the_name_of_one_that_there_is() -> None:
+    with socket.socket() as taken:
+        with suppress(OSError):  # somebody else's, then
+            taken.bind(("127.0.0.1", 65535))
+            taken.listen()
+        with pytest.raises(
+            CannotStart, match=r"^Port 65535 .*: stop what uses it, or choose another with PORT=8001 make"
+        ):
+            require_free_port(65535)
 
 
 def test_a_port_that_is_no_number_is_one_clear_sentence(tmp_path: Path) -> None:

@@ -64,6 +64,15 @@ def test_without_any_python_bootstrap_says_one_clear_sentence(clone: Path) -> No
     assert "dexportal needs Python 3.12 to 3.14" in done.stderr
 
 
+def test_a_folder_that_cannot_be_written_is_one_clear_sentence(clone: Path) -> None:
+    program(clone / "bin" / "uv", UV)
+    (clone / ".venv").touch()
+    done = run(clone, "bootstrap")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert f"{clone}/.venv cannot be written to" in done.stderr
+
+
 def test_bootstrap_runs_candidates_and_takes_one_that_works(clone: Path) -> None:
     program(clone / "bin" / "python3.13", OTHER_PYTHON)
     (clone / "bin" / "python3").symlink_to(sys.executable)
