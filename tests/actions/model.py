@@ -256,7 +256,7 @@ class ModelClient:
         budget.spend(self._credential_id, Call.CREATE)
         return self._cloudflare.create(items)
 
-    def iter_commands(self, *, per_page: int, from_: datetime | None) -> Iterator[Page[ListedCommand]]:
+    def iter_commands(self, *, first: int = 1, per_page: int, from_: datetime | None) -> Iterator[Page[ListedCommand]]:
         cloudflare = self._cloudflare
         budget.spend(self._credential_id, Call.LIST)
         listing, cloudflare.listing = cloudflare.listing, Listing()
@@ -265,5 +265,5 @@ class ModelClient:
         date = cloudflare.clock.now + cloudflare.offset
         pages = [*batched(cloudflare.rows(listing, from_), per_page), ()]
         listing.meanwhile()
-        for number, rows in enumerate(pages, 1):
+        for number, rows in enumerate(pages[first - 1 :] or [()], first):
             yield Page(number, rows, short=len(rows) < per_page, unreadable=0, date=date)

@@ -6,7 +6,7 @@ late, between any two of claim, POST and record.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -22,7 +22,7 @@ from commands.cloudflare.types import CreateResult, NewCommand
 from commands.kinds import CAPTURES, Kind, Options
 from commands.models import Account, AccountSync, Command, Run, User
 from commands.queries import plans
-from commands.states import DONE, IN_FLIGHT, OPEN, UNSENT, Status
+from commands.states import DONE, IN_FLIGHT, OPEN, UNSENT, ArtifactStatus, Status
 from tests.actions.model import Cloudflare, Entry, Post, WorkerDied
 from tests.faults import compare
 from tests.faults.asking import options_text
@@ -67,6 +67,8 @@ class Portal:
     dies_before_hand_back: bool = False
     unsent: int = 0  # commands of ours, when it was last checked
     ended: list[UUID] = field(default_factory=list)
+    withdrawn: set[str] = field(default_factory=set)  # runs
+    to_go: set[str] = field(default_factory=set)
     _sets: int = 0
 
     @property
@@ -102,11 +104,14 @@ class Portal:
         ]
 
     def withdraw_all(self) -> None:
+        unsent = Command.objects.ours().filter(status__in=UNSENT)
+        self.withdrawn.update(str(run_id) for run_id in unsent.values_list("run_id", flat=True))
         ids = list(Command.objects.ours().values_list("id", flat=True))
         withdraw.withdraw(account=self.account, ids=ids, by=self.person, now=self.now)
 
     def send_now(self) -> None:
-        hold.send_now(commands=Command.objects.ours().values_list("id", flat=True), by=self.person, now=self.now)
+        ids = list(Command.objects.ours().values_list("id", flat=True))
+        self.to_go.update(map(str, hold.send_now(commands=ids, by=self.person, now=self.now)))
 
     def run_again(self, id_: UUID) -> None:
         """With options of its own, as every command here."""
@@ -262,10 +267,19 @@ class Portal:
 
     def verdict(self) -> Verdict:
         ledger = [
-            compare.Entry(entry.id, self.tag(entry), entry.created_at - self.cloudflare.offset, entry.foreign)
+            compare.Entry(
+                entry.id, self.tag(entry), entry.created_at - self.cloudflare.offset, entry.foreign, entry.final
+            )
             for entry in self.cloudflare.ledger
         ]
-        return compare.compare(self.asked, record(), ledger, imported_by=self.now)
+        acts = compare.Acts(runs_withdrawn=frozenset(self.withdrawn), to_go=frozenset(self.to_go))
+        rows = [_as_if_fetched(row) for row in record()]
+        return compare.compare(self.asked, rows, ledger, wanted=len(self.asked), imported_by=self.now, acts=acts)
+
+
+def _as_if_fetched(row: Recorded) -> Recorded:
+    """No worker fetches files here: a file that is wanted counts as stored."""
+    return replace(row, file=replace(row.file, status=ArtifactStatus.STORED, is_there=True)) if row.file else row
 
 
 def foreign_item(name: str, kind: Kind) -> NewCommand:

@@ -8,22 +8,19 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.core import mail
-from django.core.mail.backends.locmem import EmailBackend
 from django.db import connection
 
 from commands import tasks
-from commands.actions import accounts, collect, directory, hold, run, tell
+from commands.actions import collect, directory, hold, run
 from commands.actions.budget import NotNow, spend
 from commands.actions.collect import collect as collect_one
 from commands.actions.deliver import deliver
 from commands.cloudflare.types import Call
 from commands.kinds import Kind
-from commands.models import Account, AccountDirectory, AccountSync, Artifact, Command, Device, Event, Pause
+from commands.models import Account, AccountDirectory, AccountSync, Command, Device, Event
 from dexportal.run import TALK_THREADS
-from tests.actions.racing import race
 from tests.actions.world import BOTH, QUICK_END, World
-from tests.people import make_account, make_credential, make_group, make_person
+from tests.people import make_account, make_credential
 
 pytestmark = pytest.mark.django_db
 
@@ -256,154 +253,6 @@ def test_a_failure_long_after_the_last_begins_a_pause_of_its_own(world: World) -
     world.forward(minutes=6)
     world.settle()
     assert world.again(command).held_at is not None
-
-
-# --- Told by mail ---
-
-
-def _admin(name: str = "ada") -> None:
-    make_person(name, "admin")
-
-
-def test_the_admins_are_told_once_with_what_waits_and_what_cloudflare_deletes(world: World) -> None:
-    _admin()
-    wanted = world.sent()
-    world.forward(QUICK_END)
-    world.sync()
-    world.forward(days=6, hours=12)
-    world.ask(devices=[world.device("linux")])
-    world.faults(_error("create"))
-    world.deliver()
-    assert tell.tell(now=world.now) == 1
-    (letter,) = mail.outbox
-    assert letter.to == ["ada@example.com"]
-    assert "sending commands" in letter.subject
-    for words in ("(code 10000)", "wait to be sent: 1", "not here yet: 1", f"/commands/{wanted.id}/", "/status/"):
-        assert words in letter.body
-    assert wanted.email not in letter.body
-    world.forward(minutes=6)
-    world.deliver()
-    assert tell.tell(now=world.now) == 0
-    assert len(mail.outbox) == 1
-    assert world.pauses()["create"].told_at is not None
-
-
-def test_the_same_refusal_of_another_act_is_no_second_letter(world: World) -> None:
-    _admin()
-    world.ask()
-    world.faults(_error(""))
-    world.deliver()
-    tell.tell(now=world.now)
-    world.sync()
-    assert tell.tell(now=world.now) == 0
-    assert set(world.pauses()) >= {"create", "list"}
-    assert len(mail.outbox) == 1
-
-
-def test_the_same_refusal_long_after_one_that_nobody_tried_since_is_told(world: World) -> None:
-    _admin()
-    world.sent()
-    world.forward(QUICK_END)
-    world.sync()
-    world.faults(_error("download"), _error("fallback_download"))
-    assert collect_one(now=lambda: world.now)
-    assert tell.tell(now=world.now) == 1
-    Artifact.objects.all().delete()
-    world.forward(days=20)
-    world.ask(devices=[world.device("linux")])
-    world.faults(_error("create"))
-    assert world.deliver()
-    assert {pause.words for pause in world.pauses().values()} == {world.pauses()["create"].words}
-    assert tell.tell(now=world.now) == 1
-
-
-def test_a_refusal_after_it_worked_again_is_told_again(world: World) -> None:
-    _admin()
-    world.ask()
-    world.faults(_error("create"))
-    world.deliver()
-    tell.tell(now=world.now)
-    world.heal()
-    world.forward(minutes=6)
-    assert world.deliver()
-    world.ask(devices=[world.device("linux")])
-    world.faults(_error("create"))
-    assert world.deliver()
-    assert tell.tell(now=world.now) == 1
-    assert len(mail.outbox) == 2
-
-
-def test_told_are_active_people_with_an_address_who_may_administer_this_account(world: World) -> None:
-    _admin()
-    other = make_account("Other", cloudflare_id="b" * 32)
-    here, there = (
-        make_group("here", account=world.account, administer=True),
-        make_group("there", account=other, administer=True),
-    )
-    for name, group in (("hans", here), ("tom", there), ("gone", here), ("mute", here)):
-        make_person(name).groups.add(group)
-    people = type(world.person).objects
-    people.filter(username="gone").update(is_active=False)
-    people.filter(username="mute").update(email="")
-    assert [person.username for person in tell.administrators(world.account)] == ["ada", "hans"]
-
-
-def test_a_dead_upstream_or_a_429_is_not_told_by_mail(world: World) -> None:
-    _admin()
-    world.ask()
-    world.fault("throttle", seconds=30)
-    world.deliver()
-    world.forward(minutes=6)
-    world.fault("error", call="list", status=500)
-    assert not world.sync()
-    assert set(world.pauses()) == {"list"}
-    assert tell.tell(now=world.now) == 0
-
-
-class Broken(EmailBackend):
-    def send_messages(self, messages: Any) -> int:
-        raise ConnectionRefusedError("the mail server is away")
-
-
-def test_a_mail_server_that_is_away_is_tried_again_with_a_bound(world: World, settings: Any) -> None:
-    _admin()
-    world.ask()
-    world.faults(_error("create"))
-    world.deliver()
-    settings.MAILERS = {"default": {"BACKEND": f"{__name__}.Broken"}}
-    tries = 0
-    for _ in range(12):
-        before = Pause.objects.get().attempts
-        tell.tell(now=world.now)
-        tries += Pause.objects.get().attempts - before
-        assert tell.tell(now=world.now) == 0
-        assert Pause.objects.get().attempts == before + 1 or tries == settings.MAIL_ATTEMPTS
-        world.forward(minutes=20)
-    assert tries == settings.MAIL_ATTEMPTS
-    assert Pause.objects.get().told_at is None
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_several_workers_one_sends_the_mail(world: World) -> None:
-    _admin()
-    world.ask()
-    world.faults(_error("create"))
-    world.deliver()
-    now = world.now
-    assert sum(race(lambda: tell.tell(now=now), threads=6)) == 1
-    assert len(mail.outbox) == 1
-
-
-def test_a_new_credential_ends_the_refusal_and_is_tried_at_once(world: World) -> None:
-    (command,) = world.ask()
-    world.faults(_error("create"))
-    world.deliver()
-    world.heal()
-    assert world.account.credential is not None
-    accounts.change_credential(world.account.credential, value="simulator-token-not-a-secret")
-    Command.objects.update(not_before=None)
-    assert world.deliver()
-    assert world.status(command) == "PENDING_EXEC"
 
 
 # --- One account's trouble ---
