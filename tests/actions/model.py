@@ -109,7 +109,8 @@ class Clock:
 class Entry:
     """One command in the ledger. `lands_at` by our clock, `created_at` by Cloudflare's, with its skew.
 
-    `is_silent`: its end is not told. `is_prompt`: no listing leaves it out.
+    `is_forgotten`: of ours, but after a restore nothing in the record says whose. `is_silent`: its end is not told.
+    `is_prompt`: no listing leaves it out.
     """
 
     id: str
@@ -118,6 +119,7 @@ class Entry:
     created_at: datetime
     final: Status
     foreign: bool = False
+    is_forgotten: bool = False
     is_silent: bool = False
     is_prompt: bool = False
 

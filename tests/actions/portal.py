@@ -194,15 +194,25 @@ class Portal:
         self.backup = Backup(transaction.savepoint_create(), tuple(self.asked))
 
     def restore(self) -> None:
-        """All workers stop. What was asked since is forgotten: what of it landed is like somebody else's by now."""
+        """All workers stop. What was asked since the backup is forgotten."""
         assert self.backup is not None
         transaction.savepoint_rollback(self.backup.savepoint)
         self.claimed, self.answers, self.recorded, self.ids = [], [], [], {}
         self.complete_at = None
         self.asked, self.backup = list(self.backup.asked), None
-        for entry in self.cloudflare.ledger:
-            entry.foreign = entry.foreign or self.tag(entry) not in self.asked
+        self._forget()
         restore.after_restore(now=self.now)
+
+    def _forget(self) -> None:
+        """What landed since the backup is like somebody else's if it was asked since, or if two of one place waited:
+        nobody can say any more which of them was sent."""
+        owned = set(Command.objects.exclude(remote_id="").values_list("remote_id", flat=True))
+        open_ = Command.objects.ours().filter(status__in=OPEN, remote_id="")
+        waiting = Counter(open_.values_list("device_id", "kind"))
+        for entry in self.cloudflare.ledger:
+            is_shared = waiting[entry.item.device_id, entry.item.kind] > 1
+            if entry.id not in owned and (is_shared or self.tag(entry) not in self.asked):
+                entry.is_forgotten = True
 
     # --- what must hold ---
 
@@ -216,7 +226,9 @@ class Portal:
         ours = [row for row in rows if not row.started_elsewhere]
         self.unsent = sum(row.status in UNSENT for row in ours)
         self.ended = [UUID(row.id) for row in ours if row.status in DONE]
-        entries = Counter(self.tag(entry) for entry in self.cloudflare.ledger if not entry.foreign)
+        entries = Counter(
+            self.tag(entry) for entry in self.cloudflare.ledger if not entry.foreign
+        )  # forgotten ones, too
         assert entries.total() == len(entries), "nothing is carried out twice"
         assert [fault for row in rows for fault in compare.faults_of_history(row)] == []
         owners = Counter(row.remote_id for row in rows if row.remote_id)
@@ -251,7 +263,7 @@ class Portal:
                 continue
             age = self.now + self.cloudflare.offset - entry.created_at
             assert age > settings.SETTLE_WINDOW, "a young row waits"
-            if entry.foreign:
+            if entry.foreign or entry.is_forgotten:
                 continue
             owner = owners[self.tag(entry)]
             waits = owner.status is Status.QUEUED and owner.since is not None  # for its turn after a restore
@@ -268,7 +280,11 @@ class Portal:
     def verdict(self) -> Verdict:
         ledger = [
             compare.Entry(
-                entry.id, self.tag(entry), entry.created_at - self.cloudflare.offset, entry.foreign, entry.final
+                entry.id,
+                self.tag(entry),
+                entry.created_at - self.cloudflare.offset,
+                entry.foreign or entry.is_forgotten,
+                entry.final,
             )
             for entry in self.cloudflare.ledger
         ]

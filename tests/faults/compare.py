@@ -77,6 +77,7 @@ class Recorded:
     asked_at: datetime | None = None
     claimed_at: datetime | None = None  # the last time
     unlisted: int = 0  # complete listings after its lease that did not have it
+    closes_at: datetime | None = None  # its window, without any listing
     run_id: str = ""
     file: Filed | None = None
     history: tuple[Line, ...] = ()
@@ -287,10 +288,15 @@ def _two_at_once(rows: Iterable[Recorded]) -> list[str]:
     return found
 
 
-def _gave_up(lines: Iterable[Line]) -> bool:
-    """Whether the window of an uncertain command was closed."""
+def _given_up_at(lines: Iterable[Line]) -> datetime | None:
+    """When the window of an uncertain command was closed."""
     ends = (Status.UNCONFIRMED, Status.REJECTED)
-    return any(line.source == Status.UNCERTAIN and line.target in ends and line.mover == "portal" for line in lines)
+    closed = [line for line in lines if line.source == Status.UNCERTAIN and line.target in ends]
+    return next((line.at for line in closed if line.mover == "portal"), None)
+
+
+def _is_too_soon(row: Recorded, given_up_at: datetime) -> bool:
+    return row.unlisted < SETTLE_LISTINGS and (row.closes_at is None or given_up_at < row.closes_at)
 
 
 def faults_of_history(row: Recorded) -> list[str]:
@@ -310,7 +316,7 @@ def faults_of_history(row: Recorded) -> list[str]:
             if line.source != status or line.mover not in movers:
                 faults.append(f"{status}, then from {line.source} to {line.target} by {line.mover}")
             status = line.target
-    if _gave_up(lines) and row.unlisted < SETTLE_LISTINGS:
+    if (given_up_at := _given_up_at(lines)) and _is_too_soon(row, given_up_at):
         faults.append(f"given up after {row.unlisted} complete listings without it")
     if lines and status != row.status:
         faults.append(f"is {row.status}, its Events end at {status}")

@@ -79,6 +79,7 @@ def _recorded(command: Command, history: list[Line], file: Filed | None) -> Reco
         asked_at=command.asked_at,
         claimed_at=sent.claimed_at if sent else None,
         unlisted=command.unlisted,
+        closes_at=sent.lease_until + settings.SETTLE_WINDOW_MAX if sent else None,
         run_id=str(command.run_id or ""),
         file=file,
         history=tuple(history),
