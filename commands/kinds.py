@@ -36,7 +36,7 @@ type OptionValue = int | bool | list[str]
 """As JSON keeps it, so that what comes back from the database equals what was put in."""
 
 type Options = Mapping[str, OptionValue]
-type Ceilings = Mapping[tuple["Kind", str], int]
+type Ceilings = Mapping[tuple[str, str], int]  # by kind and option
 
 
 @dataclass(frozen=True, slots=True)

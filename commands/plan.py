@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from commands.kinds import CAPTURES, SPECS, Kind
 
+MINUTE = timedelta(minutes=1)
 OLDEST_CLIENT = (2024, 12, 492, 0)
 OLDEST_MULTI_USER_CLIENT = (2025, 6, 1400, 0)
 
@@ -75,6 +76,9 @@ class Verdict(StrEnum):
 SENT = frozenset({Verdict.READY, Verdict.ALREADY_RUNNING, Verdict.NOT_SEEN, Verdict.UNKNOWN})
 """With these verdicts it is sent, at once or behind what runs."""
 
+LEFT_OUT = frozenset({Verdict.NEEDS_REGISTRATION, Verdict.CLIENT_TOO_OLD, Verdict.INELIGIBLE})
+"""With these Cloudflare would refuse it: it is not even asked for. What is over quota is, and waits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -91,8 +95,23 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Line:
+    """One target with a step for each kind."""
+
     target: Target
     steps: tuple[Step, ...]
+
+    @property
+    def is_left_out(self) -> bool:
+        """It is the device that stands in the way, whatever the kind."""
+        return any(step.verdict in LEFT_OUT for step in self.steps)
+
+    @property
+    def words(self) -> str:
+        """Of all its steps: what the later ones add to the first."""
+        first, *rest = self.steps
+        added = {step.words: step.words.removeprefix(f"{first.words}, ") for step in rest if step.words != first.words}
+        more = [f"{SPECS[step.kind].label} {added.pop(step.words)}" for step in rest if step.words in added]
+        return "; ".join([first.words, *more])
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +126,8 @@ class Plan:
 
     @property
     def summary(self) -> str:
-        """Such as “2 ready · 1 not seen for 3 h”: commands by what would happen to them."""
-        words = Counter(step.words for line in self.lines for step in line.steps)
+        """Such as “2 ready · 1 not seen for 3 h”: devices by what would happen to them."""
+        words = Counter(line.words for line in self.lines)
         return " · ".join(f"{count} {word}" for word, count in words.items())
 
     @property

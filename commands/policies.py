@@ -9,6 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from commands.kinds import SPECS, Kind
+from commands.plan import Line
 from commands.states import DONE, UNSENT, WORDS, Status
 
 
@@ -35,6 +36,22 @@ class Policy:
             re.compile(self.ticket_pattern)
         except re.error as problem:
             raise ValueError(f"the ticket pattern is no regular expression: {problem}") from problem
+
+
+def in_use(name: str, *, retired: bool, elsewhere: bool, credential: bool) -> Refusal | None:
+    """Of an account: whether anything can be asked for there."""
+    if retired:
+        return Refusal(f"Nothing can be run in {name}: the account is retired.")
+    if elsewhere:
+        return Refusal(f"Nothing can be run in {name}: this portal talks to another Cloudflare now than it belongs to.")
+    return (
+        None if credential else Refusal(f"Nothing can be run in {name}: an administrator has to give it a credential.")
+    )
+
+
+def ask_for(line: Line) -> Refusal | None:
+    """Of one device in a plan: what Cloudflare would refuse is not even asked for."""
+    return Refusal(f"Nothing would be sent: {line.words}.") if line.is_left_out else None
 
 
 def ticket(policy: Policy, given: str) -> Refusal | None:

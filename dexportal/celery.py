@@ -53,7 +53,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
 
 def every(interval: timedelta, name: str) -> tuple[str, dict[str, Any]]:
     """A message lives much longer than the interval, for the clock by which a worker judges its age may be wrong."""
-    options = {"expires": settings.MESSAGE_LIFE.total_seconds()}
+    options = {"expires": settings.MESSAGE_LIFE}
     return name, {"task": f"commands.tasks.{name}", "schedule": liveness.Steadily(interval), "options": options}
 
 

@@ -1,10 +1,11 @@
-"""The two middlewares of our own: whom to believe about the client, and a request's log lines."""
+"""The middlewares of our own: whom to believe about the client, what no address holds, and a request's log lines."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import BadRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django_structlog.middlewares import RequestMiddleware
 
 from dexportal import env
@@ -42,6 +43,27 @@ class TrustedProxies:
         for header in _FORWARDED:
             meta.pop(header, None)
         return self.get_response(request)
+
+
+class NoNul:
+    """A NUL in an address is nobody's name: PostgreSQL takes none, and would answer with an error of its own.
+
+    What is typed into a form is not looked at here: each field has a sentence for it, and keeps what was typed.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    @staticmethod
+    def process_view(request: HttpRequest, *_view: object) -> None:
+        """Raises what answers with the designed page, as a view would."""
+        if "\0" in request.path:
+            raise Http404("There is no such thing here.")
+        if any("\0" in word for name, words in request.GET.lists() for word in (name, *words)):
+            raise BadRequest("There is a NUL in the address.")
 
 
 class RequestLog(RequestMiddleware):

@@ -109,6 +109,7 @@ SYNC_LATE = scaled(seconds=30)  # a due sync that is older makes the page say "l
 # Artifacts.
 ARTIFACT_LEASE = scaled(minutes=2)  # renewed with every piece that comes
 ARTIFACT_STORE_LEASE = scaled(minutes=15)  # a bucket takes a file whole, and tells of no progress
+ARTIFACT_RETRIES = (scaled(seconds=30), scaled(minutes=20))  # the last one outlives a Cloudflare that hangs, or is late
 ARTIFACT_RETENTION = scaled(days=7)  # Cloudflare's
 ARTIFACT_GIVE_UP = scaled(days=1)  # after Cloudflare deleted it; an outage until then costs no file anything
 SWEEP_GRACE = scaled(days=1)  # nothing younger is swept: it may be in work, or a restore not yet finished
@@ -135,9 +136,6 @@ STORAGE_PROBE = scaled(seconds=2)  # readyz waits so long for S3
 TELL_INTERVAL = scaled(seconds=30)  # mail about a refusal that was not sent yet
 MAIL_LEASE = scaled(minutes=2)
 MAIL_RETRY = scaled(minutes=1)  # doubles with every attempt
-# Real seconds, whatever TIME_SCALE: a message's age is judged by the clock of the worker that takes it, and one that is
-# minutes ahead must not throw all of them away. What piles up meanwhile is run once (tasks.py) or finds nothing to do.
-MESSAGE_LIFE = timedelta(minutes=10)
 WAKE_QUIET = scaled(seconds=10)  # after a failure nobody waits for the broker again for so long
 
 # --- Limits ------------------------------------------------------------------------------------------------------
@@ -150,6 +148,9 @@ ANSWER_MAX_BYTES = 5_000_000
 GET_ATTEMPTS = 3
 ATTEMPTS = 3  # claims of an item before it rests
 MAIL_ATTEMPTS = 5
+# Real seconds, whatever TIME_SCALE: a message's age is judged by the clock of the worker that takes it, and one that is
+# minutes ahead must not throw all of them away. What piles up meanwhile is run once (tasks.py) or finds nothing to do.
+MESSAGE_LIFE = 600
 SETTLE_LISTINGS = 3  # complete listings begun after the lease ended, besides SETTLE_WINDOW
 RATE_CALLS = 1200  # Cloudflare's, a credential and RATE_WINDOW
 RATE_RESERVE = 100  # for people and other tools on the same credential
@@ -157,6 +158,12 @@ ARTIFACT_MAX_BYTES = 200 * 1024 * 1024
 STREAMS = 4  # downloads to browsers at a time in a web process
 TARGETS_MAX = 5000
 PASTE_MAX_BYTES = 2 * 1024 * 1024
+OPTION_CEILINGS = {  # of Cloudflare's options, as documented today; it may raise them
+    ("pcap", "time-limit-min"): env.number("CAPTURE_MINUTES_MAX", 10, least=1, most=1440),
+    ("pcap", "max-file-size-mb"): env.number("CAPTURE_MB_MAX", 50, least=1, most=10_000),
+    ("pcap", "packet-size-bytes"): env.number("CAPTURE_BYTES_MAX", 1500, least=1, most=65_535),
+    ("warp-diag", "max-file-size-mb"): env.number("DIAG_MB_MAX", 100, least=1, most=10_000),
+}
 DATA_UPLOAD_MAX_MEMORY_SIZE = PASTE_MAX_BYTES + 100_000  # the paste is one field of a form
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 6000
 
@@ -262,6 +269,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "dexportal.middleware.NoNul",
 ]
 ROOT_URLCONF = "dexportal.urls"
 WSGI_APPLICATION = "dexportal.wsgi.application"

@@ -73,7 +73,7 @@ def _send(name: str, args: tuple[object, ...]) -> None:
         return
     try:
         with connection() as broker:
-            app.send_task(name, args=args, connection=broker, expires=settings.MESSAGE_LIFE.total_seconds())
+            app.send_task(name, args=args, connection=broker, expires=settings.MESSAGE_LIFE)
     except Exception as problem:
         quiet.begin()
         logger.warning("wake failed, beat will find the work", task=name, problem=repr(problem))

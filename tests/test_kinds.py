@@ -8,6 +8,7 @@ from commands.kinds import (
     CAPTURES,
     DOCUMENTED_CEILINGS,
     SPECS,
+    Ceilings,
     Kind,
     Option,
     Options,
@@ -74,7 +75,7 @@ def test_a_number_is_taken_within_its_bounds_as_number_or_text_and_refused_outsi
 
 
 def test_a_raised_ceiling_counts_and_the_others_stay() -> None:
-    raised = {(Kind.PCAP, "time-limit-min"): 30}
+    raised: Ceilings = {(Kind.PCAP, "time-limit-min"): 30}
     options, errors = clean_options(Kind.PCAP, {"time-limit-min": 30, "max-file-size-mb": 51}, raised)
     assert options["time-limit-min"] == 30
     assert errors == {"max-file-size-mb": "Largest file is at most 50 MB."}

@@ -11,13 +11,15 @@ from uuid import UUID, uuid5
 
 from django.conf import settings
 
-from commands import causes, kinds, policies
+from commands import causes, kinds, plan, policies
 from commands.actions import run
 from commands.actions.run import Target
 from commands.kinds import Kind
 from commands.models import Command, Run, User
 from commands.policies import Refusal
 from commands.states import Status
+
+SENT_BEFORE = Refusal("This form was sent already, for other commands: reload the page.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,31 +31,48 @@ class Again:
 
 
 def refusal(command: Command) -> Refusal | None:
-    """Why it cannot be run again, now or ever."""
+    """Why it cannot be run again, now or ever; what the device says of it today is not asked."""
     if command.kind not in set(Kind):
         return Refusal("This kind of command is not known here.")
-    return policies.run_again(Status(command.status))
+    return policies.run_again(Status(command.status)) or run.closed(command.account)
 
 
-def run_again(*, command: Command, by: User, now: datetime, form_key: UUID) -> Run | Refusal:
-    """A new run of the command's machine, kind and options, under its ticket; a second submit gives the same run."""
-    if reason := refusal(command):
-        return reason
-    return _ask([command], by, now, form_key)
+def run_again(*, command: Command, device: plan.Target, by: User, now: datetime, form_key: UUID) -> Run | Refusal:
+    """One command alone, as `run_all_again`."""
+    made = run_all_again(commands=[command], devices={command.id: device}, by=by, now=now, form_key=form_key)
+    return made.runs[0] if made.runs else made.kept[command.id]
 
 
-def run_all_again(*, commands: Sequence[Command], by: User, now: datetime, form_key: UUID) -> Again:
+def run_all_again(
+    *,
+    commands: Sequence[Command],
+    devices: Mapping[UUID, plan.Target],
+    by: User,
+    now: datetime,
+    form_key: UUID,
+) -> Again:
     """New runs of the commands' machines, kinds and options, under their tickets: one for each run that they are of.
 
-    A second submit gives the same runs. Each command has its account and its run with it.
+    A second submit gives the same runs. Each command has its account and its run with it. `devices`: what our tables
+    know today of the device of each; what a plan would leave out is kept, in the plan's words.
     """
-    kept = {command.id: reason for command in commands if (reason := refusal(command))}
+    kept = {one.id: reason for one in commands if (reason := refusal(one) or _left_out(one, devices[one.id], now))}
     groups: dict[UUID, list[Command]] = {}
     for command in commands:
         if command.id not in kept:
             groups.setdefault(command.run_id or command.id, []).append(command)
-    runs = [_ask(group, by, now, uuid5(form_key, str(origin))) for origin, group in groups.items()]
+    runs: list[Run] = []
+    for origin, group in groups.items():
+        try:
+            runs.append(_ask(group, by, now, uuid5(form_key, str(origin))))
+        except run.SentBefore:
+            kept |= {command.id: SENT_BEFORE for command in group}
     return Again(runs, kept)
+
+
+def _left_out(command: Command, device: plan.Target, now: datetime) -> Refusal | None:
+    [line] = plan.plan([device], [Kind(command.kind)], quota=plan.Quota(), now=now).lines
+    return policies.ask_for(line)
 
 
 def _ask(commands: Sequence[Command], by: User, now: datetime, key: UUID) -> Run:

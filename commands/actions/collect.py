@@ -301,7 +301,7 @@ def _not_before(artifact: Artifact, failure: Failure, now: datetime) -> datetime
     """When to try again; what concerns more than this file lets the account's downloads rest."""
     if isinstance(failure, NotNow):
         return failure.until
-    pause = min(settings.PAUSE_MAX, settings.PAUSE_BASE * 2 ** min(artifact.attempts, 10))
+    pause = settings.ARTIFACT_RETRIES[min(artifact.attempts, len(settings.ARTIFACT_RETRIES)) - 1]
     # A disk or bucket that takes nothing is mended by people.
     again: datetime = now + (settings.PAUSE_MAX if isinstance(failure, NotStored | OSError) else pause)
     if isinstance(failure, CloudflareError | NoCredential):

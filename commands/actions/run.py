@@ -8,13 +8,14 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError
 
-from commands import audit
+from commands import audit, policies
 from commands.actions import queue
 from commands.actions.moves import change
 from commands.audit import EventType, Subject, by_person
 from commands.ids import new_id
 from commands.kinds import SPECS, Kind, Options
 from commands.models import Account, Command, Run, User
+from commands.policies import Refusal
 from commands.states import Status
 from dexportal.wake import wake
 
@@ -31,6 +32,20 @@ class Target:
     listed: bool = False
 
 
+class SentBefore(Exception):
+    """The form's key made another run than the one that is asked for now."""
+
+
+def closed(account: Account) -> Refusal | None:
+    """Why nothing can be asked for in an account; None for one that is in force."""
+    return policies.in_use(
+        account.name,
+        retired=account.retired_at is not None,
+        elsewhere=account.upstream != settings.UPSTREAM.name,
+        credential=account.credential_id is not None,
+    )
+
+
 def ask(
     *,
     account: Account,
@@ -44,7 +59,10 @@ def ask(
     reason: str = "",
     only: Sequence[tuple[Target, Kind]] | None = None,
 ) -> Run:
-    """Every kind for every target, queued; or `only` these. A form that was sent before gives the run that it made."""
+    """Every kind for every target, queued; or `only` these. A form that was sent before gives the run it made then.
+
+    Raises SentBefore when that run is not what is asked for now.
+    """
     wanted = only if only is not None else [(target, kind) for target in targets for kind in SPECS if kind in options]
     try:
         return _make(account, by, now, form_key, options, targets, wanted, purpose, ticket, reason)
@@ -52,7 +70,21 @@ def ask(
         made = Run.objects.filter(asked_by=by, form_key=form_key).first()
         if made is None:
             raise
+        asked = (account.id, _kept(options), purpose, ticket, reason)
+        before = (made.account_id, made.options, made.purpose, made.ticket, made.reason)
+        if asked != before or not _is_for(made, wanted):
+            raise SentBefore from None
         return made
+
+
+def _kept(options: Mapping[Kind, Options]) -> dict[str, dict[str, object]]:
+    """As the run keeps them."""
+    return {kind.value: dict(chosen) for kind, chosen in options.items()}
+
+
+def _is_for(made: Run, wanted: Sequence[tuple[Target, Kind]]) -> bool:
+    asked = {(one.device_id, one.registration_id, one.email, kind.value) for one, kind in wanted}
+    return asked == set(made.commands.values_list("device_id", "registration_id", "email", "kind"))
 
 
 def _make(  # noqa: PLR0917 - ask() names them
@@ -73,7 +105,7 @@ def _make(  # noqa: PLR0917 - ask() names them
             account=account,
             asked_by=by,
             asked_at=now,
-            options={kind.value: dict(chosen) for kind, chosen in options.items()},
+            options=_kept(options),
             devices=len(targets),
             purpose=purpose,
             ticket=ticket,

@@ -126,6 +126,8 @@ def apply(account: Account, row: AccountSync, listing: Listing, *, now: datetime
                 log.warning("sync_lost", account=str(account.id))
                 return False
             _carry_out(changes, account, decisions)
+            if listing.complete:
+                _carry_out_what_is_left(changes, account, listing, decisions)
             if listing.complete and not listing.interrupted:
                 _count_unlisted(account, listing)
     except IntegrityError:
@@ -219,6 +221,13 @@ def _still_wanted(takeovers: Sequence[TakeOver]) -> list[TakeOver]:
     takers = Command.objects.filter(id__in=[one.ours_id for one in takeovers], remote_id="")
     still = set(takers.values_list("id", flat=True)) if takeovers else set()
     return [one for one in takeovers if one.ours_id in still]
+
+
+def _carry_out_what_is_left(changes: Change, account: Account, listing: Listing, decisions: Sequence[Decision]) -> None:
+    """A row that matching leaves to the next listing, for its commands have others: after a long silence that one would
+    no longer reach back to it, so with their ids attached it is decided at once."""
+    if any(isinstance(one, Ambiguous | Doubt) for one in decisions):
+        _carry_out(changes, account, _decide(account, listing))
 
 
 def _doubt(changes: Change, decisions: Sequence[Decision]) -> None:

@@ -46,8 +46,9 @@ def administered(request: HttpRequest) -> frozenset[UUID] | None:
     if not hasattr(request, "administered_accounts"):
         rights = rights_of(user)
         ids = frozenset(id_ for id_, granted in rights.by_account.items() if Right.ADMINISTER in granted)
-        request.administered_accounts = None if Right.ADMINISTER in rights.everywhere else ids  # type: ignore[attr-defined]
-    found: frozenset[UUID] | None = request.administered_accounts
+        everywhere = Right.ADMINISTER in rights.everywhere
+        request.administered_accounts = None if everywhere else ids  # type: ignore[attr-defined]
+    found: frozenset[UUID] | None = request.administered_accounts  # type: ignore[attr-defined]
     return found
 
 

@@ -1,6 +1,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 
 from commands.admin.typed import ModelAdmin, ModelForm
@@ -24,7 +25,7 @@ class PresetForm(ModelForm[Preset]):
             if kind not in list(Kind) or not isinstance(raw, dict):
                 problems.append(f"“{kind}” is not a kind with options; kinds are {', '.join(Kind)}.")
                 continue
-            cleaned[kind], errors = clean_options(Kind(kind), raw)
+            cleaned[kind], errors = clean_options(Kind(kind), raw, settings.OPTION_CEILINGS)
             problems += errors.values()
         if problems:
             raise forms.ValidationError(problems)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from commands.actions.heard import MAX_EMAIL, MAX_ID
 from commands.actions.run import Target
 from commands.models import Device
 
@@ -16,7 +17,10 @@ _ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 _EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+")
 _HEADINGS = frozenset({"device", "device id", "device_id", "deviceid", "device name", "name", "email", "user_email"})
 _NAMED_AT_MOST = 4  # devices named in one sentence
-MAX_CELLS = 3
+_STRANGE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
+_CELLS = ("name or id", "email address", "registration")
+_NAME_LENGTH = 255
+_LENGTHS = (_NAME_LENGTH, MAX_EMAIL, MAX_ID)  # what the columns hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +47,29 @@ class Resolved:
     devices: list[Device] = field(default_factory=list)
     errors: list[LineError] = field(default_factory=list)
     choices: list[Device] = field(default_factory=list)
-    _seen: set[tuple[str, str]] = field(default_factory=set)
+    _seen: dict[tuple[str, str], tuple[Target, int]] = field(default_factory=dict)
 
-    def add(self, target: Target, device: Device | None) -> None:
-        """The same registration twice is meant once."""
+    def add(self, target: Target, device: Device | None, line: Line | None = None) -> None:
+        """The same registration twice is meant once; of two people it is an error."""
         key = (target.device_id, target.registration_id)
-        if key in self._seen:
+        if key not in self._seen:
+            self._seen[key] = (target, line.number if line else 0)
+            self.targets.append(target)
+            if device is not None:
+                self.devices.append(device)
             return
-        self._seen.add(key)
-        self.targets.append(target)
-        if device is not None:
-            self.devices.append(device)
+        before, number = self._seen[key]
+        if line is not None and before.email != target.email:
+            what = f"Line {number}" if number else "What stands above the list"
+            self.refuse(line, f"{what} gives this device to {before.email}: one of the two is wrong.")
+
+    def refuse(self, line: Line, sentence: str) -> None:
+        self.errors.append(LineError(line.number, line.text, sentence))
+
+    def offer(self, found: Iterable[Device]) -> None:
+        """Devices of which one may be meant; each is offered once."""
+        known = {one.pk for one in self.choices if one.pk}
+        self.choices.extend(one for one in found if one.pk not in known)
 
 
 def read(text: str) -> list[Line]:
@@ -84,8 +100,13 @@ def _cells(text: str) -> tuple[str, ...]:
 
 
 def words_of(lines: Iterable[Line]) -> set[str]:
-    """What to look for in the directory."""
-    return {cell for line in lines for cell in line.cells[:2] if cell}
+    """What to look for in the directory; nothing that no column could hold."""
+    return {cell for line in lines for cell in line.cells[:2] if cell and len(cell) <= _NAME_LENGTH and is_typed(cell)}
+
+
+def is_typed(text: str) -> bool:
+    """Without characters that no keyboard makes; some of them no database takes."""
+    return not _STRANGE.search(text)
 
 
 def resolve(lines: Sequence[Line], listed: Sequence[Device], ticked: Sequence[Device] = ()) -> Resolved:
@@ -114,26 +135,33 @@ def target_of(device: Device) -> Target:
 
 
 def _resolve(line: Line, directory: dict[str, list[Device]], resolved: Resolved) -> None:
-    device, *rest = line.cells
-    email, registration = (*rest, "", "")[:2]
-    if len(line.cells) > MAX_CELLS:
-        sentence = "A line takes a device id, an email address and a registration, nothing more."
-        resolved.errors.append(LineError(line.number, line.text, sentence))
+    if sentence := _unreadable(line):
+        resolved.refuse(line, sentence)
         return
-    found = directory.get(device, [])
-    if email:
-        found = [one for one in found if one.email == email]
-    if registration:
-        found = [one for one in found if one.registration_id == registration]
+    device, email, registration = (*line.cells, "", "")[: len(_CELLS)]
+    owners = directory.get(device, [])
+    found = [one for one in owners if email in ("", one.email) and registration in ("", one.registration_id)]
     if len(found) == 1:
-        resolved.add(target_of(found[0]), found[0])
+        resolved.add(target_of(found[0]), found[0], line)
     elif found:
-        resolved.choices.extend(found)
-        resolved.errors.append(LineError(line.number, line.text, _several(device, found)))
-    elif sentence := _not_allowed(device, email, directory):
-        resolved.errors.append(LineError(line.number, line.text, sentence))
+        resolved.offer(found)
+        resolved.refuse(line, _several(device, found))
+    elif sentence := _not_allowed(device, email, registration, owners):
+        resolved.refuse(line, sentence)
     else:
-        resolved.add(Target(device_id=device, email=email, registration_id=registration), None)
+        resolved.add(Target(device_id=device, email=email, registration_id=registration), None, line)
+
+
+def _unreadable(line: Line) -> str:
+    """Why nothing can be meant by these cells, whatever is listed; '' if something may be."""
+    if len(line.cells) > len(_CELLS):
+        return "A line takes a device id, an email address and a registration, nothing more."
+    if not is_typed(line.text):
+        return "It holds a character that cannot be typed: a file of another kind?"
+    for cell, what, length in zip(line.cells, _CELLS, _LENGTHS, strict=False):
+        if len(cell) > length:
+            return f"The {what} is longer than {length} characters."
+    return ""
 
 
 def _several(word: str, found: Sequence[Device]) -> str:
@@ -152,16 +180,19 @@ def _listing(words: Sequence[str]) -> str:
     return ", ".join(words[:_NAMED_AT_MOST]) + more
 
 
-def _not_allowed(device: str, email: str, directory: dict[str, list[Device]]) -> str:
-    """Why nobody can be meant; '' for an id and an email that nobody listed, which is allowed."""
+def _not_allowed(device: str, email: str, registration: str, owners: Sequence[Device]) -> str:
+    """Why nobody can be meant; '' for an id and an email that nobody listed otherwise, which is allowed."""
     if not email:
         return _unknown(device)
     if not _EMAIL.fullmatch(email):
         return f"“{email}” is no email address."
+    people = sorted({one.email for one in owners if one.email})
+    if people and email not in people:
+        return f"{owners[0]} is not {email}'s: Cloudflare listed it for {_listing(people)}."
     if _ID.fullmatch(device):
         return ""
-    if owners := directory.get(device):
-        return f"{owners[0]} is not {email}'s: Cloudflare listed it for {_listing([one.email for one in owners])}."
+    if owners and registration:
+        return f"{owners[0]} has no registration “{registration}”."
     return f"“{device}” is neither a known device nor a device id."
 
 

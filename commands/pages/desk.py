@@ -1,6 +1,6 @@
 """The desk: the table with its filters. Templates receive these and decide nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
@@ -53,6 +53,18 @@ class View:
             kind=Kind(self.kind) if self.kind else None,
             since=now - _WEEK if self.days == WEEK else None,
         )
+
+    def showing(self, kinds: Collection[Kind]) -> "View":
+        """The same without what would hide rows of these kinds that were asked for just now."""
+        return replace(
+            self,
+            group=self.group if self.group == "open" else "",
+            kind=self.kind if set(kinds) == {self.kind} else "",
+            before=None,
+        )
+
+    def url(self, account_id: UUID) -> str:
+        return f"{reverse('desk')}?{self.query(account_id)}"
 
     def counted(self, place: Place, *, now: datetime) -> list[Filter]:
         """What the chips count: each group, within the rest of the view."""

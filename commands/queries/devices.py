@@ -32,8 +32,11 @@ def picked(account_id: UUID, keys: Iterable[int]) -> list[Device]:
 
 
 def suggested(account_id: UUID, text: str) -> list[Device]:
-    """Up to SUGGESTIONS whose person, name or id begins with the text, the last seen first. One query."""
-    return beginning([account_id], text)[:SUGGESTIONS]
+    """Those whose person, name or id begins with the text, the last seen first. One query.
+
+    One more than SUGGESTIONS tells that there are more than are shown.
+    """
+    return beginning([account_id], text)[: SUGGESTIONS + 1]
 
 
 def beginning(account_ids: Iterable[UUID], text: str) -> list[Device]:
@@ -51,6 +54,13 @@ def begins_with(text: str) -> Q:
     return begins | Q(email__startswith=start.replace(" ", ".")) | Q(email__contains=f".{start}")
 
 
+def is_suggested(device: Device, text: str) -> bool:
+    """Whether this row is among those that `suggested` looks for."""
+    start = text.strip().lower()
+    begins = device.email.startswith((start, start.replace(" ", "."))) or f".{start}" in device.email
+    return bool(start) and (begins or device.name.lower().startswith(start) or device.device_id.startswith(start))
+
+
 def of_person(account_id: UUID, email: str) -> list[Device]:
     """The registrations of a person, the last seen first; LISTED at most. One query."""
     return _last_seen(_listed(account_id).filter(email=email))
@@ -59,6 +69,16 @@ def of_person(account_id: UUID, email: str) -> list[Device]:
 def of_machine(account_id: UUID, device_id: str) -> list[Device]:
     """The registrations of a machine, as `of_person`."""
     return _last_seen(_listed(account_id).filter(device_id=device_id))
+
+
+def of_machines(account_id: UUID, device_ids: Collection[str]) -> list[Device]:
+    """All registrations of these machines, the last seen first. A query for 500 machines."""
+    in_order = F("seen_at").desc(nulls_last=True)
+    return [
+        row
+        for batch in batched(sorted(device_ids), _BATCH)
+        for row in _listed(account_id).filter(device_id__in=batch).order_by(in_order, "pk")
+    ]
 
 
 def _last_seen(rows: QuerySet[Device]) -> list[Device]:

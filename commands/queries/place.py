@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db.models import FETCH_RAISE, OuterRef, Subquery
 from django.db.models.functions import Now
@@ -17,6 +16,7 @@ from django.http import Http404
 
 from commands.access import Right, Rights, rights_of
 from commands.actions.heartbeats import Signs, believable
+from commands.actions.run import closed
 from commands.models import Account, Command, Heartbeat, Pause, User
 from commands.queries import pauses
 from commands.queries.counting import CountOf
@@ -46,6 +46,12 @@ class Place:
         """Commands of the quota's day: as Cloudflare told, and those that we sent since."""
         used = self.account.sync.quota_used
         return None if used is None else used + self.claimed
+
+    @property
+    def closed(self) -> str:
+        """Why nothing can be run here; '' if something can."""
+        refusal = closed(self.account)
+        return refusal.reason if refusal else ""
 
     @property
     def token(self) -> str:
@@ -120,9 +126,7 @@ def _chosen(accounts: list[Account], rights: Rights, account_id: UUID | None) ->
 
 def is_in_force(account: Account) -> bool:
     """As `AccountQuerySet.in_force`, of a row that is here already."""
-    return (
-        account.upstream == settings.UPSTREAM.name and account.retired_at is None and account.credential_id is not None
-    )
+    return closed(account) is None
 
 
 def _useful(rights: Rights, account: Account) -> bool:

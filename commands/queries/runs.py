@@ -19,6 +19,13 @@ def states(run_id: UUID) -> Mapping[Status, int]:
     return {status: counts[status] for status in Status if status in counts}
 
 
+def made(run_id: UUID) -> tuple[int, UUID | None]:
+    """How many commands it has; the one, where it has one only. Two queries."""
+    rows = Command.objects.filter(run_id=run_id).order_by("id")
+    count = rows.count()
+    return count, rows.values_list("id", flat=True)[0] if count == 1 else None
+
+
 def unsent(run_id: UUID) -> Mapping[UUID, str]:
     """The commands that can still be taken back, with their devices' names. One query."""
     rows = Command.objects.filter(run_id=run_id, status__in=sorted(UNSENT)).order_by("id")

@@ -21,6 +21,7 @@ from commands.models import Command, User
 from commands.pages import acts as page
 from commands.pages.acts import Act
 from commands.policies import Refusal
+from commands.queries import plans
 from commands.views.guard import SignedIn, signed_in
 
 
@@ -52,7 +53,9 @@ def act(request: SignedIn) -> HttpResponseBase:
 def _do(wanted: Act, commands: Sequence[Command], key: UUID, *, by: User, now: datetime) -> Mapping[UUID, Refusal]:
     """Those that it was not done with, and why. What happened since they were read is seen by the acts themselves."""
     if wanted is Act.AGAIN:
-        return again.run_all_again(commands=commands, by=by, now=now, form_key=key).kept
+        return again.run_all_again(
+            commands=commands, devices=plans.of_commands(commands), by=by, now=now, form_key=key
+        ).kept
     kept = {one.id: why for one in commands if (why := page.refusal(wanted, one))}
     ready = [one.id for one in commands if one.id not in kept]
     if wanted is Act.SEND_NOW:

@@ -10,17 +10,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from commands.access import Right
-from commands.forms.desk import AskForm, Directory, Offers, with_preset
+from commands.forms.desk import AskForm, Directory, Offers, is_key, with_preset
 from commands.kinds import Kind
 from commands.models import Account
 from commands.pages import ask as page
 from commands.pages import frame
 from commands.queries import devices as directory
-from commands.queries import offers, place
+from commands.queries import offers, place, plans
 from commands.queries.place import Place
 from commands.views.guard import SignedIn, account_in, need, signed_in
-
-_SHOWN_AT_MOST = 50  # ticked devices; the rest stands in a list
 
 
 @require_GET
@@ -31,8 +29,8 @@ def devices(request: SignedIn) -> HttpResponseBase:
     now = timezone.now()
     here = _here(request, request.GET, now)
     looked_for = request.GET.get("who", "").strip()[:100]
-    ticks = [int(tick) for tick in request.GET.getlist("device") if tick.isascii() and tick.isdigit()]
-    ticked = directory.picked(here.account.id, ticks[:_SHOWN_AT_MOST])
+    ticks = [int(tick) for tick in request.GET.getlist("device") if is_key(tick)]
+    ticked = directory.picked(here.account.id, ticks)
     found = directory.suggested(here.account.id, looked_for)
     machines = directory.rows_of_machines(here.account.id, {one.device_id for one in [*ticked, *found]})
     were_listed = here.account.sync.directory_at is not None
@@ -51,7 +49,7 @@ def preset(request: SignedIn) -> HttpResponseBase:
     chosen = offered.get(request.POST.get("preset", ""))
     if chosen is None:
         raise Http404("There is no such thing here.")
-    form = form_of(here.account, initial=with_preset(request.POST, chosen.options))
+    form = form_of(here.account, initial=with_preset(request.POST, chosen.options, here.account))
     context = {**parts(form, now), "preset": chosen}
     if request.htmx:
         return render(request, "commands/_ask.html", context)
@@ -66,39 +64,29 @@ def plan(request: SignedIn) -> HttpResponseBase:
     now = timezone.now()
     here = _here(request, request.POST, now)
     form = form_of(here.account, request.POST, Offers((), ()))
-    form.is_valid()  # what is wrong is said when Run is pressed
+    form.is_valid()
+    kinds = [Kind(kind) for kind in form.cleaned_data.get("kinds", [])]
     targets = form.chosen_targets
-    machines = {target.device_id for target in targets}
-    box = page.plan_box(
-        here,
-        targets,
-        form.resolved.devices,
-        [Kind(kind) for kind in form.cleaned_data.get("kinds", [])],
-        machines=directory.rows_of_machines(here.account.id, machines),
-        open_kinds=directory.open_kinds(here.account.id, machines),
-        wrong_lines=len(form.line_errors) if request.POST.get("targets") else 0,
-        now=now,
-    )
+    made = plans.made(here, targets, form.resolved.devices, kinds, now=now) if targets and kinds else None
+    box = page.plan_box(here, made, lines=form.lines, wrong=form.line_errors, problems=form.problems)
     return render(request, "commands/_plan.html", {"plan": box})
+
+
+_DIRECTORY = Directory(directory.named, directory.picked, directory.suggested, directory.is_suggested)
 
 
 def form_of(
     account: Account, data: QueryDict | None = None, offered: Offers | None = None, initial: Any = None
 ) -> AskForm:
-    return AskForm(
-        data,
-        account=account,
-        directory=Directory(directory.named, directory.picked),
-        offers=offered or Offers(offers.presets(), offers.purposes()),
-        initial=initial,
-    )
+    offered = offered or Offers(offers.presets(), offers.purposes())
+    return AskForm(data, account=account, directory=_DIRECTORY, offers=offered, initial=initial)
 
 
 def parts(form: AskForm, now: datetime) -> dict[str, object]:
     """The form with the devices that stand ticked in it, or that a line may have meant."""
     account = form.account_row.id
-    ticked = directory.picked(account, form.ticks[:_SHOWN_AT_MOST]) if form.ticks else []
-    found = form.resolved.choices[: directory.SUGGESTIONS]
+    ticked = directory.picked(account, form.ticks) if form.ticks else []
+    found = form.find_candidates()
     machines = directory.rows_of_machines(account, {one.device_id for one in [*ticked, *found]})
     return {"form": form, "devices": page.devices(ticked, found, machines, looked_for="", now=now)}
 

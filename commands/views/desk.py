@@ -1,6 +1,5 @@
 """The desk: the form, the table, and the parts of both that htmx asks for."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
 
@@ -9,22 +8,25 @@ from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from commands.access import Right
 from commands.actions import run
-from commands.forms.desk import AskForm
+from commands.forms.desk import WHO_LENGTH, AskForm
+from commands.kinds import Kind
+from commands.models import Run
+from commands.pages import ask as ask_page
 from commands.pages import desk as page
 from commands.pages import frame
 from commands.queries import commands as rows
-from commands.queries import place
+from commands.queries import place, plans, runs
 from commands.queries.place import Place
 from commands.views.ask import form_of, parts
-from commands.views.guard import SignedIn, account_in, need, signed_in
+from commands.views.guard import SignedIn, account_in, need, page_of, signed_in
 
 TEMPLATE = "commands/desk.html"
-WHO_AT_MOST = 254
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -34,7 +36,7 @@ def desk(request: SignedIn) -> HttpResponseBase:
     if request.method == "POST":
         return _ask(request)
     here = place.find(request.user, account_in(request.GET.get("account")), now=timezone.now())
-    return _whole(request, here, _fresh(request, here) if Right.RUN in here.rights else None)
+    return _whole(request, here, _fresh(request, here) if Right.RUN in here.rights and not here.closed else None)
 
 
 @require_GET
@@ -48,7 +50,7 @@ def table(request: SignedIn) -> HttpResponseBase:
     token = request.GET.get("token")
     if token == here.token:
         return HttpResponse(status=204)
-    context = {"table": _table(here, request.GET.dict(), now)}
+    context = {"table": _table(here, page.View.of(request.GET.dict(), here), now)}
     return render(request, f"{TEMPLATE}#{'table' if token is None else 'update'}", context)
 
 
@@ -66,37 +68,73 @@ def _ask(request: SignedIn) -> HttpResponse:
     now = timezone.now()
     here = place.find(request.user, account_in(request.POST.get("account")), now=now)
     need(here, Right.RUN)
+    if here.closed:
+        return _refuse(request, here, None)
     form = form_of(here.account, request.POST)
     if not form.is_valid():
-        if request.htmx:
-            return render(request, f"{TEMPLATE}#ask", parts(form, now), status=422)
-        return _whole(request, here, form, status=422)
-    made = run.ask(
-        account=here.account,
-        by=request.user,
-        now=now,
-        form_key=form.cleaned_data["key"],
-        options=form.options,
-        targets=form.chosen_targets,
-        purpose=form.cleaned_data["purpose"],
-        ticket=form.cleaned_data["ticket"],
-        reason=form.cleaned_data["reason"],
-    )
-    words = _asked(len(form.chosen_targets) * len(form.options))
+        return _refuse(request, here, form)
+    planned = plans.made(here, form.chosen_targets, form.resolved.devices, list(form.options), now=now)
+    targets = plans.sent(planned, form.chosen_targets)
+    if not targets:
+        form.add_error("who", ask_page.nothing_sent(planned))
+        return _refuse(request, here, form)
+    try:
+        made = run.ask(
+            account=here.account,
+            by=request.user,
+            now=now,
+            form_key=form.cleaned_data["key"],
+            options=form.options,
+            targets=targets,
+            purpose=form.cleaned_data["purpose"],
+            ticket=form.cleaned_data["ticket"],
+            reason=form.cleaned_data["reason"],
+        )
+    except run.SentBefore:
+        form.renew()
+        return _refuse(request, here, form)
+    said = ask_page.said(made, *runs.made(made.id), asked=planned, rights=here.rights)
+    return _answer(request, here, said, made)
+
+
+def _refuse(request: SignedIn, here: Place, form: AskForm | None) -> HttpResponse:
+    """The form as it was typed, with what is wrong; without one, why there is none."""
     if not request.htmx:
-        messages.success(request, words)
+        return _whole(request, here, form, status=422)
+    context = parts(form, timezone.now()) if form else {"closed": here.closed}
+    return render(request, f"{TEMPLATE}#ask", context, status=422)
+
+
+def _answer(request: SignedIn, here: Place, said: ask_page.Said, made: Run) -> HttpResponse:
+    """An empty form, and the new rows on top of the table that the person looks at."""
+    if not request.htmx:
+        messages.success(request, _linked(said))
         return HttpResponse(status=303, headers={"Location": f"{reverse('desk')}?account={made.account_id}"})
+    now = timezone.now()
     # The version has moved on: what the answer carries must carry the new token.
     here = place.find(request.user, here.account.id, now=now)
-    context = {"form": form_of(here.account), "said": words}  # an empty form ticks nobody
+    context = {"form": form_of(here.account), "said": said}  # an empty form ticks nobody
+    address = ""
     if Right.SEE in here.rights:
-        context["table"] = _table(here, _query_of_page(request), now)
-    return render(request, f"{TEMPLATE}#asked", context)
+        looked_at = page.View.of(_query_of_page(request), here)
+        view = looked_at.showing([Kind(kind) for kind in made.options])
+        context["table"] = _table(here, view, now)
+        if view != looked_at:
+            address = view.url(here.account.id)
+    response = render(request, f"{TEMPLATE}#asked", context)
+    if address:
+        response["HX-Replace-Url"] = address
+    return response
+
+
+def _linked(said: ask_page.Said) -> str:
+    link = format_html('<a href="{}">{}</a>', said.url, said.words) if said.url else said.words
+    return format_html("{} {}", link, said.left_out)
 
 
 def _fresh(request: SignedIn, here: Place) -> AskForm:
     """An empty form, but for the target that a link names."""
-    return form_of(here.account, initial={"who": request.GET.get("who", "")[:WHO_AT_MOST]})
+    return form_of(here.account, initial={"who": request.GET.get("who", "")[:WHO_LENGTH]})
 
 
 def _whole(request: SignedIn, here: Place, form: AskForm | None, status: int = 200) -> HttpResponse:
@@ -104,13 +142,13 @@ def _whole(request: SignedIn, here: Place, form: AskForm | None, status: int = 2
     context = {
         "frame": frame.build(here, now=now),
         **(parts(form, now) if form else {}),
-        "table": _table(here, request.GET.dict(), now) if Right.SEE in here.rights else None,
+        "closed": here.closed if Right.RUN in here.rights else "",
+        "table": _table(here, page.View.of(request.GET.dict(), here), now) if Right.SEE in here.rights else None,
     }
     return render(request, TEMPLATE, context, status=status)
 
 
-def _table(here: Place, query: Mapping[str, str], now: datetime) -> page.Table:
-    view = page.View.of(query, here)
+def _table(here: Place, view: page.View, now: datetime) -> page.Table:
     found, more = rows.newest(view.filter(here, now=now), before=view.before)
     counts = rows.count_up_to(view.counted(here, now=now))
     is_first_run = not found and not rows.has_any(here.account.id)
@@ -119,8 +157,4 @@ def _table(here: Place, query: Mapping[str, str], now: datetime) -> page.Table:
 
 def _query_of_page(request: SignedIn) -> dict[str, str]:
     """The filters of the page that the form stands on."""
-    return dict(parse_qsl(urlsplit(request.htmx.current_url or "").query))
-
-
-def _asked(count: int) -> str:
-    return "Asked for: 1 command." if count == 1 else f"Asked for: {count} commands."
+    return dict(parse_qsl(urlsplit(page_of(request)).query))

@@ -31,10 +31,18 @@ def signed_in(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespon
         if not request.htmx:
             return redirect(_sign_in(request.get_full_path()))
         response = HttpResponse(status=401)
-        response["HX-Redirect"] = _sign_in(request.htmx.current_url_abs_path or "/")
+        response["HX-Redirect"] = _sign_in(page_of(request) or "/")
         return response
 
     return guarded
+
+
+def page_of(request: SignedIn) -> str:
+    """Path and query of the page of ours on which htmx asks; '' if the browser names none that can be read."""
+    try:
+        return request.htmx.current_url_abs_path or ""
+    except ValueError:
+        return ""
 
 
 def _sign_in(then: str) -> str:

@@ -17,7 +17,7 @@ from commands.pages import frame
 from commands.pages import operations as page
 from commands.policies import Refusal
 from commands.queries import operations as query
-from commands.queries import place
+from commands.queries import place, plans
 from commands.views.guard import SignedIn, signed_in
 
 
@@ -55,7 +55,8 @@ def run_again(request: SignedIn, command_id: UUID) -> HttpResponseBase:
         key = UUID(request.POST.get("key", "")) if "key" in request.POST else uuid4()
     except ValueError:
         raise BadRequest("The form's key is broken.") from None
-    made = again.run_again(command=found, by=request.user, now=timezone.now(), form_key=key)
+    now, device = timezone.now(), plans.of_commands([found])[found.id]
+    made = again.run_again(command=found, device=device, by=request.user, now=now, form_key=key)
     if isinstance(made, Refusal):
         raise PermissionDenied(made.reason)
     new = made.commands.order_by("id").values_list("id", flat=True)[0]

@@ -16,7 +16,7 @@ from commands.actions.withdraw import withdraw as take_back
 from commands.pages import run as page
 from commands.pages.acts import Act, said
 from commands.queries import commands as rows
-from commands.queries import place, runs
+from commands.queries import place, plans, runs
 from commands.queries.commands import Filter
 from commands.states import Status
 from commands.views.acts import key_of
@@ -60,7 +60,13 @@ def again(request: SignedIn, run_id: UUID) -> HttpResponseBase:
     """A new run of what failed, was refused, or was too late to be sent."""
     access.get_run(request.user, run_id, Right.RUN)
     commands = runs.to_repeat(run_id)
-    made = run_all_again(commands=commands, by=request.user, now=timezone.now(), form_key=key_of(request))
+    made = run_all_again(
+        commands=commands,
+        devices=plans.of_commands(commands),
+        by=request.user,
+        now=timezone.now(),
+        form_key=key_of(request),
+    )
     done, others = said(Act.AGAIN, commands, made.kept)
     for sentence in [*done, *others] or ["Nothing of it is left to run again."]:
         messages.success(request, sentence)

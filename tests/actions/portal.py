@@ -21,6 +21,7 @@ from commands.audit import EventType
 from commands.cloudflare.types import CreateResult, NewCommand
 from commands.kinds import CAPTURES, Kind, Options
 from commands.models import Account, AccountSync, Command, Run, User
+from commands.queries import plans
 from commands.states import DONE, IN_FLIGHT, OPEN, UNSENT, Status
 from tests.actions.model import Cloudflare, Entry, Post, WorkerDied
 from tests.faults import compare
@@ -112,7 +113,8 @@ class Portal:
         command = Command.objects.select_related("account", "run", "dispatch").get(id=id_)
         kind = Kind(command.kind)
         command.options = dict(self._options(kind))
-        made = again.run_again(command=command, by=self.person, now=self.now, form_key=uuid4())
+        device = plans.of_commands([command])[command.id]
+        made = again.run_again(command=command, device=device, by=self.person, now=self.now, form_key=uuid4())
         assert isinstance(made, Run), made
         tag = Tag(self.account.cloudflare_id, command.device_id, kind, options_text(command.options))
         self.asked.append(tag)

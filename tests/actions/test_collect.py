@@ -88,12 +88,12 @@ def test_a_spool_that_holds_something_else_is_thrown_away_and_fetched_anew(world
     world.heal()
     path = spool_path(world.artifact(done))
     path.write_bytes(bytes(255 - byte for byte in path.read_bytes()))
-    world.forward(minutes=1)
+    world.forward(minutes=21)
     assert world.collect()
     assert world.artifact(done).status == "wanted"
     assert "zip" in world.artifact(done).words
     assert not path.exists()
-    world.forward(minutes=1)
+    world.forward(minutes=21)
     assert world.collect()
     assert _is_here(world, done)
 
@@ -108,10 +108,10 @@ def test_damage_inside_a_member_is_noticed(world: World, done: Command) -> None:
     for index in range(200, len(content), 7):
         content[index] ^= 0x5A
     path.write_bytes(content)
-    world.forward(minutes=1)
+    world.forward(minutes=21)
     assert world.collect()
     assert world.artifact(done).status == "wanted"
-    world.forward(minutes=1)
+    world.forward(minutes=21)
     assert world.collect()
     assert _is_here(world, done)
 
@@ -157,7 +157,7 @@ def test_a_file_that_is_not_there_yet_is_asked_for_again(world: World, done: Com
     assert world.collect()
     assert world.artifact(done).status == "wanted"
     world.heal()
-    world.forward(minutes=6)
+    world.forward(minutes=21)
     assert world.collect()
     assert _is_here(world, done)
 
@@ -167,7 +167,7 @@ def test_a_file_that_is_never_there_is_gone_after_three_attempts(world: World, d
     for attempt in (1, 2, 3):
         assert world.collect()
         assert world.artifact(done).status == ("wanted" if attempt < 3 else "gone")
-        world.forward(minutes=6)
+        world.forward(minutes=21)
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
@@ -175,7 +175,7 @@ def test_an_outage_of_cloudflare_costs_no_file_its_attempts(world: World, done: 
     world.fault("error", call="download", status=status)
     for _ in range(4):
         assert world.collect()
-        world.forward(minutes=6)
+        world.forward(minutes=21)
     assert (world.artifact(done).status, world.artifact(done).attempts) == ("wanted", 0)
     world.heal()
     assert world.collect()
@@ -197,7 +197,7 @@ def test_what_is_no_zip_is_tried_three_times_and_then_rests_with_its_reason(
     for attempt in (1, 2, 3):
         assert world.collect()
         assert world.artifact(done).status == ("wanted" if attempt < 3 else "refused")
-        world.forward(minutes=6)
+        world.forward(minutes=21)
     assert not world.collect()
     assert world.artifact(done).words
     assert _stored_files(settings) == []
@@ -210,7 +210,7 @@ def test_a_refused_account_costs_no_file_its_attempts(world: World, done: Comman
     for _ in range(5):
         assert world.collect()
         assert not world.collect(), "the account's downloads rest"
-        world.forward(minutes=6)
+        world.forward(minutes=21)
     assert (world.artifact(done).status, world.artifact(done).attempts) == ("wanted", 0)
     assert world.pauses()["download"].refused
     world.heal()
@@ -236,7 +236,7 @@ def test_a_disk_that_takes_nothing_costs_no_file_its_attempts(world: World, done
     root.write_text("in the way")
     for _ in range(4):
         assert world.collect()
-        world.forward(minutes=6)
+        world.forward(minutes=21)
     assert (world.artifact(done).status, world.artifact(done).attempts) == ("wanted", 0)
     assert world.artifact(done).words
     root.unlink()

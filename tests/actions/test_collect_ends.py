@@ -146,7 +146,7 @@ def test_the_history_tells_each_reason_of_a_long_outage_once(world: World, done:
     for status in (503, 500, 503, 500, 503, 503):
         world.faults({"match": {"call": "download"}, "effect": {"kind": "error", "status": status}})
         assert world.collect()
-        world.forward(minutes=6)
+        world.forward(minutes=21)
     assert world.artifact(done).words
     world.heal()
     assert world.collect()
@@ -161,7 +161,7 @@ def test_reasons_that_never_repeat_do_not_fill_the_history_either(world: World, 
         error = {"kind": "error", "status": 503, "message": f"ray {number}"}
         world.faults({"match": {"call": "download"}, "effect": error})
         assert world.collect()
-        world.forward(minutes=6)
+        world.forward(minutes=21)
     assert f"ray {module.MOST_TOLD + 2}" in world.artifact(done).words
     assert _told(world, done) == ["fetching", *["wanted"] * module.MOST_TOLD]
 
@@ -170,7 +170,7 @@ def test_a_list_learns_of_a_step_that_the_history_does_not_repeat(world: World, 
     world.fault("error", call="download", status=503)
     assert world.collect()
     before = _version(world)
-    world.forward(minutes=6)
+    world.forward(minutes=21)
     assert world.collect()
     assert _version(world) > before
 
@@ -221,7 +221,7 @@ def test_what_is_whole_in_the_spool_is_stored_later_without_asking_cloudflare_ag
     _stored_as(kind, settings)
     for _ in range(4):
         assert world.collect()
-        world.forward(minutes=6)
+        world.forward(minutes=21)
     assert world.artifact(done).attempts == 0
     assert "5f3c" not in world.artifact(done).words, "what changes every time is for the log"
     world.fault("error", call="download", status=500)
@@ -246,6 +246,6 @@ def test_a_file_of_another_length_is_no_continuation_of_the_spool(world: World, 
     path = spool_path(artifact)
     path.write_bytes(bytes(255 - byte for byte in path.read_bytes()))
     Artifact.objects.update(announced_size=artifact.announced_size + 1)
-    world.forward(minutes=6)
+    world.forward(minutes=21)
     assert world.collect()
     assert world.artifact(done).status == "stored"

@@ -46,3 +46,35 @@ def test_a_late_answer_that_names_another_than_the_adopted_one_makes_it_likely(w
     world.forward(minutes=30)
     assert world.sync(complete=True)
     assert Command.objects.get(remote_id=own).started_elsewhere
+
+
+def test_after_hours_without_a_listing_two_rows_for_one_command_are_both_recorded(world: World) -> None:
+    """The next listing would not reach back to the one that is left over."""
+    (command,) = world.ask()
+    foreign = world.foreign(world.device())
+    world.fault("reset", nth=1, when="after")
+    assert world.deliver()
+    world.heal()
+    (own,) = [row["id"] for row in world.created_for(command)]
+    world.forward(hours=2)
+    world.settle()
+    for _ in range(2):
+        assert world.sync(complete=True)
+        world.forward(minutes=10)
+    assert world.again(command).likely
+    assert {row.remote_id for row in Command.objects.all()} == {own, foreign}
+
+
+def test_our_own_that_turns_up_after_hours_without_a_listing_is_recorded(world: World) -> None:
+    (command,) = world.ask()
+    world.foreign(world.device())
+    world.fault("accepted_late", nth=1, seconds=0.5, then="reset")
+    assert world.deliver()
+    world.heal()
+    assert world.sync(complete=True)
+    own = eventually(lambda: next((row["id"] for row in world.created_for(command)), None), within=10)
+    for _ in range(2):
+        world.forward(hours=2)
+        assert world.sync(complete=True)
+    assert world.again(command).likely
+    assert Command.objects.get(remote_id=own).started_elsewhere

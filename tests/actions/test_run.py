@@ -77,8 +77,12 @@ def test_it_may_wait_an_hour_in_the_queue(world: World) -> None:
 def test_a_form_that_is_sent_twice_makes_one_run(world: World) -> None:
     key = uuid4()
     first = world.ask(PCAP, targets=TARGETS, form_key=key)
-    second = world.ask(BOTH, targets=TARGETS[:1], form_key=key)
+    second = world.ask(PCAP, targets=TARGETS, form_key=key)
     assert [command.id for command in first] == [command.id for command in second]
+    others: list[dict[str, Any]] = [{"options": BOTH}, {"targets": TARGETS[:1]}, {"reason": "another"}]
+    for other in others:
+        with pytest.raises(run.SentBefore):
+            world.ask(**{"options": PCAP, "targets": TARGETS, "form_key": key, **other})
     assert (Run.objects.count(), Command.objects.count(), Event.objects.count()) == (1, 2, 2)
 
 

@@ -43,6 +43,23 @@ def test_by_keyboard_alone_from_a_name_to_a_running_command(desk: Page, portal: 
     expect(desk.get_by_role("heading", level=1)).to_have_text(re.compile("WARP diag on"))
 
 
+def test_no_filter_hides_what_was_asked_for_and_the_message_leads_to_it(desk: Page, portal: Portal) -> None:
+    device = able_devices(portal, 6)[5]
+    desk.goto(f"{portal.url}/?group=done&kind=pcap")
+    desk.get_by_role("textbox", name="Who").press_sequentially(device["deviceName"])
+    desk.locator("#devices").get_by_text(device["personEmail"]).click(timeout=15_000)
+    expect(desk.locator("#plan")).to_contain_text("Tick what to run.")
+    desk.get_by_role("checkbox", name="Speed test").check()
+    expect(desk.locator("#plan")).to_contain_text(f"Notice to {device['personEmail']}")
+    desk.get_by_role("button", name=f"Run on {device['deviceName']}").click()
+    expect(desk.locator("#rows tr").filter(has_text=device["personEmail"]).filter(has_text="Speed test")).to_have_count(
+        1
+    )
+    expect(desk).to_have_url(re.compile("asked=mine&days=7$"))
+    desk.get_by_role("link", name="Asked for: 1 command.").click()
+    expect(desk.get_by_role("heading", level=1)).to_have_text(re.compile("Speed test on"))
+
+
 def test_rows_that_did_not_change_are_left_alone_and_those_that_left_the_filter_go(desk: Page) -> None:
     """The swap itself: what the server might send next is given to it directly."""
     outcome = desk.evaluate(

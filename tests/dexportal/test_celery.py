@@ -17,7 +17,7 @@ from pytest_django import Settings
 
 from commands.tasks import FromBeat
 from dexportal import celery, liveness
-from dexportal.wake import wake
+from dexportal.wake import quiet, wake
 from tests.polling import eventually
 
 TASKS = {
@@ -86,12 +86,13 @@ def test_a_worker_whose_clock_is_wrong_by_minutes_takes_what_beat_and_wakes_sent
     def note() -> None:
         arrived.release()
 
+    quiet.end()
     wake("own.note")
     _send_as_beat(app, "note")
     monkeypatch.setattr(request, "datetime", _off_by(ahead))
     with start_worker(app, pool="threads", perform_ping_check=False, queues=["talk"], loglevel="ERROR"):
         for _ in range(2):
-            assert arrived.acquire(timeout=10)
+            assert arrived.acquire(timeout=30)
 
 
 def _send_as_beat(app: Celery, name: str, times: int = 1) -> None:
@@ -126,9 +127,10 @@ def test_what_beat_sent_while_no_worker_was_there_is_run_once(app: Celery) -> No
         done.set()
 
     _send_as_beat(app, "look", times=5)
+    quiet.end()
     wake("own.end")
     with start_worker(app, pool="threads", concurrency=1, perform_ping_check=False, queues=["talk"], loglevel="ERROR"):
-        assert done.wait(timeout=10)
+        assert done.wait(timeout=30)
     assert len(runs) == 1
 
 

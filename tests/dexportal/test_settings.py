@@ -101,6 +101,7 @@ def test_the_public_address_is_kept_as_a_browser_sends_it(given: str, meant: str
         ("PORT", "eighty", "PORT must be a whole number."),
         ("PORT", "70000", "PORT must be a whole number from 1 to 65535."),
         ("DEBUG", "perhaps", "DEBUG must be true or false."),
+        ("CAPTURE_MINUTES_MAX", "0", "CAPTURE_MINUTES_MAX must be a whole number from 1 to 1440."),
         ("TIME_SCALE", "0", "TIME_SCALE must be a number above 0."),
         ("TIME_SCALE", "nan", "TIME_SCALE must be a number above 0."),
         ("PUBLIC_URL", "dex.example.com", "PUBLIC_URL must be an address such as https://dex.example.com."),

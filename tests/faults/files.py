@@ -12,7 +12,7 @@ from typing import Protocol
 from commands.states import HAS_FILE, ArtifactStatus, Status
 
 ATTEMPTS = 3  # as the settings say; with the last one a file rests
-UPSET_FOR = timedelta(seconds=15)  # as long as three attempts take, with their pauses
+UPSET_FOR = timedelta(seconds=30)  # as long as three attempts take, with their pauses
 
 BREAKING = frozenset(
     {

@@ -30,7 +30,12 @@ def read(question: Question) -> AskForm:
     fields: Mapping[str, str | Sequence[str]] = question.form(account.id)
     for name, value in fields.items():
         posted.setlist(name, [value] if isinstance(value, str) else list(value))
-    directory = Directory(lambda _account, _words: [], lambda _account, _keys: [])
+    directory = Directory(
+        named=lambda _account, _words: [],
+        picked=lambda _account, _keys: [],
+        suggested=lambda _account, _text: [],
+        is_suggested=lambda _device, _text: False,
+    )
     return AskForm(posted, account=account, directory=directory, offers=Offers((), ()))
 
 

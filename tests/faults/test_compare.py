@@ -165,7 +165,7 @@ def test_a_file_may_be_lost_while_cloudflare_hangs_or_its_clock_is_set_and_not_l
     status: ArtifactStatus,
 ) -> None:
     upset = Acts(mishaps=Mishaps(upsets=(at(20),)))
-    for seconds, is_clean in ((19, False), (25, True), (50, False)):
+    for seconds, is_clean in ((19, False), (25, True), (49, True), (51, False)):
         record = [replace(OURS, file=Filed(status, at(seconds)))]
         assert judged(record, [replace(OWN, fetched=((), (), ()))], acts=upset).is_clean is is_clean
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from commands.forms.targets import Line, read, resolve
+from commands.forms.targets import Line, read, resolve, words_of
 from commands.models import Device
 
 ID = "0123abcd-0123-4123-8123-0123456789ab"
@@ -80,3 +80,53 @@ def test_many_choices_are_named_up_to_four() -> None:
 def test_a_line_of_its_own_may_come_from_the_field_who() -> None:
     [error] = resolve([Line(0, "Zoe", ("zoe",))], []).errors
     assert (error.number, error.sentence) == (0, "No person or device called “zoe” is known here.")
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (f"{ID}, a@example.com, {'r' * 65}", "The registration is longer than 64 characters."),
+        (f"{ID}, {'a' * 250}@example.com", "The email address is longer than 254 characters."),
+        (f"{ID}, a@example.com, r\x00r", "It holds a character that cannot be typed: a file of another kind?"),
+        (f"{ID}, a@exa\x07mple.com", "It holds a character that cannot be typed: a file of another kind?"),
+        ("LAP\x00", "It holds a character that cannot be typed: a file of another kind?"),
+    ],
+)
+def test_what_no_column_holds_is_said_at_its_line(line: str, sentence: str) -> None:
+    resolved = resolve(read(f"# a heading\n{line}"), [])
+    assert [(error.number, error.sentence) for error in resolved.errors] == [(2, sentence)]
+    assert not resolved.targets
+
+
+def test_what_no_column_holds_is_not_looked_for() -> None:
+    lines = read(f"LAP\x00\nlap-1\n{'x' * 256}\n{ID}, {'a' * 255}@example.com")
+    assert words_of(lines) == {"lap-1", ID}
+
+
+@pytest.mark.parametrize("line", [f"{ID}, wrong@example.com", f"{ID}, wrong@example.com, r1", "PC, wrong@example.com"])
+def test_a_listed_device_is_never_anothers(line: str) -> None:
+    listed = [device("PC", "a@example.com", ID, "r1"), device("PC", "b@example.com", ID, "r2")]
+    [error] = resolve(read(line), listed).errors
+    said = "PC is not wrong@example.com's: Cloudflare listed it for a@example.com, b@example.com."
+    assert error.sentence == said
+
+
+def test_a_device_that_was_listed_for_nobody_may_be_anybodys() -> None:
+    [target] = resolve(read(f"{ID}, a@example.com"), [device("PC", "", ID, "r1")]).targets
+    assert (target.email, target.listed) == ("a@example.com", False)
+
+
+def test_a_name_with_a_registration_that_it_has_not_says_so() -> None:
+    [error] = resolve(read("PC, a@example.com, other"), [device("PC", "a@example.com", ID, "r1")]).errors
+    assert error.sentence == "PC has no registration “other”."
+
+
+def test_two_lines_that_give_one_unlisted_device_to_two_people_contradict_each_other() -> None:
+    lines = read(f"{ID}, a@example.com\n{ID}, A@example.com\n{ID}, b@example.com\n{ID}, b@example.com, other")
+    resolved = resolve(lines, [])
+    said = "Line 1 gives this device to a@example.com: one of the two is wrong."
+    assert [(error.number, error.sentence) for error in resolved.errors] == [(3, said)]
+    assert [(one.email, one.registration_id) for one in resolved.targets] == [
+        ("a@example.com", ""),
+        ("b@example.com", "other"),
+    ]

@@ -64,10 +64,15 @@ def test_a_known_email_or_device_name_is_enough(account: Account, desk: Client) 
     ]
 
 
-def test_a_ticked_device_is_asked_for_and_one_of_another_account_is_not(account: Account, desk: Client) -> None:
+def test_a_tick_that_is_not_listed_here_is_told_and_the_others_stay(account: Account, desk: Client) -> None:
     mine = a_device(account, email="maria@example.com")
     foreign = a_device(make_account("Foreign"), email="tom@example.com")
-    desk.post("/", typed(account, targets="", device=[mine.pk, foreign.pk]))
+    answer = desk.post("/", typed(account, targets="", device=[mine.pk, foreign.pk]))
+    assert answer.status_code == 422
+    assert "1 ticked device is not listed any more: look again for whom you mean." in answer.text
+    assert f'id="device-{mine.pk}"' in answer.text
+    assert f'id="device-{foreign.pk}"' not in answer.text
+    desk.post("/", typed(account, targets="", device=[mine.pk]))
     assert [command.device_id for command in Command.objects.all()] == [mine.device_id]
 
 
@@ -79,6 +84,9 @@ def test_a_ticked_device_is_asked_for_and_one_of_another_account_is_not(account:
         ({"targets": f"\n{ID}"}, '<span class="line-number">Line 2</span> Cloudflare has not listed this device'),
         ({"targets": "LAP-9999"}, "No person or device called “lap-9999” is known here."),
         ({"targets": f"{ID}, maria"}, "“maria” is no email address."),
+        ({"targets": f"{ID}, m@example.com, {'r' * 65}"}, "Line 1</span> The registration is longer than 64"),
+        ({"targets": f"{ID}, m@example.com, r\x00"}, "Line 1</span> It holds a character that cannot be typed"),
+        ({"who": "LAP\x00", "targets": ""}, "It holds a character that cannot be typed"),
         ({"targets": f"{ID}, maria@example.com, r, x"}, "a device id, an email address and a registration"),
         ({"targets": "maria@example.com"}, "maria@example.com has 2 devices: say which (LAP-1, LAP-2)."),
         ({"targets": "LAP-1, tom@example.com"}, "LAP-1 is not tom@example.com&#x27;s"),

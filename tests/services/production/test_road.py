@@ -1,9 +1,11 @@
 """The main road on docker-compose.yml's own services: from the sign-in page to the file, and a clean end."""
 
 import hashlib
+import json
 import os
 import re
 import signal
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -70,7 +72,12 @@ def _ledger_and_record_are_one(portal: Production, devices: list[Device]) -> Non
         found = "SELECT remote_id, device_id, kind, status FROM commands_command"
         assert set(connection.execute(found).fetchall()) == made
         bodies = [body["commands"] for (body,) in connection.execute("SELECT body FROM commands_dispatch").fetchall()]
-    assert sorted(bodies, key=str) == sorted((post["items"] for post in told["posts"]), key=str)
+    assert _in_order(bodies) == _in_order(post["items"] for post in told["posts"])
+
+
+def _in_order(bodies: Iterable[Any]) -> list[str]:
+    """PostgreSQL keeps no order of keys."""
+    return sorted(json.dumps(body, sort_keys=True) for body in bodies)
 
 
 def _downloaded(answer: Any) -> bytes | None:
