@@ -32,9 +32,14 @@ class Again:
 
 def refusal(command: Command) -> Refusal | None:
     """Why it cannot be run again, now or ever; what the device says of it today is not asked."""
+    return own_refusal(command) or run.closed(command.account)
+
+
+def own_refusal(command: Command) -> Refusal | None:
+    """As `refusal`, as far as the command itself tells, without its account: for rows of a list."""
     if command.kind not in set(Kind):
         return Refusal("This kind of command is not known here.")
-    return policies.run_again(Status(command.status)) or run.closed(command.account)
+    return policies.run_again(Status(command.status))
 
 
 def run_again(*, command: Command, device: plan.Target, by: User, now: datetime, form_key: UUID) -> Run | Refusal:

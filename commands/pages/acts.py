@@ -58,9 +58,9 @@ def send_now_url(command: Command, rights: frozenset[Right]) -> str:
 
 
 def refusal(act: Act, command: Command) -> Refusal | None:
-    """Why this cannot be done with it, as it stands now."""
+    """Why this cannot be done with it, as it stands now; its account and its device are asked when it is done."""
     if act is Act.AGAIN:
-        return again.refusal(command)
+        return again.own_refusal(command)
     if command.started_elsewhere:
         return Refusal("It was started elsewhere.")
     if act is Act.WITHDRAW:
