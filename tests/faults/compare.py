@@ -85,7 +85,8 @@ class Recorded:
     @property
     def landed_until(self) -> datetime | None:
         """When it was in flight no longer; None: it still is, or never was."""
-        sent = [line.version for line in self.history if line.target == Status.SENDING]
+        flying = [line for line in self.history if line.target in IN_FLIGHT]
+        sent = [line.version for line in flying if line.source not in IN_FLIGHT]  # by a claim, or by a restore
         ends = [line for line in self.history if sent and line.version > sent[-1] and line.target]
         return next((line.at for line in ends if line.target not in IN_FLIGHT), None)
 
