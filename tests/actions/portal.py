@@ -283,7 +283,7 @@ class Portal:
         return compare.compare(self.asked, record(), ledger, imported_by=self.now)
 
 
-def foreign_item(name: str, kind: Kind) -> NewCommand:
-    """What somebody starts on that machine in Cloudflare's dashboard."""
-    target = TARGETS[name]
-    return NewCommand(target.device_id, kind, target.email, target.registration_id)
+def twin(tag: Tag) -> NewCommand:
+    """What somebody starts in Cloudflare's dashboard, on that machine and of that kind."""
+    target = next(target for target in TARGETS.values() if target.device_id == tag.device_id)
+    return NewCommand(target.device_id, tag.kind, target.email, target.registration_id)
