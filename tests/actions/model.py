@@ -24,7 +24,7 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 MOST_SKEW = 60  # seconds that Cloudflare's date of a command may be off: half of the slack before a claim
 LATEST = 180  # seconds after the end of a POST in which it may still land
 YOUNG = timedelta(minutes=20)  # a listing may be behind for so long
-UPLOADS_AFTER, ENDS_AFTER = timedelta(minutes=4), timedelta(minutes=6)
+UPLOADS_AFTER, ENDS_AFTER = timedelta(minutes=8), timedelta(minutes=12)
 
 
 class Fate(Enum):

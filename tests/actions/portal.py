@@ -300,7 +300,7 @@ def _as_known_here(row: Recorded) -> Recorded:
     return replace(row, file=file, claimed_at=None)
 
 
-def foreign_item(name: str, kind: Kind) -> NewCommand:
-    """What somebody starts on that machine in Cloudflare's dashboard."""
-    target = TARGETS[name]
-    return NewCommand(target.device_id, kind, target.email, target.registration_id)
+def twin(tag: Tag) -> NewCommand:
+    """What somebody starts in Cloudflare's dashboard, on that machine and of that kind."""
+    target = next(target for target in TARGETS.values() if target.device_id == tag.device_id)
+    return NewCommand(target.device_id, tag.kind, target.email, target.registration_id)

@@ -39,9 +39,10 @@ from tests.actions.model import (
     Post,
     WorkerDied,
 )
-from tests.actions.portal import CLOCKS_OFF, TARGETS, Portal, foreign_item
+from tests.actions.portal import CLOCKS_OFF, TARGETS, Portal, twin
 from tests.people import make_account, make_credential, make_person
 
+FATES = [*Fate] + [Fate.ANSWERED] * 5 + [Fate.ANSWER_LOST] * 3 + [Fate.LANDED_LATE]
 MEANWHILE = ["nothing"] * 5 + ["it dies", "a claim", "a delivery", "records", "it is stopped", "it dies later"]
 UNTIL_QUIET = [200] * 12 + [3600] * 4 + [90_000] * 3  # seconds between the last syncs: all windows, all expiries
 OFF = int(CLOCKS_OFF.total_seconds())
@@ -54,9 +55,10 @@ kinds = st.sets(kind, min_size=1)
 skews = st.integers(-MOST_SKEW, MOST_SKEW)
 clocks = st.sampled_from([0, 0, -OFF, OFF])  # how much a worker's own is off
 which = st.integers(0, 3)
+held_up = st.sampled_from([0, 0, 10, 61, 400])  # seconds
 posts = st.builds(
     Post,
-    st.sampled_from(Fate),
+    st.sampled_from(FATES),
     seconds=st.integers(0, 15),
     late=st.integers(1, LATEST),
     skew=skews,
@@ -117,9 +119,10 @@ class Machine(RuleBasedStateMachine):
     def somebody_asks(self, chosen: list[str], kinds: set[Kind], twice: bool) -> None:
         self.portal.ask(chosen, sorted(kinds), twice=twice)
 
-    @rule(name=names, kind=kind, skew=skews)
-    def somebody_starts_one_elsewhere(self, name: str, kind: Kind, skew: int) -> None:
-        self.cloudflare.land(foreign_item(name, kind), skew=skew, foreign=True)
+    @rule(which=which, skew=skews)
+    def somebody_starts_one_elsewhere(self, which: int, skew: int) -> None:
+        """The same as we do, and where we do."""
+        self.cloudflare.land(twin(_one_of(self.portal.asked[::-1], which)), skew=skew, foreign=True)
 
     @rule(act=st.sampled_from(["run again", "run again", "withdraw", "send now"]), which=which)
     def somebody_acts(self, act: str, which: int) -> None:
@@ -155,10 +158,34 @@ class Machine(RuleBasedStateMachine):
         self.portal.deliver()
         self.cloudflare.post = Post()
 
+    @rule(how=posts, before=held_up, after=held_up, lists=st.booleans(), repeats=st.booleans())
+    def a_worker_is_held_up(self, how: Post, before: int, after: int, lists: bool, repeats: bool) -> None:
+        """Before its POST or after it; others go on. And a record that was made may seem to have failed."""
+        if not self.portal.claim():
+            return
+        self.time_passes(before, settles=True)
+        self.portal.post(self.portal.claimed[-1], how)
+        self.time_passes(after, settles=True)
+        if lists:
+            self._list(Listing(), complete=True)
+        self.portal.check()
+        answer = self.portal.answers[-1]
+        self.portal.record(answer)
+        if repeats:
+            self.clock.forward(10)
+            self.portal.claim()
+            self.portal.record(answer)
+
     # --- workers that list ---
 
-    @rule(complete=st.booleans(), how=listings_, clock_off=clocks, meanwhile=st.sampled_from(MEANWHILE))
-    def a_worker_lists(self, complete: bool, how: Listing, clock_off: int, meanwhile: str) -> None:
+    @rule(
+        complete=st.booleans(),
+        how=listings_,
+        clock_off=clocks,
+        times=st.sampled_from([1, 1, 3]),
+        meanwhile=st.sampled_from(MEANWHILE),
+    )
+    def a_worker_lists(self, complete: bool, how: Listing, clock_off: int, times: int, meanwhile: str) -> None:
         happens: dict[str, Callable[[], object]] = {
             "nothing": lambda: None,
             "it dies": self._die,
@@ -168,7 +195,8 @@ class Machine(RuleBasedStateMachine):
             "it is stopped": self._another_worker_lists,
             "it dies later": lambda: setattr(self.portal, "dies_before_hand_back", True),
         }
-        self._list(replace(how, meanwhile=happens[meanwhile]), complete=complete, clock_off=clock_off)
+        for _ in range(times):
+            self._list(replace(how, meanwhile=happens[meanwhile]), complete=complete, clock_off=clock_off)
 
     @rule(error=st.sampled_from(LIST_ERRORS))
     def a_listing_fails(self, error: CloudflareError) -> None:
@@ -191,6 +219,7 @@ class Machine(RuleBasedStateMachine):
         self.clock.forward(200)
         self.portal.settle()
         self._list(Listing(), complete=True)
+        self.portal.check()
 
     # --- time, and an operator ---
 
@@ -200,7 +229,7 @@ class Machine(RuleBasedStateMachine):
         if settles:
             self.portal.settle()
 
-    @rule(restores=st.booleans())
+    @rule(restores=st.sampled_from([False, False, True]))
     def an_operator_backs_up_or_restores(self, restores: bool) -> None:
         if restores and self.portal.backup:
             self.portal.restore()
