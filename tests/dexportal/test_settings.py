@@ -144,7 +144,7 @@ def test_the_time_scale_divides_every_duration(tmp_path: Path) -> None:
 def test_a_post_ends_well_before_its_lease(tmp_path: Path) -> None:
     s = settings_of({"VAR_DIR": str(tmp_path)})
     assert (1 - s.DISPATCH_START_SHARE) * s.DISPATCH_LEASE - s.POST_DEADLINE >= s.DISPATCH_LEASE / 3
-    assert s.ARTIFACT_LEASE > 4 * s.DOWNLOAD_READ_TIMEOUT, "a piece comes, or the download ends, while the lease lasts"
+    assert s.ARTIFACT_LEASE > 4 * s.READ_TIMEOUT, "a piece comes, or the download ends, while the lease lasts"
 
 
 def test_credentials_make_cloudflare_the_upstream_and_their_absence_the_simulator(tmp_path: Path) -> None:

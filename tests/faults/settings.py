@@ -22,7 +22,6 @@ CONNECT_TIMEOUT = _seconds(0.5)
 READ_TIMEOUT = _seconds(1)
 GET_DEADLINE = _seconds(3)
 GET_RETRY_BASE = _seconds(0.1)
-DOWNLOAD_READ_TIMEOUT = _seconds(1)
 PAUSE_BASE = _seconds(0.25)
 
 ADOPT_BEFORE = _seconds(3)
