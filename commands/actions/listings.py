@@ -143,7 +143,8 @@ def read(account: Account, row: AccountSync, plan: Plan, *, now: datetime) -> Li
 
     But when the calls are used up after a page or more: then what was read is the listing, an interrupted one.
     """
-    began = renewed = time.monotonic()
+    began = time.monotonic()
+    lease = claims.KeptAlive(row, lasting=settings.SYNC_LEASE)
     rows: list[ListedCommand] = []
     calls = 0
     interrupted: NotNow | Throttled | None = None
@@ -153,9 +154,7 @@ def read(account: Account, row: AccountSync, plan: Plan, *, now: datetime) -> Li
             for page_rows, date in _pages(client, plan):
                 rows += page_rows
                 calls += 1
-                if time.monotonic() - renewed > settings.SYNC_LEASE.total_seconds() / 4:
-                    claims.renew(row, lasting=settings.SYNC_LEASE)
-                    renewed = time.monotonic()
+                lease.is_held()  # who lost it is kept from recording, not from reading
                 if date:
                     offset = date - (now + timedelta(seconds=time.monotonic() - began))
     except (NotNow, Throttled) as stop:
