@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.axe import findings_in_both_themes
 from tests.browser.conftest import ROOT, Portal
-from tests.browser.test_thin_road import FINISH_WITHIN, able_devices, ask, row
+from tests.browser.test_thin_road import FINISH_WITHIN, able_devices, ask
 from tests.polling import eventually
 
 pytestmark = pytest.mark.browser
@@ -30,7 +30,7 @@ def test_twelve_captures_and_three_diags_run_to_the_end_in_the_fewest_posts(
 ) -> None:
     devices = able_devices(portal, 20)[5:]  # the other tests take the first five
     lines = [f"{device['deviceId']}, {device['personEmail']}" for device in devices]
-    before = len(portal.ledger()["posts"])
+    before = portal.ledger()
     desk.evaluate("window.sameDocument = true")
     ask(desk, lines[:12], "Packet capture", ticket="INC-12", minutes=1)
     expect(desk.locator("#rows tr").filter(has_text="INC-12")).to_have_count(12)
@@ -38,19 +38,20 @@ def test_twelve_captures_and_three_diags_run_to_the_end_in_the_fewest_posts(
     for ticket, count in (("INC-12", 12), ("INC-13", 3)):
         done = desk.locator("#rows tr").filter(has_text=ticket).filter(has_text=re.compile("Done"))
         expect(done).to_have_count(count, timeout=FINISH_WITHIN)
-    for device, kind in ((devices[0], "Packet capture"), (devices[12], "WARP diag")):
-        assert _downloaded(desk, device["personEmail"], kind, tmp_path) == _at_cloudflare(portal, device["deviceId"])
+    ledger = portal.ledger()
+    new = ledger["commands"][len(before["commands"]) :]
+    ids = {one["device_id"]: one["id"] for one in new}
+    for device, ticket in ((devices[0], "INC-12"), (devices[12], "INC-13")):
+        downloaded = _downloaded(desk, device["personEmail"], ticket, tmp_path)
+        assert downloaded == _at_cloudflare(portal, ids[device["deviceId"]])
     assert desk.evaluate("window.sameDocument"), "the page was loaded anew"
     _picture(desk, devices[0]["personEmail"])
 
-    ledger = portal.ledger()
-    machines = {device["deviceId"] for device in devices}
-    landed = Counter((one["device_id"], one["kind"]) for one in ledger["commands"] if one["device_id"] in machines)
+    landed = Counter((one["device_id"], one["kind"]) for one in new)
     kinds = ["pcap"] * 12 + ["warp-diag"] * 3
     assert landed == {(device["deviceId"], kind): 1 for device, kind in zip(devices, kinds, strict=True)}
-    assert len(ledger["posts"]) - before == 3, "ten captures, two captures, three diags"
-    made = {(one["id"], one["device_id"], one["kind"], one["status"]) for one in ledger["commands"]}
-    assert _on_record(portal) == {one for one in made if one[1] in machines}
+    assert len(ledger["posts"]) - len(before["posts"]) == 3, "ten captures, two captures, three diags"
+    assert _on_record(portal) == {(one["id"], one["device_id"], one["kind"], one["status"]) for one in new}
 
 
 def _on_record(portal: Portal) -> set[tuple[str, str, str, str]]:
@@ -74,17 +75,17 @@ def _picture(desk: Page, who: str) -> None:
     desk.screenshot(path=SCREENSHOT, caret="initial")
 
 
-def _downloaded(desk: Page, email: str, kind: str, folder: Path) -> str:
+def _downloaded(desk: Page, email: str, ticket: str, folder: Path) -> str:
+    asked = desk.locator("#rows tr").filter(has_text=email).filter(has_text=ticket)
     with desk.expect_download() as download:
-        row(desk, email, kind).get_by_role("link", name=re.compile("Download")).click(timeout=FINISH_WITHIN)
+        asked.get_by_role("link", name=re.compile("Download")).click(timeout=FINISH_WITHIN)
     file = folder / download.value.suggested_filename
     download.value.save_as(file)
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _at_cloudflare(portal: Portal, device_id: str) -> str:
-    found = next(one for one in portal.ledger()["commands"] if one["device_id"] == device_id)
-    path = f"/accounts/{portal.account}/dex/commands/{found['id']}/downloads/{found['id']}.zip"
+def _at_cloudflare(portal: Portal, id_: str) -> str:
+    path = f"/accounts/{portal.account}/dex/commands/{id_}/downloads/{id_}.zip"
     return hashlib.sha256(portal.upstream_bytes(path)).hexdigest()
 
 
