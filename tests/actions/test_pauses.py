@@ -268,7 +268,7 @@ def test_an_account_whose_upstream_hangs_delays_no_other(world: World, settings:
     world.configure(accounts=[*first, {"account_id": OTHER, "token": "another-token"}])
     world.ask(BOTH)
     good = _other_account(world)
-    world.faults({"match": {"account_id": world.account.cloudflare_id}, "effect": {"kind": "hang", "seconds": 10}})
+    world.faults({"match": {"account_id": world.account.cloudflare_id}, "effect": {"kind": "hang", "seconds": 18}})
     AccountDirectory.objects.update(due_at=None)
     AccountSync.objects.update(due_at=None, complete_due_at=None)
     with ThreadPoolExecutor(TALK_THREADS) as pool:

@@ -101,7 +101,8 @@ class _Run:
         person = Person(stage.web_address, asking.ASKER, stage.environment["DEXPORTAL_DEMO_PASSWORD"])
         person.sign_in()
         self.asker: Asker = asking.Asker(person, order.commands, Random(f"people/{order.seed}"))
-        questions = asking.questions(order.seed, stage.control.devices())
+        able = [one for one in stage.control.devices() if one["eligible"]]  # the desk leaves the others out
+        questions = asking.questions(order.seed, able)
         self.asking = Thread(target=self.asker.ask_all, args=(questions,), daemon=True)
 
     def play(self) -> Outcome:
