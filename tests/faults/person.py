@@ -16,6 +16,8 @@ AGAIN_AFTER = 0.3
 COOKIE = "dexportal-csrf"
 BUSY = 429
 BROKEN = 500
+HALF = 400  # said by a web process that is being ended, of a form that it has got a part of
+HALVES = 20  # in a row: then it is the form
 
 type Fields = Mapping[str, str | Sequence[str]]
 
@@ -41,13 +43,16 @@ class Person:
 
     def post(self, path: str, fields: Fields) -> str:
         """Where the answer leads to. AssertionError: the portal understood and said no, in words."""
+        halves = 0
         while not self.stop.is_set():
             answer = self._try(path, fields)
+            halves = halves + 1 if answer is not None and answer.status_code == HALF else 0
             if answer is not None and answer.status_code == requests.codes.see_other:
                 self.posts += 1
                 return answer.headers["Location"]
             if answer is not None and not self._is_signed_out(answer):
-                assert answer.status_code >= BROKEN or answer.status_code == BUSY, _words(path, answer)
+                fleeting = answer.status_code >= BROKEN or answer.status_code == BUSY or 0 < halves < HALVES
+                assert fleeting, _words(path, answer)
             self.again += 1
             self.stop.wait(AGAIN_AFTER)
         raise GaveUp
