@@ -7,7 +7,7 @@ whatever may have landed becomes `uncertain`, and the listing decides (`sync.py`
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -39,7 +39,10 @@ type Failure = CloudflareError | NotNow | NoCredential
 
 
 def deliver(account: Account, *, now: datetime) -> bool:
-    """Send one POST of the account's queued commands; True if there was one to send."""
+    """Send one POST of the account's queued commands; True if there was one to send.
+
+    Its end has the database's time as its claim has: what this process waited for before the claim is not in it.
+    """
     quota.renew(account, now=now)
     claimed = claim(account, now=now)
     if claimed is None:
@@ -47,8 +50,7 @@ def deliver(account: Account, *, now: datetime) -> bool:
     answer = post(claimed)
 
     def write() -> None:
-        since_claim = timedelta(seconds=time.monotonic() - claimed.began)
-        record(claimed, answer, now=claimed.dispatch.claimed_at + since_claim)
+        record(claimed, answer, now=claims.database_now())
 
     claims.insist(write, until=claimed.began + settings.DISPATCH_LEASE.total_seconds())
     return True
