@@ -19,21 +19,12 @@ from commands.cloudflare.types import Call
 from commands.kinds import Kind
 from commands.models import Account, AccountDirectory, AccountSync, Command, Device, Event
 from dexportal.run import TALK_THREADS
-from tests.actions.world import BOTH, QUICK_END, World
+from tests.actions.world import BOTH, QUICK_END, World, refusal
 from tests.people import make_account, make_credential
 
 pytestmark = pytest.mark.django_db
 
 REFUSALS = [401, 403, 404]
-
-
-@pytest.fixture(autouse=True)
-def _mail_in_memory(settings: Any) -> None:
-    settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
-
-
-def _error(call: str, status: int = 403, **match: object) -> dict[str, object]:
-    return {"match": {"call": call, **match}, "effect": {"kind": "error", "status": status, "code": 10000}}
 
 
 # --- Only the act that was refused rests ---
@@ -42,7 +33,7 @@ def _error(call: str, status: int = 403, **match: object) -> dict[str, object]:
 @pytest.mark.parametrize("status", REFUSALS)
 def test_a_refused_post_stops_sending_alone_and_keeps_the_commands_queued(world: World, status: int) -> None:
     (command,) = world.ask()
-    world.faults(_error("create", status))
+    world.faults(refusal("create", status))
     assert world.deliver()
     assert (world.status(command), set(world.pauses())) == ("queued", {"create"})
     assert not world.deliver()
@@ -58,7 +49,7 @@ def test_a_refused_post_stops_sending_alone_and_keeps_the_commands_queued(world:
 @pytest.mark.parametrize("status", REFUSALS)
 def test_a_refused_listing_stops_listing_alone(world: World, status: int) -> None:
     (command,) = world.ask()
-    world.faults(_error("list", status))
+    world.faults(refusal("list", status))
     assert not world.sync(complete=True)
     assert set(world.pauses()) == {"list"}
     assert world.deliver()
@@ -69,7 +60,7 @@ def test_a_refused_download_stops_downloads_alone(world: World) -> None:
     command = world.sent()
     world.forward(QUICK_END)
     world.sync()
-    world.faults(_error("download"), _error("fallback_download"))
+    world.faults(refusal("download"), refusal("fallback_download"))
     assert collect_one(now=lambda: world.now)
     assert set(world.pauses()) == {"download"}
     assert not collect_one(now=lambda: world.now)
@@ -87,7 +78,7 @@ def test_a_refused_download_stops_downloads_alone(world: World) -> None:
 def test_a_refused_directory_stops_neither_sending_nor_listing(world: World) -> None:
     (command,) = world.ask()
     AccountDirectory.objects.update(due_at=None)
-    world.faults(_error("devices"), _error("quota"))
+    world.faults(refusal("devices"), refusal("quota"))
     assert directory.refresh(world.account, now=world.now) == 0
     assert set(world.pauses()) == {"directory"}
     assert world.deliver()
@@ -129,7 +120,7 @@ def test_the_pauses_of_a_dead_upstream_grow_up_to_the_longest(world: World, sett
 
 def test_queued_commands_expire_in_a_pause_that_never_ends(world: World) -> None:
     (command,) = world.ask()
-    world.faults(_error("create"))
+    world.faults(refusal("create"))
     world.deliver()
     world.forward(minutes=61)
     world.settle()
@@ -142,7 +133,7 @@ def test_queued_commands_expire_in_a_pause_that_never_ends(world: World) -> None
 
 def _refused_for(world: World, *, minutes: float) -> None:
     """Sending is refused from now on, and tried again as soon as its pause is over."""
-    world.faults(_error("create"))
+    world.faults(refusal("create"))
     assert world.deliver()
     for _ in range(int(minutes // 5)):
         world.forward(minutes=5, seconds=1)
@@ -180,7 +171,7 @@ def test_after_a_long_pause_the_old_waits_for_a_word_and_the_new_goes_out(world:
 
 def test_after_a_short_pause_everything_goes_out_by_itself(world: World) -> None:
     (command,) = world.ask()
-    world.faults(_error("create"))
+    world.faults(refusal("create"))
     world.deliver()
     world.heal()
     world.forward(minutes=6)
@@ -238,7 +229,7 @@ def test_what_was_let_go_already_takes_no_second_word(world: World) -> None:
 
 def test_a_failure_long_after_the_last_begins_a_pause_of_its_own(world: World) -> None:
     (first,) = world.ask()
-    world.faults(_error("create"))
+    world.faults(refusal("create"))
     world.deliver()
     since = world.pauses()["create"].since
     world.forward(hours=3)

@@ -10,21 +10,15 @@ from commands.actions import accounts, tell
 from commands.actions.collect import collect as collect_one
 from commands.models import Artifact, Command, Pause
 from tests.actions.racing import race
-from tests.actions.world import QUICK_END, World
+from tests.actions.world import QUICK_END, World, refusal
 from tests.people import make_account, make_group, make_person
 
 pytestmark = pytest.mark.django_db
-
-REFUSALS = [401, 403, 404]
 
 
 @pytest.fixture(autouse=True)
 def _mail_in_memory(settings: Any) -> None:
     settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
-
-
-def _error(call: str, status: int = 403, **match: object) -> dict[str, object]:
-    return {"match": {"call": call, **match}, "effect": {"kind": "error", "status": status, "code": 10000}}
 
 
 def _admin(name: str = "ada") -> None:
@@ -38,7 +32,7 @@ def test_the_admins_are_told_once_with_what_waits_and_what_cloudflare_deletes(wo
     world.sync()
     world.forward(days=6, hours=12)
     world.ask(devices=[world.device("linux")])
-    world.faults(_error("create"))
+    world.faults(refusal("create"))
     world.deliver()
     assert tell.tell(now=world.now) == 1
     (letter,) = mail.outbox
@@ -57,7 +51,7 @@ def test_the_admins_are_told_once_with_what_waits_and_what_cloudflare_deletes(wo
 def test_the_same_refusal_of_another_act_is_no_second_letter(world: World) -> None:
     _admin()
     world.ask()
-    world.faults(_error(""))
+    world.faults(refusal(""))
     world.deliver()
     tell.tell(now=world.now)
     world.sync()
@@ -71,13 +65,13 @@ def test_the_same_refusal_long_after_one_that_nobody_tried_since_is_told(world: 
     world.sent()
     world.forward(QUICK_END)
     world.sync()
-    world.faults(_error("download"), _error("fallback_download"))
+    world.faults(refusal("download"), refusal("fallback_download"))
     assert collect_one(now=lambda: world.now)
     assert tell.tell(now=world.now) == 1
     Artifact.objects.all().delete()
     world.forward(days=20)
     world.ask(devices=[world.device("linux")])
-    world.faults(_error("create"))
+    world.faults(refusal("create"))
     assert world.deliver()
     assert {pause.words for pause in world.pauses().values()} == {world.pauses()["create"].words}
     assert tell.tell(now=world.now) == 1
@@ -86,14 +80,14 @@ def test_the_same_refusal_long_after_one_that_nobody_tried_since_is_told(world: 
 def test_a_refusal_after_it_worked_again_is_told_again(world: World) -> None:
     _admin()
     world.ask()
-    world.faults(_error("create"))
+    world.faults(refusal("create"))
     world.deliver()
     tell.tell(now=world.now)
     world.heal()
     world.forward(minutes=6)
     assert world.deliver()
     world.ask(devices=[world.device("linux")])
-    world.faults(_error("create"))
+    world.faults(refusal("create"))
     assert world.deliver()
     assert tell.tell(now=world.now) == 1
     assert len(mail.outbox) == 2
@@ -134,7 +128,7 @@ class Broken(EmailBackend):
 def test_a_mail_server_that_is_away_is_tried_again_with_a_bound(world: World, settings: Any) -> None:
     _admin()
     world.ask()
-    world.faults(_error("create"))
+    world.faults(refusal("create"))
     world.deliver()
     settings.MAILERS = {"default": {"BACKEND": f"{__name__}.Broken"}}
     tries = 0
@@ -153,7 +147,7 @@ def test_a_mail_server_that_is_away_is_tried_again_with_a_bound(world: World, se
 def test_of_several_workers_one_sends_the_mail(world: World) -> None:
     _admin()
     world.ask()
-    world.faults(_error("create"))
+    world.faults(refusal("create"))
     world.deliver()
     now = world.now
     assert sum(race(lambda: tell.tell(now=now), threads=6)) == 1
@@ -162,7 +156,7 @@ def test_of_several_workers_one_sends_the_mail(world: World) -> None:
 
 def test_a_new_credential_ends_the_refusal_and_is_tried_at_once(world: World) -> None:
     (command,) = world.ask()
-    world.faults(_error("create"))
+    world.faults(refusal("create"))
     world.deliver()
     world.heal()
     assert world.account.credential is not None

@@ -226,3 +226,8 @@ class World:
 def moved_database_clock(world: World, patch: pytest.MonkeyPatch) -> None:
     """The database still tells the time; the world's shift goes on top of it."""
     patch.setattr(claims, "database_now", world.database_clock(claims.database_now))
+
+
+def refusal(call: str, status: int = 403, **match: object) -> dict[str, object]:
+    """The rule by which Cloudflare refuses that call, for as long as it stands."""
+    return {"match": {"call": call, **match}, "effect": {"kind": "error", "status": status, "code": 10000}}
