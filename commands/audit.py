@@ -117,6 +117,8 @@ def write(
     each: Mapping[UUID, Mapping[str, object]] | None = None,
 ) -> None:
     """One Event a subject, in one insert; `each` adds data of single ones. Belongs into the change's transaction."""
+    person_id = by.person.pk if by.person else None
+    shared = _allowed(event, data or {})
     Event.objects.bulk_create(
         [
             Event(
@@ -130,8 +132,8 @@ def write(
                 from_status=subject.from_status,
                 to_status=subject.to_status,
                 mover=by.mover,
-                by=by.person,
-                data=_allowed(event, {**(data or {}), **((each or {}).get(subject.id, {}))}),
+                by_id=person_id,
+                data=_allowed(event, {**(data or {}), **each[subject.id]}) if each and subject.id in each else shared,
             )
             for subject in subjects
         ],

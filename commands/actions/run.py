@@ -135,7 +135,7 @@ def _command(run: Run, target: Target, kind: Kind, options: Options, turn: int) 
     return Command(
         id=new_id(run.asked_at),
         account_id=run.account_id,
-        run=run,
+        run_id=run.id,
         asked_by_id=run.asked_by_id,
         asked_at=run.asked_at,
         ticket=run.ticket,

@@ -35,7 +35,7 @@ class CommandQuerySet(models.QuerySet["Command"]):
         return self.filter(_OneOf(F("status"), _values(OPEN)))
 
     def in_flight(self) -> Self:
-        return self.filter(status__in=_values(IN_FLIGHT))
+        return self.filter(_OneOf(F("status"), _values(IN_FLIGHT)))
 
     def shown(self) -> Self:
         """Without the imports that turned out to be ours."""
@@ -170,6 +170,11 @@ class Command(models.Model):
             models.Index(fields=["account", "remote_id"], name="command_by_remote_id"),
             models.Index(fields=["account", "turn", "id"], condition=Q(status="queued"), name="command_in_turn"),
             models.Index(fields=["account", "status"], condition=Q(status__in=_values(OPEN)), name="command_open"),
+            models.Index(
+                fields=["account", "kind", "device_id"],
+                condition=Q(status__in=_values(IN_FLIGHT)),
+                name="command_in_flight",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -99,7 +99,7 @@ def open_kinds(account_id: UUID, device_ids: Collection[str]) -> dict[str, set[s
     kinds: dict[str, set[str]] = {}
     rows = Command.objects.filter(account_id=account_id, status__in=sorted(OPEN)).shown()
     for batch in batched(sorted(device_ids), _BATCH):
-        for device_id, kind in rows.filter(device_id__in=batch).values_list("device_id", "kind"):
+        for device_id, kind in rows.filter(device_id__in=batch).values_list("device_id", "kind").distinct():
             kinds.setdefault(device_id, set()).add(kind)
     return kinds
 

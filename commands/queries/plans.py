@@ -27,7 +27,7 @@ def made(
     busy = devices.open_kinds(place.account.id, machines)
     facts = []
     for target in targets:
-        running = [Kind(kind) for kind in busy.get(target.device_id, ()) if kind in set(Kind)]
+        running = [kind for kind in Kind if kind in busy.get(target.device_id, ())]
         row = rows.get((target.device_id, target.registration_id))
         facts.append(facts_of(row, registrations, running) if row else _unlisted(target, registrations, running))
     quota = plan.Quota(place.quota_used, place.account.sync.quota_total)

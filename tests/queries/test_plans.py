@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
+from commands.actions import queue
 from commands.kinds import Kind
 from commands.models import Command
 from commands.queries import commands as rows
@@ -124,6 +125,19 @@ def test_neither_a_search_nor_a_run_reads_every_command(past: Command) -> None:
         runs.unsent(past.run_id)
     assert plans.of_queries
     assert not plans.full_scans()
+
+
+def test_a_claim_learns_which_machines_are_busy_from_what_is_in_flight_alone(past: Command) -> None:
+    """However much is queued: the index holds nothing else."""
+    never_sent = {"status": Status.QUEUED, "dispatch": None, "remote_id": ""}
+    Command.objects.filter(id=past.id).update(**never_sent, expires_at=past.asked_at + timedelta(days=9999))
+    plans = Plans()
+    with plans.watch():
+        assert queue.claim(past.account, now=past.asked_at)
+    looked = [plan for plan in plans.of_queries if "command_in_turn" in plan]
+    assert len(looked) == 2
+    for plan in looked:
+        assert plan.count("command_in_flight") == len(Kind) + 1
 
 
 @pytest.mark.parametrize("word", ["id", "remote_id", "device_id", "email", "ticket"])

@@ -6,6 +6,7 @@ import pytest
 import redis as redis_client
 
 from tests import servers
+from tests.dexportal.portals import run
 
 
 def test_our_postgresql_is_empty_may_create_databases_and_is_gone_afterwards() -> None:
@@ -26,6 +27,17 @@ def test_our_postgresql_wants_its_password() -> None:
         port = urlsplit(url).port
         with pytest.raises(psycopg.OperationalError, match="password"):
             psycopg.connect(f"postgres://dexportal:wrong@127.0.0.1:{port}/postgres", connect_timeout=5)
+
+
+def test_the_portal_lets_no_query_be_compiled(tmp_path: Path) -> None:
+    """What is asked every few seconds takes a millisecond, and compiling it a hundred."""
+    script = (
+        "import django; django.setup(); from django.db import connection as c; k = c.cursor();"
+        "k.execute('SHOW jit'); print(k.fetchone()[0])"
+    )
+    with servers.postgresql() as url:
+        done = run({"VAR_DIR": str(tmp_path), "DATABASE_URL": url}, "-c", script)
+    assert done.stdout.split() == ["off"], done.stderr
 
 
 def test_our_redis_wants_its_password_and_is_gone_afterwards() -> None:
