@@ -26,13 +26,14 @@ How the plan's words are read where they leave a choice:
   left alone.
 """
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from commands.assignment import assigned
 from commands.kinds import Kind
 from commands.states import COMMAND_MOVES, REMOTE, Mover, Status, rank
 
@@ -341,9 +342,8 @@ def _adoptions(
     doubts: Mapping[str, tuple[UUID, ...]],
 ) -> dict[str, Adopt]:
     """By remote id, the rows that are commands of ours."""
-    choices: dict[UUID, list[Row]] = defaultdict(list)  # the rows that a command may take, oldest first
+    choices: dict[Ours, list[Row]] = defaultdict(list)  # the rows that a command may take, oldest first
     rivals: dict[UUID, int] = defaultdict(int)  # how many rows it could be at all
-    commands: dict[UUID, Ours] = {}
     for row in sorted((*unknown, *imported), key=_born):
         for command in fits.get(row.remote_id, ()):
             rivals[command.id] += 1
@@ -353,10 +353,10 @@ def _adoptions(
             continue
         for command in candidates:
             if row.created_at or command.status is not Status.UNCONFIRMED:
-                commands[command.id] = command
-                choices[command.id].append(row)
+                choices[command].append(row)
     adoptions: dict[str, Adopt] = {}
-    for command, row in _paired(sorted(commands.values(), key=_claimed), choices):
+    oldest_first = {command: choices[command] for command in sorted(choices, key=_claimed)}
+    for row, command in assigned(oldest_first).items():
         doubted = doubts[row.remote_id]
         only = rivals[command.id] == 1 and len(fits[row.remote_id]) == 1 and not doubted
         adoptions[row.remote_id] = Adopt(
@@ -406,44 +406,3 @@ _LAST = datetime.max.replace(tzinfo=UTC)
 
 def _born(row: Row) -> tuple[datetime, str]:
     return row.created_at or _LAST, row.remote_id
-
-
-def _paired(commands: Sequence[Ours], choices: Mapping[UUID, Sequence[Row]]) -> Iterator[tuple[Ours, Row]]:
-    """Oldest with oldest, and as many pairs as there can be (augmenting paths, breadth first)."""
-    by_id = {command.id: command for command in commands}
-    taken: dict[str, UUID] = {}  # remote id -> the command that has it
-    rows = {row.remote_id: row for listed in choices.values() for row in listed}
-    for command in commands:
-        _augment(command.id, choices, taken)
-    for remote_id, owner in taken.items():
-        yield by_id[owner], rows[remote_id]
-
-
-def _augment(start: UUID, choices: Mapping[UUID, Sequence[Row]], taken: dict[str, UUID]) -> None:
-    """Find a row for this command; if need be others go over to another row that fits them too."""
-    came_from: dict[str, UUID] = {}  # remote id -> the command that reached it
-    queue = deque([start])
-    while queue:
-        command = queue.popleft()
-        reached = [row.remote_id for row in choices.get(command, ()) if row.remote_id not in came_from]
-        came_from.update(dict.fromkeys(reached, command))
-        free = next((remote_id for remote_id in reached if remote_id not in taken), None)
-        if free is not None:
-            _shift(free, choices, taken, came_from)
-            return
-        queue.extend(taken[remote_id] for remote_id in reached)
-
-
-def _shift(
-    remote_id: str,
-    choices: Mapping[UUID, Sequence[Row]],
-    taken: dict[str, UUID],
-    came_from: Mapping[str, UUID],
-) -> None:
-    """Walk the path back from the free row: each command takes the row that it reached, and leaves its own."""
-    step: str | None = remote_id
-    while step is not None:
-        command = came_from[step]
-        left = next((row.remote_id for row in choices[command] if taken.get(row.remote_id) == command), None)
-        taken[step] = command
-        step = left

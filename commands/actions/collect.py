@@ -94,9 +94,9 @@ def collect(*, now: Callable[[], datetime], is_wanted: Callable[[], bool] = lamb
 
 def askable(now: datetime) -> QuerySet[Account]:
     """The accounts whose files may be asked for: not retired, of the upstream in force, and not resting."""
-    resting = Pause.objects.filter(act=Pause.Act.DOWNLOAD, until__gt=now).values("account_id")
+    resting = Pause.objects.filter(act=Pause.Act.DOWNLOAD).exclude(claims.is_over("until", now)).values("account_id")
     accounts = Account.objects.in_force().exclude(id__in=resting)
-    return accounts.exclude(credential__budget__paused_until__gt=now)
+    return accounts.filter(claims.is_over("credential__budget__paused_until", now))
 
 
 def _claim(now: datetime) -> Artifact | None:
@@ -120,7 +120,8 @@ def _claim(now: datetime) -> Artifact | None:
 
 
 def _under_way() -> QuerySet[Artifact]:
-    return Artifact.objects.filter(status=ArtifactStatus.FETCHING, lease_until__gt=claims.database_now())
+    over = claims.is_over("lease_until", claims.database_now())
+    return Artifact.objects.filter(status=ArtifactStatus.FETCHING).exclude(over)
 
 
 def _first_of(account_id: UUID, files: QuerySet[Artifact]) -> Artifact | None:

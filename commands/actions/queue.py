@@ -117,8 +117,8 @@ def _room(account: Account, sync: AccountSync, clock: datetime) -> int:
     assert account.credential_id is not None
     if budget.paused_credentials([account.credential_id], now=clock):
         return 0
-    under_way = Dispatch.objects.filter(account=account, outcome=Dispatch.Outcome.OPEN, lease_until__gt=clock)
-    if under_way.count() >= settings.POSTS_AT_ONCE:
+    under_way = Dispatch.objects.filter(account=account, outcome=Dispatch.Outcome.OPEN)
+    if under_way.exclude(claims.is_over("lease_until", clock)).count() >= settings.POSTS_AT_ONCE:
         return 0
     left = quota.left(sync, clock)
     return settings.POST_DEVICES if left is None else min(settings.POST_DEVICES, left)

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db.models import Q
+from django.db.models.functions import Least
 
 from commands.actions import claims, collect, hold, restore
 from commands.actions.moves import Change, change
@@ -37,14 +38,17 @@ def settle(*, now: datetime) -> int:
 
 def _leases_that_ran_out(changes: Change, clock: datetime) -> int:
     """Nobody recorded an answer: the worker died, or is still at it and will find its late answer accepted."""
-    dispatches = Dispatch.objects.filter(outcome=Dispatch.Outcome.OPEN, lease_until__lte=clock)
+    dispatches = Dispatch.objects.filter(claims.is_over("lease_until", clock), outcome=Dispatch.Outcome.OPEN)
     over = list(dispatches.select_for_update(skip_locked=True).order_by("id")[:MOST])
     if not over:
         return 0
     ids = Command.objects.filter(dispatch__in=over, status=Status.SENDING).values_list("id", flat=True)
     moved = changes.move(list(ids), to=Status.UNCERTAIN, because="The answer to the POST was never recorded.")
     Dispatch.objects.filter(id__in=[one.id for one in over], outcome=Dispatch.Outcome.OPEN).update(
-        outcome=Dispatch.Outcome.UNKNOWN, ended_at=None, words="The lease ran out without an answer."
+        outcome=Dispatch.Outcome.UNKNOWN,
+        ended_at=None,
+        lease_until=Least("lease_until", clock),  # one that a wrong clock wrote is over now
+        words="The lease ran out without an answer.",
     )
     return len(moved)
 

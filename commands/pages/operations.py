@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.urls import reverse
 
-from commands.actions import again, budget
+from commands.actions import again, budget, claims
 from commands.actions.heartbeats import Role, Signs
 from commands.models import Account, Command, Heartbeat, Pause
 from commands.pages import rows
@@ -110,9 +110,9 @@ def _chip(account: Account, pauses: Sequence[Pause], now: datetime) -> rows.Chip
     sync, credential = account.sync, account.credential
     if any(pause.refused for pause in pauses):
         return rows.Chip("Refused", "failed", "An admin has to mend something.")
-    if any(pause.until > now for pause in pauses):
+    if any(claims.is_ahead(pause.until, now) for pause in pauses):
         return rows.Chip("Away", "failed", "Cloudflare does not answer as it should.")
-    if credential and credential.budget.paused_until and credential.budget.paused_until > now:
+    if credential and claims.is_ahead(credential.budget.paused_until, now):
         return rows.Chip("Throttled", "waiting", "Cloudflare asks for a rest.")
     if sync.listed_at is None:
         return rows.Chip("Not synced yet", "waiting")
@@ -123,14 +123,14 @@ def _chip(account: Account, pauses: Sequence[Pause], now: datetime) -> rows.Chip
 
 def _pause(pause: Pause, now: datetime) -> PauseLine:
     act = pause.get_act_display()
-    again_at = pause.until if pause.until > now else None
+    again_at = pause.until if claims.is_ahead(pause.until, now) else None
     return PauseLine(act[0].upper() + act[1:], pause.words, pause.since, again_at, pause.refused, pause.told_at)
 
 
 def _throttled(account: Account, now: datetime) -> list[PauseLine]:
     credential = account.credential
     until = credential.budget.paused_until if credential else None
-    if credential is None or until is None or until <= now:
+    if credential is None or until is None or not claims.is_ahead(until, now):
         return []
     since = credential.budget.paused_since or now
     return [PauseLine("Every call of this credential", credential.budget.pause_words, since, until, False, None)]

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db.models import F, OuterRef, Q
 
+from commands.actions import claims
 from commands.models import Account, Command, Pause
 from commands.queries.counting import CountOf
 from commands.states import Status
@@ -43,7 +44,7 @@ _FIELDS = ("act", "words", "since", "until", "refused")
 
 def resting(now: datetime) -> Q:
     """Of pauses: what rests now; what is refused, until it works again."""
-    return Q(refused=True) | Q(until__gt=now)
+    return Q(refused=True) | ~claims.is_over("until", now)
 
 
 def beside() -> Mapping[str, Any]:
@@ -62,10 +63,10 @@ def trouble(rows: Iterable[Account], *, now: datetime) -> Trouble:
     found: list[Resting] = []
     throttled, held = None, 0
     for row in map(vars, rows):
-        if row["pause_act"] and (row["pause_refused"] or row["pause_until"] > now):
+        if row["pause_act"] and (row["pause_refused"] or claims.is_ahead(row["pause_until"], now)):
             act, *values = (row[f"pause_{field}"] for field in _FIELDS)
             found.append(Resting(Pause.Act(act), *values))
-        if row["throttled_until"] and row["throttled_until"] > now:
+        if claims.is_ahead(row["throttled_until"], now):
             throttled = row["throttled_until"], row["throttled_words"]
         held = row["held"]
     return Trouble(sorted(found, key=lambda one: (one.since, one.act)), throttled, held)

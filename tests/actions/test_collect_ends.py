@@ -74,6 +74,11 @@ def _told(world: World, command: Command) -> list[str]:
     return [event.data["artifact_status"] for event in world.history(command) if event.event == "artifact"]
 
 
+def _pause(world: World, settings: Any) -> None:
+    values = {"since": world.now, "until": world.now + settings.PAUSE_MAX, "words": "No."}
+    Pause.objects.update_or_create(account=world.account, act="download", defaults=values)
+
+
 # --- Ends ---
 
 
@@ -110,20 +115,23 @@ def test_a_portal_that_was_down_for_long_asks_once_before_it_gives_a_file_up(wor
 
 @pytest.mark.parametrize("begun", [False, True], ids=["wanted", "its worker died"])
 @pytest.mark.parametrize("reason", ["retired", "paused"])
-def test_a_file_that_cannot_even_be_asked_for_ends_too(world: World, done: Command, reason: str, begun: bool) -> None:
+def test_a_file_that_cannot_even_be_asked_for_ends_too(
+    world: World, done: Command, settings: Any, reason: str, begun: bool
+) -> None:
     if begun:
         assert module._claim(world.now)
     if reason == "retired":
         retire_account(world.account, now=world.now)
-    else:
-        until = world.now + timedelta(days=30)
-        Pause.objects.create(account=world.account, act="download", until=until, since=world.now, words="No.")
     deleted = world.artifact(done).deleted_remotely_at
     world.forward((deleted - world.now).total_seconds() + timedelta(hours=23).total_seconds())
+    if reason == "paused":
+        _pause(world, settings)
     world.settle()
     assert not world.collect()
     assert world.artifact(done).status == ("fetching" if begun else "wanted")
     world.forward(hours=2)
+    if reason == "paused":
+        _pause(world, settings)
     world.settle()
     artifact = world.artifact(done)
     assert (artifact.status, artifact.lease_token) == ("refused", None)

@@ -285,7 +285,8 @@ def _two_at_once(rows: Iterable[Recorded]) -> list[str]:
     for claims in places.values():
         for (_, row), (claimed_at, later) in pairwise(sorted(claims, key=lambda claim: claim[0])):
             if row.landed_until is None or claimed_at < row.landed_until:
-                found.append(f"{later.id} was sent while {row.id} was in flight on the same machine")
+                until = f", until {row.landed_until}" if row.landed_until else ""
+                found.append(f"{later.id} was sent at {claimed_at}, while {row.id} was in flight on the machine{until}")
     return found
 
 
