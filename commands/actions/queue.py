@@ -88,13 +88,14 @@ def claim(account: Account, *, now: datetime) -> Claimed | None:
         chosen = _next_commands(account, clock, room) if room > 0 else []
         if not chosen:
             return None
+        claimed_at = claims.database_now()  # after the look at what is busy: its end came before this claim
         dispatch = Dispatch.objects.create(
-            id=new_id(clock),
+            id=new_id(claimed_at),
             account=account,
             kind=chosen[0].kind,
             body=_body(_items(account, chosen), Dialect(account.dialect)),
-            claimed_at=clock,
-            lease_until=clock + settings.DISPATCH_LEASE,
+            claimed_at=claimed_at,
+            lease_until=claimed_at + settings.DISPATCH_LEASE,
         )
         taken = set(_take(changes, [command.id for command in chosen], dispatch))
         commands = tuple(command for command in chosen if command.id in taken)
