@@ -19,6 +19,7 @@ from dexportal.supervisor import Program, Stopped, Supervisor, say
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 HOST = "127.0.0.1"
+CELERY = ("celery", "--quiet", "--skip-checks", "-A", "dexportal")  # `manage.py setup` has made the checks
 # An account whose upstream hangs holds four of them at most: two POSTs, a listing, the directory.
 TALK_THREADS = 8
 
@@ -61,13 +62,13 @@ def simulator(port: int, speed: float) -> Program:
 
 
 def worker(queue: str, threads: int) -> Program:
-    celery = [sys.executable, "-m", "celery", "--quiet", "-A", "dexportal", "worker", "-Q", queue, "-n", f"{queue}@%h"]
+    celery = [sys.executable, "-m", *CELERY, "worker", "-Q", queue, "-n", f"{queue}@%h"]
     pool = ["--pool", "threads", "--concurrency", str(threads)]
     return Program(queue, [*celery, *pool, "--without-gossip", "--without-mingle", "--without-heartbeat"])
 
 
 def beat() -> Program:
-    return Program("beat", [sys.executable, "-m", "celery", "--quiet", "-A", "dexportal", "beat"])
+    return Program("beat", [sys.executable, "-m", *CELERY, "beat"])
 
 
 def web(port: int) -> Program:

@@ -6,6 +6,7 @@ and swallowed, and for WAKE_QUIET nobody tries again.
 
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -72,14 +73,57 @@ def _send(name: str, args: tuple[object, ...]) -> None:
     if quiet.lasts():
         return
     try:
-        with connection() as broker:
-            app.send_task(name, args=args, connection=broker, expires=settings.MESSAGE_LIFE)
+        _kept.publish(name, args)
     except Exception as problem:
         quiet.begin()
         logger.warning("wake failed, beat will find the work", task=name, problem=repr(problem))
 
 
 def connection() -> Connection:
-    """One of its own, for the workers' wait longer. It is closed after use: threads share no connection."""
-    options = broker_options(settings.BROKER_URL, settings.WAKE_TIMEOUT)
-    return app.connection_for_write(settings.BROKER_URL, transport_options=options)
+    """One of our own, for the workers' wait longer."""
+    return app.connection_for_write(settings.BROKER_URL, transport_options=_options())
+
+
+def _options() -> dict[str, Any]:
+    return broker_options(settings.BROKER_URL, settings.WAKE_TIMEOUT)
+
+
+class _Kept(threading.local):
+    """This thread's connection: to connect costs more than all else about a wake, and threads share no connection."""
+
+    def __init__(self) -> None:
+        self._broker: Connection | None = None
+        self._to: tuple[str, dict[str, Any]] | None = None
+
+    def publish(self, name: str, args: tuple[object, ...]) -> None:
+        """Raises what the broker, or its absence, raises. A broker that was restarted since is connected to again."""
+        began, is_fresh = time.monotonic(), self._connect()
+        try:
+            self._publish(name, args)
+        except Exception:
+            self._close()
+            if is_fresh or time.monotonic() - began >= settings.WAKE_TIMEOUT.total_seconds():
+                raise
+            self._connect()
+            self._publish(name, args)
+
+    def _connect(self) -> bool:
+        """Whether the connection is a new one."""
+        to = settings.BROKER_URL, _options()
+        if self._broker is not None and self._to == to:
+            return False
+        self._close()
+        self._broker, self._to = connection(), to
+        return True
+
+    def _publish(self, name: str, args: tuple[object, ...]) -> None:
+        app.send_task(name, args=args, connection=self._broker, expires=settings.MESSAGE_LIFE)
+
+    def _close(self) -> None:
+        broker, self._broker = self._broker, None
+        if broker is not None:
+            with suppress(Exception):
+                broker.release()
+
+
+_kept = _Kept()

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 from kombu import Connection, Queue
+from pytest_django import Settings
+from redis import Redis
 
+from dexportal import wake as wakes
 from dexportal.celery import broker_options
 from tests import servers
 from tests.servers import Server
@@ -35,6 +38,32 @@ def test_a_message_that_could_not_be_acknowledged_keeps_no_worker_from_the_next(
             redis_server.start()
             channel: Any = one.channel
             assert channel.qos.can_consume()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_wake_keeps_its_connection_and_makes_another_when_redis_was_restarted(
+    redis_server: Server, settings: Settings
+) -> None:
+    settings.BROKER_URL = redis_server.url
+    wakes.quiet.end()
+    with Redis.from_url(redis_server.url) as redis:
+        wakes.wake("commands.tasks.settle_due")
+        before = _connections_made(redis)
+        wakes.wake("commands.tasks.settle_due")
+        assert redis.llen("talk") == 2
+        assert _connections_made(redis) == before
+    redis_server.stop()
+    redis_server.start()
+    wakes.wake("commands.tasks.settle_due")
+    with Redis.from_url(redis_server.url) as redis:
+        assert redis.llen("talk") == 1
+        redis.flushall()
+        wakes.wake("commands.tasks.settle_due")
+        assert redis.llen("talk") == 1
+
+
+def _connections_made(redis: Redis) -> int:
+    return redis.info("stats")["total_connections_received"]
 
 
 class _Log:
