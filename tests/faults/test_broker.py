@@ -63,7 +63,7 @@ def test_a_wake_keeps_its_connection_and_makes_another_when_redis_was_restarted(
 
 
 def _connections_made(redis: Redis) -> int:
-    return redis.info("stats")["total_connections_received"]
+    return int(redis.info("stats")["total_connections_received"])
 
 
 class _Log:
