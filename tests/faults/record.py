@@ -47,6 +47,7 @@ def record() -> list[Recorded]:
     events = Event.objects.exclude(command=None).values_list(
         "command_id", "version", "at", "event", "mover", "from_status", "to_status"
     )
+    events = events.order_by("command_id", "version")  # a table in which transactions failed has no order of its own
     for command_id, version, at, event, mover, source, target in events.iterator():
         assert command_id is not None
         assert version is not None
