@@ -5,7 +5,7 @@ artifact's id only when it is whole: its announced length, and its zip by `artif
 it says.
 
 Each file ends in a named state: three failures of its own, or a day after Cloudflare deleted it. What stands in every
-file's way alike, and a worker that is told to stop, cost it nothing before that.
+file's way alike, an attempt that brought more of it, and a worker that is told to stop, cost it nothing before that.
 """
 
 import hashlib
@@ -29,7 +29,16 @@ from commands.actions.moves import MAX_WORDS, change
 from commands.actions.upstream import NoCredential
 from commands.artifacts import bundle
 from commands.audit import PORTAL, EventType
-from commands.cloudflare.errors import CloudflareError, NotFound, NotSent, Refused, Throttled, TooLarge
+from commands.cloudflare.errors import (
+    CloudflareError,
+    NotFound,
+    NotSent,
+    Overdue,
+    Refused,
+    Throttled,
+    TooLarge,
+    Unknown,
+)
 from commands.models import Account, Artifact, Event, Pause
 from commands.states import ArtifactStatus
 
@@ -78,6 +87,7 @@ def collect(*, now: Callable[[], datetime], is_wanted: Callable[[], bool] = lamb
     artifact = _claim(now())
     if artifact is None:
         return False
+    before = _spooled(artifact)
     try:
         whole = _fetch(artifact, is_wanted)
         _store(artifact, whole)
@@ -86,7 +96,7 @@ def collect(*, now: Callable[[], datetime], is_wanted: Callable[[], bool] = lamb
     except Stopped:
         _hand_back(artifact, now=now())
     except (CloudflareError, NotNow, NoCredential, bundle.NotWhole, NotStored, OSError) as failure:
-        _record_failure(artifact, failure, now=now())
+        _record_failure(artifact, failure, has_grown=_spooled(artifact) > before, now=now())
     else:
         _record_stored(artifact, whole, now=now())
     return True
@@ -140,11 +150,17 @@ def spool_path(artifact: Artifact) -> Path:
     return Path(settings.SPOOL_DIR) / f"{artifact.id}.part"
 
 
+def _spooled(artifact: Artifact) -> int:
+    """How many bytes the next attempt may continue."""
+    path = spool_path(artifact)
+    return path.stat().st_size if artifact.etag and path.exists() else 0
+
+
 def _fetch(artifact: Artifact, is_wanted: Callable[[], bool]) -> Whole:
     """The whole file in the spool; continues what an earlier attempt left there."""
     path = spool_path(artifact)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    offset = path.stat().st_size if artifact.etag and path.exists() else 0
+    offset = _spooled(artifact)
     if not 0 < offset == artifact.announced_size:  # else all of it came, and was not stored
         _download(artifact, path, offset, is_wanted)
     return _checked(path)
@@ -167,6 +183,7 @@ def _download(artifact: Artifact, path: Path, offset: int, is_wanted: Callable[[
         # After the spool was emptied: a tag never stands beside the bytes of another one.
         begun = {"etag": download.etag, "announced_size": download.total} if download.resumable else FROM_ZERO
         Artifact.objects.filter(claims.held(artifact)).update(**begun)
+        artifact.etag = download.etag if download.resumable else ""
         spool.seek(download.starts_at)
         lease = claims.KeptAlive(artifact, lasting=settings.ARTIFACT_LEASE)
         for chunk in download.chunks():
@@ -243,9 +260,9 @@ def _hand_back(artifact: Artifact, *, now: datetime) -> None:
     log.info("artifact_handed_back", artifact=str(artifact.id))
 
 
-def _record_failure(artifact: Artifact, failure: Failure, *, now: datetime) -> None:
+def _record_failure(artifact: Artifact, failure: Failure, *, has_grown: bool, now: datetime) -> None:
     words = _words(failure)
-    to, values = _after(artifact, failure, now)
+    to, values = _after(artifact, failure, now, costs_nothing=has_grown or _is_not_the_files_fault(failure))
     if to == ArtifactStatus.REFUSED and is_over(artifact, now):
         words = too_late(words)
     if to != ArtifactStatus.WANTED:
@@ -284,7 +301,9 @@ def too_late(words: str) -> str:
     return f"It could not be fetched before Cloudflare deleted it. {words}"[:MAX_WORDS].strip()
 
 
-def _after(artifact: Artifact, failure: Failure, now: datetime) -> tuple[ArtifactStatus, dict[str, object]]:
+def _after(
+    artifact: Artifact, failure: Failure, now: datetime, *, costs_nothing: bool
+) -> tuple[ArtifactStatus, dict[str, object]]:
     """Where a failed fetch leaves the artifact, and the columns of its lease."""
     spent = artifact.attempts >= settings.ATTEMPTS
     if isinstance(failure, NotFound) and (spent or artifact.deleted_remotely_at <= now):
@@ -292,7 +311,7 @@ def _after(artifact: Artifact, failure: Failure, now: datetime) -> tuple[Artifac
     if isinstance(failure, TooLarge):
         return ArtifactStatus.TOO_LARGE, claims.released()
     again = _not_before(artifact, failure, now)
-    counted = artifact.attempts - _is_not_the_files_fault(failure)
+    counted = artifact.attempts - costs_nothing
     if counted >= settings.ATTEMPTS or is_over(artifact, now):
         return ArtifactStatus.REFUSED, claims.released()
     return ArtifactStatus.WANTED, claims.released(attempts=counted, not_before=again)
@@ -307,6 +326,8 @@ def _not_before(artifact: Artifact, failure: Failure, now: datetime) -> datetime
     again: datetime = now + (settings.PAUSE_MAX if isinstance(failure, NotStored | OSError) else pause)
     if isinstance(failure, CloudflareError | NoCredential):
         resumes = upstream.rest_after(artifact.command.account, Pause.Act.DOWNLOAD, failure, now=now)
+        if resumes and isinstance(failure, Unknown):  # another file comes first: this one may be all that is wrong
+            resumes += settings.ARTIFACT_RETRIES[0]
         return max(again, resumes) if resumes else again
     return again
 
@@ -315,5 +336,8 @@ def _is_not_the_files_fault(failure: Failure) -> bool:
     """What stands in every file's way alike costs none of them an attempt."""
     if isinstance(failure, NotFound):
         return False
-    is_outage = isinstance(failure, CloudflareError) and failure.status >= 500
-    return is_outage or isinstance(failure, NotNow | NoCredential | NotSent | Throttled | Refused | NotStored | OSError)
+    if isinstance(failure, CloudflareError) and failure.status >= 500:
+        return True
+    if type(failure) in (Unknown, Overdue):  # no answer, or a connection that broke
+        return True
+    return isinstance(failure, NotNow | NoCredential | NotSent | Throttled | Refused | NotStored | OSError)

@@ -49,6 +49,10 @@ def _error(status: int) -> Trouble:
     return lambda world, settings: world.fault("error", call="download", status=status)
 
 
+def _reset(world: World, settings: Any) -> None:
+    world.fault("reset", call="download")
+
+
 def _full_disk(world: World, settings: Any) -> None:
     _stored_as(SmallDisk, settings)
 
@@ -60,6 +64,7 @@ def _no_bucket(world: World, settings: Any) -> None:
 OUTAGES = [
     pytest.param(_error(503), id="down"),
     pytest.param(_error(401), id="refused"),
+    pytest.param(_reset, id="broken connections"),
     pytest.param(_full_disk, id="full disk"),
     pytest.param(_no_bucket, id="no bucket"),
 ]
