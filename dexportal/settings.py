@@ -198,8 +198,16 @@ else:
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 30_000,
-        # Small tables have no statistics: PostgreSQL overrates what it asks of them and compiles it, 100 ms each time.
-        "options": "-c jit=off",
+        "options": " ".join(
+            [
+                # Small tables have no statistics: PostgreSQL overrates a query of them, and compiles it for 100 ms.
+                "-c jit=off",
+                # Who stops or vanishes within a transaction keeps nobody waiting for what it had locked.
+                "-c lock_timeout=10s",
+                "-c idle_in_transaction_session_timeout=60s",
+                "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
+            ]
+        ),
         **_database.get("OPTIONS", {}),
     }
 DATABASES = {"default": _database}

@@ -4,14 +4,28 @@ Owns which account the environment's own credentials belong to. Must not talk to
 anything but to see whether it is still the environment's.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
 from commands.ids import new_id
-from commands.models import Account, AccountDirectory, AccountSync, AccountVersion, CallBudget, Credential, Pause
+from commands.models import (
+    Account,
+    AccountDirectory,
+    AccountSync,
+    AccountVersion,
+    Artifact,
+    CallBudget,
+    Command,
+    Credential,
+    Pause,
+)
 from commands.models.sealed import CannotOpen, Sealed
+from commands.states import ArtifactStatus, Status
+from dexportal.wake import wake
 
 SIMULATOR = "Simulator"
 ENVIRONMENT = "Cloudflare (from the environment)"
@@ -31,9 +45,9 @@ def add_account(account: Account, *, now: datetime) -> Account:
 
 @transaction.atomic
 def change_account(account: Account) -> None:
-    """Its name, credential and dialect; Cloudflare's refusals of it are tried anew."""
+    """Its name, credential and dialect; what Cloudflare refused is tried again at once."""
     account.save(update_fields=["name", "credential", "dialect"])
-    Pause.objects.filter(account=account, refused=True).delete()
+    _try_again([account.id])
     AccountVersion.objects.raise_for({account.id})
 
 
@@ -69,7 +83,22 @@ def change_credential(credential: Credential, *, value: str = "") -> None:
         credential.secret = Sealed.of(value)
         fields.append("secret")
     credential.save(update_fields=fields)
-    Pause.objects.filter(account__credential=credential, refused=True).delete()
+    _try_again(list(Account.objects.filter(credential=credential).values_list("id", flat=True)))
+
+
+def _try_again(account_ids: Sequence[UUID]) -> None:
+    """What Cloudflare refused may be mended: all that waits for the end of a refusal's pause is tried at once."""
+    refused = Pause.objects.filter(account__in=account_ids, refused=True)
+    again = {act: list(refused.filter(act=act).values_list("account", flat=True)) for act in Pause.Act}
+    refused.delete()
+    Command.objects.filter(account__in=again[Pause.Act.CREATE], status=Status.QUEUED).update(not_before=None)
+    AccountSync.objects.filter(account__in=again[Pause.Act.LIST]).update(due_at=None)
+    AccountDirectory.objects.filter(account__in=again[Pause.Act.DIRECTORY]).update(due_at=None)
+    files = Artifact.objects.filter(status=ArtifactStatus.WANTED)
+    files.filter(command__account__in=again[Pause.Act.DOWNLOAD]).update(not_before=None)
+    if any(again.values()):
+        for task in ("deliver_due", "sync_due", "directory_due", "collect_due"):
+            wake(f"commands.tasks.{task}")
 
 
 @transaction.atomic

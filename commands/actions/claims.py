@@ -12,10 +12,13 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection, transaction
 from django.db.models import F, Q, QuerySet
 
 from commands.models.leased import Leased
+
+AWAY = (OperationalError, InterfaceError, InternalError)
+"""What is raised when the database is away, or has given up a transaction that stood still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ def insist(write: Callable[[], None], *, until: float, every: float = 0.5) -> No
     while True:
         try:
             return write()
-        except (OperationalError, InterfaceError, IntegrityError):
+        except (*AWAY, IntegrityError):
             if time.monotonic() + every > until:
                 raise
         connection.close()

@@ -9,10 +9,13 @@ file's way alike, an attempt that brought more of it, and a worker that is told 
 """
 
 import hashlib
+import os
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -47,7 +50,7 @@ log = structlog.get_logger(__name__)
 TO_FETCH = (ArtifactStatus.WANTED, ArtifactStatus.FETCHING)
 MOST_TOLD = 10  # reasons in one file's history why it is not here yet
 FROM_ZERO: Mapping[str, object] = {"etag": "", "announced_size": None}  # a spool that nothing may continue
-STOPPED = "The worker was stopped meanwhile; it goes on where it stood."
+STOPPED = "The worker or the database stopped meanwhile; it goes on where it stood."
 
 
 class Lost(Exception):
@@ -88,17 +91,21 @@ def collect(*, now: Callable[[], datetime], is_wanted: Callable[[], bool] = lamb
     if artifact is None:
         return False
     before = _spooled(artifact)
+    write: Callable[..., None]
     try:
         whole = _fetch(artifact, is_wanted)
         _store(artifact, whole)
     except Lost:
         log.warning("artifact_lost", artifact=str(artifact.id))
-    except Stopped:
-        _hand_back(artifact, now=now())
+        return True
+    except (Stopped, *claims.AWAY):
+        write = partial(_hand_back, artifact)
     except (CloudflareError, NotNow, NoCredential, bundle.NotWhole, NotStored, OSError) as failure:
-        _record_failure(artifact, failure, has_grown=_spooled(artifact) > before, now=now())
+        write = partial(_record_failure, artifact, failure, has_grown=_spooled(artifact) > before)
     else:
-        _record_stored(artifact, whole, now=now())
+        write = partial(_record_stored, artifact, whole)
+    # A database that is away costs no file an attempt; whoever has taken it over meanwhile is told by the fence.
+    claims.insist(lambda: write(now=now()), until=time.monotonic() + settings.ARTIFACT_LEASE.total_seconds() / 2)
     return True
 
 
@@ -226,6 +233,21 @@ def _store(artifact: Artifact, whole: Whole) -> None:
     if stored != name:
         storage().delete(stored)
         raise NotStored("Another worker stored the same file at the same time.")
+    _sync_to_disk(name)
+
+
+def _sync_to_disk(name: str) -> None:
+    """A power cut must not find a part of what is recorded as whole; a bucket sees to that itself."""
+    try:
+        path = Path(storage().path(name))
+    except NotImplementedError:
+        return
+    for one in (path, path.parent):
+        descriptor = os.open(one, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _clear_away(artifact: Artifact) -> None:

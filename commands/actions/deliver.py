@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 from django.db.models import Q
 
 from commands.actions import budget, claims, listings, quota, upstream
@@ -31,7 +31,8 @@ from commands.states import Status, rank
 log = structlog.get_logger(__name__)
 
 REFUSED_TOGETHER = (
-    "Cloudflare refused the whole request, perhaps because of another device in it; it is sent again alone."
+    "Cloudflare refused the whole request, perhaps because of another device in it; it is sent again alone, once "
+    "Cloudflare's list shows that it was not created."
 )
 MAX_CODE = 2**31 - 1  # what the column holds; no code of Cloudflare's comes near it
 
@@ -68,7 +69,7 @@ def post(claimed: Claimed) -> CreateResult | Failure:
             return client.create(claimed.items())
     except (CloudflareError, NotNow, NoCredential) as failure:
         return failure
-    except (OperationalError, InterfaceError):  # the clock and the budget are asked before a byte leaves, never after
+    except claims.AWAY:  # the clock and the budget are asked before a byte leaves, never after
         connection.close()
         return NotNow(claimed.dispatch.claimed_at, "The database did not answer before it could be sent.")
 
@@ -177,17 +178,16 @@ def _record_failure(changes: Change, claimed: Claimed, failure: Failure) -> None
     ours = Q(dispatch=dispatch, remote_id="")  # what a listing has an id for was created, whatever this answer says
     if outcome is Dispatch.Outcome.REJECTED and len(ids) == 1:
         changes.move(ids, to=Status.REJECTED, because=failure.words, where=ours)
+    elif outcome is Dispatch.Outcome.REJECTED:
+        # What Cloudflare said is about one of them, and nobody knows which: the Dispatch keeps it, none of them does.
+        # Nor whether the others were created: a complete listing tells, and then `reconcile.py` sends them again.
+        changes.move(ids, to=Status.UNCERTAIN, by=PORTAL, because=REFUSED_TOGETHER, where=ours)
+        listings.hurry(claimed.account.id, at=changes.now, complete=True)
     elif outcome in (Dispatch.Outcome.SAID_NO, Dispatch.Outcome.UNKNOWN):
         changes.move(ids, to=Status.UNCERTAIN, by=PORTAL, because=failure.words, where=ours)
     else:
         values: dict[str, object] = {"dispatch": None, "not_before": resumes}
-        if outcome is Dispatch.Outcome.REJECTED:
-            # One of them may be the cause: each goes alone, once a listing has shown that none was created.
-            values |= {"alone": True, "after_listing_at": changes.now}
-            listings.hurry(claimed.account.id, at=changes.now, complete=True)
-        # What Cloudflare said is about one of them, and nobody knows which: the Dispatch keeps it, none of them does.
-        because = REFUSED_TOGETHER if outcome is Dispatch.Outcome.REJECTED else failure.words
-        changes.move(ids, to=Status.QUEUED, because=because, where=ours, values=values)
+        changes.move(ids, to=Status.QUEUED, because=failure.words, where=ours, values=values)
     code, status = (failure.code, failure.status) if isinstance(failure, CloudflareError) else (0, 0)
     _end(
         dispatch,

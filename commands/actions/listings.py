@@ -1,12 +1,11 @@
 """Which listing of an account is due, and the reading of it.
 
 A *quick* listing ends once every open id was seen; a *complete* one goes to the end, and only it imports and counts for
-"not listed". A complete one that the rate budget interrupts goes on where it stopped, with quick ones in between; what
-was read until then counts already. Owns neither what the rows mean (`matching.py`) nor what becomes of them
-(`sync.py`).
+"not listed". A complete one that is interrupted (the calls are used up, or Cloudflare does not give a page) goes on
+where it stopped, with quick ones in between; what was read until then counts already. Owns neither what the rows mean
+(`matching.py`) nor what becomes of them (`sync.py`).
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +18,7 @@ from django.db.models.functions import Coalesce, Greatest
 from commands.actions import claims, upstream
 from commands.actions.budget import NotNow
 from commands.cloudflare.client import Client
-from commands.cloudflare.errors import Throttled
+from commands.cloudflare.errors import CloudflareError
 from commands.cloudflare.types import ListedCommand
 from commands.models import Account, AccountSync, Command
 from commands.states import Status
@@ -55,7 +54,7 @@ class Listing:
     offset: timedelta
     rows: tuple[ListedCommand, ...]
     calls: int = 1
-    interrupted: NotNow | Throttled | None = None
+    interrupted: CloudflareError | NotNow | None = None
 
 
 def due_accounts(*, now: datetime) -> list[UUID]:
@@ -141,13 +140,12 @@ def _complete_is_due(row: AccountSync, last: datetime | None, now: datetime, *, 
 def read(account: Account, row: AccountSync, plan: Plan, *, now: datetime) -> Listing:
     """All pages that the plan needs; the lease of `row` is kept alive meanwhile. Raises as the client does.
 
-    But when the calls are used up after a page or more: then what was read is the listing, an interrupted one.
+    But not after a page or more: then what was read is the listing, an interrupted one.
     """
-    began = time.monotonic()
     lease = claims.KeptAlive(row, lasting=settings.SYNC_LEASE)
     rows: list[ListedCommand] = []
     calls = 0
-    interrupted: NotNow | Throttled | None = None
+    interrupted: CloudflareError | NotNow | None = None
     offset = row.clock_offset or timedelta()  # as it was, where no answer tells Cloudflare's time
     try:
         with upstream.client_for(account) as client:
@@ -156,8 +154,8 @@ def read(account: Account, row: AccountSync, plan: Plan, *, now: datetime) -> Li
                 calls += 1
                 lease.is_held()  # who lost it is kept from recording, not from reading
                 if date:
-                    offset = date - (now + timedelta(seconds=time.monotonic() - began))
-    except (NotNow, Throttled) as stop:
+                    offset = date - claims.database_now()
+    except (CloudflareError, NotNow) as stop:
         if not calls:
             raise
         interrupted = stop

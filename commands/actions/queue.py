@@ -72,7 +72,7 @@ def _body(items: Sequence[NewCommand], dialect: Dialect) -> dict[str, object]:
 def accounts_with_queued(*, now: datetime) -> list[UUID]:
     """Accounts with something to send that may be sent now."""
     queued = Command.objects.filter(account=OuterRef("id"), status=Status.QUEUED, expires_at__gt=now)
-    ready = queued.filter(_UNBARRED).filter(Q(not_before=None) | Q(not_before__lte=now))
+    ready = queued.filter(_UNBARRED).filter(claims.is_over("not_before", now))
     return list(Account.objects.in_force().filter(Exists(ready)).order_by("id").values_list("id", flat=True))
 
 
@@ -83,7 +83,8 @@ def claim(account: Account, *, now: datetime) -> Claimed | None:
         # Claims of an account look one after the other, or each would see the room that all of them take.
         sync = AccountSync.objects.select_for_update().get(account=account)
         clock = claims.database_now()
-        hold.hold_back(changes, clock=clock, account=account)
+        if hold.hold_back(changes, clock=clock, account=account) >= hold.MOST:
+            return None  # more may be too old to go: the next claim looks again
         room = _room(account, sync, clock)
         chosen = _next_commands(account, clock, room) if room > 0 else []
         if not chosen:
@@ -160,13 +161,10 @@ def _locked(ids: Sequence[UUID]) -> QuerySet[Command]:
 
 def _ready(account: Account, clock: datetime) -> QuerySet[Command]:
     """Queued commands that may be sent now: in time, and nothing of ours or of others in their way on the machine."""
-    complete_at = AccountSync.objects.filter(account=account).values_list("complete_at", flat=True).first()
-    listed_since = Q(after_listing_at__lt=complete_at) if complete_at and complete_at <= clock else Q(pk=None)
     rows = (
         Command.objects.filter(account=account, status=Status.QUEUED, expires_at__gt=clock)
         .filter(_UNBARRED)
-        .filter(Q(not_before=None) | Q(not_before__lte=clock))
-        .filter(Q(after_listing_at=None) | listed_since)
+        .filter(claims.is_over("not_before", clock))
     )
     # One set of machines a kind, read once: a look-up for each row is what a planner without statistics gets wrong.
     busy = Command.objects.shown().in_flight().filter(account=account).values("device_id")
@@ -183,7 +181,7 @@ def _take(changes: Change, ids: Sequence[UUID], dispatch: Dispatch) -> list[UUID
             return changes.move(
                 some,
                 to=Status.SENDING,
-                values={"dispatch": dispatch, "not_before": None, "after_listing_at": None, "unlisted": 0},
+                values={"dispatch": dispatch, "not_before": None, "unlisted": 0},
                 data={"dispatch": str(dispatch.id)},
             )
 

@@ -4,11 +4,11 @@ Owns the portal's own endings. Nothing here talks to Cloudflare, and nothing goe
 is looked for by `sync.py`, and what was looked for long enough gets a name.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Q
-from django.db.models.functions import Least
+from django.db.models import F, Q
 
 from commands.actions import claims, collect, hold, restore
 from commands.actions.moves import Change, change
@@ -17,6 +17,7 @@ from commands.models import Artifact, Command, Dispatch
 from commands.states import UNSENT, ArtifactStatus, Status
 
 LISTED = (Status.PENDING_EXEC, Status.PENDING_UPLOAD)
+SENT_ALONE = "Cloudflare refused it together with others, and did not create it; it is sent again alone."
 MOST = 1000  # rows of each sort in one transaction; the rest follows with the next call
 
 
@@ -27,6 +28,7 @@ def settle(*, now: datetime) -> int:
         hold.hold_back(changes, clock=clock)
         return (
             _leases_that_ran_out(changes, clock)
+            + _refused_together(changes, clock)
             + _closed_windows(changes, clock)
             + _silent(changes, clock)
             + _too_late(changes, clock)
@@ -38,19 +40,34 @@ def settle(*, now: datetime) -> int:
 
 def _leases_that_ran_out(changes: Change, clock: datetime) -> int:
     """Nobody recorded an answer: the worker died, or is still at it and will find its late answer accepted."""
-    dispatches = Dispatch.objects.filter(claims.is_over("lease_until", clock), outcome=Dispatch.Outcome.OPEN)
+    _end_wrong_leases(clock)
+    dispatches = Dispatch.objects.filter(lease_until__lte=clock, outcome=Dispatch.Outcome.OPEN)
     over = list(dispatches.select_for_update(skip_locked=True).order_by("id")[:MOST])
     if not over:
         return 0
     ids = Command.objects.filter(dispatch__in=over, status=Status.SENDING).values_list("id", flat=True)
     moved = changes.move(list(ids), to=Status.UNCERTAIN, because="The answer to the POST was never recorded.")
     Dispatch.objects.filter(id__in=[one.id for one in over], outcome=Dispatch.Outcome.OPEN).update(
-        outcome=Dispatch.Outcome.UNKNOWN,
-        ended_at=None,
-        lease_until=Least("lease_until", clock),  # one that a wrong clock wrote is over now
-        words="The lease ran out without an answer.",
+        outcome=Dispatch.Outcome.UNKNOWN, ended_at=None, words="The lease ran out without an answer."
     )
     return len(moved)
+
+
+def _end_wrong_leases(clock: datetime) -> None:
+    """Nothing that looks for a command, or gives it up, waits for the end of a lease that a wrong clock wrote."""
+    wrong = Command.objects.in_flight().filter(dispatch__lease_until__gt=clock + settings.LONGEST_REST)
+    ids = list(wrong.values_list("dispatch", flat=True)[:MOST])
+    if ids:
+        Dispatch.objects.filter(id__in=ids).update(lease_until=clock)
+
+
+def _refused_together(changes: Change, clock: datetime) -> int:
+    """Refused with others in one POST, and a complete listing that began since does not have it: it goes alone now."""
+    refused = Command.objects.filter(status=Status.UNCERTAIN, remote_id="", dispatch__outcome=Dispatch.Outcome.REJECTED)
+    listed_since = Q(account__sync__complete_at__gt=F("dispatch__ended_at"), account__sync__complete_at__lte=clock)
+    ids = list(refused.filter(listed_since).values_list("id", flat=True)[:MOST])
+    values = {"dispatch": None, "alone": True, "not_before": None}
+    return len(changes.move(ids, to=Status.QUEUED, because=SENT_ALONE, where=Q(remote_id=""), values=values))
 
 
 def _closed_windows(changes: Change, clock: datetime) -> int:
@@ -99,8 +116,8 @@ def _worn_out(changes: Change, clock: datetime) -> int:
     """Files whose fetching ended every worker that tried: they rest. No command moves for it."""
     tried = Artifact.objects.filter(status=ArtifactStatus.FETCHING, attempts__gte=settings.ATTEMPTS)
     values = {"words": "Fetching it ended without a result too often.", **claims.released()}
-    for artifact in tried.filter(lease_until__lte=clock).order_by("id")[:MOST]:
-        changes.move_artifact(artifact, to=ArtifactStatus.REFUSED, where=claims.held(artifact), values=values)
+    for artifact in tried.filter(claims.is_over("lease_until", clock)).order_by("id")[:MOST]:
+        _refuse(changes, artifact, values)
     return 0
 
 
@@ -109,9 +126,14 @@ def _out_of_reach(changes: Change, clock: datetime) -> int:
 
     Of the other accounts each is asked for once more, and named by what comes of that.
     """
-    waiting = Q(status=ArtifactStatus.WANTED) | Q(status=ArtifactStatus.FETCHING, lease_until__lte=clock)
+    waiting = Q(status=ArtifactStatus.WANTED) | Q(claims.is_over("lease_until", clock), status=ArtifactStatus.FETCHING)
     over = Artifact.objects.filter(waiting, deleted_remotely_at__lte=clock - settings.ARTIFACT_GIVE_UP)
     for artifact in over.exclude(command__account__in=collect.askable(clock)).order_by("id")[:MOST]:
-        values = {"words": collect.too_late(artifact.words), **claims.released()}
-        changes.move_artifact(artifact, to=ArtifactStatus.REFUSED, where=claims.held(artifact), values=values)
+        _refuse(changes, artifact, {"words": collect.too_late(artifact.words), **claims.released()})
     return 0
+
+
+def _refuse(changes: Change, artifact: Artifact, values: Mapping[str, object]) -> None:
+    if changes.move_artifact(artifact, to=ArtifactStatus.REFUSED, where=claims.held(artifact), values=values):
+        words = str(values["words"])
+        changes.news.append({"outcome": "artifact_not_fetched", "artifact": str(artifact.id), "words": words})

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import IntegrityError
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Greatest, Least
 
@@ -69,7 +69,7 @@ def sync(account: Account, *, now: datetime) -> bool:
         return False
     try:
         return _list(account, row, now=now)
-    except (OperationalError, InterfaceError):
+    except claims.AWAY:
         raise  # the database is away: nothing can be written now, and the lease ends by itself
     except Exception as problem:
         log.exception("sync_broke", account=str(account.id))

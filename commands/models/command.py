@@ -88,9 +88,6 @@ class Command(models.Model):
     not_before = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True, help_text="Unsent by then, it expires.")
     deadline_at = models.DateTimeField(null=True, help_text="Without a word of Cloudflare by then: unconfirmed.")
-    after_listing_at = models.DateTimeField(
-        null=True, help_text="Not to be sent before a complete listing that began after this."
-    )
     alone = models.BooleanField(default=False, help_text="To be sent in a POST of its own.")
     held_at = models.DateTimeField(
         null=True, help_text="After a long pause it goes out only when a person says so: since when it waits for that."

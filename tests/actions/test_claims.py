@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
-from django.db import IntegrityError, InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, InternalError, OperationalError
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -121,7 +121,7 @@ def _take_one() -> UUID | None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("away", [OperationalError, InterfaceError, IntegrityError])
+@pytest.mark.parametrize("away", [OperationalError, InterfaceError, InternalError, IntegrityError])
 def test_what_must_not_be_lost_is_written_as_soon_as_the_database_is_back(away: type[Exception]) -> None:
     failures = [away("away"), away("away")]
     written: list[str] = []

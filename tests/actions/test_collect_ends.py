@@ -1,5 +1,6 @@
 """A file that cannot be fetched ends in a named state; a stopped worker costs it nothing; its history stays short."""
 
+import os
 import resource
 from collections.abc import Callable
 from datetime import timedelta
@@ -8,7 +9,9 @@ from typing import Any
 
 import pytest
 from django.core.files.storage import FileSystemStorage, storages
+from django.db import OperationalError
 
+from commands.actions import claims
 from commands.actions import collect as module
 from commands.actions.accounts import retire_account
 from commands.actions.collect import spool_path
@@ -225,6 +228,36 @@ def test_nothing_of_a_file_stays_in_a_storage_that_did_not_take_all_of_it(
     assert world.artifact(done).status == "wanted"
     assert "File too large" in world.artifact(done).words
     assert _files(settings) == []
+
+
+def test_a_file_is_on_the_disk_before_it_is_recorded_as_stored(
+    world: World, done: Command, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, synced = os.fsync, {}
+
+    def fsync(descriptor: int) -> None:
+        real(descriptor)
+        synced[os.fstat(descriptor).st_ino] = world.artifact(done).status
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert world.collect()
+    assert world.artifact(done).status == "stored"
+    (stored,) = _files(settings)
+    assert synced[stored.stat().st_ino] == synced[stored.parent.stat().st_ino] == "fetching"
+
+
+def test_a_database_that_goes_away_while_a_file_comes_costs_it_no_attempt(
+    world: World, done: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_lease: claims.KeptAlive) -> bool:
+        raise OperationalError("the connection is lost")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(claims.KeptAlive, "is_held", away)
+        assert world.collect()
+    assert (world.artifact(done).status, world.artifact(done).attempts) == ("wanted", 0)
+    assert world.collect()
+    assert world.artifact(done).status == "stored"
 
 
 @pytest.mark.parametrize("kind", [SmallDisk, FarStorage])

@@ -15,7 +15,7 @@ from django.db import OperationalError, connection
 from commands.actions import deliver
 from commands.actions.queue import claim
 from commands.actions.run import Target
-from commands.models import Account
+from commands.models import Account, Command
 from simulator.config import DEFAULT_TOKEN
 from tests.actions.world import BOTH, DIAG, PCAP, World
 from tests.servers import free_port
@@ -115,13 +115,16 @@ def test_of_several_rejected_ones_each_travels_alone_after_a_complete_listing(wo
     wrong = replace(world.targets([bad])[0], registration_id="00000000-0000-4000-8000-000000000000")
     commands = world.ask(targets=[*world.targets([good, other]), wrong])
     assert world.deliver()
-    assert {world.status(command) for command in commands} == {"queued"}
+    assert {world.status(command) for command in commands} == {"uncertain"}
     for command in commands:  # whose fault it is, nobody knows: none is told the reason of another
         assert "perhaps because of another device in it" in world.again(command).words
         assert world.history(command)[-1].data["because"] == world.again(command).words
+    world.settle()
     assert not world.deliver(), "not before a listing has shown that none was created"
     world.forward(seconds=1)
     assert world.sync()
+    world.settle()
+    assert {world.status(command) for command in commands} == {"queued"}
     while world.deliver():
         pass
     told = {command.device_id: world.status(command) for command in commands}
@@ -129,6 +132,25 @@ def test_of_several_rejected_ones_each_travels_alone_after_a_complete_listing(wo
     assert sorted(len(post["items"]) for post in world.posts())[-1] == 3
     assert {len(post["items"]) for post in world.posts()[-3:]} == {1}
     assert len(world.created()) == 2
+
+
+def test_of_several_rejected_ones_none_is_sent_again_that_was_created_all_the_same(world: World) -> None:
+    """Nobody promises that Cloudflare refuses all of them or none."""
+    Account.objects.filter(id=world.account.id).update(dialect="current")  # else the other form is tried at once
+    commands = world.ask(targets=world.targets(world.devices[:3]))
+    world.fault("accepted_late", nth=1, then="error", status=422, seconds=0)
+    assert world.deliver()
+    assert {world.status(command) for command in commands} == {"uncertain"}
+    world.heal()
+    for _ in range(4):
+        world.forward(minutes=2)
+        world.sync(complete=True)
+        world.settle()
+        assert not world.deliver()
+    assert "queued" not in {world.status(command) for command in commands}
+    assert all(world.again(command).remote_id for command in commands)
+    assert len(world.posts()) == 1
+    assert not Command.objects.filter(started_elsewhere=True).exists()
 
 
 @pytest.mark.usefixtures("hasty")

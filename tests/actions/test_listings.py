@@ -9,7 +9,7 @@ from commands import matching
 from commands.actions import budget, listings
 from commands.actions.sync import sync
 from commands.cloudflare.types import Call
-from commands.models import AccountSync, CallBudget, Command, Pause
+from commands.models import Account, AccountSync, CallBudget, Command, Pause
 from tests.actions.world import World
 from tests.people import make_account
 
@@ -319,12 +319,37 @@ def test_times_that_a_wrong_clock_wrote_stop_no_listing(world: World) -> None:
 
 
 def test_a_wrong_clock_lets_nothing_go_that_waits_for_a_complete_listing(world: World) -> None:
-    (command,) = world.ask()
-    AccountSync.objects.update(complete_at=world.now + timedelta(days=1))
-    Command.objects.filter(id=command.id).update(after_listing_at=world.now, alone=True)
-    assert not world.deliver()
-    assert world.sync(complete=True)
+    Account.objects.filter(id=world.account.id).update(dialect="current")
+    commands = world.ask(targets=world.targets(world.devices[:2]))
+    world.fault("error", nth=1, status=400)
     assert world.deliver()
+    AccountSync.objects.update(complete_at=world.now + timedelta(days=1))
+    world.settle()
+    assert not world.deliver()
+    world.forward(seconds=1)
+    assert world.sync(complete=True)
+    world.settle()
+    assert world.deliver()
+    assert {world.status(one) for one in commands} == {"queued", "PENDING_EXEC"}
+
+
+def test_a_page_that_cloudflare_never_gives_keeps_nobody_from_what_stands_before_it(
+    world: World, settings: Any
+) -> None:
+    settings.PAGE_SIZE = 2
+    commands = world.ask(targets=world.targets(world.devices[:5]))
+    while world.deliver():
+        pass
+    world.configure(speed=10_000)
+    third = (
+        {"match": {"call": "list", "nth": 2 + n}, "effect": {"kind": "error"}}
+        for n in range(1, settings.GET_ATTEMPTS + 1)
+    )
+    world.faults(*third)
+    world.forward(minutes=6)
+    assert world.sync(complete=True)
+    assert sum(world.status(one) == "SUCCESS" for one in commands) == 4
+    assert world.sync_row().complete_at is None
 
 
 # --- Started elsewhere, and unconfirmed ---

@@ -169,6 +169,21 @@ def test_after_a_long_pause_the_old_waits_for_a_word_and_the_new_goes_out(world:
     assert (said.by, said.mover) == (world.person, "person")
 
 
+def test_of_more_than_one_claim_can_hold_back_none_goes_out_by_itself(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hold, "MOST", 2)
+    commands = world.ask(targets=world.targets(world.devices[:5]))
+    world.faults(refusal("create"))
+    for _ in range(3):
+        world.deliver()
+        world.forward(minutes=6)
+    world.heal()
+    for _ in range(4):
+        assert not world.deliver()
+    assert all(world.again(command).held_at for command in commands)
+
+
 def test_after_a_short_pause_everything_goes_out_by_itself(world: World) -> None:
     (command,) = world.ask()
     world.faults(refusal("create"))

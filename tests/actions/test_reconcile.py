@@ -1,6 +1,7 @@
 """What time alone decides, each rule a moment before its boundary and at it."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -15,9 +16,9 @@ pytestmark = pytest.mark.django_db
 JUST = timedelta(seconds=2)
 
 
-def _lost(world: World) -> Command:
+def _lost(world: World, **rest: Any) -> Command:
     """The claim was made; nobody knows more."""
-    (command,) = world.ask()
+    (command,) = world.ask(**rest)
     assert claim(world.account, now=world.now)
     return world.again(command)
 
@@ -42,6 +43,19 @@ def test_a_lease_that_still_runs_is_left_alone_and_one_that_ran_out_is_not(world
     assert (dispatch.outcome, dispatch.ended_at) == (Dispatch.Outcome.UNKNOWN, None)
     assert dispatch.words
     assert world.settle() == 0
+
+
+def test_a_lease_that_a_wrong_clock_wrote_is_over(world: World) -> None:
+    """Whether the command is still being sent, or is already looked for."""
+    sending, looked_for = _lost(world), _lost(world, devices=[world.device("linux")])
+    Command.objects.filter(id=looked_for.id).update(status="uncertain")
+    Dispatch.objects.update(lease_until=world.now + timedelta(hours=8))
+    world.settle()
+    assert world.status(sending) == "uncertain"
+    _listed(world, 3)
+    world.forward(minutes=4)
+    world.settle()
+    assert (world.status(sending), world.status(looked_for)) == ("unconfirmed", "unconfirmed")
 
 
 def test_the_window_closes_after_three_minutes_and_three_complete_listings(world: World) -> None:

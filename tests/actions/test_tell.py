@@ -8,7 +8,7 @@ from django.core.mail.backends.locmem import EmailBackend
 
 from commands.actions import accounts, tell
 from commands.actions.collect import collect as collect_one
-from commands.models import Artifact, Command, Pause
+from commands.models import Artifact, Pause
 from tests.actions.racing import race
 from tests.actions.world import QUICK_END, World, refusal
 from tests.people import make_account, make_group, make_person
@@ -161,6 +161,5 @@ def test_a_new_credential_ends_the_refusal_and_is_tried_at_once(world: World) ->
     world.heal()
     assert world.account.credential is not None
     accounts.change_credential(world.account.credential, value="simulator-token-not-a-secret")
-    Command.objects.update(not_before=None)
     assert world.deliver()
     assert world.status(command) == "PENDING_EXEC"

@@ -6,7 +6,7 @@ import pytest
 import redis as redis_client
 
 from tests import servers
-from tests.dexportal.portals import run
+from tests.dexportal.portals import run, start
 
 
 def test_our_postgresql_is_empty_may_create_databases_and_is_gone_afterwards() -> None:
@@ -29,15 +29,42 @@ def test_our_postgresql_wants_its_password() -> None:
             psycopg.connect(f"postgres://dexportal:wrong@127.0.0.1:{port}/postgres", connect_timeout=5)
 
 
-def test_the_portal_lets_no_query_be_compiled(tmp_path: Path) -> None:
+def test_postgresql_compiles_nothing_for_the_portal_and_lets_nobody_lock_for_long(tmp_path: Path) -> None:
     """What is asked every few seconds takes a millisecond, and compiling it a hundred."""
+    wanted = {"jit": "off", "lock_timeout": "10s", "idle_in_transaction_session_timeout": "1min"}
     script = (
         "import django; django.setup(); from django.db import connection as c; k = c.cursor();"
-        "k.execute('SHOW jit'); print(k.fetchone()[0])"
+        f"print(*(k.execute('SHOW ' + name).fetchone()[0] for name in {list(wanted)!r}))"
     )
     with servers.postgresql() as url:
         done = run({"VAR_DIR": str(tmp_path), "DATABASE_URL": url}, "-c", script)
-    assert done.stdout.split() == ["off"], done.stderr
+    assert done.stdout.split() == list(wanted.values()), done.stderr
+
+
+def test_a_worker_that_stands_still_within_a_transaction_keeps_nobody_from_its_account(tmp_path: Path) -> None:
+    """PostgreSQL itself ends the transaction; what is tried meanwhile gives up soon, and is tried again."""
+    holds = (
+        "import time, django; django.setup(); from django.db import connection as c, transaction;"
+        "k = c.cursor(); k.execute('CREATE TABLE mine (id int)'); k.execute('INSERT INTO mine VALUES (1)');"
+        "k.execute(\"SET idle_in_transaction_session_timeout = '2s'\");"
+        "transaction.atomic().__enter__(); k.execute('SELECT * FROM mine FOR UPDATE');"
+        "print('locked', flush=True); time.sleep(60)"
+    )
+    waits = (
+        "import django; django.setup(); from django.db import connection as c; k = c.cursor();"
+        "k.execute('UPDATE mine SET id = 2'); print(k.rowcount)"
+    )
+    with servers.postgresql() as url:
+        environment = {"VAR_DIR": str(tmp_path), "DATABASE_URL": url}
+        stopped = start(environment, "-c", holds)
+        try:
+            assert stopped.stdout
+            assert stopped.stdout.readline() == "locked\n"
+            done = run(environment, "-c", waits)
+        finally:
+            stopped.kill()
+            stopped.communicate()
+    assert done.stdout.split() == ["1"], done.stderr
 
 
 def test_our_redis_wants_its_password_and_is_gone_afterwards() -> None:
