@@ -17,7 +17,10 @@ from commands.states import Status
 
 @dataclass(frozen=True, slots=True)
 class PauseLine:
-    """`again_at`: when it is tried again; None where that time has passed and nothing was to be done since."""
+    """`again_at`: when it is tried again; None where that time has passed and nothing was to be done since.
+
+    `lacks_people`: a refusal of which nobody could be told. `nearly_lost`: results that Cloudflare deletes soon.
+    """
 
     act: str
     words: str
@@ -25,6 +28,8 @@ class PauseLine:
     again_at: datetime | None
     refused: bool
     told_at: datetime | None
+    lacks_people: bool = False
+    nearly_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,7 @@ def _card(account: Account, state: State, now: datetime) -> AccountCard:
         queued=getattr(account, "count_queued", 0),
         held=getattr(account, "count_held", 0),
         doubtful=getattr(account, "count_doubtful", 0),
-        pauses=[_pause(pause, now) for pause in pauses] + _throttled(account, now),
+        pauses=[_pause(pause, account, now) for pause in pauses] + _throttled(account, now),
         desk_url=f"{reverse('desk')}?account={account.id}",
         queued_url=f"{reverse('history')}?account={account.id}&status={Status.QUEUED}" if is_seen else "",
         doubtful_url="#doubts" if is_seen else "",
@@ -121,10 +126,18 @@ def _chip(account: Account, pauses: Sequence[Pause], now: datetime) -> rows.Chip
     return rows.Chip("Well", "done")
 
 
-def _pause(pause: Pause, now: datetime) -> PauseLine:
+def _pause(pause: Pause, account: Account, now: datetime) -> PauseLine:
     act = pause.get_act_display()
-    again_at = pause.until if claims.is_ahead(pause.until, now) else None
-    return PauseLine(act[0].upper() + act[1:], pause.words, pause.since, again_at, pause.refused, pause.told_at)
+    return PauseLine(
+        act=act[0].upper() + act[1:],
+        words=pause.words,
+        since=pause.since,
+        again_at=pause.until if claims.is_ahead(pause.until, now) else None,
+        refused=pause.refused,
+        told_at=pause.told_at,
+        lacks_people=pause.refused and pause.told_at is None and not getattr(account, "has_administrator", True),
+        nearly_lost=getattr(pause, "nearly_lost", 0),
+    )
 
 
 def _throttled(account: Account, now: datetime) -> list[PauseLine]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, OuterRef, Q
+from django.db.models import Case, F, OuterRef, Q, When
 
 from commands.actions import claims
 from commands.models import Account, Command, Pause
@@ -31,11 +31,12 @@ class Resting:
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """`throttled`: until when Cloudflare takes no call of the credential, with its words. `held`: how many commands
-    wait for "send now"."""
+    wait for "send now". `unsent`: how many wait, counted only while Cloudflare refuses to take any."""
 
     resting: Sequence[Resting] = ()
     throttled: tuple[datetime, str] | None = None
     held: int = 0
+    unsent: int = 0
 
 
 NO_TROUBLE = Trouble()
@@ -49,24 +50,27 @@ def resting(now: datetime) -> Q:
 
 def beside() -> Mapping[str, Any]:
     """Annotations of a query of accounts."""
+    unsent = Command.objects.filter(account=OuterRef("pk"), status=Status.QUEUED, dispatch=None)
     held = Command.objects.filter(account=OuterRef("pk"), status=Status.QUEUED, held_at__isnull=False)
+    refuses = When(pauses__act=Pause.Act.CREATE, pauses__refused=True, then=CountOf(unsent.values("id")))
     return {
         **{f"pause_{field}": F(f"pauses__{field}") for field in _FIELDS},
         "throttled_until": F("credential__budget__paused_until"),
         "throttled_words": F("credential__budget__pause_words"),
         "held": CountOf(held.values("id")),
+        "unsent": Case(refuses, default=0),
     }
 
 
 def trouble(rows: Iterable[Account], *, now: datetime) -> Trouble:
     """From the rows of one account, which have what is `beside()`."""
     found: list[Resting] = []
-    throttled, held = None, 0
+    throttled, held, unsent = None, 0, 0
     for row in map(vars, rows):
         if row["pause_act"] and (row["pause_refused"] or claims.is_ahead(row["pause_until"], now)):
             act, *values = (row[f"pause_{field}"] for field in _FIELDS)
             found.append(Resting(Pause.Act(act), *values))
         if claims.is_ahead(row["throttled_until"], now):
             throttled = row["throttled_until"], row["throttled_words"]
-        held = row["held"]
-    return Trouble(sorted(found, key=lambda one: (one.since, one.act)), throttled, held)
+        held, unsent = row["held"], max(unsent, row["unsent"])
+    return Trouble(sorted(found, key=lambda one: (one.since, one.act)), throttled, held, unsent)
