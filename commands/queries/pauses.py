@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Case, F, OuterRef, Q, When
 
 from commands.actions import claims
@@ -19,7 +20,8 @@ from commands.states import Status
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """One act that rests: `refused`, an admin has to mend something; else it is tried again at `until`."""
+    """One act that rests: `refused`, an admin has to mend something; else it is tried again at `until`, which has
+    passed while that is done."""
 
     act: Pause.Act
     words: str
@@ -44,8 +46,19 @@ _FIELDS = ("act", "words", "since", "until", "refused")
 
 
 def resting(now: datetime) -> Q:
-    """Of pauses: what rests now; what is refused, until it works again."""
-    return Q(refused=True) | ~claims.is_over("until", now)
+    """Of pauses: what is shown as resting. What is refused, until it works again; what is away, also while it is tried
+    again: for as long after `until` as a try may take. What workers may do is `budget.resting`'s to say."""
+    return Q(refused=True) | ~claims.is_over("until", now - settings.SYNC_LEASE)
+
+
+def is_tried(until: datetime, now: datetime) -> bool:
+    """The time of a pause has passed just now: if there is anything to do, a try is under way."""
+    return not claims.is_ahead(until, now) and _is_shown(until, now)
+
+
+def _is_shown(until: datetime, now: datetime) -> bool:
+    """As `resting`, of what is away, in a row that is here already."""
+    return claims.is_ahead(until, now - settings.SYNC_LEASE)
 
 
 def beside() -> Mapping[str, Any]:
@@ -67,7 +80,7 @@ def trouble(rows: Iterable[Account], *, now: datetime) -> Trouble:
     found: list[Resting] = []
     throttled, held, unsent = None, 0, 0
     for row in map(vars, rows):
-        if row["pause_act"] and (row["pause_refused"] or claims.is_ahead(row["pause_until"], now)):
+        if row["pause_act"] and (row["pause_refused"] or _is_shown(row["pause_until"], now)):
             act, *values = (row[f"pause_{field}"] for field in _FIELDS)
             found.append(Resting(Pause.Act(act), *values))
         if claims.is_ahead(row["throttled_until"], now):

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -160,9 +161,32 @@ def test_uncertain_and_unconfirmed_are_listed_with_what_to_do(client: Client, ac
     assert "FORGOTTEN" not in text
 
 
-def test_what_was_away_and_may_be_tried_again_rests_no_more(client: Client, account: Account) -> None:
-    _pause(account, "create", until=timezone.now() - timedelta(seconds=1))
-    assert "rests" not in client.get(URL).text
+def test_what_is_away_is_away_too_while_it_is_tried_again_and_no_longer(
+    client: Client, account: Account, settings: Any
+) -> None:
+    now = timezone.now()
+    AccountSync.objects.update(listed_at=now)
+    pause = _pause(account, "list", until=now - timedelta(seconds=1))
+    text = client.get(URL).text
+    assert ("Away" in text, "Listing commands rests" in text, "Tried again now." in text) == (True, True, True)
+    Pause.objects.filter(pk=pause.pk).update(until=now - settings.SYNC_LEASE)
+    text = client.get(URL).text
+    assert ("Well" in text, "rests" in text) == (True, False)
+
+
+def test_a_listing_that_never_came_back_is_late_when_its_lease_has_run_out(client: Client, account: Account) -> None:
+    now = timezone.now()
+    AccountSync.objects.update(listed_at=now, due_at=None, lease_until=now + timedelta(seconds=20))
+    assert "Late" not in client.get(URL).text
+    AccountSync.objects.update(lease_until=now - timedelta(minutes=5))
+    assert "Late" in client.get(URL).text
+
+
+def test_a_throttled_credential_has_no_calls_left(client: Client, account: Account) -> None:
+    now = timezone.now()
+    assert "<dt>Calls left</dt><dd>about 550</dd>" in client.get(URL).text
+    CallBudget.objects.update(paused_until=now + timedelta(minutes=2), paused_since=now, pause_words="Too many.")
+    assert "<dt>Calls left</dt><dd>none for the moment</dd>" in client.get(URL).text
 
 
 def test_counts_lead_to_what_they_count(client: Client, account: Account, helpdesk: User) -> None:
@@ -238,11 +262,16 @@ def test_the_banner_of_a_refusal_says_how_many_wait_to_be_sent(desk: Client, acc
     assert "1 command waits to be sent." in desk.get("/").text
 
 
-def test_what_is_away_is_a_banner_only_while_it_rests(desk: Client, account: Account) -> None:
+def test_what_is_away_is_a_banner_only_while_it_rests_or_is_tried_again(
+    desk: Client, account: Account, settings: Any
+) -> None:
     pause = _pause(account, "list")
     assert "Cloudflare is away for listing commands." in desk.get("/").text
-    Pause.objects.filter(pk=pause.pk).update(until=timezone.now() - timedelta(seconds=1))
-    assert "Cloudflare is away for" not in desk.get("/").text
+    for ago, is_away in ((timedelta(seconds=1), True), (settings.SYNC_LEASE, False)):
+        Pause.objects.filter(pk=pause.pk).update(until=timezone.now() - ago)
+        text = desk.get("/").text
+        assert ("Cloudflare is away for" in text, "Not synced" in text) == (is_away, True)
+        assert ("No. (code 10000)" in text) == is_away
 
 
 def test_a_throttled_credential_is_a_banner(desk: Client, account: Account) -> None:
