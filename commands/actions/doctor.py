@@ -97,9 +97,11 @@ def _storage() -> Finding:
     store, written = storage(), uuid4().bytes
     try:
         saved = store.save(f"doctor/{uuid4()}", ContentFile(written))
-        with store.open(saved) as file:
-            read = file.read()
-        store.delete(saved)
+        try:
+            with store.open(saved) as file:
+                read = file.read()
+        finally:
+            store.delete(saved)
     except Exception as problem:  # S3's errors have no common base
         mend = "Let the portal write, read and delete in STORAGE_URL's folder or bucket."
         return Finding("storage", _one_line(problem), mend)

@@ -77,7 +77,7 @@ def _outcomes(figures: Figures, names: Names) -> Iterator[Metric]:
 
 def _accounts(accounts: Iterable[Account], now: datetime) -> Iterator[Metric]:
     age = _gauge("sync_age_seconds", "Since the last good listing began; absent: never.", "account")
-    late = _gauge("sync_late_seconds", "How long a listing is overdue; of one under way: its lease.", "account")
+    late = _gauge("sync_late_seconds", "How long a listing is overdue, or its lease over.", "account")
     left = _gauge("calls_left", "Calls that the account's credential can make at once now.", "account")
     throttled = _gauge("throttled", "1 while Cloudflare takes no call of the account's credential (429).", "account")
     quota = _gauge("quota_left", "Commands that Cloudflare takes today, as last read; absent: not known.", "account")

@@ -201,6 +201,7 @@ def test_a_storage_that_does_not_give_back_what_it_took_is_told(
     artifacts = {"BACKEND": f"{__name__}.{storage.__name__}", "OPTIONS": {"location": str(tmp_path)}}
     settings.STORAGES = {**settings.STORAGES, "artifacts": artifacts}
     assert words in _wrong()["storage"].words
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.parent.name == "doctor"]
 
 
 def test_a_file_that_cannot_be_is_asked_for_as_one_that_could(world: World) -> None:
