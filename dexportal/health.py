@@ -27,7 +27,7 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 
 def readyz(_request: HttpRequest) -> JsonResponse:
     try:
-        if not _is_migrated():
+        if not is_migrated():
             return _unready("migrations")
         away = heartbeats.signs().away
     except DatabaseError:
@@ -62,7 +62,7 @@ def is_writable(folder: Path) -> bool:
     return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
 
 
-def _is_migrated() -> bool:
+def is_migrated() -> bool:
     global _migrated  # noqa: PLW0603 - a fact about this process
     if not _migrated:
         executor = MigrationExecutor(connection)

@@ -53,11 +53,35 @@ def test_outcomes_and_durations_are_those_of_the_last_day(account: Account) -> N
     a_command(run, Status.FAILED, kind="warp-diag", asked_at=now, status_at=now)
     told = _scrape()
     assert told["outcomes_last_day", "acme", "pcap", "SUCCESS"] == 2
-    assert told["duration_seconds_last_day", "acme", "pcap", "SUCCESS"] == pytest.approx(120)
+    assert told["outcomes_last_day_duration_seconds_sum", "acme", "pcap", "SUCCESS"] == pytest.approx(120)
     assert told["outcomes_last_day", "acme", "warp-diag", "FAILED"] == 1
 
 
-def test_the_account_tells_its_sync_calls_quota_and_pauses(account: Account) -> None:
+def test_what_was_started_elsewhere_is_no_outcome_of_ours(account: Account) -> None:
+    run = a_run(account, make_person("hanna"))
+    a_command(run, Status.SUCCESS)
+    a_command(run, Status.SUCCESS, run=None, asked_by=None, started_elsewhere=True)
+    assert _scrape()["outcomes_last_day", "acme", "pcap", "SUCCESS"] == 1
+
+
+def test_a_throttled_credential_is_told_and_has_no_calls_left(account: Account) -> None:
+    now = timezone.now()
+    CallBudget.objects.update(calls_left=12, list_calls_left=3, counted_at=now, paused_until=now - timedelta(seconds=1))
+    told = _scrape()
+    assert (told["throttled", "acme"], told["calls_left", "acme"] >= 12) == (0, True)
+    CallBudget.objects.update(paused_until=now + timedelta(minutes=2))
+    told = _scrape()
+    assert (told["throttled", "acme"], told["calls_left", "acme"]) == (1, 0)
+
+
+def test_a_listing_under_way_is_late_from_the_end_of_its_lease(account: Account) -> None:
+    now = timezone.now()
+    for seconds, late in ((30, 0), (-90, 90)):
+        AccountSync.objects.update(due_at=None, lease_until=now + timedelta(seconds=seconds))
+        assert _scrape()["sync_late_seconds", "acme"] == pytest.approx(late, abs=10)
+
+
+def test_the_account_tells_its_sync_calls_quota_and_pauses(account: Account, settings: Any) -> None:
     now = timezone.now()
     AccountSync.objects.update(
         listed_at=now - timedelta(seconds=40), due_at=now - timedelta(seconds=35), quota_total=200, quota_used=37
@@ -69,9 +93,12 @@ def test_the_account_tells_its_sync_calls_quota_and_pauses(account: Account) -> 
     Heartbeat.objects.create(role="talk", instance="a:1", seen_at=now - timedelta(hours=1))
     Heartbeat.objects.create(role="talk", instance="a:2", seen_at=now - timedelta(seconds=7))
     Pause.objects.create(account=account, act="list", until=now, since=now, words="Tried again.", refused=True)
-    Pause.objects.create(account=account, act="download", until=now, since=now, words="Tried again.")
+    over = now - settings.SYNC_LEASE
+    Pause.objects.create(account=account, act="download", until=over, since=over, words="Not tried since.")
+    Pause.objects.create(account=account, act="directory", until=now, since=now, words="Tried again.")
     told = _scrape()
     assert told["paused", "acme", "list", "true"] == 1
+    assert told["paused", "acme", "directory", "false"] == 1
     assert ("paused", "acme", "download", "false") not in told
     assert told["sync_age_seconds", "acme"] == pytest.approx(40, abs=10)
     assert told["sync_late_seconds", "acme"] == pytest.approx(35, abs=10)

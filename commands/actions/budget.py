@@ -94,7 +94,9 @@ def share_of_listings(account: Account, calls: int) -> timedelta:
 
 
 def calls_left(row: CallBudget, now: datetime) -> int:
-    """How many calls the credential could make at once now."""
+    """How many calls the credential could make at once now; none while Cloudflare asks it to rest."""
+    if claims.is_ahead(row.paused_until, now):
+        return 0
     return int(_all_calls().refilled(row.calls_left, row.counted_at, now))
 
 

@@ -17,14 +17,14 @@ from django.core.files.base import ContentFile
 from django.core.mail import mailers
 from django.db import DatabaseError, connection
 
-from commands.actions import claims, heartbeats, upstream
+from commands.actions import claims, heartbeats, tell, upstream
 from commands.actions.budget import NotNow
 from commands.actions.collect import storage
 from commands.actions.upstream import NoCredential
 from commands.cloudflare.client import Client
-from commands.cloudflare.errors import CloudflareError, NotFound, NotSent, Refused, Throttled
+from commands.cloudflare.errors import CloudflareError, NotFound, NotSent, Refused, Rejected, Throttled
 from commands.models import Account
-from dexportal import logs, wake
+from dexportal import health, logs, wake
 
 CLOCK_MAY_BE_OFF = timedelta(seconds=30)
 READ = "Cloudflare DEX Read (or Write), Zero Trust Read or Zero Trust Report"
@@ -55,12 +55,15 @@ def examine(*, now: Callable[[], datetime]) -> Iterator[Finding]:
         yield _database_clock(now)
         yield from _processes()
         yield from _upstream(now)
+        yield from _untold()
 
 
 def _database() -> Finding:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
+        if not health.is_migrated():
+            return Finding("database", "answers, but migrations are missing", "Run manage.py migrate.")
     except DatabaseError as problem:
         return Finding("database", _one_line(problem), "Start the database, or mend DATABASE_URL.")
     return Finding("database", f"answers ({connection.vendor})")
@@ -71,8 +74,14 @@ def _database_clock(now: Callable[[], datetime]) -> Finding:
 
 
 def _processes() -> Iterator[Finding]:
-    """As /readyz and the pages tell it, but for the broker, which is asked from here."""
+    """As /readyz and the pages tell it."""
     signs = heartbeats.signs()
+    if heartbeats.Role.BROKER in signs.away:
+        yield Finding(
+            "broker",
+            "takes nothing from beat",
+            "Mend it where beat runs: Redis, REDIS_URL or VAR_DIR there; beat's log says what fails.",
+        )
     for role in heartbeats.PROCESSES:
         if role in signs.away:
             yield Finding(
@@ -85,13 +94,20 @@ def _processes() -> Iterator[Finding]:
 
 
 def _storage() -> Finding:
-    name = f"doctor/{uuid4()}"
+    store, written = storage(), uuid4().bytes
     try:
-        saved = storage().save(name, ContentFile(b"doctor"))
-        storage().delete(saved)
+        saved = store.save(f"doctor/{uuid4()}", ContentFile(written))
+        try:
+            with store.open(saved) as file:
+                read = file.read()
+        finally:
+            store.delete(saved)
     except Exception as problem:  # S3's errors have no common base
-        return Finding("storage", _one_line(problem), "Make STORAGE_URL's folder or bucket writable for the portal.")
-    return Finding("storage", "artifacts can be written and deleted")
+        mend = "Let the portal write, read and delete in STORAGE_URL's folder or bucket."
+        return Finding("storage", _one_line(problem), mend)
+    if read != written:
+        return Finding("storage", "gives back something else than was written", "Mend what STORAGE_URL names.")
+    return Finding("storage", "artifacts can be written, read and deleted")
 
 
 def _spool() -> Finding:
@@ -122,6 +138,17 @@ def _mail() -> Finding:
         return Finding("mail", _one_line(problem), "Mend EMAIL_URL, or the mail server that it names.")
     backend = settings.MAILERS["default"]["BACKEND"].rpartition(".")[0].rpartition(".")[2]
     return Finding("mail", "the mail server lets us in" if backend == "smtp" else f"goes to: {backend}")
+
+
+def _untold() -> Iterator[Finding]:
+    """Accounts of which a refusal would be told to nobody."""
+    for account in Account.objects.in_force().order_by("name", "id"):
+        if not tell.administrators(account):
+            yield Finding(
+                "mail",
+                f"nobody would be told that Cloudflare refuses {account.name}",
+                "Give somebody with an address the right to administer it, or an address to who has that right.",
+            )
 
 
 # --- Cloudflare ---
@@ -159,9 +186,9 @@ def _calls(subject: str, client: Client, now: Callable[[], datetime]) -> Iterato
 
     def download() -> None:
         try:
-            with client.download("doctor", "doctor.zip"):
+            with client.download(str(uuid4()), "doctor.zip"):
                 pass
-        except NotFound:
+        except (NotFound, Rejected):
             pass  # that there is no such file is told to who may ask
 
     first = _try(subject, "lists commands", list_commands, READ)

@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import DateTimeField, ExpressionWrapper, Max, Q
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, Max, OuterRef, Q
 from django.db.models.functions import Now
 
 from commands.actions import claims
 from commands.models import Heartbeat
 
 FORGOTTEN_AFTER = timedelta(days=1)
+LAST_FORGOTTEN_AFTER = timedelta(days=30)  # the last one of a role: who was it, when nobody of it lives
 _A_MOMENT = timedelta(seconds=1)
 Role = Heartbeat.Role
 WORKERS = (Role.TALK, Role.FETCH)
@@ -56,13 +57,17 @@ class Signs:
 
 
 def beat(*roles: Heartbeat.Role, now: datetime) -> None:
-    """This process lives, and does this. Rows of processes that are long gone go, and those from times to come."""
+    """This process lives, and does this. Rows of processes that are long gone go, and those from times to come; each
+    restart makes new ones, so of a role without anybody only the last one stays."""
     instance = f"{socket.gethostname()}:{os.getpid()}"
     rows = [Heartbeat(role=role, instance=instance, seen_at=now) for role in roles]
     Heartbeat.objects.bulk_create(
         rows, update_conflicts=True, unique_fields=["role", "instance"], update_fields=["seen_at"]
     )
-    Heartbeat.objects.filter(Q(seen_at__lt=now - FORGOTTEN_AFTER) | Q(seen_at__gt=now + FORGOTTEN_AFTER)).delete()
+    later = Heartbeat.objects.filter(role=OuterRef("role"), seen_at__gt=OuterRef("seen_at"), seen_at__lte=now)
+    gone = Q(seen_at__lt=now - FORGOTTEN_AFTER) & Exists(later)
+    to_come = Q(seen_at__gt=now + FORGOTTEN_AFTER)
+    Heartbeat.objects.filter(gone | to_come | Q(seen_at__lt=now - LAST_FORGOTTEN_AFTER)).delete()
 
 
 def believable() -> Q:

@@ -1,19 +1,20 @@
 """One mail to the people who may administer an account, when Cloudflare begins to refuse it.
 
-Owns the mail: who gets it, what it says, that it goes out once, and that a mail server which is away is tried
-again with a bound. It names no person and no device: to administer is not to see. Must not decide what a refusal stops.
+Owns the mail: who gets it, what it says, that it goes out once, that a mail server which is away is tried again with
+a bound, and that who gets an address later is told then. It names no person and no device: to administer is not to see.
+Must not decide what a refusal stops.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db.models import Q
+from django.db.models import OuterRef, Q, QuerySet
 from django.urls import reverse
 
-from commands.actions import claims
+from commands.actions import claims, upstream
 from commands.kinds import SPECS, Kind
 from commands.models import Account, Artifact, Command, Pause, User
 from commands.states import ArtifactStatus, Status
@@ -41,7 +42,8 @@ def _tell(pause: Pause, now: datetime) -> bool:
     people = administrators(account)
     if not people:
         log.error("nobody_to_tell", account=str(account.id), act=pause.act, words=pause.words)
-        _told(pause, now)
+        again = claims.database_now() + settings.LONGEST_REST  # somebody may have an address by then
+        claims.hand_back(pause, attempts=pause.attempts - 1, not_before=again)
         return False
     try:
         _mail(account, people, now).send()
@@ -64,9 +66,22 @@ def _is_known(pause: Pause, now: datetime) -> bool:
 
 def administrators(account: Account) -> list[User]:
     """Active people with an address whose groups may administer the account."""
+    return list(administrators_of(account).distinct().order_by("id"))
+
+
+def administrators_of(account: Account | OuterRef) -> QuerySet[User]:
+    """As `administrators`, as a query, or a part of one; some of them twice."""
     grants = Q(groups__grants__account=None) | Q(groups__grants__account=account)
-    people = User.objects.filter(grants, groups__grants__administer=True, is_active=True).exclude(email="")
-    return list(people.distinct().order_by("id"))
+    return User.objects.filter(grants, groups__grants__administer=True, is_active=True).exclude(email="")
+
+
+def nearly_lost(now: datetime) -> QuerySet[Artifact]:
+    """Results that are not here yet and that Cloudflare deletes within ARTIFACT_URGENT."""
+    return Artifact.objects.filter(
+        status__in=[ArtifactStatus.WANTED, ArtifactStatus.FETCHING],
+        deleted_remotely_at__gt=now,
+        deleted_remotely_at__lte=now + settings.ARTIFACT_URGENT,
+    )
 
 
 def _told(pause: Pause, now: datetime) -> None:
@@ -87,21 +102,16 @@ def _postpone(pause: Pause, problem: Exception) -> None:
 
 def _mail(account: Account, people: Sequence[User], now: datetime) -> EmailMessage:
     refused = Pause.objects.filter(account=account, refused=True).order_by("since", "id")
+    ours = [pause for pause in refused if pause.words in upstream.OUR_OWN]
+    theirs = [pause for pause in refused if pause.words not in upstream.OUR_OWN]
     queued = Command.objects.filter(account=account, status=Status.QUEUED, dispatch=None).count()
-    missing = Artifact.objects.filter(
-        command__account=account,
-        status__in=[ArtifactStatus.WANTED, ArtifactStatus.FETCHING],
-        deleted_remotely_at__lte=now + settings.ARTIFACT_URGENT,
-    )
+    missing = nearly_lost(now).filter(command__account=account)
     results = missing.select_related("command").order_by("deleted_remotely_at", "id")[:LISTED_RESULTS]
     lines = [
-        f"Cloudflare refuses dexportal for the account “{account.name}”.",
-        "",
-        *(f"- {pause.get_act_display()}, since {_time(pause.since)}. In its words: {pause.words}" for pause in refused),
-        "",
-        "What to do: check that the account's token is valid and has the permissions (DEX Write, or DEX Read for",
-        "reading alone), and enter a new one in the administration. Only what is named above rests; it is tried again",
-        "every few minutes, and at once when the credential or the account is changed.",
+        *(_cannot_speak(account, ours) if ours else ()),
+        *(_refuses(account, theirs) if theirs else ()),
+        "Only what is named above rests; it is tried again every few minutes, and at once when the credential or the",
+        "account is changed.",
         "",
         f"Commands that wait to be sent: {queued}. They stay queued until they expire; after a long pause those that",
         "were asked for before it go out only when somebody says “Send now”.",
@@ -111,15 +121,43 @@ def _mail(account: Account, people: Sequence[User], now: datetime) -> EmailMessa
         "",
         f"The state of things: {settings.SITE_URL}{reverse('operations')}",
     ]
-    subject = f"Cloudflare refuses {account.name}: {', '.join(pause.get_act_display() for pause in refused)}"
+    what = f"Cloudflare refuses {account.name}" if theirs else f"Nothing can be asked of Cloudflare for {account.name}"
+    subject = f"{what}: {', '.join(pause.get_act_display() for pause in theirs or ours)}"
     return EmailMessage(subject, "\n".join(lines), to=[person.email for person in people])
+
+
+def _cannot_speak(account: Account, pauses: Sequence[Pause]) -> Iterator[str]:
+    """Nothing reached Cloudflare: these words are the portal's own."""
+    yield f"dexportal cannot speak for the account “{account.name}”: Cloudflare was not asked."
+    yield ""
+    for pause in pauses:
+        yield f"- {pause.get_act_display()}, since {_time(pause.since)}. {pause.words}"
+    yield from (
+        "",
+        "What to do: enter the account's credential anew in the administration; or, where its key was lost from",
+        "CREDENTIAL_KEYS, put that one back and restart the portal.",
+        "",
+    )
+
+
+def _refuses(account: Account, pauses: Sequence[Pause]) -> Iterator[str]:
+    yield f"Cloudflare refuses dexportal for the account “{account.name}”."
+    yield ""
+    for pause in pauses:
+        yield f"- {pause.get_act_display()}, since {_time(pause.since)}. In its words: {pause.words}"
+    yield from (
+        "",
+        "What to do: check that the account's token is valid and has the permissions (DEX Write, or DEX Read for",
+        "reading alone), and enter a new one in the administration.",
+        "",
+    )
 
 
 def _line(artifact: Artifact) -> str:
     command = artifact.command
     kind = SPECS[Kind(command.kind)].label if command.kind in set(Kind) else command.kind
     address = f"{settings.SITE_URL}{reverse('command', args=[command.id])}"
-    return f"- {kind}, deleted {_time(artifact.deleted_remotely_at)}: {address}"
+    return f"- {kind}, will be deleted {_time(artifact.deleted_remotely_at)}: {address}"
 
 
 def _time(at: datetime) -> str:

@@ -18,6 +18,11 @@ from commands.models import Account, Credential, Pause
 from commands.models.sealed import CannotOpen
 from dexportal import __version__, logs
 
+NO_CREDENTIAL = "The account has no credential."
+NOT_OPENED = "No key of CREDENTIAL_KEYS opens the account's credential: enter it again."
+NOT_CARRIED = "The account's credential has a character that no header can carry."
+OUR_OWN = frozenset({NO_CREDENTIAL, NOT_OPENED, NOT_CARRIED})  # by these a pause is known that is none of Cloudflare's
+
 
 class NoCredential(Exception):
     """The account cannot be spoken for; the words tell an admin what to mend. Nothing was sent."""
@@ -30,15 +35,15 @@ class NoCredential(Exception):
 def _auth(account: Account) -> Auth:
     credential = account.credential
     if credential is None:
-        raise NoCredential("The account has no credential.")
+        raise NoCredential(NO_CREDENTIAL)
     try:
         secret = credential.secret.reveal()
         logs.hide(secret)
         return KeyAuth(credential.email, secret) if credential.scheme == Credential.Scheme.KEY else TokenAuth(secret)
     except CannotOpen:
-        raise NoCredential("No key of CREDENTIAL_KEYS opens the account's credential: enter it again.") from None
+        raise NoCredential(NOT_OPENED) from None
     except ValueError:
-        raise NoCredential("The account's credential has a character that no header can carry.") from None
+        raise NoCredential(NOT_CARRIED) from None
 
 
 def limits() -> Limits:

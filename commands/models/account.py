@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Self
 from uuid import UUID
 
@@ -80,6 +81,11 @@ class AccountSync(Leased):
     quota_reset_at = models.DateTimeField(null=True)
     quota_read_at = models.DateTimeField(null=True, help_text="When the reading of the quota began.")
     quota_is_left = models.BooleanField(default=False, help_text="Cloudflare tells what is left, not the total.")
+
+    @property
+    def awaited_at(self) -> datetime | None:
+        """When a listing is due; while one is under way, when its lease ends. After that it is late."""
+        return self.due_at or self.lease_until
 
     def __str__(self) -> str:
         return f"sync of {self.account_id}"

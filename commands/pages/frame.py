@@ -115,7 +115,7 @@ def _freshness(place: Place, now: datetime) -> Freshness:
         return Freshness("failed", "Not synced", sync.listed_at, place.list_pause)
     if sync.listed_at is None:
         return Freshness("waiting", "Not synced yet", None)
-    late = sync.due_at is not None and now - sync.due_at > settings.SYNC_LATE
+    late = sync.awaited_at is not None and now - sync.awaited_at > settings.SYNC_LATE
     return Freshness("waiting" if late else "done", "Synced", sync.listed_at, "It is overdue." if late else "")
 
 

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from commands.actions import budget
+from commands.actions import budget, claims
 from commands.models import Account, Heartbeat, Pause
 from commands.queries.metrics import Figures
 from commands.states import OPEN
@@ -57,11 +57,11 @@ def _commands(figures: Figures, names: Names, now: datetime) -> Iterator[Metric]
 
 def _outcomes(figures: Figures, names: Names) -> Iterator[Metric]:
     ended = _gauge(
-        "outcomes_last_day", "Commands asked for in the last day, by how they ended.", "account", "kind", "status"
+        "outcomes_last_day", "Commands asked for here in the last day, by how they ended.", "account", "kind", "status"
     )
     took = _gauge(
-        "duration_seconds_last_day",
-        "Seconds from asking to the end, of all of these together.",
+        "outcomes_last_day_duration_seconds_sum",
+        "Seconds from asking to the end, of all of outcomes_last_day together.",
         "account",
         "kind",
         "status",
@@ -77,23 +77,25 @@ def _outcomes(figures: Figures, names: Names) -> Iterator[Metric]:
 
 def _accounts(accounts: Iterable[Account], now: datetime) -> Iterator[Metric]:
     age = _gauge("sync_age_seconds", "Since the last good listing began; absent: never.", "account")
-    late = _gauge("sync_late_seconds", "How long a listing is overdue.", "account")
+    late = _gauge("sync_late_seconds", "How long a listing is overdue, or its lease over.", "account")
     left = _gauge("calls_left", "Calls that the account's credential can make at once now.", "account")
+    throttled = _gauge("throttled", "1 while Cloudflare takes no call of the account's credential (429).", "account")
     quota = _gauge("quota_left", "Commands that Cloudflare takes today, as last read; absent: not known.", "account")
     for account in accounts:
         name, sync, credential = [account.cloudflare_id], account.sync, account.credential
         if (seconds := _age(sync.listed_at, now)) is not None:
             age.add_metric(name, seconds)
-        late.add_metric(name, _age(sync.due_at, now) or 0.0)
+        late.add_metric(name, _age(sync.awaited_at, now) or 0.0)
         if credential is not None:
             left.add_metric(name, budget.calls_left(credential.budget, now))
+            throttled.add_metric(name, int(claims.is_ahead(credential.budget.paused_until, now)))
         if sync.quota_total is not None:
             quota.add_metric(name, max(0, sync.quota_total - (sync.quota_used or 0)))
-    yield from (age, late, left, quota)
+    yield from (age, late, left, throttled, quota)
 
 
 def _paused(pauses: Iterable[Pause], names: Names) -> Metric:
-    paused = _gauge("paused", "1 for each act that rests now.", "account", "act", "refused")
+    paused = _gauge("paused", "1 for each act that rests now, or is tried again.", "account", "act", "refused")
     for pause in pauses:
         if pause.account_id in names:
             paused.add_metric([names[pause.account_id], pause.act, str(pause.refused).lower()], 1)

@@ -12,12 +12,17 @@ from commands.actions.heartbeats import Role, Signs
 from commands.models import Account, Command, Heartbeat, Pause
 from commands.pages import rows
 from commands.queries.operations import DOUBTFUL, State
+from commands.queries.pauses import is_tried
 from commands.states import Status
 
 
 @dataclass(frozen=True, slots=True)
 class PauseLine:
-    """`again_at`: when it is tried again; None where that time has passed and nothing was to be done since."""
+    """`again_at`: when it is tried again; None where that time has passed. `is_tried`: just now; else nothing was to be
+    done since.
+
+    `lacks_people`: a refusal of which nobody could be told. `nearly_lost`: results that Cloudflare deletes soon.
+    """
 
     act: str
     words: str
@@ -25,6 +30,9 @@ class PauseLine:
     again_at: datetime | None
     refused: bool
     told_at: datetime | None
+    is_tried: bool = False
+    lacks_people: bool = False
+    nearly_lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,7 @@ def _card(account: Account, state: State, now: datetime) -> AccountCard:
     pauses, is_seen = state.pauses.get(account.id, ()), account.id in state.seen
     assert credential is not None  # it is in force
     used, total = sync.quota_used, sync.quota_total
+    calls_left = budget.calls_left(credential.budget, now)
     return AccountCard(
         name=account.name,
         chip=_chip(account, pauses, now),
@@ -95,11 +104,11 @@ def _card(account: Account, state: State, now: datetime) -> AccountCard:
         synced_at=sync.listed_at,
         complete_at=sync.complete_at,
         quota="not known" if used is None or total is None else f"{used} of {total} today",
-        calls_left=f"about {budget.calls_left(credential.budget, now)}",
+        calls_left=f"about {calls_left}" if calls_left else "none for the moment",
         queued=getattr(account, "count_queued", 0),
         held=getattr(account, "count_held", 0),
         doubtful=getattr(account, "count_doubtful", 0),
-        pauses=[_pause(pause, now) for pause in pauses] + _throttled(account, now),
+        pauses=[_pause(pause, account, now) for pause in pauses] + _throttled(account, now),
         desk_url=f"{reverse('desk')}?account={account.id}",
         queued_url=f"{reverse('history')}?account={account.id}&status={Status.QUEUED}" if is_seen else "",
         doubtful_url="#doubts" if is_seen else "",
@@ -110,21 +119,30 @@ def _chip(account: Account, pauses: Sequence[Pause], now: datetime) -> rows.Chip
     sync, credential = account.sync, account.credential
     if any(pause.refused for pause in pauses):
         return rows.Chip("Refused", "failed", "An admin has to mend something.")
-    if any(claims.is_ahead(pause.until, now) for pause in pauses):
+    if pauses:
         return rows.Chip("Away", "failed", "Cloudflare does not answer as it should.")
     if credential and claims.is_ahead(credential.budget.paused_until, now):
         return rows.Chip("Throttled", "waiting", "Cloudflare asks for a rest.")
     if sync.listed_at is None:
         return rows.Chip("Not synced yet", "waiting")
-    if sync.due_at and now - sync.due_at > settings.SYNC_LATE:
+    if sync.awaited_at and now - sync.awaited_at > settings.SYNC_LATE:
         return rows.Chip("Late", "waiting", "A listing is overdue.")
     return rows.Chip("Well", "done")
 
 
-def _pause(pause: Pause, now: datetime) -> PauseLine:
+def _pause(pause: Pause, account: Account, now: datetime) -> PauseLine:
     act = pause.get_act_display()
-    again_at = pause.until if claims.is_ahead(pause.until, now) else None
-    return PauseLine(act[0].upper() + act[1:], pause.words, pause.since, again_at, pause.refused, pause.told_at)
+    return PauseLine(
+        act=act[0].upper() + act[1:],
+        words=pause.words,
+        since=pause.since,
+        again_at=pause.until if claims.is_ahead(pause.until, now) else None,
+        refused=pause.refused,
+        told_at=pause.told_at,
+        is_tried=is_tried(pause.until, now),
+        lacks_people=pause.refused and pause.told_at is None and not getattr(account, "has_administrator", True),
+        nearly_lost=getattr(pause, "nearly_lost", 0),
+    )
 
 
 def _throttled(account: Account, now: datetime) -> list[PauseLine]:

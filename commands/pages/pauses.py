@@ -34,8 +34,8 @@ def banners(trouble: Trouble, listed_at: datetime | None) -> list[Banner]:
     away = [one for one in trouble.resting if not one.refused]
     found: list[Banner] = []
     if refused:
-        sentence = f"{_told(refused)} The people who administer this account have to mend it. Since:"
-        found.append(Banner("failed", f"Cloudflare refuses {_names(refused)}.", sentence, refused[0].since))
+        sentence = f"{_told(refused)}{_waiting(trouble.unsent)} The people who administer this account have to mend it."
+        found.append(Banner("failed", f"Cloudflare refuses {_names(refused)}.", f"{sentence} Since:", refused[0].since))
     if trouble.throttled:
         until, words = trouble.throttled
         sentence = f"{words} Commands are kept and go out afterwards. Until:"
@@ -48,6 +48,12 @@ def banners(trouble: Trouble, listed_at: datetime | None) -> list[Banner]:
         words = "Sending rested for so long after they were asked for that they go out only by “Send now” on each."
         found.append(Banner("waiting", title, words))
     return found
+
+
+def _waiting(unsent: int) -> str:
+    if not unsent:
+        return ""
+    return " 1 command waits to be sent." if unsent == 1 else f" {unsent} commands wait to be sent."
 
 
 def _names(resting: list[Resting]) -> str:

@@ -28,7 +28,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Commands asked for within WINDOW that have ended; `took` from asking to their end, of all together."""
+    """Commands asked for here within WINDOW that have ended; `took` from asking to their end, of all together."""
 
     account_id: UUID
     kind: str
@@ -40,7 +40,7 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """`accounts` of the upstream in force, with sync and the credential's budget. `heartbeats` with their `age`, by the
-    clock that wrote them. `pauses`: what rests now; what is refused, also while it is tried."""
+    clock that wrote them. `pauses`: what rests now, also while it is tried."""
 
     accounts: Sequence[Account]
     open: Sequence[Open]
@@ -67,6 +67,6 @@ def _open() -> list[Open]:
 
 def _outcomes(now: datetime) -> list[Outcome]:
     took = ExpressionWrapper(F("status_at") - F("asked_at"), output_field=DurationField())
-    rows = Command.objects.shown().filter(id__gte=first_id(now - WINDOW), status__in=sorted(DONE)).order_by()
+    rows = Command.objects.ours().filter(id__gte=first_id(now - WINDOW), status__in=sorted(DONE)).order_by()
     counted = rows.values("account_id", "kind", "status").annotate(count=Count("pk"), took=Sum(took))
     return [Outcome(row["account_id"], row["kind"], row["status"], row["count"], row["took"]) for row in counted]

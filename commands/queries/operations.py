@@ -7,12 +7,14 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import FETCH_RAISE, Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import FETCH_RAISE, Case, Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce, Now
 
 from commands.access import Right, Rights
+from commands.actions import tell
 from commands.actions.heartbeats import believable
 from commands.models import Account, Command, Heartbeat, Pause
+from commands.queries.counting import CountOf
 from commands.queries.pauses import resting
 from commands.states import Status
 
@@ -21,8 +23,9 @@ DOUBTFUL = 50  # commands listed; the counts are whole
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`accounts` with their sync, credential and its budget, and with counts as `count_…`; by name. `heartbeats` with
-    the `database_now` that they are judged by. `seen`: the accounts whose commands the person may see."""
+    """`accounts` with their sync, credential and its budget, with counts as `count_…`, and whether there is somebody to
+    mail (`has_administrator`); by name. `pauses` of downloads with the results that are `nearly_lost`. `heartbeats`
+    with the `database_now` that they are judged by. `seen`: the accounts whose commands the person may see."""
 
     accounts: Sequence[Account]
     pauses: Mapping[UUID, Sequence[Pause]]
@@ -44,7 +47,8 @@ def state(rights: Rights, which: Q, *, now: datetime) -> State:
     accounts = list(_accounts(which, now))
     ids = [account.id for account in accounts]
     pauses: dict[UUID, list[Pause]] = defaultdict(list)
-    for pause in Pause.objects.filter(resting(now), account__in=ids).order_by("since", "id"):
+    resting_now = Pause.objects.filter(resting(now), account__in=ids).annotate(nearly_lost=_nearly_lost(now))
+    for pause in resting_now.order_by("since", "id"):
         pauses[pause.account_id].append(pause)
     seen = [id_ for id_ in ids if Right.SEE in rights.within(id_)]
     doubtful = _doubtful(now).filter(account__in=seen).select_related("account", "dispatch", "asked_by")
@@ -63,6 +67,12 @@ def _doubtful(now: datetime) -> QuerySet[Command]:
     return Command.objects.filter(Q(status=Status.UNCERTAIN) | looked_for)
 
 
+def _nearly_lost(now: datetime) -> Case:
+    """Counted only where downloads rest."""
+    missing = tell.nearly_lost(now).filter(command__account=OuterRef("account"))
+    return Case(When(act=Pause.Act.DOWNLOAD, then=CountOf(missing.values("id"))), default=0)
+
+
 def _accounts(which: Q, now: datetime) -> QuerySet[Account]:
     queued = Command.objects.filter(status=Status.QUEUED)
     rows = Account.objects.in_force().filter(which).select_related("sync", "credential__budget")
@@ -70,6 +80,7 @@ def _accounts(which: Q, now: datetime) -> QuerySet[Account]:
         count_queued=_count(queued),
         count_held=_count(queued.filter(held_at__isnull=False)),
         count_doubtful=_count(_doubtful(now)),
+        has_administrator=Exists(tell.administrators_of(OuterRef("pk"))),
     ).order_by("name", "id")
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, OuterRef, Q
+from django.conf import settings
+from django.db.models import Case, F, OuterRef, Q, When
 
 from commands.actions import claims
 from commands.models import Account, Command, Pause
@@ -19,7 +20,8 @@ from commands.states import Status
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """One act that rests: `refused`, an admin has to mend something; else it is tried again at `until`."""
+    """One act that rests: `refused`, an admin has to mend something; else it is tried again at `until`, which has
+    passed while that is done."""
 
     act: Pause.Act
     words: str
@@ -31,11 +33,12 @@ class Resting:
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """`throttled`: until when Cloudflare takes no call of the credential, with its words. `held`: how many commands
-    wait for "send now"."""
+    wait for "send now". `unsent`: how many wait, counted only while Cloudflare refuses to take any."""
 
     resting: Sequence[Resting] = ()
     throttled: tuple[datetime, str] | None = None
     held: int = 0
+    unsent: int = 0
 
 
 NO_TROUBLE = Trouble()
@@ -43,30 +46,44 @@ _FIELDS = ("act", "words", "since", "until", "refused")
 
 
 def resting(now: datetime) -> Q:
-    """Of pauses: what rests now; what is refused, until it works again."""
-    return Q(refused=True) | ~claims.is_over("until", now)
+    """Of pauses: what is shown as resting. What is refused, until it works again; what is away, also while it is tried
+    again: for as long after `until` as a try may take. What workers may do is `budget.resting`'s to say."""
+    return Q(refused=True) | ~claims.is_over("until", now - settings.SYNC_LEASE)
+
+
+def is_tried(until: datetime, now: datetime) -> bool:
+    """The time of a pause has passed just now: if there is anything to do, a try is under way."""
+    return not claims.is_ahead(until, now) and _is_shown(until, now)
+
+
+def _is_shown(until: datetime, now: datetime) -> bool:
+    """As `resting`, of what is away, in a row that is here already."""
+    return claims.is_ahead(until, now - settings.SYNC_LEASE)
 
 
 def beside() -> Mapping[str, Any]:
     """Annotations of a query of accounts."""
+    unsent = Command.objects.filter(account=OuterRef("pk"), status=Status.QUEUED, dispatch=None)
     held = Command.objects.filter(account=OuterRef("pk"), status=Status.QUEUED, held_at__isnull=False)
+    refuses = When(pauses__act=Pause.Act.CREATE, pauses__refused=True, then=CountOf(unsent.values("id")))
     return {
         **{f"pause_{field}": F(f"pauses__{field}") for field in _FIELDS},
         "throttled_until": F("credential__budget__paused_until"),
         "throttled_words": F("credential__budget__pause_words"),
         "held": CountOf(held.values("id")),
+        "unsent": Case(refuses, default=0),
     }
 
 
 def trouble(rows: Iterable[Account], *, now: datetime) -> Trouble:
     """From the rows of one account, which have what is `beside()`."""
     found: list[Resting] = []
-    throttled, held = None, 0
+    throttled, held, unsent = None, 0, 0
     for row in map(vars, rows):
-        if row["pause_act"] and (row["pause_refused"] or claims.is_ahead(row["pause_until"], now)):
+        if row["pause_act"] and (row["pause_refused"] or _is_shown(row["pause_until"], now)):
             act, *values = (row[f"pause_{field}"] for field in _FIELDS)
             found.append(Resting(Pause.Act(act), *values))
         if claims.is_ahead(row["throttled_until"], now):
             throttled = row["throttled_until"], row["throttled_words"]
-        held = row["held"]
-    return Trouble(sorted(found, key=lambda one: (one.since, one.act)), throttled, held)
+        held, unsent = row["held"], max(unsent, row["unsent"])
+    return Trouble(sorted(found, key=lambda one: (one.since, one.act)), throttled, held, unsent)

@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage
 from django.core.management import call_command
 from django.utils import timezone
 
 from commands.actions import claims, doctor, heartbeats
-from commands.models import Account, CallBudget, Heartbeat
+from commands.models import Account, CallBudget, Heartbeat, User
 from simulator.config import DEFAULT_ACCOUNT_ID, DEFAULT_TOKEN, DEX_READ
 from tests.actions.world import World
+from tests.dexportal.portals import run
+from tests.people import make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -26,6 +30,11 @@ WORDS = "a-word-for-mail"
 @pytest.fixture(autouse=True)
 def _everybody_lives(db: None) -> None:
     heartbeats.beat(*heartbeats.Role, now=claims.database_now())
+
+
+@pytest.fixture(autouse=True)
+def _somebody_administers(db: None) -> None:
+    make_person("ada", "admin")
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +132,21 @@ def test_who_is_silent_is_to_be_started_and_who_may_wait_for_the_broker_is_not_a
     assert _wrong()["talk"].mend == "Mend the broker first."
 
 
+def test_a_broker_that_takes_nothing_from_beat_is_told_though_it_answers_here(world: World) -> None:
+    assert world.account
+    assert _wrong() == {}
+    Heartbeat.objects.filter(role=heartbeats.Role.BROKER).delete()
+    status, told = _examined()
+    assert (status, "WRONG  broker: takes nothing from beat" in told) == (1, True)
+
+
+def test_a_database_without_its_tables_is_to_be_migrated_and_nothing_is_asked_of_it(tmp_path: Path) -> None:
+    done = run({"VAR_DIR": str(tmp_path)}, "manage.py", "doctor")
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 1
+    assert "WRONG  database: answers, but migrations are missing\n       -> Run manage.py migrate." in done.stdout
+
+
 def test_a_throttled_credential_and_one_that_rests_say_until_when(world: World) -> None:
     assert world.account
     world.fault("throttle", call="list", seconds=60)
@@ -155,6 +179,54 @@ def test_storage_and_spool_that_cannot_be_written_are_told(world: World, setting
         },
     }
     assert set(_wrong()) == {"storage", "spool"}
+
+
+class Forgetful(FileSystemStorage):
+    """Takes everything, and keeps something else."""
+
+    def save(self, name: str | None, content: Any, max_length: int | None = None) -> str:
+        return super().save(name, ContentFile(b"something else"), max_length)
+
+
+class Mute(FileSystemStorage):
+    def open(self, name: str, mode: str = "rb") -> Any:
+        raise PermissionError("GetObject is not allowed")
+
+
+@pytest.mark.parametrize(("storage", "words"), [(Forgetful, "something else"), (Mute, "GetObject")])
+def test_a_storage_that_does_not_give_back_what_it_took_is_told(
+    world: World, settings: Any, tmp_path: Path, storage: type, words: str
+) -> None:
+    assert world.account
+    artifacts = {"BACKEND": f"{__name__}.{storage.__name__}", "OPTIONS": {"location": str(tmp_path)}}
+    settings.STORAGES = {**settings.STORAGES, "artifacts": artifacts}
+    assert words in _wrong()["storage"].words
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.parent.name == "doctor"]
+
+
+def test_a_file_that_cannot_be_is_asked_for_as_one_that_could(world: World) -> None:
+    assert world.account
+    uuid = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    odd = {"call": "download", "path": f"/commands/(?!{uuid}/)"}
+    world.faults({"match": odd, "effect": {"kind": "error", "status": 500}})
+    assert _wrong() == {}
+
+
+def test_who_is_told_that_such_a_file_cannot_be_may_ask(world: World) -> None:
+    assert world.account
+    world.fault("error", call="download", status=400)
+    assert _wrong() == {}
+    world.heal()
+    world.fault("error", call="download", status=403)
+    assert "may not: downloads results" in _wrong()["account Acme"].words
+
+
+def test_an_account_of_which_nobody_would_be_told_is_named(world: World) -> None:
+    assert world.account
+    User.objects.filter(username="ada").update(email="")
+    finding = _wrong()["mail"]
+    assert "refuses Acme" in finding.words
+    assert "with an address" in finding.mend
 
 
 def test_a_broker_that_is_away_is_told_and_not_called_deadly(world: World, settings: Any) -> None:

@@ -67,8 +67,20 @@ def test_processes_that_are_long_gone_are_forgotten() -> None:
     now = database_now()
     for days in (-2, 2):
         Heartbeat.objects.create(role=Role.TALK, instance=f"{days}:1", seen_at=now + timedelta(days=days))
+    Heartbeat.objects.create(role=Role.BEAT, instance="-31:1", seen_at=now - timedelta(days=31))
     Heartbeat.objects.create(role=Role.TALK, instance="other:1", seen_at=now - timedelta(hours=2))
     heartbeats.beat(Role.TALK, now=now)
     instances = set(Heartbeat.objects.values_list("instance", flat=True))
     assert "other:1" in instances
-    assert instances.isdisjoint({"-2:1", "2:1"})
+    assert instances.isdisjoint({"-2:1", "2:1", "-31:1"})
+
+
+def test_of_a_role_that_died_on_friday_the_last_one_is_still_known_on_monday_however_often_others_start() -> None:
+    now = database_now()
+    for restart in range(3):
+        seen_at = now - timedelta(days=3, minutes=restart)
+        Heartbeat.objects.create(role=Role.FETCH, instance=f"fetch:{restart}", seen_at=seen_at)
+    heartbeats.beat(Role.BEAT, Role.BROKER, Role.TALK, now=now)
+    assert list(Heartbeat.objects.filter(role=Role.FETCH).values_list("instance", flat=True)) == ["fetch:0"]
+    signs = heartbeats.signs()
+    assert (signs.away, signs.seen[Role.FETCH]) == ([Role.FETCH], now - timedelta(days=3))

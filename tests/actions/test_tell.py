@@ -1,5 +1,6 @@
 """What Cloudflare refuses is told by mail to who can mend it: once, and again when it is refused anew."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from django.core.mail.backends.locmem import EmailBackend
 
 from commands.actions import accounts, tell
 from commands.actions.collect import collect as collect_one
-from commands.models import Artifact, Pause
+from commands.models import Artifact, Pause, User
 from tests.actions.racing import race
 from tests.actions.world import QUICK_END, World, refusal
 from tests.people import make_account, make_group, make_person
@@ -118,6 +119,64 @@ def test_a_dead_upstream_or_a_429_is_not_told_by_mail(world: World) -> None:
     assert not world.sync()
     assert set(world.pauses()) == {"list"}
     assert tell.tell(now=world.now) == 0
+
+
+def test_who_gets_an_address_later_is_told_then_and_nobody_is_told_as_told(world: World) -> None:
+    world.ask()
+    world.faults(refusal("create"))
+    world.deliver()
+    for _ in range(8):
+        assert tell.tell(now=world.now) == 0
+        world.forward(minutes=61)
+    pause = Pause.objects.get()
+    assert (pause.told_at, pause.attempts, pause.not_before is not None) == (None, 0, True)
+    _admin()
+    User.objects.filter(username="ada").update(email="")
+    assert tell.tell(now=world.now) == 0
+    User.objects.filter(username="ada").update(email="ada@example.com")
+    assert tell.tell(now=world.now) == 0
+    world.forward(minutes=61)
+    assert tell.tell(now=world.now) == 1
+    assert Pause.objects.get().told_at is not None
+
+
+def test_that_nobody_is_to_tell_costs_a_mail_server_that_is_away_no_try(world: World, settings: Any) -> None:
+    world.ask()
+    world.faults(refusal("create"))
+    world.deliver()
+    Pause.objects.update(attempts=settings.MAIL_ATTEMPTS - 1)
+    tell.tell(now=world.now)
+    assert Pause.objects.get().attempts == settings.MAIL_ATTEMPTS - 1
+
+
+def test_a_credential_that_no_key_opens_is_told_as_our_own_trouble(world: World, settings: Any) -> None:
+    _admin()
+    world.ask()
+    settings.CREDENTIAL_KEYS = ["ZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY="]
+    world.deliver()
+    assert tell.tell(now=world.now) == 1
+    (letter,) = mail.outbox
+    assert letter.subject == "Nothing can be asked of Cloudflare for Acme: sending commands"
+    assert "dexportal cannot speak for the account “Acme”" in letter.body
+    assert "enter the account's credential anew" in letter.body
+    for words in ("Cloudflare refuses", "In its words", "DEX Write"):
+        assert words not in letter.subject + letter.body
+
+
+def test_a_result_that_cloudflare_has_deleted_is_not_told_as_one_that_it_will(world: World) -> None:
+    _admin()
+    world.sent()
+    world.forward(QUICK_END)
+    world.sync()
+    world.ask(devices=[world.device("linux")])
+    world.faults(refusal("create"))
+    world.deliver()
+    for ago, count in ((-1, 0), (1, 1)):
+        Artifact.objects.update(deleted_remotely_at=world.now + timedelta(minutes=ago))
+        Pause.objects.update(told_at=None)
+        assert tell.tell(now=world.now) == 1
+        assert f"not here yet: {count}." in mail.outbox[-1].body
+        assert mail.outbox[-1].body.count("will be deleted") == count
 
 
 class Broken(EmailBackend):

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -12,7 +13,7 @@ from django.utils import timezone
 from commands.models import Account, AccountSync, CallBudget, Command, Heartbeat, Pause, User
 from commands.states import Status
 from tests.people import make_account, make_credential, make_group, make_person
-from tests.rows import a_command, a_run, trouble
+from tests.rows import a_command, a_run, an_artifact, trouble
 from tests.views.conftest import SignIn
 
 pytestmark = pytest.mark.django_db
@@ -99,6 +100,37 @@ def test_a_refusal_is_told_in_cloudflares_words_with_what_to_mend(client: Client
         assert words in text
 
 
+def test_of_a_refusal_that_nobody_could_be_told_it_is_said_until_somebody_can(client: Client, account: Account) -> None:
+    words = "Nobody with an address administers this account, so nobody was told by mail."
+    _pause(account, refused=True)
+    _pause(account, "list")
+    assert words not in client.get(URL).text
+    User.objects.update(email="")
+    text = client.get(URL).text
+    assert (text.count(words), "were told by mail" in text) == (1, False)
+    Pause.objects.filter(refused=True).update(told_at=timezone.now())
+    assert words not in client.get(URL).text
+
+
+def test_while_downloads_rest_it_is_said_how_many_results_are_nearly_lost(
+    client: Client, account: Account, helpdesk: User
+) -> None:
+    now, run = timezone.now(), a_run(account, helpdesk)
+    for hours in (-1, 23, 25):
+        command = a_command(run, Status.SUCCESS)
+        an_artifact(command, deleted_remotely_at=now + timedelta(hours=hours))
+    words = "will be deleted by Cloudflare"
+    _pause(account, "list", refused=True)
+    assert words not in client.get(URL).text
+    _pause(account, "download")
+    _pause(make_account("Other"), "download")
+    text = client.get(URL).text
+    assert f"1 result that is not here yet {words} within 24 hours." in text
+    assert text.count(words) == 1
+    an_artifact(a_command(run, Status.SUCCESS), deleted_remotely_at=now + timedelta(hours=2))
+    assert f"2 results that are not here yet {words} within 24 hours." in client.get(URL).text
+
+
 def test_what_is_away_late_throttled_or_never_synced_has_a_chip_of_its_own(client: Client, account: Account) -> None:
     assert "Not synced yet" in client.get(URL).text
     now = timezone.now()
@@ -129,9 +161,32 @@ def test_uncertain_and_unconfirmed_are_listed_with_what_to_do(client: Client, ac
     assert "FORGOTTEN" not in text
 
 
-def test_what_was_away_and_may_be_tried_again_rests_no_more(client: Client, account: Account) -> None:
-    _pause(account, "create", until=timezone.now() - timedelta(seconds=1))
-    assert "rests" not in client.get(URL).text
+def test_what_is_away_is_away_too_while_it_is_tried_again_and_no_longer(
+    client: Client, account: Account, settings: Any
+) -> None:
+    now = timezone.now()
+    AccountSync.objects.update(listed_at=now)
+    pause = _pause(account, "list", until=now - timedelta(seconds=1))
+    text = client.get(URL).text
+    assert ("Away" in text, "Listing commands rests" in text, "Tried again now." in text) == (True, True, True)
+    Pause.objects.filter(pk=pause.pk).update(until=now - settings.SYNC_LEASE)
+    text = client.get(URL).text
+    assert ("Well" in text, "rests" in text) == (True, False)
+
+
+def test_a_listing_that_never_came_back_is_late_when_its_lease_has_run_out(client: Client, account: Account) -> None:
+    now = timezone.now()
+    AccountSync.objects.update(listed_at=now, due_at=None, lease_until=now + timedelta(seconds=20))
+    assert "Late" not in client.get(URL).text
+    AccountSync.objects.update(lease_until=now - timedelta(minutes=5))
+    assert "Late" in client.get(URL).text
+
+
+def test_a_throttled_credential_has_no_calls_left(client: Client, account: Account) -> None:
+    now = timezone.now()
+    assert "<dt>Calls left</dt><dd>about 550</dd>" in client.get(URL).text
+    CallBudget.objects.update(paused_until=now + timedelta(minutes=2), paused_since=now, pause_words="Too many.")
+    assert "<dt>Calls left</dt><dd>none for the moment</dd>" in client.get(URL).text
 
 
 def test_counts_lead_to_what_they_count(client: Client, account: Account, helpdesk: User) -> None:
@@ -189,15 +244,34 @@ def test_what_cloudflare_refuses_stands_above_every_page_of_that_account(desk: C
     assert "Cloudflare refuses sending commands and fetching files." in text
     assert text.count("No. (code 10000)") == 1
     assert "Commands are kept until they expire." in text
+    assert "to be sent." not in text
     other = make_account("Other")
     assert "Cloudflare refuses" not in desk.get(f"/?account={other.id}").text
 
 
-def test_what_is_away_is_a_banner_only_while_it_rests(desk: Client, account: Account) -> None:
+def test_the_banner_of_a_refusal_says_how_many_wait_to_be_sent(desk: Client, account: Account, helpdesk: User) -> None:
+    run = a_run(account, helpdesk)
+    for status in (Status.QUEUED, Status.QUEUED, Status.SUCCESS):
+        a_command(run, status)
+    _pause(account, "list", refused=True)
+    assert "to be sent." not in desk.get("/").text
+    _pause(account, "create", refused=True)
+    _pause(account, "download", refused=True)
+    assert "2 commands wait to be sent." in desk.get("/").text
+    Command.objects.filter(status=Status.QUEUED).first().delete()  # type: ignore[union-attr]
+    assert "1 command waits to be sent." in desk.get("/").text
+
+
+def test_what_is_away_is_a_banner_only_while_it_rests_or_is_tried_again(
+    desk: Client, account: Account, settings: Any
+) -> None:
     pause = _pause(account, "list")
     assert "Cloudflare is away for listing commands." in desk.get("/").text
-    Pause.objects.filter(pk=pause.pk).update(until=timezone.now() - timedelta(seconds=1))
-    assert "Cloudflare is away for" not in desk.get("/").text
+    for ago, is_away in ((timedelta(seconds=1), True), (settings.SYNC_LEASE, False)):
+        Pause.objects.filter(pk=pause.pk).update(until=timezone.now() - ago)
+        text = desk.get("/").text
+        assert ("Cloudflare is away for" in text, "Not synced" in text) == (is_away, True)
+        assert ("No. (code 10000)" in text) == is_away
 
 
 def test_a_throttled_credential_is_a_banner(desk: Client, account: Account) -> None:

@@ -92,6 +92,32 @@ def test_secrets_come_as_files_that_the_documentation_makes(services: dict[str, 
     assert not any(words & set(service.environment) for service in services.values())
 
 
+def test_what_opens_the_metrics_and_who_sends_the_mail_reach_every_service() -> None:
+    for name, service in described.compose(GIVEN | {"EMAIL_FROM": "helpdesk@example.com"}).items():
+        if name in OURS:
+            assert service.environment["METRICS_TOKEN_FILE"] == "/run/secrets/metrics_token", name
+            assert service.environment["EMAIL_FROM"] == "helpdesk@example.com", name
+
+
+def test_the_documentation_restores_inside_the_network_and_before_a_worker_starts() -> None:
+    text = (ROOT / "docs" / "production.md").read_text()
+    [block] = [block for block in text.split("```")[1::2] if "pg_restore" in block]
+    stop, database, restore, migrate, after, start = block.strip().splitlines()
+    assert stop.split()[:3] == ["docker", "compose", "stop"]
+    assert set(stop.split()[3:]) == set(OURS) - {"migrate"}
+    assert database.endswith(" postgres")
+    assert restore.startswith("docker compose exec -T postgres pg_restore --clean --if-exists --no-owner ")
+    assert migrate.endswith("run --rm migrate")
+    assert after.endswith("manage.py after_restore")
+    assert start == "docker compose up --detach --wait"
+
+
+def test_the_documentation_names_what_tells_whether_all_is_well() -> None:
+    text = (ROOT / "docs" / "production.md").read_text()
+    for words in ("docker compose exec web python manage.py doctor", "`/status/`", "`PUBLIC_URL/metrics`"):
+        assert words in text
+
+
 def test_the_made_keys_pass_the_checks_and_fit_each_other(tmp_path: Path) -> None:
     make_secrets(tmp_path)
     folder = tmp_path / "secrets"
