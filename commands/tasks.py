@@ -1,7 +1,7 @@
 """What the workers do: load by id, one action. The database says what is due; a task that is lost is found by beat.
 
 Two queues (dexportal/celery.py): `talk` for short calls, `fetch` for files. Every `now` is the database's: workers of
-several machines have one clock, and one whose own is wrong does no harm.
+several machines have one clock, and one whose own is wrong, by less than MESSAGE_LIFE, does no harm.
 """
 
 import time
