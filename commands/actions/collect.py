@@ -190,7 +190,7 @@ def _download(artifact: Artifact, path: Path, offset: int, is_wanted: Callable[[
         # After the spool was emptied: a tag never stands beside the bytes of another one.
         begun = {"etag": download.etag, "announced_size": download.total} if download.resumable else FROM_ZERO
         Artifact.objects.filter(claims.held(artifact)).update(**begun)
-        artifact.etag = download.etag if download.resumable else ""
+        artifact.etag = str(begun["etag"])
         spool.seek(download.starts_at)
         lease = claims.KeptAlive(artifact, lasting=settings.ARTIFACT_LEASE)
         for chunk in download.chunks():

@@ -22,6 +22,14 @@ from commands.states import ArtifactStatus, Status
 log = structlog.get_logger(__name__)
 
 LISTED_RESULTS = 20
+OUR_ADVICE = (
+    "What to do: enter the account's credential anew in the administration; or, where its key was lost from",
+    "CREDENTIAL_KEYS, put that one back and restart the portal.",
+)
+THEIR_ADVICE = (
+    "What to do: check that the account's token is valid and has the permissions (DEX Write, or DEX Read for",
+    "reading alone), and enter a new one in the administration.",
+)
 
 
 def tell(*, now: datetime) -> int:
@@ -108,8 +116,13 @@ def _mail(account: Account, people: Sequence[User], now: datetime) -> EmailMessa
     missing = nearly_lost(now).filter(command__account=account)
     results = missing.select_related("command").order_by("deleted_remotely_at", "id")[:LISTED_RESULTS]
     lines = [
-        *(_cannot_speak(account, ours) if ours else ()),
-        *(_refuses(account, theirs) if theirs else ()),
+        *_part(f"dexportal cannot speak for the account “{account.name}”: Cloudflare was not asked.", ours, OUR_ADVICE),
+        *_part(
+            f"Cloudflare refuses dexportal for the account “{account.name}”.",
+            theirs,
+            THEIR_ADVICE,
+            in_whose_words="In its words: ",
+        ),
         "Only what is named above rests; it is tried again every few minutes, and at once when the credential or the",
         "account is changed.",
         "",
@@ -126,31 +139,14 @@ def _mail(account: Account, people: Sequence[User], now: datetime) -> EmailMessa
     return EmailMessage(subject, "\n".join(lines), to=[person.email for person in people])
 
 
-def _cannot_speak(account: Account, pauses: Sequence[Pause]) -> Iterator[str]:
-    """Nothing reached Cloudflare: these words are the portal's own."""
-    yield f"dexportal cannot speak for the account “{account.name}”: Cloudflare was not asked."
-    yield ""
+def _part(lead: str, pauses: Sequence[Pause], advice: Sequence[str], *, in_whose_words: str = "") -> Iterator[str]:
+    """What rests for one sort of reason, and what to do about it; nothing where nothing does."""
+    if not pauses:
+        return
+    yield from (lead, "")
     for pause in pauses:
-        yield f"- {pause.get_act_display()}, since {_time(pause.since)}. {pause.words}"
-    yield from (
-        "",
-        "What to do: enter the account's credential anew in the administration; or, where its key was lost from",
-        "CREDENTIAL_KEYS, put that one back and restart the portal.",
-        "",
-    )
-
-
-def _refuses(account: Account, pauses: Sequence[Pause]) -> Iterator[str]:
-    yield f"Cloudflare refuses dexportal for the account “{account.name}”."
-    yield ""
-    for pause in pauses:
-        yield f"- {pause.get_act_display()}, since {_time(pause.since)}. In its words: {pause.words}"
-    yield from (
-        "",
-        "What to do: check that the account's token is valid and has the permissions (DEX Write, or DEX Read for",
-        "reading alone), and enter a new one in the administration.",
-        "",
-    )
+        yield f"- {pause.get_act_display()}, since {_time(pause.since)}. {in_whose_words}{pause.words}"
+    yield from ("", *advice, "")
 
 
 def _line(artifact: Artifact) -> str:

@@ -44,11 +44,11 @@ def test_postgresql_compiles_nothing_for_the_portal_and_lets_nobody_lock_for_lon
 def test_a_worker_that_stands_still_within_a_transaction_keeps_nobody_from_its_account(tmp_path: Path) -> None:
     """PostgreSQL itself ends the transaction; what is tried meanwhile gives up soon, and is tried again."""
     holds = (
-        "import time, django; django.setup(); from django.db import connection as c, transaction;"
+        "import signal, django; django.setup(); from django.db import connection as c, transaction;"
         "k = c.cursor(); k.execute('CREATE TABLE mine (id int)'); k.execute('INSERT INTO mine VALUES (1)');"
         "k.execute(\"SET idle_in_transaction_session_timeout = '2s'\");"
         "transaction.atomic().__enter__(); k.execute('SELECT * FROM mine FOR UPDATE');"
-        "print('locked', flush=True); time.sleep(60)"
+        "print('locked', flush=True); signal.pause()"
     )
     waits = (
         "import django; django.setup(); from django.db import connection as c; k = c.cursor();"
