@@ -118,7 +118,8 @@ class Stage:
         return self.var / f"clock-{name}"
 
     def start(self, name: str) -> None:
-        environment = {**os.environ, **self.environment, "PYTHONUNBUFFERED": "1"}
+        # What dies hundreds of times is not compiled again for each start, whatever the caller wants of his own.
+        environment = {**os.environ, **self.environment, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": ""}
         if name.startswith(("talk", "fetch")) and self.kill_at:
             environment[kill_points.VARIABLE] = self.kill_at
             environment[CLOCK_VARIABLE] = CLOCKS_OFF.get(name, "0")
