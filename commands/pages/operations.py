@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from commands.actions import again, budget, claims
 from commands.actions.heartbeats import Role, Signs
+from commands.actions.upstream import OUR_OWN
 from commands.models import Account, Command, Heartbeat, Pause
 from commands.pages import rows
 from commands.queries.operations import DOUBTFUL, State
@@ -21,7 +22,8 @@ class PauseLine:
     """`again_at`: when it is tried again; None where that time has passed. `is_tried`: just now; else nothing was to be
     done since.
 
-    `lacks_people`: a refusal of which nobody could be told. `nearly_lost`: results that Cloudflare deletes soon.
+    `is_our_own`: Cloudflare was not even asked. `lacks_people`: a refusal of which nobody could be told.
+    `nearly_lost`: results that Cloudflare deletes soon.
     """
 
     act: str
@@ -31,6 +33,7 @@ class PauseLine:
     refused: bool
     told_at: datetime | None
     is_tried: bool = False
+    is_our_own: bool = False
     lacks_people: bool = False
     nearly_lost: int = 0
 
@@ -118,7 +121,8 @@ def _card(account: Account, state: State, now: datetime) -> AccountCard:
 def _chip(account: Account, pauses: Sequence[Pause], now: datetime) -> rows.Chip:
     sync, credential = account.sync, account.credential
     if any(pause.refused for pause in pauses):
-        return rows.Chip("Refused", "failed", "An admin has to mend something.")
+        label = "No usable credential" if any(pause.words in OUR_OWN for pause in pauses) else "Refused"
+        return rows.Chip(label, "failed", "An admin has to mend something.")
     if pauses:
         return rows.Chip("Away", "failed", "Cloudflare does not answer as it should.")
     if credential and claims.is_ahead(credential.budget.paused_until, now):
@@ -140,6 +144,7 @@ def _pause(pause: Pause, account: Account, now: datetime) -> PauseLine:
         refused=pause.refused,
         told_at=pause.told_at,
         is_tried=is_tried(pause.until, now),
+        is_our_own=pause.words in OUR_OWN,
         lacks_people=pause.refused and pause.told_at is None and not getattr(account, "has_administrator", True),
         nearly_lost=getattr(pause, "nearly_lost", 0),
     )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from commands.actions.upstream import OUR_OWN
 from commands.models import Pause
 from commands.queries.pauses import Resting, Trouble
 
@@ -29,13 +30,17 @@ _ACTS = {
 
 
 def banners(trouble: Trouble, listed_at: datetime | None) -> list[Banner]:
-    """One for what is refused, one for what is away, one for a throttled credential, one for what is held."""
-    refused = [one for one in trouble.resting if one.refused]
+    """One for each sort of trouble: refused, never asked, away, throttled, held."""
+    refused = [one for one in trouble.resting if one.refused and one.words not in OUR_OWN]
+    not_asked = [one for one in trouble.resting if one.refused and one.words in OUR_OWN]
     away = [one for one in trouble.resting if not one.refused]
     found: list[Banner] = []
     if refused:
-        sentence = f"{_told(refused)}{_waiting(trouble.unsent)} The people who administer this account have to mend it."
-        found.append(Banner("failed", f"Cloudflare refuses {_names(refused)}.", f"{sentence} Since:", refused[0].since))
+        title = f"Cloudflare refuses {_names(refused)}."
+        found.append(Banner("failed", title, _to_be_mended(refused, trouble.unsent), refused[0].since))
+    if not_asked:
+        title = "dexportal cannot speak for this account."
+        found.append(Banner("failed", title, _to_be_mended(not_asked, trouble.unsent), not_asked[0].since))
     if trouble.throttled:
         until, words = trouble.throttled
         sentence = f"{words} Commands are kept and go out afterwards. Until:"
@@ -48,6 +53,12 @@ def banners(trouble: Trouble, listed_at: datetime | None) -> list[Banner]:
         words = "Sending rested for so long after they were asked for that they go out only by “Send now” on each."
         found.append(Banner("waiting", title, words))
     return found
+
+
+def _to_be_mended(resting: list[Resting], unsent: int) -> str:
+    """The number of those that wait belongs to what is said of sending."""
+    waiting = _waiting(unsent) if any(one.act is Pause.Act.CREATE for one in resting) else ""
+    return f"{_told(resting)}{waiting} The people who administer this account have to mend it. Since:"
 
 
 def _waiting(unsent: int) -> str:

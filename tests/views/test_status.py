@@ -10,6 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from commands.actions.upstream import NOT_OPENED
 from commands.models import Account, AccountSync, CallBudget, Command, Heartbeat, Pause, User
 from commands.states import Status
 from tests.people import make_account, make_credential, make_group, make_person
@@ -98,6 +99,28 @@ def test_a_refusal_is_told_in_cloudflares_words_with_what_to_mend(client: Client
         "Tried again",
     ):
         assert words in text
+
+
+def test_what_our_own_credential_keeps_us_from_asking_is_not_called_cloudflares(
+    client: Client, account: Account, helpdesk: User
+) -> None:
+    a_command(a_run(account, helpdesk), Status.QUEUED)
+    _pause(account, refused=True, words=NOT_OPENED)
+    _pause(account, "download", refused=True, words=NOT_OPENED)
+    told = "dexportal cannot speak for this account."
+    status = client.get(URL).text
+    for words in ("No usable credential", "enter it again", "A change of the credential or the account tries it"):
+        assert words in status
+    desk = client.get("/").text
+    assert desk.count(told) == 1
+    assert "1 command waits to be sent." in desk
+    assert "Cloudflare refuses" not in status + desk
+    assert "Check the token" not in status
+    _pause(account, "list", refused=True)
+    desk = client.get("/").text
+    assert told in desk
+    assert "Cloudflare refuses listing commands." in desk
+    assert desk.count("to be sent.") == 1
 
 
 def test_of_a_refusal_that_nobody_could_be_told_it_is_said_until_somebody_can(client: Client, account: Account) -> None:
