@@ -268,7 +268,7 @@ OTHER = "ab" * 16
 
 @pytest.mark.django_db(transaction=True)
 def test_an_account_whose_upstream_hangs_delays_no_other(world: World, settings: Any) -> None:
-    """As many threads as the talk worker has; of the hanging account everything that beat would start is started."""
+    """As many threads as the talk worker has, each of which finds work of the hanging account first."""
     settings.GET_ATTEMPTS = 1
     first = world.upstream.control("GET", "config")["accounts"]
     world.configure(accounts=[*first, {"account_id": OTHER, "token": "another-token"}])
@@ -278,7 +278,7 @@ def test_an_account_whose_upstream_hangs_delays_no_other(world: World, settings:
     AccountDirectory.objects.update(due_at=None)
     AccountSync.objects.update(due_at=None, complete_due_at=None)
     with ThreadPoolExecutor(TALK_THREADS) as pool:
-        stuck = [pool.submit(_closing(task), str(world.account.id)) for task in _ALL * 2]
+        stuck = [pool.submit(_closing(task), str(world.account.id)) for task in _ALL * TALK_THREADS]
         went = pool.submit(_closing(lambda _: deliver(good, now=world.now)), str(good.id))
         assert went.result(timeout=30) is True
         hanging = sum(not one.done() for one in stuck)
