@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("seed", type=int, nargs="?", default=1)
     made.add_argument("--accounts", type=int, default=20)
     made.add_argument("--cycle", type=float, default=120, help="seconds for every fault once")
-    made.add_argument("--least", type=float, default=0, help="seconds for which the faults last at least")
+    made.add_argument("--least", type=float, default=0, help="seconds over which the asking and the faults are spread")
     made.add_argument("--time", type=float, default=3600, help="seconds after which they end anyway")
     made.add_argument("--schedule", type=Path, help="a kept schedule, to be run again")
     return made

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 from threading import Event
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -156,12 +157,14 @@ class _Options:
 class Asker:
     """Runs in a thread of its own: asks for `commands`, then goes on to let go what is held, until `stop` is set.
 
+    `lasting`: seconds over which they are spread, so that each fault meets some; 0: as fast as it can.
     `problem`: what ended it too early; `wrong`: what people saw that must not be.
     """
 
     person: Person
     commands: int
     rng: Random
+    lasting: float
     asked: list[Tag] = field(default_factory=list)
     is_done: Event = field(default_factory=Event)
     wrong: list[str] = field(default_factory=list)
@@ -186,8 +189,11 @@ class Asker:
         )
 
     def ask_all(self, all_questions: Iterator[Question]) -> None:
+        began = monotonic()
         try:
             while len(self.asked) < self.commands and not self.stop.is_set():
+                turn = began + self.lasting * len(self.asked) / self.commands
+                self.stop.wait(max(0.0, turn - monotonic()))
                 self._insist_on(next(all_questions).cut(self.commands - len(self.asked)))
             self.is_done.set()
             while not self.stop.wait(LOOKED_EVERY):

@@ -2,7 +2,7 @@
 
 Each command asked in a fault run carries options that no other command of its machine and kind has, so that an entry
 of the ledger names its command; the portal cannot see that, for a listing has no options. The rules are design.md's;
-docs/delivery.md says what is fair about twins.
+docs/proof.md says what is fair about twins.
 """
 
 from collections import Counter, defaultdict

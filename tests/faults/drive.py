@@ -53,7 +53,7 @@ class Order:
     seed: int
     cycle: float = 120.0
     time: float = 3600.0
-    least: float = 0.0  # seconds for which faults go on although all is sent
+    least: float = 0.0  # seconds over which the asking is spread, and for which faults go on although all is sent
     steps: tuple[Step, ...] | None = None
     kill_at: str = KILL_AT
 
@@ -100,7 +100,7 @@ class _Run:
         self.stage.start_portal()
         person = Person(stage.web_address, asking.ASKER, stage.environment["DEXPORTAL_DEMO_PASSWORD"])
         person.sign_in()
-        self.asker: Asker = asking.Asker(person, order.commands, Random(f"people/{order.seed}"))
+        self.asker: Asker = asking.Asker(person, order.commands, Random(f"people/{order.seed}"), order.least)
         able = [one for one in stage.control.devices() if one["eligible"]]  # the desk leaves the others out
         questions = asking.questions(order.seed, able)
         self.asking = Thread(target=self.asker.ask_all, args=(questions,), daemon=True)
@@ -123,7 +123,7 @@ class _Run:
             f"{self.stage.deaths.total()} deaths of processes"
         )
         self._tell(self.asker.told())
-        self._tell(self._halted())
+        self._tell(f"{self._halted()}; {self._doubts()} times a command was in doubt")
         verdict = self._judge()
         steps = tuple(self.player.done)
         kept = Schedule(self.order.commands, self.order.accounts, self.order.seed, steps, self.order.kill_at)
@@ -205,6 +205,8 @@ class _Run:
         verdict.wrong += self.asker.wrong
         if self.player.wishes and not self.player.halted:
             verdict.wrong.append("the database was never restarted between a POST and its record")
+        if not self._doubts():
+            verdict.wrong.append("no command was ever in doubt: the faults met nothing, and the run proves nothing")
         if self.asker.problem is not None:
             verdict.wrong.append(f"asking ended: {self.asker.problem!r}")
         read, damaged = record.damaged_files(self.stage.control, self.tokens, one_in=20)
@@ -221,6 +223,13 @@ class _Run:
         recorded = Dispatch.objects.filter(id__in=self.player.halted).exclude(outcome__in=unknown).count()
         halted = len(self.player.halted)
         return f"PostgreSQL was restarted {halted} times between POST and record, of which {recorded} were recorded"
+
+    @staticmethod
+    def _doubts() -> int:
+        """How often a command of ours became uncertain."""
+        from commands.models import Event
+
+        return Event.objects.filter(to_status="uncertain").count()
 
     def _counts(self) -> Counter[str] | None:
         """Commands of ours by status; None while the database is away."""

@@ -2,7 +2,7 @@
 
 Each mutation is one edit of a line that carries a rule; the tests named beside it must fail then. With `--run` the copy
 is put through a small fault run instead, for each of `RULES`; what it counts is told. Both tables stand in
-docs/delivery.md; `tests/house/test_mutations.py` keeps the patterns fresh.
+docs/delivery.md and docs/proof.md; `tests/house/test_mutations.py` keeps the patterns fresh.
 """
 
 import os
@@ -77,7 +77,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(
         "settle-window",
-        "an uncertain command is given up after 3 minutes, not before",
+        "an uncertain command is given up 3 minutes after its lease, not before",
         _RECONCILE,
         "clock - settings.SETTLE_WINDOW, unlisted",
         "clock, unlisted",
@@ -149,7 +149,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(
         "constraint",
-        "the database refuses a second command in flight on a machine",
+        "the database refuses a second command of ours in flight on a machine",
         "commands/migrations/0001_initial.py",
         "fields=('account', 'device_id', 'kind'), name='command_one_in_flight_a_kind'",
         "fields=('account', 'device_id', 'kind', 'id'), name='command_one_in_flight_a_kind'",
@@ -175,7 +175,7 @@ RULES: Mapping[str, Sequence[str]] = {
 }
 """The rules that a fault run is to miss, each broken by all mutations that hold it: one line alone would still do."""
 
-RUN = ("200", "5", "--accounts", "2", "--cycle", "40", "--least", "40", "--time", "160")
+RUN = ("400", "5", "--accounts", "4", "--cycle", "60", "--least", "120", "--time", "300")
 
 
 class Stale(Exception):

@@ -13,7 +13,7 @@ from tests.faults.rules import Rule
 SCHEDULES = Path(__file__).resolve().parent / "schedules"
 LEASE = 4.0  # seconds; DISPATCH_LEASE of settings.py
 ACCOUNT = "0123456789abcdef0123456789abcdef"  # the simulator's first
-HELD_AT_MOST = 8.0  # twice the lease; longer than lease and window together no design could bear (docs/delivery.md)
+HELD_AT_MOST = 8.0  # twice the lease; more than it and ADOPT_AFTER together no design could bear (docs/delivery.md)
 
 
 @dataclass(frozen=True)
