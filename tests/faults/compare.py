@@ -127,8 +127,12 @@ class Verdict:
     twins: list[str] = field(default_factory=list)
 
     @property
+    def findings(self) -> list[str]:
+        return [*self.lost, *self.doubled, *self.stuck, *self.wrong]
+
+    @property
     def is_clean(self) -> bool:
-        return not (self.lost or self.doubled or self.stuck or self.wrong)
+        return not self.findings
 
     def line(self) -> str:
         return f"{self.commands} commands: {len(self.lost)} lost, {len(self.doubled)} doubled, {len(self.stuck)} stuck"

@@ -173,11 +173,14 @@ class _Run:
             self.player.restart_below_halted()
             self.stage.look_after()
             rested = (rested or monotonic()) if self._rests() else None
-            if rested and (self._verdict().is_clean or monotonic() > rested + FOUND_WITHIN):
+            findings = self._verdict().findings if rested else []
+            if rested and (not findings or monotonic() > rested + FOUND_WITHIN):
                 break
             if monotonic() - told > TELL_EVERY:
                 told = monotonic()
                 self._tell_progress()
+                if findings:
+                    self._tell(f"{len(findings)} not yet as they should be: {findings[0]}")
             Event().wait(1)
         return rested is not None
 
