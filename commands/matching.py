@@ -17,6 +17,8 @@ How the plan's words are read where they leave a choice:
   neither date it is never imported. Adopted, it always says "likely"; by an unconfirmed command, whose window is long
   over, it is not adopted: a listing that tells its date will come.
 - A pairing was the only possible one when this row fits no other command and this command no other row.
+- While it is in doubt what Cloudflare's clock shows, a command takes only what it could take by all that it may show;
+  what that might cast doubt on is doubted.
 - "Oldest with oldest" gives way only where it would leave a command without a row though there is one for each.
 - A row that is left over when its commands are paired is ambiguous: left alone now, and a stranger in the next
   listing, since by then its commands have their ids.
@@ -91,11 +93,12 @@ class Ours:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """`offset` is what Cloudflare's clock shows more than ours."""
+    """`offset` is what Cloudflare's clock shows more than ours, and `doubt` how far that may be wrong."""
 
     now: datetime
     import_age: timedelta
     offset: timedelta = timedelta()
+    doubt: timedelta = timedelta()
     before: timedelta = timedelta(minutes=2)
     after: timedelta = timedelta(minutes=5)
 
@@ -268,10 +271,13 @@ def _of_machine(
     unknown = [row for row in rows if row.remote_id not in owners]
     imported = [row for row in rows if row.remote_id in owners and owners[row.remote_id].started_elsewhere]
     fits = {
-        row.remote_id: [command for command in sought if _fits(row, command, clock)]
+        row.remote_id: [command for command in sought if _fits(row, command, clock, margin=clock.doubt)]
         for row in (unknown + imported if sought else ())
     }
-    doubts = {row.remote_id: tuple(command.id for command in sure if _fits(row, command, clock)) for row in unknown}
+    doubts = {
+        row.remote_id: tuple(command.id for command in sure if _fits(row, command, clock, margin=-clock.doubt))
+        for row in unknown
+    }
     adoptions = _adoptions(unknown, imported, fits, doubts)
     mergers = _mergers(unknown, imported, fits, owners) if complete else {}
     for row in rows:
@@ -316,20 +322,20 @@ def _of_stranger(row: Row, clock: Clock, *, complete: bool) -> Decision:
     born_by = row.created_at or row.completed_at
     if born_by is None:
         return LeaveAlone(row, Why.NO_TIME)
-    if clock.now + clock.offset - born_by <= clock.import_age:
+    if clock.now + clock.offset - clock.doubt - born_by <= clock.import_age:
         return LeaveAlone(row, Why.TOO_YOUNG)
     return Import(row, _status(row) or Status.PENDING_EXEC)
 
 
-def _fits(row: Row, command: Ours, clock: Clock) -> bool:
-    """Whether the row could be this command, of whose machine and kind it is."""
+def _fits(row: Row, command: Ours, clock: Clock, *, margin: timedelta) -> bool:
+    """Whether the row could be this command, of whose machine and kind it is; its window is narrower by `margin`."""
     if row.registration_id and command.registration_id and row.registration_id != command.registration_id:
         return False
     if row.email and command.email and row.email != command.email:
         return False
     assert command.sent is not None
-    since = command.sent.claimed_at + clock.offset - clock.before
-    until = (command.sent.post_ended_at or command.sent.lease_until) + clock.offset + clock.after
+    since = command.sent.claimed_at + clock.offset + margin - clock.before
+    until = (command.sent.post_ended_at or command.sent.lease_until) + clock.offset - margin + clock.after
     if row.created_at is None:
         return row.completed_at is None or row.completed_at >= since
     return since <= row.created_at <= until

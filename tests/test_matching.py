@@ -132,6 +132,27 @@ def test_the_window_is_by_cloudflares_clock(offset: int) -> None:
     assert not isinstance(decide([row(age=3.5)], [ours()], clock)[0], Adopt)
 
 
+@pytest.mark.parametrize(
+    ("age", "is_ours"), [(6, False), (5.01, False), (5, True), (3, True), (-1, True), (-1.01, False)]
+)
+def test_while_cloudflares_clock_is_in_doubt_the_window_is_as_much_narrower(age: float, is_ours: bool) -> None:
+    found = decide([row(age=age)], [ours(claimed=4, ended=3)], replace(CLOCK, doubt=minutes(1)))
+    assert isinstance(found[0], Adopt) is is_ours
+
+
+def test_while_cloudflares_clock_is_in_doubt_a_row_may_be_younger_than_it_says() -> None:
+    stranger = row(age=13)
+    assert decide([stranger], [], replace(CLOCK, doubt=minutes(1))) == [LeaveAlone(stranger, Why.TOO_YOUNG)]
+    assert isinstance(decide([stranger], [], CLOCK)[0], Import)
+
+
+def test_while_cloudflares_clock_is_in_doubt_more_rows_cast_doubt_on_a_pairing() -> None:
+    command = replace(ours(claimed=4, ended=3), remote_id="taken", status=Status.SUCCESS, adopted=True)
+    late = row(age=-3)
+    assert not isinstance(decide([late], [command], CLOCK)[0], Doubt)
+    assert decide([late], [command], replace(CLOCK, doubt=minutes(1))) == [Doubt(late, (command.id,))]
+
+
 # ---- sending, uncertain, unconfirmed
 
 

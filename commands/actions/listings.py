@@ -44,7 +44,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A listing that was made. `begun_at` by the database's clock, `offset` how much Cloudflare's shows more.
+    """A listing that was made. `begun_at` by the database's clock, `offset` how much Cloudflare's shows more, and
+    `doubt` how far that may be wrong: by as much as its answers differed lately.
 
     `interrupted`: what kept it from its end, after `calls` pages; None where it was reached.
     """
@@ -55,6 +56,12 @@ class Listing:
     rows: tuple[ListedCommand, ...]
     calls: int = 1
     interrupted: CloudflareError | NotNow | None = None
+    doubt: timedelta = timedelta()
+
+    @property
+    def knows_the_time(self) -> bool:
+        """Else a command's own row might not be recognised: that it was not found means nothing."""
+        return self.doubt <= settings.ADOPT_BEFORE
 
 
 def due_accounts(*, now: datetime) -> list[UUID]:
@@ -91,14 +98,16 @@ def plan_listing(account: Account, row: AccountSync, *, now: datetime) -> Plan |
 
 
 def _since(row: AccountSync, sought: QuerySet[Command], pending: QuerySet[Command]) -> datetime | None:
-    """When the oldest of these may have begun, by whichever of the two clocks shows less; None: there are none."""
+    """When the oldest of these may have begun, by whichever of the two clocks shows, or may show, less; None: there are
+    none."""
     begun = (
         commands.aggregate(at=Min(time))["at"]
         for commands in (sought, pending)
         for time in ("dispatch__claimed_at", "remote_created_at")
     )
     oldest = min((at for at in begun if at), default=None)
-    return oldest - settings.ADOPT_BEFORE + min(row.clock_offset or timedelta(), timedelta()) if oldest else None
+    behind = min((row.clock_offset or timedelta()) - row.clock_doubt, timedelta())
+    return oldest - settings.ADOPT_BEFORE + behind if oldest else None
 
 
 def _pending(account: Account) -> QuerySet[Command]:
@@ -146,7 +155,8 @@ def read(account: Account, row: AccountSync, plan: Plan, *, now: datetime) -> Li
     rows: list[ListedCommand] = []
     calls = 0
     interrupted: CloudflareError | NotNow | None = None
-    offset = row.clock_offset or timedelta()  # as it was, where no answer tells Cloudflare's time
+    # As they were, where no answer tells Cloudflare's time. One that jumps is believed when it stays there.
+    offset, doubt = row.clock_offset, row.clock_doubt / 2
     try:
         with upstream.client_for(account) as client:
             for page_rows, date in _pages(client, plan):
@@ -154,12 +164,15 @@ def read(account: Account, row: AccountSync, plan: Plan, *, now: datetime) -> Li
                 calls += 1
                 lease.is_held()  # who lost it is kept from recording, not from reading
                 if date:
-                    offset = date - claims.database_now()
+                    told = date - claims.database_now()
+                    doubt = max(doubt, abs(told - offset) if offset is not None else doubt)
+                    offset = told
     except (CloudflareError, NotNow) as stop:
         if not calls:
             raise
         interrupted = stop
-    return Listing(plan.complete, plan.begun_at or now, offset, tuple(rows), calls, interrupted)
+    begun_at = plan.begun_at or now
+    return Listing(plan.complete, begun_at, offset or timedelta(), tuple(rows), calls, interrupted, doubt)
 
 
 def _pages(client: Client, plan: Plan) -> Iterator[tuple[Sequence[ListedCommand], datetime | None]]:

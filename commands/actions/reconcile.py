@@ -65,6 +65,7 @@ def _refused_together(changes: Change, clock: datetime) -> int:
     """Refused with others in one POST, and a complete listing that began since does not have it: it goes alone now."""
     refused = Command.objects.filter(status=Status.UNCERTAIN, remote_id="", dispatch__outcome=Dispatch.Outcome.REJECTED)
     listed_since = Q(account__sync__complete_at__gt=F("dispatch__ended_at"), account__sync__complete_at__lte=clock)
+    listed_since &= Q(account__sync__clock_doubt__lte=settings.ADOPT_BEFORE)  # else its row may be there, unrecognised
     ids = list(refused.filter(listed_since).values_list("id", flat=True)[:MOST])
     values = {"dispatch": None, "alone": True, "not_before": None}
     return len(changes.move(ids, to=Status.QUEUED, because=SENT_ALONE, where=Q(remote_id=""), values=values))

@@ -128,7 +128,7 @@ def apply(account: Account, row: AccountSync, listing: Listing, *, now: datetime
             _carry_out(changes, account, decisions)
             if listing.complete:
                 _carry_out_what_is_left(changes, account, listing, decisions)
-            if listing.complete and not listing.interrupted:
+            if listing.complete and not listing.interrupted and listing.knows_the_time:
                 _count_unlisted(account, listing)
     except IntegrityError:
         log.warning("sync_overtaken", account=str(account.id))
@@ -156,6 +156,7 @@ def _decide(account: Account, listing: Listing) -> list[Decision]:
         now=listing.begun_at,
         import_age=max(settings.SETTLE_WINDOW, settings.ADOPT_BEFORE + settings.DISPATCH_LEASE),
         offset=listing.offset,
+        doubt=listing.doubt,
         before=settings.ADOPT_BEFORE,
         after=settings.ADOPT_AFTER,
     )
@@ -331,7 +332,7 @@ def _count_unlisted(account: Account, listing: Listing) -> None:
 def _finish(account: Account, row: AccountSync, listing: Listing, now: datetime) -> None:
     """One that was interrupted began before the quick ones in between: these tell how fresh the record is."""
     newer = row.listed_at if row.listed_at and listing.begun_at < row.listed_at <= now else listing.begun_at
-    values: dict[str, object] = {"listed_at": newer, "clock_offset": listing.offset, "pass_rests": False}
+    values: dict[str, object] = {"listed_at": newer, **_clock(listing), "pass_rests": False}
     if listing.complete:
         asked_since = When(complete_due_at__gte=listing.begun_at, then=F("complete_due_at"))
         values |= {"complete_at": listing.begun_at, "complete_due_at": Case(asked_since, default=None), "pass_page": 0}
@@ -343,13 +344,17 @@ def _finish(account: Account, row: AccountSync, listing: Listing, now: datetime)
 def _pause(account: Account, row: AccountSync, plan: Plan, listing: Listing, now: datetime) -> None:
     """The calls are used up: a complete listing goes on from here, after a quick one if anything is open."""
     assert listing.interrupted is not None
-    values: dict[str, object] = {"clock_offset": listing.offset, "pass_rests": listing.complete}
+    values: dict[str, object] = {**_clock(listing), "pass_rests": listing.complete}
     if listing.complete:
         place = {"pass_page": plan.page + listing.calls, "pass_since": plan.since, "pass_begun_at": listing.begun_at}
         values |= place
     due_at = _rest_after(account, listing.interrupted, now)
     log.info("sync_interrupted", account=str(account.id), calls=listing.calls, complete=listing.complete)
     _hand_back(row, due_at=due_at, not_before=_paid_at(account, listing, now), **values)
+
+
+def _clock(listing: Listing) -> dict[str, object]:
+    return {"clock_offset": listing.offset, "clock_doubt": listing.doubt}
 
 
 def _paid_at(account: Account, listing: Listing, now: datetime) -> datetime:

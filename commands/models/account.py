@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 from uuid import UUID
 
@@ -76,6 +76,7 @@ class AccountSync(Leased):
     directory_at = models.DateTimeField(null=True, help_text="When devices were last listed, the first time: all.")
     turn = models.PositiveIntegerField(default=0, help_text="How far the turns of the large runs have come.")
     clock_offset = models.DurationField(null=True, help_text="Cloudflare's clock less ours, at the last answer.")
+    clock_doubt = models.DurationField(default=timedelta, help_text="How far answers differed; halves with a listing.")
     quota_total = models.PositiveIntegerField(null=True, help_text="Commands a day.")
     quota_used = models.PositiveIntegerField(null=True)
     quota_reset_at = models.DateTimeField(null=True)

@@ -95,7 +95,7 @@ MUTATIONS: Sequence[Mutation] = (
         "import-age",
         "a row younger than the settle window is not imported",
         _MATCHING,
-        "if clock.now + clock.offset - born_by <= clock.import_age:",
+        "if clock.now + clock.offset - clock.doubt - born_by <= clock.import_age:",
         "if False:",
         ("tests/test_matching.py", "tests/test_matching_histories.py"),
     ),
