@@ -87,7 +87,7 @@ def plan_listing(account: Account, row: AccountSync, *, now: datetime) -> Plan |
         return Plan(True, row.pass_since, frozenset(), sought=True, page=row.pass_page, begun_at=row.pass_begun_at)
     last = _last_complete(row, now)
     if not row.pass_page and _complete_is_due(row, last, now, has_open=has_open):
-        whole = last - settings.LISTING_OVERLAP if last else now - settings.ARTIFACT_RETENTION
+        whole = last - settings.LISTING_OVERLAP + _behind(row) if last else now - settings.ARTIFACT_RETENTION
         since = _since(row, _watched(account, now, last=last), pending)
         return Plan(True, min(whole, since or whole), frozenset(), sought=True)
     since = _since(row, sought, pending)
@@ -106,8 +106,12 @@ def _since(row: AccountSync, sought: QuerySet[Command], pending: QuerySet[Comman
         for time in ("dispatch__claimed_at", "remote_created_at")
     )
     oldest = min((at for at in begun if at), default=None)
-    behind = min((row.clock_offset or timedelta()) - row.clock_doubt, timedelta())
-    return oldest - settings.ADOPT_BEFORE + behind if oldest else None
+    return oldest - settings.ADOPT_BEFORE + _behind(row) if oldest else None
+
+
+def _behind(row: AccountSync) -> timedelta:
+    """By how much Cloudflare's clock shows, or may show, less than ours; never more than nothing."""
+    return min((row.clock_offset or timedelta()) - row.clock_doubt, timedelta())
 
 
 def _pending(account: Account) -> QuerySet[Command]:
@@ -140,7 +144,7 @@ def _last_complete(row: AccountSync, now: datetime) -> datetime | None:
 
 
 def _complete_is_due(row: AccountSync, last: datetime | None, now: datetime, *, has_open: bool) -> bool:
-    every = settings.LISTING_INTERVAL_OPEN if has_open else settings.LISTING_INTERVAL_IDLE
+    every = settings.LISTING_INTERVAL_OPEN if has_open else _interval_idle(row)
     if row.complete_due_at and row.complete_due_at <= now:
         return True
     return last is None or last + every <= now
@@ -188,4 +192,10 @@ def _pages(client: Client, plan: Plan) -> Iterator[tuple[Sequence[ListedCommand]
 def next_due(account: Account, row: AccountSync, now: datetime) -> datetime:
     if _pending(account).exists() or _watched(account, now).exists():
         return now + settings.SYNC_INTERVAL
-    return (_last_complete(row, now) or now) + settings.LISTING_INTERVAL_IDLE
+    return (_last_complete(row, now) or now) + _interval_idle(row)
+
+
+def _interval_idle(row: AccountSync) -> timedelta:
+    """Nothing is open. But while Cloudflare's clock is in doubt, what others started is not imported either."""
+    in_doubt = row.clock_doubt > settings.ADOPT_BEFORE
+    return settings.LISTING_INTERVAL_OPEN if in_doubt else settings.LISTING_INTERVAL_IDLE

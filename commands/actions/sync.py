@@ -333,6 +333,7 @@ def _finish(account: Account, row: AccountSync, listing: Listing, now: datetime)
     """One that was interrupted began before the quick ones in between: these tell how fresh the record is."""
     newer = row.listed_at if row.listed_at and listing.begun_at < row.listed_at <= now else listing.begun_at
     values: dict[str, object] = {"listed_at": newer, **_clock(listing), "pass_rests": False}
+    row.clock_doubt = listing.doubt
     if listing.complete:
         asked_since = When(complete_due_at__gte=listing.begun_at, then=F("complete_due_at"))
         values |= {"complete_at": listing.begun_at, "complete_due_at": Case(asked_since, default=None), "pass_page": 0}

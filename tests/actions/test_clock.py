@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from commands.actions.sync import sync
 from commands.models import Account, AccountSync, Command
 from tests.actions.world import World
 
@@ -97,3 +98,30 @@ def test_what_was_refused_together_waits_until_a_listing_knows_the_time(world: W
         world.settle()
     assert {world.again(command).remote_id for command in commands} == {row["id"] for row in world.created()}
     assert len(world.created()) == 2
+
+
+def test_what_others_started_is_imported_when_the_doubt_is_over_however_long_ago_that_was(world: World) -> None:
+    assert world.sync(complete=True)
+    stranger = world.foreign(world.device())
+    world.forward(minutes=10)
+    _date_is_off(world, -6 * HOUR)
+    assert world.sync(complete=True)
+    world.heal()
+    assert not Command.objects.exists()
+    for _ in range(8):
+        due_at = world.sync_row().due_at
+        assert due_at is not None
+        assert due_at - world.now <= timedelta(minutes=5)
+        world.forward(seconds=(due_at - world.now).total_seconds() + 1)
+        assert sync(world.account, now=world.now)
+    assert Command.objects.get(remote_id=stranger).started_elsewhere
+
+
+@pytest.mark.parametrize("seconds", [-3 * HOUR, 3 * HOUR])
+def test_a_clock_that_is_hours_off_hides_nothing_that_others_start(world: World, seconds: int) -> None:
+    world.configure(clock_offset=seconds)
+    assert world.sync(complete=True)
+    stranger = world.foreign(world.device())
+    world.forward(minutes=10)
+    assert world.sync(complete=True)
+    assert Command.objects.get(remote_id=stranger).started_elsewhere
