@@ -61,7 +61,12 @@ class Listing:
     @property
     def knows_the_time(self) -> bool:
         """Else a command's own row might not be recognised: that it was not found means nothing."""
-        return self.doubt <= settings.ADOPT_BEFORE
+        return _knows_the_time(self.doubt)
+
+
+def _knows_the_time(doubt: timedelta) -> bool:
+    """Whether Cloudflare's clock is known as well as the windows of matching forgive; reconcile.py asks it in SQL."""
+    return doubt <= settings.ADOPT_BEFORE
 
 
 def due_accounts(*, now: datetime) -> list[UUID]:
@@ -169,14 +174,15 @@ def read(account: Account, row: AccountSync, plan: Plan, *, now: datetime) -> Li
                 lease.is_held()  # who lost it is kept from recording, not from reading
                 if date:
                     told = date - claims.database_now()
-                    doubt = max(doubt, abs(told - offset) if offset is not None else doubt)
+                    if offset is not None:
+                        doubt = max(doubt, abs(told - offset))
                     offset = told
     except (CloudflareError, NotNow) as stop:
         if not calls:
             raise
         interrupted = stop
-    begun_at = plan.begun_at or now
-    return Listing(plan.complete, begun_at, offset or timedelta(), tuple(rows), calls, interrupted, doubt)
+    begun_at, offset = plan.begun_at or now, offset or timedelta()
+    return Listing(plan.complete, begun_at, offset, tuple(rows), calls, interrupted, doubt=doubt)
 
 
 def _pages(client: Client, plan: Plan) -> Iterator[tuple[Sequence[ListedCommand], datetime | None]]:
@@ -197,5 +203,4 @@ def next_due(account: Account, row: AccountSync, now: datetime) -> datetime:
 
 def _interval_idle(row: AccountSync) -> timedelta:
     """Nothing is open. But while Cloudflare's clock is in doubt, what others started is not imported either."""
-    in_doubt = row.clock_doubt > settings.ADOPT_BEFORE
-    return settings.LISTING_INTERVAL_OPEN if in_doubt else settings.LISTING_INTERVAL_IDLE
+    return settings.LISTING_INTERVAL_IDLE if _knows_the_time(row.clock_doubt) else settings.LISTING_INTERVAL_OPEN

@@ -1,6 +1,6 @@
 """What Cloudflare's clock shows is believed once it stays: an answer with another date moves no window by itself."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -125,3 +125,15 @@ def test_a_clock_that_is_hours_off_hides_nothing_that_others_start(world: World,
     world.forward(minutes=10)
     assert world.sync(complete=True)
     assert Command.objects.get(remote_id=stranger).started_elsewhere
+
+
+@pytest.mark.parametrize("year", [1, 2011, 2098, 9999])
+def test_an_absurd_date_among_good_ones_keeps_no_listing_from_being_read(world: World, year: int) -> None:
+    assert world.sync(complete=True)
+    command = _in_doubt(world, landed=True)
+    _date_is_off(world, (datetime(year, 12, 1, tzinfo=UTC) - world.now).total_seconds())
+    assert world.sync(complete=True)
+    world.heal()
+    for _ in range(30):
+        assert world.sync(complete=True)
+    assert world.again(command).remote_id == world.created()[0]["id"]
