@@ -147,6 +147,27 @@ def test_what_people_do_with_the_form_breaks_no_policy_and_is_no_error(desk: Pag
     expect(desk.get_by_role("heading", level=1)).to_have_text("History")
 
 
+TYPES_AT_ONCE = """
+new Promise((done) => {
+  const watcher = new MutationObserver(() => {
+    const who = document.getElementById("id_who");
+    if (document.querySelector("#ask [aria-pressed=true]") === null) return;
+    watcher.disconnect();
+    who.value = "nobody";
+    who.dispatchEvent(new Event("input", { bubbles: true }));
+    done();
+  });
+  watcher.observe(document.querySelector("main"), { childList: true, subtree: true });
+  document.querySelector("#ask [aria-pressed=false]").click();
+})
+"""
+
+
+def test_what_is_typed_into_a_form_the_moment_it_is_there_is_heard(desk: Page) -> None:
+    desk.evaluate(TYPES_AT_ONCE)
+    expect(desk.locator("#devices")).to_contain_text("nobody")
+
+
 def test_the_check_for_breaches_of_the_policy_hears_them(desk: Page, complaints: list[str]) -> None:
     desk.evaluate("document.body.setAttribute('style', 'color: red')")
     desk.evaluate("console.error('something')")
