@@ -286,13 +286,20 @@ class Client:
     def _pages[Row](
         self, call: Call, fetch: Callable[[int], Page[Row]], key: Callable[[Row], object], first: int
     ) -> Iterator[Page[Row]]:
-        """Never by total_count, which counts without the filters."""
+        """Never by total_count, which counts without the filters.
+
+        A page that brings nothing new is not the end: as many rows may have come before it as a page has, while the one
+        before was read. Two in a row are: a server that repeats a page would repeat it for ever.
+        """
         seen: set[object] = set()
+        was_new = True
         for number in range(first, self._limits.max_pages + 1):
             page = fetch(number)
             keys = {key(row) for row in page.rows}
-            if keys and keys <= seen:
-                return  # a server that repeats a page would repeat it for ever
+            is_new = not keys or not keys <= seen
+            if not (is_new or was_new):
+                return
+            was_new = is_new
             seen |= keys
             yield page
             if page.short:

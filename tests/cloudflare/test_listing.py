@@ -130,10 +130,17 @@ def test_pages_go_on_to_an_empty_one(serve: Serve, connect: Connect) -> None:
     assert [len(page.rows) for page in pages] == [2, 0]
 
 
-def test_a_page_that_repeats_what_was_seen_ends_the_listing(serve: Serve, connect: Connect) -> None:
-    upstream = serve(commands("a", "b"), commands("c", "d"), commands("b", "a"))
-    assert len(list(connect(upstream).iter_commands(per_page=2))) == 2
-    assert len(upstream.received) == 3
+def test_two_pages_that_repeat_what_was_seen_end_the_listing(serve: Serve, connect: Connect) -> None:
+    again = commands("b", "a")
+    upstream = serve(commands("a", "b"), commands("c", "d"), again, again, commands("never", "asked"))
+    assert len(list(connect(upstream).iter_commands(per_page=2))) == 3
+    assert len(upstream.received) == 4
+
+
+def test_rows_that_push_a_page_down_by_just_a_page_hide_nothing_behind_it(serve: Serve, connect: Connect) -> None:
+    upstream = serve(commands("a", "b"), commands("a", "b"), commands("c", "d"), commands("e"))
+    pages = list(connect(upstream).iter_commands(per_page=2))
+    assert [row.id for row in pages[-1].rows] == ["e"]
 
 
 def test_a_listing_without_end_stops_at_the_bound(serve: Serve, connect: Connect) -> None:
