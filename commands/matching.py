@@ -327,11 +327,15 @@ def _of_stranger(row: Row, clock: Clock, *, complete: bool) -> Decision:
     return Import(row, _status(row) or Status.PENDING_EXEC)
 
 
+def is_alike(row: Row, registration_id: str, email: str) -> bool:
+    """Whether the row, of the machine and kind of a command, is that command's by all that is not a time."""
+    registrations = {row.registration_id, registration_id} - {""}
+    return len(registrations) < 2 and len({row.email, email} - {""}) < 2
+
+
 def _fits(row: Row, command: Ours, clock: Clock, *, margin: timedelta) -> bool:
     """Whether the row could be this command, of whose machine and kind it is; its window is narrower by `margin`."""
-    if row.registration_id and command.registration_id and row.registration_id != command.registration_id:
-        return False
-    if row.email and command.email and row.email != command.email:
+    if not is_alike(row, command.registration_id, command.email):
         return False
     assert command.sent is not None
     since = command.sent.claimed_at + clock.offset + margin - clock.before

@@ -31,7 +31,8 @@ PENDING = (Status.PENDING_EXEC, Status.PENDING_UPLOAD)
 class Plan:
     """A listing that is to be made: from when, and the ids with which a quick one is content.
 
-    One that goes on where it was interrupted has the page that comes next, and when it was begun.
+    One that goes on where it was interrupted has the page that comes next, when it was begun, and how far Cloudflare's
+    clock was in doubt until then.
     """
 
     complete: bool
@@ -40,6 +41,7 @@ class Plan:
     sought: bool
     page: int = 1
     begun_at: datetime | None = None
+    doubt: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class Listing:
     """A listing that was made. `begun_at` by the database's clock, `offset` how much Cloudflare's shows more, and
     `doubt` how far that may be wrong: by as much as its answers differed lately.
 
-    `interrupted`: what kept it from its end, after `calls` pages; None where it was reached.
+    `interrupted`: what kept it from its end, after `calls` pages; None where it was reached. `whole_doubt`: the largest
+    doubt of all its pages, also of those that came before it was interrupted.
     """
 
     complete: bool
@@ -57,15 +60,17 @@ class Listing:
     calls: int = 1
     interrupted: CloudflareError | NotNow | None = None
     doubt: timedelta = timedelta()
+    whole_doubt: timedelta = timedelta()
 
     @property
     def knows_the_time(self) -> bool:
-        """Else a command's own row might not be recognised: that it was not found means nothing."""
-        return _knows_the_time(self.doubt)
+        """Else a command's own row might not be recognised, or be older than what was asked for: that it was not found
+        means nothing."""
+        return _knows_the_time(self.whole_doubt)
 
 
 def _knows_the_time(doubt: timedelta) -> bool:
-    """Whether Cloudflare's clock is known as well as the windows of matching forgive; reconcile.py asks it in SQL."""
+    """Whether Cloudflare's clock is known as well as the windows of matching forgive."""
     return doubt <= settings.ADOPT_BEFORE
 
 
@@ -89,7 +94,7 @@ def plan_listing(account: Account, row: AccountSync, *, now: datetime) -> Plan |
     sought, pending = _watched(account, now), _pending(account)
     has_open = sought.exists() or pending.exists()
     if row.pass_page and row.pass_since and not (row.pass_rests and has_open):
-        return Plan(True, row.pass_since, frozenset(), sought=True, page=row.pass_page, begun_at=row.pass_begun_at)
+        return _rest_of_pass(row, row.pass_since)
     last = _last_complete(row, now)
     if not row.pass_page and _complete_is_due(row, last, now, has_open=has_open):
         whole = last - settings.LISTING_OVERLAP + _behind(row) if last else now - settings.ARTIFACT_RETENTION
@@ -100,6 +105,11 @@ def plan_listing(account: Account, row: AccountSync, *, now: datetime) -> Plan |
         return None
     known = (sought.exclude(remote_id="") | pending).values_list("remote_id", flat=True)
     return Plan(False, since, frozenset(known), sought=sought.filter(remote_id="").exists())
+
+
+def _rest_of_pass(row: AccountSync, since: datetime) -> Plan:
+    begun_at, doubt = row.pass_begun_at, row.pass_doubt
+    return Plan(True, since, frozenset(), sought=True, page=row.pass_page, begun_at=begun_at, doubt=doubt)
 
 
 def _since(row: AccountSync, sought: QuerySet[Command], pending: QuerySet[Command]) -> datetime | None:
@@ -182,7 +192,8 @@ def read(account: Account, row: AccountSync, plan: Plan, *, now: datetime) -> Li
             raise
         interrupted = stop
     begun_at, offset = plan.begun_at or now, offset or timedelta()
-    return Listing(plan.complete, begun_at, offset, tuple(rows), calls, interrupted, doubt=doubt)
+    whole_doubt = max(plan.doubt, doubt)
+    return Listing(plan.complete, begun_at, offset, tuple(rows), calls, interrupted, doubt, whole_doubt)
 
 
 def _pages(client: Client, plan: Plan) -> Iterator[tuple[Sequence[ListedCommand], datetime | None]]:

@@ -181,7 +181,7 @@ def _take(changes: Change, ids: Sequence[UUID], dispatch: Dispatch) -> list[UUID
             return changes.move(
                 some,
                 to=Status.SENDING,
-                values={"dispatch": dispatch, "not_before": None, "unlisted": 0},
+                values={"dispatch": dispatch, "not_before": None, "unlisted": 0, "lookalike": False},
                 data={"dispatch": str(dispatch.id)},
             )
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import Q
 
 from commands.actions import claims, collect, hold, restore
 from commands.actions.moves import Change, change
@@ -28,7 +28,7 @@ def settle(*, now: datetime) -> int:
         hold.hold_back(changes, clock=clock)
         return (
             _leases_that_ran_out(changes, clock)
-            + _refused_together(changes, clock)
+            + _refused_together(changes)
             + _closed_windows(changes, clock)
             + _silent(changes, clock)
             + _too_late(changes, clock)
@@ -61,14 +61,18 @@ def _end_wrong_leases(clock: datetime) -> None:
         Dispatch.objects.filter(id__in=ids).update(lease_until=clock)
 
 
-def _refused_together(changes: Change, clock: datetime) -> int:
-    """Refused with others in one POST, and a complete listing that began since does not have it: it goes alone now."""
-    refused = Command.objects.filter(status=Status.UNCERTAIN, remote_id="", dispatch__outcome=Dispatch.Outcome.REJECTED)
-    listed_since = Q(account__sync__complete_at__gt=F("dispatch__ended_at"), account__sync__complete_at__lte=clock)
-    listed_since &= Q(account__sync__clock_doubt__lte=settings.ADOPT_BEFORE)  # else its row may be there, unrecognised
-    ids = list(refused.filter(listed_since).values_list("id", flat=True)[:MOST])
+def _refused_together(changes: Change) -> int:
+    """Refused with others in one POST, and a complete listing that began since does not have it: it goes alone now.
+
+    Nor had any listing one that may be it though its time is another: no clock decides what is sent again.
+    """
+    refused = Q(status=Status.UNCERTAIN, remote_id="", dispatch__outcome=Dispatch.Outcome.REJECTED)
+    refused &= Q(dispatch__ended_at__isnull=False)  # after a restore nobody knows what was sent since
+    refused &= Q(unlisted__gte=1, lookalike=False)
+    ids = list(Command.objects.filter(refused).values_list("id", flat=True)[:MOST])
     values = {"dispatch": None, "alone": True, "not_before": None}
-    return len(changes.move(ids, to=Status.QUEUED, because=SENT_ALONE, where=Q(remote_id=""), values=values))
+    # Asked again under the lock: another settle may have been first, and a worker may be sending it by now.
+    return len(changes.move(ids, to=Status.QUEUED, because=SENT_ALONE, where=refused, values=values))
 
 
 def _closed_windows(changes: Change, clock: datetime) -> int:
@@ -76,20 +80,22 @@ def _closed_windows(changes: Change, clock: datetime) -> int:
     long_ago = Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW_MAX)
     closed = Command.objects.filter(looked_for | long_ago, status=Status.UNCERTAIN)
     # A "no" is believed once listings have borne it out; after a day without them, nobody knows. And one with an id was
-    # created, whatever the answer said.
-    said_no = looked_for & Q(dispatch__outcome=Dispatch.Outcome.SAID_NO, remote_id="")
+    # created, whatever the answer said, as may be one that has a lookalike.
+    said_no = looked_for & Q(dispatch__outcome=Dispatch.Outcome.SAID_NO, remote_id="", lookalike=False)
     refused = dict(closed.filter(said_no).values_list("id", "dispatch__words")[:MOST])
     rejected = changes.move(
         refused,
         to=Status.REJECTED,
         each={id_: {"words": said} for id_, said in refused.items()},
         each_data={id_: {"because": said} for id_, said in refused.items()},
+        where=Q(status=Status.UNCERTAIN, remote_id="", lookalike=False),
     )
     silent = list(closed.exclude(said_no).values_list("id", flat=True)[:MOST])
     unconfirmed = changes.move(
         silent,
         to=Status.UNCONFIRMED,
         because="Cloudflare gave no clear answer, and no word of it that we know turned up in Cloudflare's list.",
+        where=Q(status=Status.UNCERTAIN),  # one that was found since is running
     )
     return len(rejected) + len(unconfirmed)
 

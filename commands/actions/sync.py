@@ -16,7 +16,7 @@ from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Greatest, Least
 
 from commands import audit, matching
-from commands.actions import budget, claims, listings, upstream
+from commands.actions import budget, claims, listings, lookalikes, upstream
 from commands.actions.budget import NotNow
 from commands.actions.by_key import ByKey
 from commands.actions.heard import MAX_EMAIL, Heard, deadline, has_room_for, hear, kept_word, merge_imports
@@ -28,7 +28,7 @@ from commands.cloudflare.errors import CloudflareError, Throttled
 from commands.ids import new_id
 from commands.kinds import Kind
 from commands.matching import Adopt, Advance, Ambiguous, Clock, Decision, Doubt, Import, Note, Ours, Row, Sent, TakeOver
-from commands.models import Account, AccountSync, Command, Device, Event, Pause
+from commands.models import Account, AccountSync, Command, Device, Dispatch, Event, Pause
 from commands.states import IN_FLIGHT, Status
 
 log = structlog.get_logger(__name__)
@@ -128,6 +128,7 @@ def apply(account: Account, row: AccountSync, listing: Listing, *, now: datetime
             _carry_out(changes, account, decisions)
             if listing.complete:
                 _carry_out_what_is_left(changes, account, listing, decisions)
+            lookalikes.mark(account, _rows(listing))
             if listing.complete and not listing.interrupted and listing.knows_the_time:
                 _count_unlisted(account, listing)
     except IntegrityError:
@@ -136,8 +137,8 @@ def apply(account: Account, row: AccountSync, listing: Listing, *, now: datetime
     return True
 
 
-def _decide(account: Account, listing: Listing) -> list[Decision]:
-    rows = [
+def _rows(listing: Listing) -> list[Row]:
+    return [
         Row(
             remote_id=row.id,
             kind=row.kind,
@@ -152,6 +153,10 @@ def _decide(account: Account, listing: Listing) -> list[Decision]:
         for row in listing.rows
         if has_room_for(row.id, row.device_id, row.registration_id) and len(row.user_email) <= MAX_EMAIL
     ]
+
+
+def _decide(account: Account, listing: Listing) -> list[Decision]:
+    rows = _rows(listing)
     clock = Clock(
         now=listing.begun_at,
         import_age=max(settings.SETTLE_WINDOW, settings.ADOPT_BEFORE + settings.DISPATCH_LEASE),
@@ -320,10 +325,12 @@ def _imported(account: Account, one: Import, device: Device | None, now: datetim
 
 
 def _count_unlisted(account: Account, listing: Listing) -> None:
-    """A complete listing that began after the lease did not have these: one step of their settle window."""
-    Command.objects.filter(
-        account=account, status=Status.UNCERTAIN, remote_id="", dispatch__lease_until__lte=listing.begun_at
-    ).update(unlisted=F("unlisted") + 1)
+    """A complete listing that began after the lease, or after a refusal, did not have these: one step of their settle
+    window."""
+    refused = Q(dispatch__outcome=Dispatch.Outcome.REJECTED, dispatch__ended_at__lt=listing.begun_at)
+    over = refused | Q(dispatch__lease_until__lte=listing.begun_at)
+    missing = Command.objects.filter(over, account=account, status=Status.UNCERTAIN, remote_id="")
+    missing.update(unlisted=F("unlisted") + 1)
 
 
 # --- When next ---
@@ -347,8 +354,8 @@ def _pause(account: Account, row: AccountSync, plan: Plan, listing: Listing, now
     assert listing.interrupted is not None
     values: dict[str, object] = {**_clock(listing), "pass_rests": listing.complete}
     if listing.complete:
-        place = {"pass_page": plan.page + listing.calls, "pass_since": plan.since, "pass_begun_at": listing.begun_at}
-        values |= place
+        values |= {"pass_page": plan.page + listing.calls, "pass_since": plan.since}
+        values |= {"pass_begun_at": listing.begun_at, "pass_doubt": listing.whole_doubt}
     due_at = _rest_after(account, listing.interrupted, now)
     log.info("sync_interrupted", account=str(account.id), calls=listing.calls, complete=listing.complete)
     _hand_back(row, due_at=due_at, not_before=_paid_at(account, listing, now), **values)

@@ -72,6 +72,7 @@ class AccountSync(Leased):
     )
     pass_since = models.DateTimeField(null=True, help_text="From when on that one lists.")
     pass_begun_at = models.DateTimeField(null=True, help_text="When it began.")
+    pass_doubt = models.DurationField(default=timedelta, help_text="The largest clock doubt of its pages so far.")
     pass_rests = models.BooleanField(default=False, help_text="A quick listing goes first.")
     directory_at = models.DateTimeField(null=True, help_text="When devices were last listed, the first time: all.")
     turn = models.PositiveIntegerField(default=0, help_text="How far the turns of the large runs have come.")

@@ -97,6 +97,9 @@ class Command(models.Model):
     unlisted = models.PositiveSmallIntegerField(
         default=0, help_text="Complete listings begun after the lease that did not have it."
     )
+    lookalike = models.BooleanField(
+        default=False, help_text="Cloudflare refused it, and then listed what may be it, by all but its time."
+    )
 
     remote_id = models.CharField(max_length=64, blank=True)
     remote_status = models.CharField(max_length=40, blank=True, help_text="Cloudflare's raw word.")

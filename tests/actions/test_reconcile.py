@@ -1,11 +1,14 @@
 """What time alone decides, each rule a moment before its boundary and at it."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from commands.actions import reconcile
+from commands.actions.moves import Change
 from commands.actions.queue import claim
 from commands.kinds import Kind
 from commands.models import Artifact, Command, Dispatch
@@ -114,6 +117,31 @@ def test_what_cloudflare_said_no_to_and_listed_all_the_same_is_not_rejected_and_
     world.heal()
     assert world.sync()
     assert world.status(command) == "SUCCESS"
+
+
+@pytest.mark.parametrize("kind", ["reset", "success_false"])
+def test_what_is_found_while_its_window_closes_stays_found(
+    world: World, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A listing commits between the look of the settling worker and its lock."""
+    (command,) = world.ask({Kind.PCAP: {"time-limit-min": 10, "max-file-size-mb": 5, "packet-size-bytes": 160}})
+    world.fault(kind, nth=1, when="after")
+    assert world.deliver()
+    world.heal()
+    Command.objects.filter(id=command.id).update(unlisted=3)
+    world.forward(minutes=4, seconds=2)
+    move = Change.move
+
+    def held_up(changes: Change, ids: Iterable[UUID], **rest: Any) -> list[UUID]:
+        if ids := list(ids):
+            monkeypatch.setattr(Change, "move", move)
+            assert world.sync()
+        return move(changes, ids, **rest)
+
+    monkeypatch.setattr(Change, "move", held_up)
+    world.settle()
+    found = world.again(command)
+    assert (found.remote_id, found.status) == (world.created()[0]["id"], "PENDING_EXEC")
 
 
 @pytest.mark.parametrize(("kind", "minutes"), [("pcap", 26), ("warp-diag", 30)])

@@ -50,8 +50,8 @@ COLUMNS = {
     "commands_run": "id account_id asked_by_id asked_at options devices purpose ticket reason form_key",
     "commands_command": (
         "id account_id run_id asked_by_id asked_at ticket started_elsewhere kind options device_id registration_id "
-        "email device_name platform listed status status_at version words alone unlisted remote_id remote_status "
-        "remote_created_at remote_completed_at likely"
+        "email device_name platform listed status status_at version words alone unlisted lookalike remote_id "
+        "remote_status remote_created_at remote_completed_at likely"
     ),
     "commands_event": "id at event account_id run_id command_id version from_status to_status mover by_id data",
     "commands_artifact": (
@@ -161,7 +161,7 @@ class World:
             (
                 *(id_, ACCOUNT, ask.run_id, ask.asker, _time(ask.at), ask.ticket, "0" if ask.run_id else "1"),
                 *(ask.kind.value, options, machine.device_id, machine.registration_id, machine.email, machine.name),
-                *(machine.platform, "1", status.value, _time(ended), "3", "", "0", "0"),
+                *(machine.platform, "1", status.value, _time(ended), "3", "", "0", "0", "0"),
                 *(self._uuid() if sent else "", remote),
                 *(_time(ask.at) if sent else None, _time(ended) if sent else None, "0"),
             ),
