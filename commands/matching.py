@@ -13,7 +13,8 @@ What the caller owes:
 
 How the plan's words are read where they leave a choice:
 - A row without `created_date` cannot be excluded by its date. It was created no later than it was completed, so a
-  completion before the window excludes it and a completion older than the settle window lets it be imported; with
+  completion before the window, or longer after it than the kind may take, excludes it, and one older than the settle
+  window lets it be imported; with
   neither date it is never imported. Adopted, it always says "likely"; by an unconfirmed command, whose window is long
   over, it is not adopted: a listing that tells its date will come.
 - A pairing was the only possible one when this row fits no other command and this command no other row.
@@ -36,7 +37,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from commands.assignment import assigned
-from commands.kinds import Kind
+from commands.kinds import Kind, deadline
 from commands.states import COMMAND_MOVES, REMOTE, Mover, Status, rank
 
 SOUGHT = frozenset({Status.SENDING, Status.UNCERTAIN, Status.UNCONFIRMED})
@@ -160,7 +161,7 @@ class TakeOver(_Decision):
 
 @dataclass(frozen=True, slots=True)
 class Import(_Decision):
-    """Somebody else started it. An unknown word of Cloudflare counts as running."""
+    """Somebody else started it. As in Adopt, an unknown word of Cloudflare counts as running."""
 
     status: Status
 
@@ -247,6 +248,7 @@ def _progress(row: Row) -> tuple[bool, int, str]:
     return known is not None, rank(known) if known else 0, row.status
 
 
+RUNNING = Status.PENDING_EXEC  # what a word that we don't know counts as, where it is the first that we hear
 _BY_WORD = {status.value: status for status in REMOTE}
 
 
@@ -324,7 +326,7 @@ def _of_stranger(row: Row, clock: Clock, *, complete: bool) -> Decision:
         return LeaveAlone(row, Why.NO_TIME)
     if clock.now + clock.offset - clock.doubt - born_by <= clock.import_age:
         return LeaveAlone(row, Why.TOO_YOUNG)
-    return Import(row, _status(row) or Status.PENDING_EXEC)
+    return Import(row, _status(row) or RUNNING)
 
 
 def is_alike(row: Row, registration_id: str, email: str) -> bool:
@@ -341,7 +343,8 @@ def _fits(row: Row, command: Ours, clock: Clock, *, margin: timedelta) -> bool:
     since = command.sent.claimed_at + clock.offset + margin - clock.before
     until = (command.sent.post_ended_at or command.sent.lease_until) + clock.offset - margin + clock.after
     if row.created_at is None:
-        return row.completed_at is None or row.completed_at >= since
+        latest = until + deadline(Kind(row.kind), {})
+        return row.completed_at is None or since <= row.completed_at <= latest
     return since <= row.created_at <= until
 
 
@@ -370,7 +373,11 @@ def _adoptions(
         doubted = doubts[row.remote_id]
         only = rivals[command.id] == 1 and len(fits[row.remote_id]) == 1 and not doubted
         adoptions[row.remote_id] = Adopt(
-            row, command.id, _moved(command, _status(row)), likely=not only or row.created_at is None, doubts=doubted
+            row,
+            command.id,
+            _moved(command, _status(row) or RUNNING),
+            likely=not only or row.created_at is None,
+            doubts=doubted,
         )
     return adoptions
 
@@ -383,7 +390,7 @@ def _mergers(
 ) -> dict[str, TakeOver]:
     """By remote id, what was imported and is ours: only for a command that no unknown row fits."""
     free = {command.id for row in imported for command in fits.get(row.remote_id, ())}
-    free -= {command.id for row in unknown for command in fits.get(row.remote_id, ())}
+    free -= {command.id for row in unknown if row.created_at for command in fits.get(row.remote_id, ())}
     mergers: dict[str, TakeOver] = {}
     for row in sorted(imported, key=_born):
         candidates = fits.get(row.remote_id, ())
@@ -393,7 +400,7 @@ def _mergers(
         taker, owner = takers[0], owners[row.remote_id]
         free.remove(taker.id)
         told = (owner.status, _status(row))
-        furthest = max((status for status in told if status in REMOTE), key=rank, default=None)
+        furthest = max((status for status in told if status in REMOTE), key=rank, default=RUNNING)
         mergers[row.remote_id] = TakeOver(row, taker.id, owner.id, _moved(taker, furthest))
     return mergers
 

@@ -179,9 +179,9 @@ def test_an_unconfirmed_command_that_turns_up_running_gets_its_id_and_stays() ->
     assert decide([seen], [command]) == [Adopt(seen, command.id, None, likely=False)]
 
 
-def test_an_uncertain_command_with_a_word_that_nobody_knows_gets_its_id_and_stays() -> None:
+def test_an_uncertain_command_found_with_a_word_that_nobody_knows_is_running() -> None:
     command, seen = ours(), row(status="HALTED")
-    assert decide([seen], [command]) == [Adopt(seen, command.id, None, likely=False)]
+    assert decide([seen], [command]) == [Adopt(seen, command.id, Status.PENDING_EXEC, likely=False)]
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s not in (Status.UNCERTAIN, Status.UNCONFIRMED)])
@@ -359,6 +359,17 @@ def test_an_unconfirmed_command_with_an_id_waits_for_its_end() -> None:
 def test_a_word_that_nobody_knows_is_shown_and_moves_nothing() -> None:
     command, seen = ours(Status.PENDING_EXEC, remote_id="r1"), row(status="HALTED")
     assert decide([seen], [command]) == [Note(seen, command.id)]
+
+
+def test_an_end_without_a_begin_long_after_an_unconfirmed_command_is_somebody_elses() -> None:
+    command = ours(Status.UNCONFIRMED, claimed=200, ended=199)
+    ended = row(status="SUCCESS", age=None, completed=60)
+    assert decide([ended], [command]) == [Import(ended, Status.SUCCESS)]
+
+
+def test_a_row_without_a_time_keeps_no_import_from_being_taken_over() -> None:
+    command, theirs, known, timeless = ours(), imported("r1"), row("r1"), row("r2", age=None)
+    assert isinstance(decide([known, timeless], [command, theirs])[0], TakeOver)
 
 
 def test_a_command_with_an_id_is_no_candidate_for_another_row() -> None:

@@ -95,6 +95,9 @@ def record(claimed: Claimed, answer: CreateResult | Failure, *, now: datetime) -
             _record_created(changes, claimed, answer)
         else:
             _record_failure(changes, claimed, answer)
+    if isinstance(answer, Rejected) and len(claimed.commands) > 1:
+        # After the commit: who records a listing locks in the other order.
+        listings.hurry(claimed.account.id, at=now, complete=True)
     log.info(
         "dispatch_ended",
         dispatch=str(claimed.dispatch.id),
@@ -182,7 +185,6 @@ def _record_failure(changes: Change, claimed: Claimed, failure: Failure) -> None
         # What Cloudflare said is about one of them, and nobody knows which: the Dispatch keeps it, none of them does.
         # Nor whether the others were created: a complete listing tells, and then `reconcile.py` sends them again.
         changes.move(ids, to=Status.UNCERTAIN, by=PORTAL, because=REFUSED_TOGETHER, where=ours)
-        listings.hurry(claimed.account.id, at=changes.now, complete=True)
     elif outcome in (Dispatch.Outcome.SAID_NO, Dispatch.Outcome.UNKNOWN):
         changes.move(ids, to=Status.UNCERTAIN, by=PORTAL, because=failure.words, where=ours)
     else:

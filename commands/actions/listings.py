@@ -2,8 +2,8 @@
 
 A *quick* listing ends once every open id was seen; a *complete* one goes to the end, and only it imports and counts for
 "not listed". A complete one that is interrupted (the calls are used up, or Cloudflare does not give a page) goes on
-where it stopped, with quick ones in between; what was read until then counts already. Owns neither what the rows mean
-(`matching.py`) nor what becomes of them (`sync.py`).
+where it stopped, with quick ones in between; what was read until then counts already. One that gets no page there
+begins anew. Owns neither what the rows mean (`matching.py`) nor what becomes of them (`sync.py`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -93,8 +93,9 @@ def plan_listing(account: Account, row: AccountSync, *, now: datetime) -> Plan |
     """The listing that is due, or None: nothing is open, and the last complete one is recent."""
     sought, pending = _watched(account, now), _pending(account)
     has_open = sought.exists() or pending.exists()
-    if row.pass_page and row.pass_since and not (row.pass_rests and has_open):
-        return _rest_of_pass(row, row.pass_since)
+    rest = _rest_of_pass(row)
+    if rest and not (row.pass_rests and has_open):
+        return rest
     last = _last_complete(row, now)
     if not row.pass_page and _complete_is_due(row, last, now, has_open=has_open):
         whole = last - settings.LISTING_OVERLAP + _behind(row) if last else now - settings.ARTIFACT_RETENTION
@@ -102,14 +103,16 @@ def plan_listing(account: Account, row: AccountSync, *, now: datetime) -> Plan |
         return Plan(True, min(whole, since or whole), frozenset(), sought=True)
     since = _since(row, sought, pending)
     if since is None:
-        return None
+        return rest  # what is open has no time, so no quick listing knows how far to look back
     known = (sought.exclude(remote_id="") | pending).values_list("remote_id", flat=True)
     return Plan(False, since, frozenset(known), sought=sought.filter(remote_id="").exists())
 
 
-def _rest_of_pass(row: AccountSync, since: datetime) -> Plan:
+def _rest_of_pass(row: AccountSync) -> Plan | None:
+    if not (row.pass_page and row.pass_since):
+        return None
     begun_at, doubt = row.pass_begun_at, row.pass_doubt
-    return Plan(True, since, frozenset(), sought=True, page=row.pass_page, begun_at=begun_at, doubt=doubt)
+    return Plan(True, row.pass_since, frozenset(), sought=True, page=row.pass_page, begun_at=begun_at, doubt=doubt)
 
 
 def _since(row: AccountSync, sought: QuerySet[Command], pending: QuerySet[Command]) -> datetime | None:

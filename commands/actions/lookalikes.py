@@ -1,8 +1,8 @@
 """What Cloudflare refused, and then lists all the same: a row that may be the command by all but its time.
 
 A refused command is sent again, or ends `rejected`, when Cloudflare's list bears the refusal out. Whether a row is the
-command's own is told by its time (`matching.py`), and a clock that is wrong for once, ours or Cloudflare's, hides it. So
-what may be it whatever the time is enough to keep it from both: it ends `unconfirmed` unless its id turns up.
+command's own is told by its time (`matching.py`), and a clock that is wrong for once, ours or Cloudflare's, hides it.
+So what may be it whatever the time is enough to keep it from both: it ends `unconfirmed` unless its id turns up.
 """
 
 from collections.abc import Iterable

@@ -195,7 +195,8 @@ def _adopted_as_sure(commands: QuerySet[Command], device_ids: set[str]) -> dict[
     """Of ours on these machines, those whose id came from a listing and was the only possible one so far."""
     if not device_ids:
         return {}
-    adopted = Exists(Event.objects.filter(command=OuterRef("pk"), event=EventType.ADOPTED))
+    found = (EventType.ADOPTED, EventType.ATTACHED)  # attached: an unconfirmed command that did not move
+    adopted = Exists(Event.objects.filter(command=OuterRef("pk"), event__in=found))
     here = commands.filter(
         adopted, device_id__in=device_ids, started_elsewhere=False, likely=False, dispatch__isnull=False
     )
@@ -213,7 +214,7 @@ def _carry_out(changes: Change, account: Account, decisions: Sequence[Decision])
     merge_imports(changes, account.id, {one.remote_id: one.ours_id for one in takeovers})
     adopted += [_heard(one, one.ours_id, one.status, event=EventType.ADOPTED, likely=True) for one in takeovers]
     hear(changes, advances, where=~Q(remote_id=""))
-    hear(changes, adopted, where=Q(remote_id=""))
+    hear(changes, adopted, where=Q(remote_id="", status__in=(Status.UNCERTAIN, Status.UNCONFIRMED)))
     _doubt(changes, decisions)
     _import(changes, account, [one for one in decisions if isinstance(one, Import)])
     _note(changes, account, {one.ours_id: kept_word(one.row.status) for one in decisions if isinstance(one, Note)})

@@ -48,6 +48,23 @@ def test_a_late_answer_that_names_another_than_the_adopted_one_makes_it_likely(w
     assert Command.objects.get(remote_id=own).started_elsewhere
 
 
+def test_what_an_unconfirmed_command_took_while_it_runs_is_doubted_as_well(world: World) -> None:
+    assert world.sync(complete=True)
+    (command,) = world.ask()
+    world.fault("reset", nth=1, when="before")
+    assert world.deliver()
+    world.heal()
+    stranger = world.foreign(world.device())
+    world.forward(seconds=5)
+    Command.objects.filter(id=command.id).update(status="unconfirmed")
+    assert world.sync()
+    taken = world.again(command)
+    assert (taken.status, taken.remote_id, taken.likely) == ("unconfirmed", stranger, False)
+    world.foreign(world.device())
+    assert world.sync()
+    assert world.again(command).likely
+
+
 def test_after_hours_without_a_listing_two_rows_for_one_command_are_both_recorded(world: World) -> None:
     """The next listing would not reach back to the one that is left over."""
     (command,) = world.ask()

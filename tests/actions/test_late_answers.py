@@ -45,7 +45,7 @@ def test_a_late_refusal_sends_an_uncertain_command_back_to_the_queue(world: Worl
 
 @pytest.mark.parametrize("status", [429, 400])
 def test_a_late_refusal_does_not_undo_what_a_listing_has_an_id_for(world: World, status: int) -> None:
-    """Adopted with a word that we don't know it stays uncertain: neither sent again nor rejected."""
+    """Adopted, with a word that we don't know too, it is running: neither sent again nor rejected."""
     (command,) = world.ask()
     world.fault("error", nth=1, when="after", status=status)
     claimed, answer = _lost_and_answered(world, command)
@@ -53,7 +53,7 @@ def test_a_late_refusal_does_not_undo_what_a_listing_has_an_id_for(world: World,
     world.fault("unknown_status", call="list", word="PENDING_TRANSFER")
     assert world.sync()
     deliver.record(claimed, answer, now=world.now)
-    assert (world.status(command), world.again(command).remote_id) == ("uncertain", world.created()[0]["id"])
+    assert (world.status(command), world.again(command).remote_id) == ("PENDING_EXEC", world.created()[0]["id"])
     assert world.dispatches()[0].ended_at is not None
 
 

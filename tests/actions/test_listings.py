@@ -371,3 +371,16 @@ def test_what_was_started_elsewhere_and_ended_after_its_deadline_is_still_heard_
     assert sync(world.account, now=world.now)
     assert world.status(imported) == "SUCCESS"
     assert not Command.objects.exclude(id=imported.id).exists()
+
+
+def test_a_listing_that_rests_goes_on_where_nothing_that_is_open_says_since_when(world: World) -> None:
+    assert world.sync(complete=True)
+    stranger = world.foreign(world.device())
+    world.forward(minutes=10)
+    assert world.sync(complete=True)
+    Command.objects.filter(remote_id=stranger).update(status="PENDING_EXEC", remote_created_at=None)
+    begun = {"pass_since": world.now - timedelta(hours=1), "pass_begun_at": world.now}
+    AccountSync.objects.update(pass_page=2, pass_rests=True, **begun)
+    world.forward(minutes=5)
+    assert world.sync()
+    assert (world.sync_row().pass_page, world.sync_row().complete_at) == (0, begun["pass_begun_at"])
