@@ -68,6 +68,22 @@ MUTATIONS: Sequence[Mutation] = (
         (f"{ACTIONS}/test_late_answers.py", f"{ACTIONS}/test_reconcile.py"),
     ),
     Mutation(
+        "lookalike",
+        "what was refused together stays where a listing shows what may be it whatever the time",
+        _RECONCILE,
+        "refused &= Q(unlisted__gte=1, lookalike=False)",
+        "refused &= Q(unlisted__gte=1)",
+        (f"{ACTIONS}/test_refused_together.py",),
+    ),
+    Mutation(
+        "settle-lock",
+        "what goes back to the queue is asked again under the lock",
+        _RECONCILE,
+        "to=Status.QUEUED, because=SENT_ALONE, where=refused",
+        'to=Status.QUEUED, because=SENT_ALONE, where=Q(remote_id="")',
+        (f"{ACTIONS}/test_refused_together.py",),
+    ),
+    Mutation(
         "start-share",
         "no POST begins when a quarter of its lease is gone",
         _DELIVER,
