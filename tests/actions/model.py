@@ -40,17 +40,20 @@ class Fate(Enum):
     THROTTLED = auto()
     REFUSED = auto()
     REJECTED = auto()
+    REJECTED_BUT_LANDED = auto()  # where it was more than one: of one alone docs/delivery.md promises nothing
     SAID_NO = auto()
     SAID_NO_BUT_LANDED = auto()
 
 
-LANDING = frozenset({Fate.ANSWERED, Fate.ONE_NOT_NAMED, Fate.ANSWER_LOST, Fate.SOME_LANDED, Fate.SAID_NO_BUT_LANDED})
+PROMPT = frozenset({Fate.SAID_NO_BUT_LANDED, Fate.REJECTED_BUT_LANDED})  # what a listing must not leave out
+LANDING = frozenset({Fate.ANSWERED, Fate.ONE_NOT_NAMED, Fate.ANSWER_LOST, Fate.SOME_LANDED}) | PROMPT
 
 ERRORS: dict[Fate, CloudflareError] = {
     Fate.NOT_SENT: NotSent(Call.CREATE, "No connection."),
     Fate.THROTTLED: Throttled(Call.CREATE, "Too many calls.", status=429, retry_after=400),
     Fate.REFUSED: Refused(Call.CREATE, "Not allowed.", status=403),
     Fate.REJECTED: Rejected(Call.CREATE, "Not understood.", status=400),
+    Fate.REJECTED_BUT_LANDED: Rejected(Call.CREATE, "Not understood.", status=400),
     Fate.SAID_NO: SaidNo(Call.CREATE, "No.", status=200),
     Fate.SAID_NO_BUT_LANDED: SaidNo(Call.CREATE, "No.", status=200),
 }
@@ -86,10 +89,12 @@ class Post:
 
 @dataclass(frozen=True)
 class Listing:
-    """How the next listing goes. `meanwhile`: what happens between its last row and its reading."""
+    """How the next listing goes. `date_off`: by how many seconds its answers' dates are wrong; `meanwhile`: what happens
+    between its last row and its reading."""
 
     flaws: frozenset[str] = frozenset()
     lag: int = 0
+    date_off: int = 0
     seed: int = 0
     error: CloudflareError | None = None
     meanwhile: Callable[[], object] = nothing
@@ -170,11 +175,10 @@ class Cloudflare:
         return CreateResult(tuple(_named(entry) for entry in named), Dialect.LEGACY, self.clock.now + self.offset)
 
     def _land_all(self, items: Sequence[NewCommand], post: Post, chance: Random) -> list[Entry]:
-        if post.fate not in LANDING:
+        if post.fate not in LANDING or (post.fate is Fate.REJECTED_BUT_LANDED and len(items) == 1):
             return []
         landing = [item for item in items if post.fate is not Fate.SOME_LANDED or chance.random() < 0.5]
-        prompt = post.fate is Fate.SAID_NO_BUT_LANDED
-        return [self.land(item, skew=post.skew, prompt=prompt) for item in landing]
+        return [self.land(item, skew=post.skew, prompt=post.fate in PROMPT) for item in landing]
 
     def land(
         self, item: NewCommand, *, late: int = 0, skew: int = 0, prompt: bool = False, foreign: bool = False
@@ -264,7 +268,7 @@ class ModelClient:
         listing, cloudflare.listing = cloudflare.listing, Listing()
         if listing.error:
             raise listing.error
-        date = cloudflare.clock.now + cloudflare.offset
+        date = cloudflare.clock.now + cloudflare.offset + timedelta(seconds=listing.date_off)
         pages = [*batched(cloudflare.rows(listing, from_), per_page), ()]
         listing.meanwhile()
         for number, rows in enumerate(pages[first - 1 :] or [()], first):
