@@ -89,8 +89,8 @@ class Post:
 
 @dataclass(frozen=True)
 class Listing:
-    """How the next listing goes. `date_off`: by how many seconds its answers' dates are wrong; `meanwhile`: what happens
-    between its last row and its reading."""
+    """How the next listing goes. `date_off`: by how many seconds the dates of its answers are wrong; `meanwhile`: what
+    happens between its last row and its reading."""
 
     flaws: frozenset[str] = frozenset()
     lag: int = 0
