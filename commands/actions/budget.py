@@ -101,18 +101,24 @@ def calls_left(row: CallBudget, now: datetime) -> int:
 
 
 def throttled(credential_id: int, *, retry_after: float | None, words: str) -> datetime:
-    """Cloudflare answered 429: no call of this credential before the time that this returns."""
+    """Cloudflare answered 429: no call of this credential before the time that this returns.
+
+    As long as Cloudflare asks, but at least as long again as it has lasted: by a `Retry-After` of 0 alone, call after
+    call would go out at once.
+    """
     asked = settings.THROTTLE_PAUSE if retry_after is None else timedelta(seconds=retry_after)
-    rest = min(asked, settings.THROTTLE_MAX)
     with transaction.atomic():
         row = CallBudget.objects.select_for_update().get(credential_id=credential_id)
         now = claims.database_now()
-        goes_on = row.paused_since and not _is_forgotten(row.paused_until, now)
+        goes_on = row.paused_since is not None and not _is_forgotten(row.paused_until, now)
+        since = row.paused_since if goes_on and row.paused_since else now
+        lasted = min(now, row.paused_until or now) - since
+        rest = min(max(asked, lasted, settings.PAUSE_BASE), settings.THROTTLE_MAX)
         before = row.paused_until if row.paused_until and claims.is_ahead(row.paused_until, now) else now
         until = max(now + rest, before)
-        CallBudget.objects.filter(pk=row.pk).update(
-            paused_until=until, paused_since=row.paused_since if goes_on else now, pause_words=words[:300]
-        )
+        CallBudget.objects.filter(pk=row.pk).update(paused_until=until, paused_since=since, pause_words=words[:300])
+    if not goes_on:
+        log.warning("throttle_begins", credential=credential_id, until=until.isoformat(), words=words)
     return until
 
 
@@ -137,8 +143,9 @@ def pause(account: Account, act: Pause.Act, *, words: str, refused: bool, now: d
         )
         if refused and (anew or not row.refused):
             wake("commands.tasks.tell_due")
-    if anew:
-        log.warning("pause_begins", account=str(account.id), act=act, refused=refused, words=words)
+    if anew or row.refused != refused:
+        event = "pause_begins" if anew else "pause_turns"
+        log.warning(event, account=str(account.id), act=act, refused=refused, words=words)
     return until
 
 
@@ -148,8 +155,8 @@ def works(account: Account, act: Pause.Act) -> None:
     if over:
         log.info("pause_ends", account=str(account.id), act=act)
     throttled = CallBudget.objects.filter(credential__account=account, paused_since__isnull=False)
-    if throttled.exists():
-        throttled.filter(paused_until__lte=claims.database_now()).update(paused_since=None)
+    if throttled.exists() and throttled.filter(paused_until__lte=claims.database_now()).update(paused_since=None):
+        log.info("throttle_ends", credential=account.credential_id)
 
 
 def resting(account: Account, act: Pause.Act, *, now: datetime) -> Pause | None:
