@@ -30,7 +30,10 @@ _ACTS = {
 
 
 def banners(trouble: Trouble, listed_at: datetime | None) -> list[Banner]:
-    """One for each sort of trouble: refused, never asked, away, throttled, held."""
+    """One for each sort of trouble: refused, never asked, away, throttled, held.
+
+    What is away names nobody: it may be Cloudflare, the way to it, a single file, or ourselves; the words say which.
+    """
     refused = [one for one in trouble.resting if one.refused and one.words not in OUR_OWN]
     not_asked = [one for one in trouble.resting if one.refused and one.words in OUR_OWN]
     away = [one for one in trouble.resting if not one.refused]
@@ -47,7 +50,7 @@ def banners(trouble: Trouble, listed_at: datetime | None) -> list[Banner]:
         found.append(Banner("waiting", "Cloudflare asks for a rest.", sentence, until))
     if away:
         sentence = f"{_told(away)} It is tried again and again. Last good sync:"
-        found.append(Banner("failed", f"Cloudflare is away for {_names(away)}.", sentence, listed_at))
+        found.append(Banner("failed", f"Trouble with {_names(away)}.", sentence, listed_at))
     if held := trouble.held:
         title = "1 command waits for your word." if held == 1 else f"{held} commands wait for your word."
         words = "Sending rested for so long after they were asked for that they go out only by “Send now” on each."
