@@ -22,7 +22,8 @@ NO_CREDENTIAL = "The account has no credential."
 NO_VALUE = "The account's credential has no value: enter it."
 NOT_OPENED = "No key of CREDENTIAL_KEYS opens the account's credential: enter it again."
 NOT_CARRIED = "The account's credential has a character that no header can carry."
-OUR_OWN = frozenset({NO_CREDENTIAL, NO_VALUE, NOT_OPENED, NOT_CARRIED})  # a pause with one of these is none of Cloudflare's
+# A pause with one of these words is none of Cloudflare's.
+OUR_OWN = frozenset({NO_CREDENTIAL, NO_VALUE, NOT_OPENED, NOT_CARRIED})
 
 
 class NoCredential(Exception):
