@@ -129,24 +129,38 @@ def _is_forgotten(until: datetime | None, now: datetime) -> bool:
 
 def pause(account: Account, act: Pause.Act, *, words: str, refused: bool, now: datetime) -> datetime:
     """Let one act of an account rest, longer with every failure in a row. Returns until when."""
+    words = words[:300]
     with transaction.atomic():
         row, made = Pause.objects.select_for_update().get_or_create(
-            account=account, act=act, defaults={"until": now, "since": now, "words": words[:300], "refused": refused}
+            account=account, act=act, defaults={"until": now, "since": now, "words": words, "refused": refused}
         )
         anew = made or _is_forgotten(row.until, now)
         failures = 1 if anew else row.failures + 1
         rest = min(settings.PAUSE_MAX, settings.PAUSE_BASE * 2 ** min(failures - 1, 10))
         until = now + (settings.PAUSE_MAX if refused else rest)
-        begins: dict[str, object] = {"since": now, "told_at": None, **claims.released()} if anew else {}
-        Pause.objects.filter(pk=row.pk).update(
-            until=until, failures=failures, words=words[:300], refused=refused, **begins
-        )
-        if refused and (anew or not row.refused):
+        values: dict[str, object] = {"until": until, "failures": failures, "words": words, "refused": refused}
+        values |= {"since": now} if anew else {}
+        values |= _no_longer_told(row, words, now, refused=refused, anew=anew)
+        Pause.objects.filter(pk=row.pk).update(**values)
+        is_told = values.get("told_at", row.told_at) is not None
+        if refused and not is_told and (anew or not row.refused or words != row.words):
             wake("commands.tasks.tell_due")
     if anew or row.refused != refused:
         event = "pause_begins" if anew else "pause_turns"
         log.warning(event, account=str(account.id), act=act, refused=refused, words=words)
     return until
+
+
+def _no_longer_told(row: Pause, words: str, now: datetime, *, refused: bool, anew: bool) -> dict[str, object]:
+    """What the admins have to be told again: other words, and all of it when the refusal they know of is long over.
+
+    A refusal is not over because nothing was tried for a while: then every command of a day would be a mail.
+    """
+    if row.told_at is None:
+        return {}
+    if anew and row.told_at < now - settings.TOLD_FOR:
+        return {"told_at": None, "told_words": [], "lost_told_at": None}
+    return {"told_at": None} if refused and words not in (row.words, *row.told_words) else {}
 
 
 def works(account: Account, act: Pause.Act) -> None:

@@ -1,7 +1,8 @@
 """One mail to the people who may administer an account, when Cloudflare begins to refuse it.
 
-Owns the mail: who gets it, what it says, that it goes out once, that a mail server which is away is tried again with
-a bound, and that who gets an address later is told then. It names no person and no device: to administer is not to see.
+Owns the mail: who gets it, what it says, that it goes out once for what Cloudflare says, that a mail server which is
+away is tried again, hourly in the end, and that who gets an address later is told then. It names no person and no
+device: to administer is not to see.
 Must not decide what a refusal stops.
 """
 
@@ -11,7 +12,7 @@ from datetime import UTC, datetime
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db.models import OuterRef, Q, QuerySet
+from django.db.models import Case, F, OuterRef, Q, QuerySet, Value, When
 from django.urls import reverse
 
 from commands.actions import claims, upstream
@@ -22,6 +23,7 @@ from commands.states import ArtifactStatus, Status
 log = structlog.get_logger(__name__)
 
 LISTED_RESULTS = 20
+MOST_TOLD = 5  # mails about one refusal, should Cloudflare put it differently each time
 OUR_ADVICE = (
     "What to do: enter the account's credential anew in the administration; or, where its key was lost from",
     "CREDENTIAL_KEYS, put that one back and restart the portal.",
@@ -35,7 +37,7 @@ THEIR_ADVICE = (
 def tell(*, now: datetime) -> int:
     """Mail what was not told yet; returns how many mails went out."""
     sent = 0
-    untold = Pause.objects.filter(refused=True, told_at=None, attempts__lt=settings.MAIL_ATTEMPTS)
+    untold = Pause.objects.filter(refused=True, told_at=None)
     untold = untold.filter(account__in=Account.objects.in_force())
     while (pause := claims.take(untold.order_by("since", "id"), lasting=settings.MAIL_LEASE)) is not None:
         sent += _tell(pause, now)
@@ -64,12 +66,16 @@ def _tell(pause: Pause, now: datetime) -> bool:
 
 
 def _is_known(pause: Pause, now: datetime) -> bool:
-    """A bad token stops every act within minutes, in the same words: that is one piece of news.
+    """Told already in these words, of this act or of another: a bad token stops every act within minutes, and that is
+    one piece of news.
 
     What was refused long ago and not tried since is none of it.
     """
-    others = Pause.objects.filter(account=pause.account_id, refused=True, words=pause.words, told_at__isnull=False)
-    return others.filter(until__gte=now - settings.PAUSE_MAX).exclude(pk=pause.pk).exists()
+    if pause.words in pause.told_words or len(pause.told_words) >= MOST_TOLD:
+        return True
+    others = Pause.objects.filter(account=pause.account_id, refused=True, until__gte=now - settings.PAUSE_MAX)
+    told = others.exclude(pk=pause.pk).values_list("told_at", "words", "told_words")
+    return any(pause.words in told_words or (told_at and pause.words == words) for told_at, words, told_words in told)
 
 
 def administrators(account: Account) -> list[User]:
@@ -93,18 +99,24 @@ def nearly_lost(now: datetime) -> QuerySet[Artifact]:
 
 
 def _told(pause: Pause, now: datetime) -> None:
-    Pause.objects.filter(claims.held(pause), told_at=None).update(told_at=now, **claims.released())
+    """Should Cloudflare have put it differently meanwhile, that is still to be told."""
+    told_at = Case(When(words=pause.words, then=Value(now)), default=F("told_at"))
+    words = list(dict.fromkeys([*pause.told_words, pause.words]))[-MOST_TOLD:]
+    Pause.objects.filter(claims.held(pause)).update(told_at=told_at, told_words=words, **claims.released())
 
 
 def _postpone(pause: Pause, problem: Exception) -> None:
-    again = claims.database_now() + settings.MAIL_RETRY * 2 ** (pause.attempts - 1)
+    """Nobody else tells them: it is tried for as long as there is something to tell."""
+    is_quick = pause.attempts < settings.MAIL_ATTEMPTS
+    wait = settings.MAIL_RETRY * 2 ** (pause.attempts - 1) if is_quick else settings.LONGEST_REST
+    again = claims.database_now() + wait
     claims.hand_back(pause, attempts=pause.attempts, not_before=again)
     log.error(
         "admins_not_told",
         account=str(pause.account_id),
         problem=repr(problem),
         attempt=pause.attempts,
-        is_last=pause.attempts >= settings.MAIL_ATTEMPTS,
+        again=again.isoformat(),
     )
 
 
@@ -123,8 +135,8 @@ def _mail(account: Account, people: Sequence[User], now: datetime) -> EmailMessa
             THEIR_ADVICE,
             in_whose_words="In its words: ",
         ),
-        "Only what is named above rests; it is tried again every few minutes, and at once when the credential or the",
-        "account is changed.",
+        "So far only what is named above rests. It is tried again every few minutes, and at once when the credential",
+        "or the account is changed.",
         "",
         f"Commands that wait to be sent: {queued}. They stay queued until they expire; after a long pause those that",
         "were asked for before it go out only when somebody says “Send now”.",
