@@ -1,4 +1,5 @@
-"""One mail to the people who may administer an account, when Cloudflare begins to refuse it.
+"""One mail to the people who may administer an account, when Cloudflare begins to refuse it; and one more when it is
+about to delete results that cannot be fetched.
 
 Owns the mail: who gets it, what it says, that it goes out once for what Cloudflare says, that a mail server which is
 away is tried again, hourly in the end, and that who gets an address later is told then. It names no person and no
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMessage
-from django.db.models import Case, F, OuterRef, Q, QuerySet, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.urls import reverse
 
 from commands.actions import claims, upstream
@@ -37,8 +38,9 @@ THEIR_ADVICE = (
 def tell(*, now: datetime) -> int:
     """Mail what was not told yet; returns how many mails went out."""
     sent = 0
-    untold = Pause.objects.filter(refused=True, told_at=None)
-    untold = untold.filter(account__in=Account.objects.in_force())
+    loses = Exists(nearly_lost(now).filter(command__account=OuterRef("account")))
+    news = Q(told_at=None) | Q(loses, act=Pause.Act.DOWNLOAD, lost_told_at=None)
+    untold = Pause.objects.filter(news, refused=True, account__in=Account.objects.in_force())
     while (pause := claims.take(untold.order_by("since", "id"), lasting=settings.MAIL_LEASE)) is not None:
         sent += _tell(pause, now)
     return sent
@@ -46,8 +48,10 @@ def tell(*, now: datetime) -> int:
 
 def _tell(pause: Pause, now: datetime) -> bool:
     account = Account.objects.get(id=pause.account_id)
-    if _is_known(pause, now):
-        _told(pause, now)
+    loses = nearly_lost(now).filter(command__account=account).exists()
+    is_news = pause.told_at is None and not _is_known(pause, now)
+    if not is_news and not (loses and _is_first_loss(pause)):
+        _told(pause, now, loses=loses and pause.act == Pause.Act.DOWNLOAD)
         return False
     people = administrators(account)
     if not people:
@@ -56,11 +60,11 @@ def _tell(pause: Pause, now: datetime) -> bool:
         claims.hand_back(pause, attempts=pause.attempts - 1, not_before=again)
         return False
     try:
-        _mail(account, people, now).send()
+        _mail(account, people, now, is_news=is_news).send()
     except (OSError, ValueError) as problem:  # SMTP's own errors are OSErrors
         _postpone(pause, problem)
         return False
-    _told(pause, now)
+    _told(pause, now, loses=loses)
     log.info("admins_told", account=str(account.id), act=pause.act, people=len(people))
     return True
 
@@ -76,6 +80,13 @@ def _is_known(pause: Pause, now: datetime) -> bool:
     others = Pause.objects.filter(account=pause.account_id, refused=True, until__gte=now - settings.PAUSE_MAX)
     told = others.exclude(pk=pause.pk).values_list("told_at", "words", "told_words")
     return any(pause.words in told_words or (told_at and pause.words == words) for told_at, words, told_words in told)
+
+
+def _is_first_loss(pause: Pause) -> bool:
+    """Results come close to their end while they cannot be fetched, and no mail about this account has said so yet."""
+    if pause.act != Pause.Act.DOWNLOAD or pause.lost_told_at is not None:
+        return False
+    return not Pause.objects.filter(account=pause.account_id, refused=True, lost_told_at__isnull=False).exists()
 
 
 def administrators(account: Account) -> list[User]:
@@ -98,11 +109,12 @@ def nearly_lost(now: datetime) -> QuerySet[Artifact]:
     )
 
 
-def _told(pause: Pause, now: datetime) -> None:
-    """Should Cloudflare have put it differently meanwhile, that is still to be told."""
+def _told(pause: Pause, now: datetime, *, loses: bool) -> None:
+    """Should Cloudflare have put it differently meanwhile, that is still to be told. `loses`: they know that, too."""
     told_at = Case(When(words=pause.words, then=Value(now)), default=F("told_at"))
     words = list(dict.fromkeys([*pause.told_words, pause.words]))[-MOST_TOLD:]
-    Pause.objects.filter(claims.held(pause)).update(told_at=told_at, told_words=words, **claims.released())
+    lost: dict[str, object] = {"lost_told_at": now} if loses else {}
+    Pause.objects.filter(claims.held(pause)).update(told_at=told_at, told_words=words, **lost, **claims.released())
 
 
 def _postpone(pause: Pause, problem: Exception) -> None:
@@ -120,14 +132,22 @@ def _postpone(pause: Pause, problem: Exception) -> None:
     )
 
 
-def _mail(account: Account, people: Sequence[User], now: datetime) -> EmailMessage:
+def _mail(account: Account, people: Sequence[User], now: datetime, *, is_news: bool) -> EmailMessage:
+    """`is_news`: that it is refused; else the results are, and they come first."""
     refused = Pause.objects.filter(account=account, refused=True).order_by("since", "id")
     ours = [pause for pause in refused if pause.words in upstream.OUR_OWN]
     theirs = [pause for pause in refused if pause.words not in upstream.OUR_OWN]
     queued = Command.objects.filter(account=account, status=Status.QUEUED, dispatch=None).count()
     missing = nearly_lost(now).filter(command__account=account)
     results = missing.select_related("command").order_by("deleted_remotely_at", "id")[:LISTED_RESULTS]
+    count = missing.count()
+    losing = [
+        f"Results that Cloudflare deletes within 24 hours and that are not here yet: {count}.",
+        *(_line(artifact) for artifact in results),
+        "",
+    ]
     lines = [
+        *([] if is_news else losing),
         *_part(f"dexportal cannot speak for the account “{account.name}”: Cloudflare was not asked.", ours, OUR_ADVICE),
         *_part(
             f"Cloudflare refuses dexportal for the account “{account.name}”.",
@@ -141,13 +161,13 @@ def _mail(account: Account, people: Sequence[User], now: datetime) -> EmailMessa
         f"Commands that wait to be sent: {queued}. They stay queued until they expire; after a long pause those that",
         "were asked for before it go out only when somebody says “Send now”.",
         "",
-        f"Results that Cloudflare deletes within 24 hours and that are not here yet: {missing.count()}.",
-        *(_line(artifact) for artifact in results),
-        "",
+        *(losing if is_news else []),
         f"The state of things: {settings.SITE_URL}{reverse('operations')}",
     ]
     what = f"Cloudflare refuses {account.name}" if theirs else f"Nothing can be asked of Cloudflare for {account.name}"
     subject = f"{what}: {', '.join(pause.get_act_display() for pause in theirs or ours)}"
+    if not is_news:
+        subject = f"Results of {account.name} are about to be lost: {count}"
     return EmailMessage(subject, "\n".join(lines), to=[person.email for person in people])
 
 
