@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 
 from commands.actions import claims
 from commands.cloudflare.types import Call
@@ -165,12 +166,23 @@ def _no_longer_told(row: Pause, words: str, now: datetime, *, refused: bool, ane
 
 def works(account: Account, act: Pause.Act) -> None:
     """The act succeeded: its pause, if there was one, is over; and so is that of a throttled credential."""
-    over, _ = Pause.objects.filter(account=account, act=act).delete()
-    if over:
+    rows = Pause.objects.filter(account=account, act=act)
+    if (row := rows.first()) is not None and rows.delete()[0] and row.until > row.since:
         log.info("pause_ends", account=str(account.id), act=act)
     throttled = CallBudget.objects.filter(credential__account=account, paused_since__isnull=False)
     if throttled.exists() and throttled.filter(paused_until__lte=claims.database_now()).update(paused_since=None):
         log.info("throttle_ends", credential=account.credential_id)
+
+
+def seems_to_work(pause: Pause) -> None:
+    """A harmless call of the same act was let through: the pause is over, if nothing was refused meanwhile.
+
+    But only a command or a file proves it. Until then the row stays, as a pause of no length, for what the admins were
+    told: where such calls are let through and commands are not, they would be told with every command.
+    """
+    over = Pause.objects.filter(pk=pause.pk, until=pause.until, refused=True)
+    if over.update(until=F("since"), refused=False):
+        log.info("pause_ends", account=str(pause.account_id), act=pause.act, by="probe")
 
 
 def resting(account: Account, act: Pause.Act, *, now: datetime) -> Pause | None:

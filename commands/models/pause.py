@@ -9,8 +9,8 @@ class Pause(Leased):
     """One act that rests for one account, and why: a dead upstream, or a refusal (401, 403, 404).
 
     No row, or a time that has passed: the act is allowed. `failures` makes the next pause longer; the row stays until
-    the act works again. The lease is that of the mail which tells the admins of a refusal: `told_at` is empty while
-    there are words that they have to be told.
+    the act works again; `until` is `since` where a probe says that it does. The lease is that of the mail which tells
+    the admins of a refusal: `told_at` is empty while there are words that they have to be told.
     """
 
     class Act(models.TextChoices):
@@ -30,6 +30,9 @@ class Pause(Leased):
     told_words = models.JSONField(default=list, editable=False, help_text="What they were told of this refusal.")
     lost_told_at = models.DateTimeField(
         null=True, editable=False, help_text="When they were told which results Cloudflare deletes soon."
+    )
+    probed_at = models.DateTimeField(
+        null=True, editable=False, help_text="When Cloudflare was last asked whether it still refuses."
     )
 
     class Meta:
