@@ -46,9 +46,9 @@ class Pause(Leased):
 
     @property
     def is_mail_failing(self) -> bool:
-        """The admins are to be told, and the mail server took none of the quick attempts: it is tried hourly."""
-        attempts: int = settings.MAIL_ATTEMPTS
-        return self.refused and self.told_at is None and self.attempts >= attempts
+        """The admins are to be told something, and no quick attempt to mail it succeeded: it is tried hourly."""
+        quick: int = settings.MAIL_ATTEMPTS
+        return self.refused and self.attempts >= quick
 
     def __str__(self) -> str:
         return f"{self.get_act_display()} until {self.until:%H:%M}"

@@ -141,3 +141,19 @@ def test_of_several_workers_one_probes(world: World) -> None:
     posts = len(world.posts())
     race(probe.probe, threads=4)
     assert len(world.posts()) == posts + 1
+
+
+def test_where_all_that_waits_is_held_a_mended_refusal_ends_too_and_what_is_held_stays_so(world: World) -> None:
+    (command,) = world.ask()
+    world.faults(refusal("create"))
+    for _ in range(3):
+        world.deliver()
+        world.forward(minutes=5, seconds=1)
+    world.settle()
+    assert world.again(command).held_at is not None
+    world.heal()
+    world.forward(minutes=2)
+    probe.probe()
+    assert not world.pauses()["create"].refused
+    assert not world.deliver()
+    assert world.again(command).held_at is not None

@@ -79,6 +79,15 @@ def test_the_same_refusal_long_after_one_that_nobody_tried_since_is_told(world: 
     assert tell.tell(now=world.now) == 1
 
 
+def test_the_letter_says_that_more_may_be_refused_and_that_no_further_one_will_say_so(world: World) -> None:
+    _admin()
+    _refused(world, "create")
+    tell.tell(now=world.now)
+    body = " ".join(mail.outbox[-1].body.split())
+    for words in ("So far only what is named above rests.", "and no further mail.", "or asked for, every few minutes"):
+        assert words in body
+
+
 def test_a_refusal_after_it_worked_again_is_told_again(world: World) -> None:
     _admin()
     world.ask()
