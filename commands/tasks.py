@@ -11,7 +11,7 @@ from uuid import UUID
 from celery import Task, shared_task
 from celery.worker import state as worker
 
-from commands.actions import claims, directory, keep, listings, queue, reconcile, tell
+from commands.actions import claims, directory, keep, listings, probe, queue, reconcile, tell
 from commands.actions import collect as collecting
 from commands.actions import deliver as delivering
 from commands.actions import sync as syncing
@@ -107,5 +107,6 @@ def sweep_due() -> None:
 
 @shared_task(base=FromBeat)
 def tell_due() -> None:
-    """Mail the admins what Cloudflare refuses."""
+    """Mail the admins what Cloudflare refuses, and ask whether it still does."""
     tell.tell(now=claims.database_now())
+    probe.probe()

@@ -136,6 +136,7 @@ STORAGE_PROBE = scaled(seconds=2)  # readyz waits so long for S3
 TELL_INTERVAL = scaled(seconds=30)  # mail about a refusal that was not sent yet
 MAIL_LEASE = scaled(minutes=2)
 MAIL_RETRY = scaled(minutes=1)  # doubles with every attempt
+TOLD_FOR = scaled(days=1)  # what the admins were told by mail is no news for so long, though it began anew meanwhile
 WAKE_QUIET = scaled(seconds=10)  # after a failure nobody waits for the broker again for so long
 
 # --- Limits ------------------------------------------------------------------------------------------------------
@@ -147,7 +148,7 @@ MAX_PAGES = 2000  # a listing that is longer is broken
 ANSWER_MAX_BYTES = 5_000_000
 GET_ATTEMPTS = 3
 ATTEMPTS = 3  # claims of an item before it rests
-MAIL_ATTEMPTS = 5
+MAIL_ATTEMPTS = 5  # in a row; then one an hour
 # Real seconds, whatever TIME_SCALE: a message's age is judged by the clock of the worker that takes it, and one that is
 # minutes ahead must not throw all of them away. What piles up meanwhile is run once (tasks.py) or finds nothing to do.
 MESSAGE_LIFE = 600

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 
 from commands.ids import new_id
 from commands.models import (
@@ -91,6 +92,8 @@ def _try_again(account_ids: Sequence[UUID]) -> None:
     refused = Pause.objects.filter(account__in=account_ids, refused=True)
     again = {act: list(refused.filter(act=act).values_list("account", flat=True)) for act in Pause.Act}
     refused.delete()
+    over = Pause.objects.filter(account__in=account_ids, until__lte=F("since"))
+    over.filter(told_at__isnull=False).delete()  # kept for what was told, and that was of another credential
     Command.objects.filter(account__in=again[Pause.Act.CREATE], status=Status.QUEUED).update(not_before=None)
     AccountSync.objects.filter(account__in=again[Pause.Act.LIST]).update(due_at=None)
     AccountDirectory.objects.filter(account__in=again[Pause.Act.DIRECTORY]).update(due_at=None)

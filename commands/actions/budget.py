@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 
 from commands.actions import claims
 from commands.cloudflare.types import Call
@@ -101,18 +102,24 @@ def calls_left(row: CallBudget, now: datetime) -> int:
 
 
 def throttled(credential_id: int, *, retry_after: float | None, words: str) -> datetime:
-    """Cloudflare answered 429: no call of this credential before the time that this returns."""
+    """Cloudflare answered 429: no call of this credential before the time that this returns.
+
+    As long as Cloudflare asks, but at least as long again as it has lasted: by a `Retry-After` of 0 alone, call after
+    call would go out at once.
+    """
     asked = settings.THROTTLE_PAUSE if retry_after is None else timedelta(seconds=retry_after)
-    rest = min(asked, settings.THROTTLE_MAX)
     with transaction.atomic():
         row = CallBudget.objects.select_for_update().get(credential_id=credential_id)
         now = claims.database_now()
-        goes_on = row.paused_since and not _is_forgotten(row.paused_until, now)
+        goes_on = row.paused_since is not None and not _is_forgotten(row.paused_until, now)
+        since = row.paused_since if goes_on and row.paused_since else now
+        lasted = min(now, row.paused_until or now) - since
+        rest = min(max(asked, lasted, settings.PAUSE_BASE), settings.THROTTLE_MAX)
         before = row.paused_until if row.paused_until and claims.is_ahead(row.paused_until, now) else now
         until = max(now + rest, before)
-        CallBudget.objects.filter(pk=row.pk).update(
-            paused_until=until, paused_since=row.paused_since if goes_on else now, pause_words=words[:300]
-        )
+        CallBudget.objects.filter(pk=row.pk).update(paused_until=until, paused_since=since, pause_words=words[:300])
+    if not goes_on:
+        log.warning("throttle_begins", credential=credential_id, until=until.isoformat(), words=words)
     return until
 
 
@@ -123,33 +130,59 @@ def _is_forgotten(until: datetime | None, now: datetime) -> bool:
 
 def pause(account: Account, act: Pause.Act, *, words: str, refused: bool, now: datetime) -> datetime:
     """Let one act of an account rest, longer with every failure in a row. Returns until when."""
+    words = words[:300]
     with transaction.atomic():
         row, made = Pause.objects.select_for_update().get_or_create(
-            account=account, act=act, defaults={"until": now, "since": now, "words": words[:300], "refused": refused}
+            account=account, act=act, defaults={"until": now, "since": now, "words": words, "refused": refused}
         )
         anew = made or _is_forgotten(row.until, now)
         failures = 1 if anew else row.failures + 1
         rest = min(settings.PAUSE_MAX, settings.PAUSE_BASE * 2 ** min(failures - 1, 10))
         until = now + (settings.PAUSE_MAX if refused else rest)
-        begins: dict[str, object] = {"since": now, "told_at": None, **claims.released()} if anew else {}
-        Pause.objects.filter(pk=row.pk).update(
-            until=until, failures=failures, words=words[:300], refused=refused, **begins
-        )
-        if refused and (anew or not row.refused):
+        values: dict[str, object] = {"until": until, "failures": failures, "words": words, "refused": refused}
+        values |= {"since": now} if anew else {}
+        values |= _no_longer_told(row, words, now, refused=refused, anew=anew)
+        Pause.objects.filter(pk=row.pk).update(**values)
+        is_told = values.get("told_at", row.told_at) is not None
+        if refused and not is_told and (anew or not row.refused or words != row.words):
             wake("commands.tasks.tell_due")
-    if anew:
-        log.warning("pause_begins", account=str(account.id), act=act, refused=refused, words=words)
+    if anew or row.refused != refused:
+        event = "pause_begins" if anew else "pause_turns"
+        log.warning(event, account=str(account.id), act=act, refused=refused, words=words)
     return until
+
+
+def _no_longer_told(row: Pause, words: str, now: datetime, *, refused: bool, anew: bool) -> dict[str, object]:
+    """What the admins have to be told again: other words, and all of it when the refusal they know of is long over.
+
+    A refusal is not over because nothing was tried for a while: then every command of a day would be a mail.
+    """
+    if row.told_at is None:
+        return {}
+    if anew and row.told_at < now - settings.TOLD_FOR:
+        return {"told_at": None, "told_words": [], "lost_told_at": None}
+    return {"told_at": None} if refused and words not in (row.words, *row.told_words) else {}
 
 
 def works(account: Account, act: Pause.Act) -> None:
     """The act succeeded: its pause, if there was one, is over; and so is that of a throttled credential."""
-    over, _ = Pause.objects.filter(account=account, act=act).delete()
-    if over:
+    rows = Pause.objects.filter(account=account, act=act)
+    if (row := rows.first()) is not None and rows.delete()[0] and row.until > row.since:
         log.info("pause_ends", account=str(account.id), act=act)
     throttled = CallBudget.objects.filter(credential__account=account, paused_since__isnull=False)
-    if throttled.exists():
-        throttled.filter(paused_until__lte=claims.database_now()).update(paused_since=None)
+    if throttled.exists() and throttled.filter(paused_until__lte=claims.database_now()).update(paused_since=None):
+        log.info("throttle_ends", credential=account.credential_id)
+
+
+def seems_to_work(pause: Pause) -> None:
+    """A harmless call of the same act was let through: the pause is over, if nothing was refused meanwhile.
+
+    But only a command or a file proves it. Until then the row stays, as a pause of no length, for what the admins were
+    told: where such calls are let through and commands are not, they would be told with every command.
+    """
+    over = Pause.objects.filter(pk=pause.pk, until=pause.until, refused=True)
+    if over.update(until=F("since"), refused=False):
+        log.info("pause_ends", account=str(pause.account_id), act=pause.act, by="probe")
 
 
 def resting(account: Account, act: Pause.Act, *, now: datetime) -> Pause | None:

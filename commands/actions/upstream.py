@@ -19,9 +19,11 @@ from commands.models.sealed import CannotOpen
 from dexportal import __version__, logs
 
 NO_CREDENTIAL = "The account has no credential."
+NO_VALUE = "The account's credential has no value: enter it."
 NOT_OPENED = "No key of CREDENTIAL_KEYS opens the account's credential: enter it again."
 NOT_CARRIED = "The account's credential has a character that no header can carry."
-OUR_OWN = frozenset({NO_CREDENTIAL, NOT_OPENED, NOT_CARRIED})  # by these a pause is known that is none of Cloudflare's
+# A pause with one of these words is none of Cloudflare's.
+OUR_OWN = frozenset({NO_CREDENTIAL, NO_VALUE, NOT_OPENED, NOT_CARRIED})
 
 
 class NoCredential(Exception):
@@ -36,6 +38,8 @@ def _auth(account: Account) -> Auth:
     credential = account.credential
     if credential is None:
         raise NoCredential(NO_CREDENTIAL)
+    if not credential.secret:
+        raise NoCredential(NO_VALUE)
     try:
         secret = credential.secret.reveal()
         logs.hide(secret)

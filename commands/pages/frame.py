@@ -144,7 +144,10 @@ _AWAY = {
     Role.BEAT: (
         "failed",
         "The schedule (beat) is away.",
-        "Commands are kept and go out when it is back; what is shown here may be old.",
+        (
+            "What is asked for now still goes out. What waits is not tried again, and nothing is listed or settled, "
+            "until it is back: what is shown here may be old."
+        ),
     ),
     Role.TALK: (
         "failed",

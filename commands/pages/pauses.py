@@ -14,6 +14,7 @@ class Banner:
     title: str
     sentence: str
     at: datetime | None = None
+    form: str = "ago"  # how the time is told; one that is to come as "time"
 
     @property
     def is_never(self) -> bool:
@@ -30,24 +31,27 @@ _ACTS = {
 
 
 def banners(trouble: Trouble, listed_at: datetime | None) -> list[Banner]:
-    """One for each sort of trouble: refused, never asked, away, throttled, held."""
+    """One for each sort of trouble: results that will be lost, refused, never asked, away, throttled, held.
+
+    What is away names nobody: it may be Cloudflare, the way to it, a single file, or ourselves; the words say which.
+    """
     refused = [one for one in trouble.resting if one.refused and one.words not in OUR_OWN]
     not_asked = [one for one in trouble.resting if one.refused and one.words in OUR_OWN]
     away = [one for one in trouble.resting if not one.refused]
-    found: list[Banner] = []
+    found = [_losing(*trouble.losing)] if trouble.losing else []
     if refused:
         title = f"Cloudflare refuses {_names(refused)}."
-        found.append(Banner("failed", title, _to_be_mended(refused, trouble.unsent), refused[0].since))
+        found.append(Banner("failed", title, _to_be_mended(refused, trouble), refused[0].since))
     if not_asked:
         title = "dexportal cannot speak for this account."
-        found.append(Banner("failed", title, _to_be_mended(not_asked, trouble.unsent), not_asked[0].since))
+        found.append(Banner("failed", title, _to_be_mended(not_asked, trouble), not_asked[0].since))
     if trouble.throttled:
         until, words = trouble.throttled
         sentence = f"{words} Commands are kept and go out afterwards. Until:"
-        found.append(Banner("waiting", "Cloudflare asks for a rest.", sentence, until))
+        found.append(Banner("waiting", "Cloudflare asks for a rest.", sentence, until, "time"))
     if away:
-        sentence = f"{_told(away)} It is tried again and again. Last good sync:"
-        found.append(Banner("failed", f"Cloudflare is away for {_names(away)}.", sentence, listed_at))
+        sentence = f"{_told(away, trouble)} It is tried again and again. Last good sync:"
+        found.append(Banner("failed", f"Trouble with {_names(away)}.", sentence, listed_at))
     if held := trouble.held:
         title = "1 command waits for your word." if held == 1 else f"{held} commands wait for your word."
         words = "Sending rested for so long after they were asked for that they go out only by “Send now” on each."
@@ -55,10 +59,23 @@ def banners(trouble: Trouble, listed_at: datetime | None) -> list[Banner]:
     return found
 
 
-def _to_be_mended(resting: list[Resting], unsent: int) -> str:
+def _losing(results: int, first_at: datetime) -> Banner:
+    if results == 1:
+        title = "1 result is about to be lost."
+        words = "It is not here yet, and Cloudflare deletes it soon, unless fetching files works before. Deleted:"
+    else:
+        title = f"{results} results are about to be lost."
+        words = (
+            "They are not here yet, and Cloudflare deletes them within 24 hours, unless fetching files works before. "
+            "The first is deleted:"
+        )
+    return Banner("failed", title, words, first_at, "time")
+
+
+def _to_be_mended(resting: list[Resting], trouble: Trouble) -> str:
     """The number of those that wait belongs to what is said of sending."""
-    waiting = _waiting(unsent) if any(one.act is Pause.Act.CREATE for one in resting) else ""
-    return f"{_told(resting)}{waiting} The people who administer this account have to mend it. Since:"
+    waiting = _waiting(trouble.unsent) if any(one.act is Pause.Act.CREATE for one in resting) else ""
+    return f"{_told(resting, trouble)}{waiting} The people who administer this account have to mend it. Since:"
 
 
 def _waiting(unsent: int) -> str:
@@ -72,7 +89,14 @@ def _names(resting: list[Resting]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _told(resting: list[Resting]) -> str:
+def _told(resting: list[Resting], trouble: Trouble) -> str:
     """Cloudflare's words, each once, and what they mean for the people here."""
     words = list(dict.fromkeys(one.words for one in resting))
-    return " ".join([*words, *(_ACTS[one.act][1] for one in resting)])
+    return " ".join([*words, *(_meaning(one.act, trouble) for one in resting)])
+
+
+def _meaning(act: Pause.Act, trouble: Trouble) -> str:
+    """That Cloudflare keeps results for 7 days comforts nobody whose days are over."""
+    if act is Pause.Act.DOWNLOAD and trouble.losing:
+        return "Results stay at Cloudflare until it deletes them."
+    return _ACTS[act][1]

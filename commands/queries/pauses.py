@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, F, OuterRef, Q, When
+from django.db.models import Case, F, OuterRef, Q, Subquery, When
 
-from commands.actions import claims
+from commands.actions import claims, tell
 from commands.models import Account, Command, Pause
 from commands.queries.counting import CountOf
 from commands.states import Status
@@ -33,12 +33,14 @@ class Resting:
 @dataclass(frozen=True, slots=True)
 class Trouble:
     """`throttled`: until when Cloudflare takes no call of the credential, with its words. `held`: how many commands
-    wait for "send now". `unsent`: how many wait, counted only while Cloudflare refuses to take any."""
+    wait for "send now". `unsent`: how many wait, counted only while Cloudflare refuses to take any. `losing`: how many
+    results Cloudflare deletes soon that cannot be fetched now, and when the first of them."""
 
     resting: Sequence[Resting] = ()
     throttled: tuple[datetime, str] | None = None
     held: int = 0
     unsent: int = 0
+    losing: tuple[int, datetime] | None = None
 
 
 NO_TROUBLE = Trouble()
@@ -61,29 +63,34 @@ def _is_shown(until: datetime, now: datetime) -> bool:
     return claims.is_ahead(until, now - settings.SYNC_LEASE)
 
 
-def beside() -> Mapping[str, Any]:
+def beside(now: datetime) -> Mapping[str, Any]:
     """Annotations of a query of accounts."""
     unsent = Command.objects.filter(account=OuterRef("pk"), status=Status.QUEUED, dispatch=None)
     held = Command.objects.filter(account=OuterRef("pk"), status=Status.QUEUED, held_at__isnull=False)
     refuses = When(pauses__act=Pause.Act.CREATE, pauses__refused=True, then=CountOf(unsent.values("id")))
+    missing = tell.nearly_lost(now).filter(command__account=OuterRef("pk")).order_by("deleted_remotely_at")
+    first = Subquery(missing.values("deleted_remotely_at")[:1])
     return {
         **{f"pause_{field}": F(f"pauses__{field}") for field in _FIELDS},
         "throttled_until": F("credential__budget__paused_until"),
         "throttled_words": F("credential__budget__pause_words"),
         "held": CountOf(held.values("id")),
         "unsent": Case(refuses, default=0),
+        "losing": Case(When(pauses__act=Pause.Act.DOWNLOAD, then=CountOf(missing.values("id"))), default=0),
+        "losing_first_at": Case(When(pauses__act=Pause.Act.DOWNLOAD, then=first), default=None),
     }
 
 
 def trouble(rows: Iterable[Account], *, now: datetime) -> Trouble:
     """From the rows of one account, which have what is `beside()`."""
     found: list[Resting] = []
-    throttled, held, unsent = None, 0, 0
+    throttled, held, unsent, losing = None, 0, 0, None
     for row in map(vars, rows):
         if row["pause_act"] and (row["pause_refused"] or _is_shown(row["pause_until"], now)):
             act, *values = (row[f"pause_{field}"] for field in _FIELDS)
             found.append(Resting(Pause.Act(act), *values))
+            losing = (row["losing"], row["losing_first_at"]) if row["losing"] else losing
         if claims.is_ahead(row["throttled_until"], now):
             throttled = row["throttled_until"], row["throttled_words"]
         held, unsent = row["held"], max(unsent, row["unsent"])
-    return Trouble(sorted(found, key=lambda one: (one.since, one.act)), throttled, held, unsent)
+    return Trouble(sorted(found, key=lambda one: (one.since, one.act)), throttled, held, unsent, losing)

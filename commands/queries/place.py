@@ -104,7 +104,7 @@ def _accounts(now: datetime) -> Any:
         database_now=Now(),
         list_pause=Subquery(listing.values("words")[:1]),
         **beats,
-        **pauses.beside(),
+        **pauses.beside(now),
     )
     return rows.fetch_mode(FETCH_RAISE).order_by("name", "id")
 

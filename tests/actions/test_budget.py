@@ -85,6 +85,28 @@ def test_a_429_without_a_time_rests_for_cloudflares_five_minutes(world: World, c
     assert timedelta(minutes=4, seconds=55) < until - world.now <= timedelta(minutes=5)
 
 
+def test_429s_in_a_row_that_ask_for_no_rest_rest_longer_and_longer_all_the_same(
+    world: World, credential: int, settings: Any
+) -> None:
+    rests = []
+    for _ in range(12):
+        rests.append((budget.throttled(credential, retry_after=0, words="slow down") - world.now).total_seconds())
+        world.forward(rests[-1] + 0.01)
+    assert [round(rest) for rest in rests[:6]] == [5, 5, 10, 20, 40, 80]
+    assert rests[-1] == pytest.approx(settings.THROTTLE_MAX.total_seconds(), abs=1)
+    world.forward(seconds=1)
+    budget.works(world.account, CREATE)
+    again = budget.throttled(credential, retry_after=0, words="slow down") - world.now
+    assert round(again.total_seconds()) == 5
+
+
+def test_time_in_which_nobody_called_makes_no_429_rest_longer(world: World, credential: int) -> None:
+    budget.throttled(credential, retry_after=0, words="slow down")
+    world.forward(minutes=4)
+    again = budget.throttled(credential, retry_after=0, words="slow down") - world.now
+    assert round(again.total_seconds()) == 5
+
+
 def test_a_pause_doubles_up_to_its_bound_and_is_forgotten_with_a_success(world: World) -> None:
     rests = []
     for _ in range(10):

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.mail import EmailMessage
 from django.core.mail.backends.locmem import EmailBackend
 
-from commands.actions import accounts, tell
+from commands.actions import accounts, budget, tell
 from commands.actions.collect import collect as collect_one
 from commands.models import Artifact, Pause, User
 from tests.actions.racing import race
@@ -78,6 +79,15 @@ def test_the_same_refusal_long_after_one_that_nobody_tried_since_is_told(world: 
     assert tell.tell(now=world.now) == 1
 
 
+def test_the_letter_says_that_more_may_be_refused_and_that_no_further_one_will_say_so(world: World) -> None:
+    _admin()
+    _refused(world, "create")
+    tell.tell(now=world.now)
+    body = " ".join(mail.outbox[-1].body.split())
+    for words in ("So far only what is named above rests.", "and no further mail.", "or asked for, every few minutes"):
+        assert words in body
+
+
 def test_a_refusal_after_it_worked_again_is_told_again(world: World) -> None:
     _admin()
     world.ask()
@@ -92,6 +102,84 @@ def test_a_refusal_after_it_worked_again_is_told_again(world: World) -> None:
     assert world.deliver()
     assert tell.tell(now=world.now) == 1
     assert len(mail.outbox) == 2
+
+
+def _refused(world: World, call: str, status: int = 403) -> None:
+    """Asked for anew and refused: one try."""
+    world.ask(devices=[world.device("linux")])
+    world.faults(refusal(call, status))
+    assert world.deliver()
+
+
+def test_one_lasting_refusal_is_one_letter_however_many_commands_run_into_it(world: World) -> None:
+    _admin()
+    letters = []
+    for _ in range(8):
+        _refused(world, "create")
+        tell.tell(now=world.now)
+        letters.append(len(mail.outbox))
+        pause = world.pauses()["create"]
+        assert world.now - pause.since < timedelta(minutes=1), "a pause of its own, that holds nothing back"
+        world.forward(hours=2)
+    assert letters == [1] * 8
+
+
+def test_a_refusal_that_nobody_ran_into_for_a_day_is_told_anew(world: World) -> None:
+    _admin()
+    _refused(world, "create")
+    assert tell.tell(now=world.now) == 1
+    world.forward(hours=25)
+    _refused(world, "create")
+    assert tell.tell(now=world.now) == 1
+
+
+def test_what_cloudflare_puts_differently_later_is_told_and_each_way_once(world: World) -> None:
+    _admin()
+    world.ask()
+    world.faults(refusal("", 401))
+    world.sync()
+    assert tell.tell(now=world.now) == 1
+    assert world.deliver()
+    assert tell.tell(now=world.now) == 0
+    letters = []
+    for status in (403, 403, 401, 403):
+        world.forward(minutes=5, seconds=1)
+        _refused(world, "create", status)
+        assert f"(HTTP {status})" in world.pauses()["create"].words
+        letters.append(tell.tell(now=world.now))
+        assert world.pauses()["create"].told_at is not None
+    assert letters == [1, 0, 0, 0]
+    assert "sending commands" in mail.outbox[-1].subject
+    assert "(HTTP 403)" in mail.outbox[-1].body
+    assert "So far only what is named above rests." in mail.outbox[-1].body
+
+
+def test_words_that_are_never_the_same_are_not_told_for_ever(world: World) -> None:
+    _admin()
+    for number in range(20):
+        budget.pause(world.account, Pause.Act.CREATE, words=f"No. (ray {number})", refused=True, now=world.now)
+        tell.tell(now=world.now)
+        world.forward(minutes=5)
+    assert len(mail.outbox) == tell.MOST_TOLD
+    assert world.pauses()["create"].told_at is not None
+
+
+def test_what_is_put_differently_while_the_mail_goes_out_is_still_to_be_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _admin()
+    now = world.now
+    budget.pause(world.account, Pause.Act.CREATE, words="First.", refused=True, now=now)
+
+    def send(_: EmailMessage) -> int:
+        monkeypatch.undo()
+        budget.pause(world.account, Pause.Act.CREATE, words="Second.", refused=True, now=now)
+        return 1
+
+    monkeypatch.setattr(EmailMessage, "send", send)
+    assert tell.tell(now=now) == 2
+    (letter,) = mail.outbox
+    assert "Second." in letter.body
 
 
 def test_told_are_active_people_with_an_address_who_may_administer_this_account(world: World) -> None:
@@ -173,7 +261,7 @@ def test_a_result_that_cloudflare_has_deleted_is_not_told_as_one_that_it_will(wo
     world.deliver()
     for ago, count in ((-1, 0), (1, 1)):
         Artifact.objects.update(deleted_remotely_at=world.now + timedelta(minutes=ago))
-        Pause.objects.update(told_at=None)
+        Pause.objects.update(told_at=None, told_words=[])
         assert tell.tell(now=world.now) == 1
         assert f"not here yet: {count}." in mail.outbox[-1].body
         assert mail.outbox[-1].body.count("will be deleted") == count
@@ -184,22 +272,29 @@ class Broken(EmailBackend):
         raise ConnectionRefusedError("the mail server is away")
 
 
-def test_a_mail_server_that_is_away_is_tried_again_with_a_bound(world: World, settings: Any) -> None:
+def test_a_mail_server_that_is_away_is_tried_quickly_at_first_and_then_hourly_until_it_takes_the_mail(
+    world: World, settings: Any
+) -> None:
     _admin()
     world.ask()
     world.faults(refusal("create"))
     world.deliver()
+    working = settings.MAILERS
     settings.MAILERS = {"default": {"BACKEND": f"{__name__}.Broken"}}
-    tries = 0
-    for _ in range(12):
+    begun, tried = world.now, []
+    for _ in range(6 * 60):
         before = Pause.objects.get().attempts
-        tell.tell(now=world.now)
-        tries += Pause.objects.get().attempts - before
         assert tell.tell(now=world.now) == 0
-        assert Pause.objects.get().attempts == before + 1 or tries == settings.MAIL_ATTEMPTS
-        world.forward(minutes=20)
-    assert tries == settings.MAIL_ATTEMPTS
-    assert Pause.objects.get().told_at is None
+        if Pause.objects.get().attempts > before:
+            tried.append(round((world.now - begun).total_seconds() / 60))
+        world.forward(minutes=1, seconds=0.01)
+    assert tried == [0, 1, 3, 7, 15, 75, 135, 195, 255, 315]
+    assert Pause.objects.get().is_mail_failing
+    settings.MAILERS = working
+    world.forward(hours=1)
+    assert tell.tell(now=world.now) == 1
+    pause = Pause.objects.get()
+    assert (pause.told_at is not None, pause.attempts, pause.is_mail_failing) == (True, 0, False)
 
 
 @pytest.mark.django_db(transaction=True)

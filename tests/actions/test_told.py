@@ -10,7 +10,7 @@ from commands.audit import PORTAL
 from commands.states import Status
 from dexportal import logs
 from simulator.config import DEFAULT_TOKEN
-from tests.actions.world import QUICK_END, World
+from tests.actions.world import QUICK_END, World, refusal
 
 pytestmark = pytest.mark.django_db
 
@@ -78,6 +78,46 @@ def _expire_and_fail(world: World, command_id: Any) -> None:
     with change(by=PORTAL, now=world.now) as changes:
         changes.move([command_id], to=Status.EXPIRED)
         raise ZeroDivisionError
+
+
+def _told(caplog: pytest.LogCaptureFixture, *events: str) -> list[dict[str, Any]]:
+    """The lines of these events since this was asked last."""
+    found = [record.msg for record in caplog.records if isinstance(record.msg, dict) and record.msg["event"] in events]
+    caplog.clear()
+    return found
+
+
+def test_that_cloudflare_asks_for_a_rest_and_that_it_is_over_is_told_once_each(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    events = ("throttle_begins", "throttle_ends")
+    world.ask()
+    world.fault("throttle", seconds=60)
+    for rest in (61, 301):
+        world.deliver()
+        world.forward(seconds=rest)
+    (begun,) = _told(caplog, *events)
+    assert (begun["event"], begun["credential"]) == ("throttle_begins", world.account.credential_id)
+    assert "pause" in begun["words"]
+    world.heal()
+    world.deliver()
+    (ended,) = _told(caplog, *events)
+    assert (ended["event"], ended["credential"]) == ("throttle_ends", world.account.credential_id)
+    world.sync()
+    assert _told(caplog, *events) == []
+
+
+def test_a_pause_that_turns_from_away_to_refused_and_back_is_told(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    events = ("pause_begins", "pause_turns", "pause_ends")
+    world.ask(devices=[world.device("mac"), world.device("linux")])
+    for rule in (refusal("list", 500), refusal("list"), refusal("list"), refusal("list", 500)):
+        world.faults(rule)
+        assert not world.sync()
+        world.forward(minutes=5, seconds=1)
+    told = [(line["event"], line["refused"]) for line in _told(caplog, *events)]
+    assert told == [("pause_begins", False), ("pause_turns", True), ("pause_turns", False)]
 
 
 def test_a_secret_that_was_opened_is_hidden_from_every_line(world: World) -> None:

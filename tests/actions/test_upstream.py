@@ -42,6 +42,10 @@ def test_without_a_credential_or_with_one_that_cannot_be_used_nobody_speaks_and_
     settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
     with pytest.raises(NoCredential, match="CREDENTIAL_KEYS"):
         _quota(account)
+    Credential.objects.update(secret="")
+    account.refresh_from_db()
+    with pytest.raises(NoCredential, match="no value"):
+        _quota(account)
     account.credential = None
     with pytest.raises(NoCredential, match="no credential"):
         _quota(account)

@@ -49,6 +49,16 @@ def test_each_part_that_is_away_has_its_banner(desk: Client, alive: None) -> Non
     assert desk.get("/").text.count("Last heard of: never") == 3
 
 
+def test_without_beat_it_is_said_that_what_is_asked_for_goes_out_and_that_nothing_is_listed(
+    desk: Client, alive: None
+) -> None:
+    Heartbeat.objects.filter(role=Heartbeat.Role.BEAT).update(seen_at=timezone.now() - timedelta(hours=1))
+    assert titles(desk) == ["The schedule (beat) is away."]
+    text = desk.get("/").text
+    assert "What is asked for now still goes out" in text
+    assert "nothing is listed or settled, until it is back" in text
+
+
 def test_a_broker_that_takes_nothing_from_beat_is_away_and_no_worker_is_accused(desk: Client, alive: None) -> None:
     long_ago = timezone.now() - timedelta(hours=1)
     Heartbeat.objects.exclude(role=Heartbeat.Role.BEAT).update(seen_at=long_ago)

@@ -289,11 +289,11 @@ def test_what_is_away_is_a_banner_only_while_it_rests_or_is_tried_again(
     desk: Client, account: Account, settings: Any
 ) -> None:
     pause = _pause(account, "list")
-    assert "Cloudflare is away for listing commands." in desk.get("/").text
+    assert "Trouble with listing commands." in desk.get("/").text
     for ago, is_away in ((timedelta(seconds=1), True), (settings.SYNC_LEASE, False)):
         Pause.objects.filter(pk=pause.pk).update(until=timezone.now() - ago)
         text = desk.get("/").text
-        assert ("Cloudflare is away for" in text, "Not synced" in text) == (is_away, True)
+        assert ("Trouble with" in text, "Not synced" in text) == (is_away, True)
         assert ("No. (code 10000)" in text) == is_away
 
 
@@ -312,7 +312,7 @@ def test_banners_cost_no_query_and_make_no_account_twice(desk: Client, account: 
         text = desk.get("/frame").text
     assert (len(calm), len(troubled)) == (4, 4)
     assert "Cloudflare refuses sending commands and listing commands." in text
-    assert "Cloudflare is away for listing devices and the quota and fetching files." in text
+    assert "Trouble with listing devices and the quota and fetching files." in text
     assert "Cloudflare asks for a rest." in text
     assert "1 command waits for your word." in text
     assert desk.get("/").text.count(f'<li><a href="/?account={account.id}"') == 1
