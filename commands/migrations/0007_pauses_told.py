@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('commands', '0005_clock_doubt'),
+        ('commands', '0006_refused_lookalikes'),
     ]
 
     operations = [
