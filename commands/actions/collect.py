@@ -51,6 +51,7 @@ TO_FETCH = (ArtifactStatus.WANTED, ArtifactStatus.FETCHING)
 MOST_TOLD = 10  # reasons in one file's history why it is not here yet
 FROM_ZERO: Mapping[str, object] = {"etag": "", "announced_size": None}  # a spool that nothing may continue
 STOPPED = "The worker or the database stopped meanwhile; it goes on where it stood."
+ALONE = "Other files of the account came meanwhile."
 
 
 class Lost(Exception):
@@ -150,7 +151,10 @@ def _first_of(account_id: UUID, files: QuerySet[Artifact]) -> Artifact | None:
     locked = Account.objects.select_for_update(no_key=True, skip_locked=True).filter(id=account_id)
     if locked.first() is None or _under_way().filter(command__account=account_id).exists():
         return None
-    return claims.take(files.filter(command__account=account_id), lasting=settings.ARTIFACT_LEASE)
+    files = files.filter(command__account=account_id)
+    if Pause.objects.filter(account=account_id, act=Pause.Act.DOWNLOAD).exists():  # until one came again: each in turn
+        files = files.order_by("status_at", "deleted_remotely_at", "id")
+    return claims.take(files, lasting=settings.ARTIFACT_LEASE)
 
 
 def spool_path(artifact: Artifact) -> Path:
@@ -284,7 +288,11 @@ def _hand_back(artifact: Artifact, *, now: datetime) -> None:
 
 def _record_failure(artifact: Artifact, failure: Failure, *, has_grown: bool, now: datetime) -> None:
     words = _words(failure)
-    to, values = _after(artifact, failure, now, costs_nothing=has_grown or _is_not_the_files_fault(failure))
+    is_alone = _is_refused_alone(artifact, failure)
+    if is_alone:
+        words = f"{words} {ALONE}"
+    costs_nothing = has_grown or (not is_alone and _is_not_the_files_fault(failure))
+    to, values = _after(artifact, failure, now, costs_nothing=costs_nothing)
     if to == ArtifactStatus.REFUSED and is_over(artifact, now):
         words = too_late(words)
     if to != ArtifactStatus.WANTED:
@@ -332,26 +340,39 @@ def _after(
         return ArtifactStatus.GONE, claims.released()
     if isinstance(failure, TooLarge):
         return ArtifactStatus.TOO_LARGE, claims.released()
-    again = _not_before(artifact, failure, now)
+    again = _not_before(artifact, failure, now, costs_nothing=costs_nothing)
     counted = artifact.attempts - costs_nothing
     if counted >= settings.ATTEMPTS or is_over(artifact, now):
         return ArtifactStatus.REFUSED, claims.released()
     return ArtifactStatus.WANTED, claims.released(attempts=counted, not_before=again)
 
 
-def _not_before(artifact: Artifact, failure: Failure, now: datetime) -> datetime:
+def _not_before(artifact: Artifact, failure: Failure, now: datetime, *, costs_nothing: bool) -> datetime:
     """When to try again; what concerns more than this file lets the account's downloads rest."""
     if isinstance(failure, NotNow):
         return failure.until
     pause = settings.ARTIFACT_RETRIES[min(artifact.attempts, len(settings.ARTIFACT_RETRIES)) - 1]
     # A disk or bucket that takes nothing is mended by people.
     again: datetime = now + (settings.PAUSE_MAX if isinstance(failure, NotStored | OSError) else pause)
+    if isinstance(failure, Refused) and not costs_nothing:
+        return again
     if isinstance(failure, CloudflareError | NoCredential):
         resumes = upstream.rest_after(artifact.command.account, Pause.Act.DOWNLOAD, failure, now=now)
-        if resumes and isinstance(failure, Unknown):  # another file comes first: this one may be all that is wrong
+        if resumes and isinstance(failure, Unknown | Refused):  # another file first: this one may be all that is wrong
             resumes += settings.ARTIFACT_RETRIES[0]
         return max(again, resumes) if resumes else again
     return again
+
+
+def _is_refused_alone(artifact: Artifact, failure: Failure) -> bool:
+    """Another file of the account came since this one failed last: so the account is not what is refused.
+
+    `status_at` is as the claim found it: when the attempt before this one ended.
+    """
+    if not isinstance(failure, Refused) or isinstance(failure, NotFound) or artifact.words in ("", STOPPED):
+        return False
+    account_id = artifact.command.account_id
+    return Artifact.objects.filter(command__account=account_id, stored_at__gt=artifact.status_at).exists()
 
 
 def _is_not_the_files_fault(failure: Failure) -> bool:
