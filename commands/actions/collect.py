@@ -26,7 +26,7 @@ from django.core.files.storage import Storage, storages
 from django.db.models import QuerySet
 
 from commands import causes
-from commands.actions import budget, claims, upstream
+from commands.actions import budget, claims, listings, upstream
 from commands.actions.budget import NotNow
 from commands.actions.moves import MAX_WORDS, change
 from commands.actions.upstream import NoCredential
@@ -42,7 +42,7 @@ from commands.cloudflare.errors import (
     TooLarge,
     Unknown,
 )
-from commands.models import Account, Artifact, Event, Pause
+from commands.models import Account, AccountSync, Artifact, Event, Pause
 from commands.states import ArtifactStatus
 
 log = structlog.get_logger(__name__)
@@ -52,6 +52,7 @@ MOST_TOLD = 10  # reasons in one file's history why it is not here yet
 FROM_ZERO: Mapping[str, object] = {"etag": "", "announced_size": None}  # a spool that nothing may continue
 STOPPED = "The worker or the database stopped meanwhile; it goes on where it stood."
 ALONE = "Other files of the account came meanwhile."
+UNLISTED = "A listing has yet to tell whether Cloudflare still serves the account."
 
 
 class Lost(Exception):
@@ -288,15 +289,19 @@ def _hand_back(artifact: Artifact, *, now: datetime) -> None:
 
 def _record_failure(artifact: Artifact, failure: Failure, *, has_grown: bool, now: datetime) -> None:
     words = _words(failure)
-    is_alone = _is_refused_alone(artifact, failure)
+    is_alone, is_doubted = _is_refused_alone(artifact, failure), _is_doubted(artifact, failure, now)
     if is_alone:
         words = f"{words} {ALONE}"
-    costs_nothing = has_grown or (not is_alone and _is_not_the_files_fault(failure))
+    if is_doubted:
+        words = f"{words} {UNLISTED}"
+    costs_nothing = has_grown or is_doubted or (not is_alone and _is_not_the_files_fault(failure))
     to, values = _after(artifact, failure, now, costs_nothing=costs_nothing)
     if to == ArtifactStatus.REFUSED and is_over(artifact, now):
         words = too_late(words)
     if to != ArtifactStatus.WANTED:
         spool_path(artifact).unlink(missing_ok=True)
+    elif isinstance(failure, NotFound):  # by which the next 404 can count
+        listings.hurry(artifact.command.account_id, at=now, complete=True)
     tell = to != ArtifactStatus.WANTED or _is_news(artifact, words)
     with change(by=PORTAL, now=now) as changes:
         changes.move_artifact(
@@ -335,13 +340,12 @@ def _after(
     artifact: Artifact, failure: Failure, now: datetime, *, costs_nothing: bool
 ) -> tuple[ArtifactStatus, dict[str, object]]:
     """Where a failed fetch leaves the artifact, and the columns of its lease."""
-    spent = artifact.attempts >= settings.ATTEMPTS
-    if isinstance(failure, NotFound) and (spent or artifact.deleted_remotely_at <= now):
+    counted = artifact.attempts - costs_nothing
+    if isinstance(failure, NotFound) and (counted >= settings.ATTEMPTS or artifact.deleted_remotely_at <= now):
         return ArtifactStatus.GONE, claims.released()
     if isinstance(failure, TooLarge):
         return ArtifactStatus.TOO_LARGE, claims.released()
     again = _not_before(artifact, failure, now, costs_nothing=costs_nothing)
-    counted = artifact.attempts - costs_nothing
     if counted >= settings.ATTEMPTS or is_over(artifact, now):
         return ArtifactStatus.REFUSED, claims.released()
     return ArtifactStatus.WANTED, claims.released(attempts=counted, not_before=again)
@@ -352,6 +356,8 @@ def _not_before(artifact: Artifact, failure: Failure, now: datetime, *, costs_no
     if isinstance(failure, NotNow):
         return failure.until
     pause = settings.ARTIFACT_RETRIES[min(artifact.attempts, len(settings.ARTIFACT_RETRIES)) - 1]
+    if isinstance(failure, NotFound) and costs_nothing and artifact.words.endswith(UNLISTED):
+        pause = settings.ARTIFACT_RETRIES[-1]  # the listing that was asked for did not come
     # A disk or bucket that takes nothing is mended by people.
     again: datetime = now + (settings.PAUSE_MAX if isinstance(failure, NotStored | OSError) else pause)
     if isinstance(failure, Refused) and not costs_nothing:
@@ -373,6 +379,16 @@ def _is_refused_alone(artifact: Artifact, failure: Failure) -> bool:
         return False
     account_id = artifact.command.account_id
     return Artifact.objects.filter(command__account=account_id, stored_at__gt=artifact.status_at).exists()
+
+
+def _is_doubted(artifact: Artifact, failure: Failure, now: datetime) -> bool:
+    """A 404 before the file's time, and no sign since its last attempt that the account itself is still there."""
+    if not isinstance(failure, NotFound) or artifact.deleted_remotely_at <= now:
+        return False
+    account_id = artifact.command.account_id
+    if Pause.objects.filter(account=account_id, act=Pause.Act.LIST, refused=True).exists():  # until a listing comes
+        return True
+    return not AccountSync.objects.filter(account=account_id, listed_at__gt=artifact.status_at).exists()
 
 
 def _is_not_the_files_fault(failure: Failure) -> bool:
