@@ -1,8 +1,8 @@
 """The files of finished commands: claimed, spooled, checked, stored.
 
 A spool continues where it broke off, if Cloudflare's ETag and length are still the same. The file is stored under the
-artifact's id only when it is whole: its announced length, and its zip by `artifacts/bundle.py`. Nothing here reads what
-it says.
+artifact's id only when it is whole: its announced length, and its zip by `artifacts/bundle.py`. One that lies there
+whole is not fetched. Nothing here reads what it says.
 
 Each file ends in a named state: three failures of its own, or a day after Cloudflare deleted it. What stands in every
 file's way alike, an attempt that brought more of it, and a worker that is told to stop, cost it nothing before that.
@@ -13,10 +13,11 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import IO
 from uuid import UUID
 
 import structlog
@@ -64,17 +65,18 @@ class Stopped(Exception):
 
 
 class NotStored(Exception):
-    """The storage did not take the file; what it took of it is deleted again."""
+    """The storage did not take the file (what it took of it is deleted again), or does not say what it has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A complete file in the spool."""
+    """A complete file; `path` is its place in the spool."""
 
     path: Path
     size: int
     sha256: str
     files: tuple[str, ...]  # the names in the zip
+    stored_at: datetime | None = None  # where it lay in the store already
 
 
 type Failure = CloudflareError | NotNow | NoCredential | bundle.NotWhole | NotStored | OSError
@@ -95,8 +97,10 @@ def collect(*, now: Callable[[], datetime], is_wanted: Callable[[], bool] = lamb
     before = _spooled(artifact)
     write: Callable[..., None]
     try:
-        whole = _fetch(artifact, is_wanted)
-        _store(artifact, whole)
+        whole = _lying_in_store(artifact)
+        if whole is None:
+            whole = _fetch(artifact, is_wanted)
+            _store(artifact, whole)
     except Lost:
         log.warning("artifact_lost", artifact=str(artifact.id))
         return True
@@ -158,6 +162,30 @@ def _first_of(account_id: UUID, files: QuerySet[Artifact]) -> Artifact | None:
     return claims.take(files, lasting=settings.ARTIFACT_LEASE)
 
 
+def _lying_in_store(artifact: Artifact) -> Whole | None:
+    """What lies at its place, if it is whole: its worker died before it recorded it, or the database is older than it.
+
+    Looked for before anything is asked of Cloudflare, who may have deleted its copy since, and before it is replaced.
+    """
+    name = artifact.storage_name
+    try:
+        if not storage().exists(name):
+            return None
+        if not claims.renew(artifact, lasting=settings.ARTIFACT_STORE_LEASE):
+            raise Lost
+        with storage().open(name) as file:
+            whole = _inspected(file, spool_path(artifact))
+        _sync_to_disk(name)
+        return replace(whole, stored_at=storage().get_modified_time(name))
+    except bundle.NotWhole:
+        return None
+    except (Lost, *claims.AWAY):
+        raise
+    except Exception as problem:  # a bucket's errors are not those of a disk
+        log.warning("storage_not_read", artifact=str(artifact.id), problem=repr(problem))
+        raise NotStored(f"The storage could not be looked into: {_told_by(problem)}.") from problem
+
+
 def spool_path(artifact: Artifact) -> Path:
     return Path(settings.SPOOL_DIR) / f"{artifact.id}.part"
 
@@ -173,9 +201,12 @@ def _fetch(artifact: Artifact, is_wanted: Callable[[], bool]) -> Whole:
     path = spool_path(artifact)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     offset = _spooled(artifact)
-    if not 0 < offset == artifact.announced_size:  # else all of it came, and was not stored
-        _download(artifact, path, offset, is_wanted)
-    return _checked(path)
+    if 0 < offset == artifact.announced_size:  # all of it came, and was not stored
+        return _checked(path)
+    _download(artifact, path, offset, is_wanted)
+    whole = _checked(path)
+    budget.works(artifact.command.account, Pause.Act.DOWNLOAD)
+    return whole
 
 
 def _download(artifact: Artifact, path: Path, offset: int, is_wanted: Callable[[], bool]) -> None:
@@ -210,13 +241,21 @@ def _download(artifact: Artifact, path: Path, offset: int, is_wanted: Callable[[
 def _checked(path: Path) -> Whole:
     """Its size and hash, if it is a whole zip; raises NotWhole, and the spool is gone."""
     try:
-        files = bundle.names(path)
+        with path.open("rb") as spool:
+            return _inspected(spool, path)
     except bundle.NotWhole:
         path.unlink()
         raise
-    with path.open("rb") as spool:
-        digest = hashlib.file_digest(spool, "sha256")
-    return Whole(path, path.stat().st_size, digest.hexdigest(), files)
+
+
+def _inspected(file: IO[bytes], path: Path) -> Whole:
+    files = bundle.names(file)
+    size = file.seek(0, 2)
+    file.seek(0)
+    digest = hashlib.sha256()
+    while piece := file.read(bundle.CHUNK):
+        digest.update(piece)
+    return Whole(path, size, digest.hexdigest(), files)
 
 
 def _store(artifact: Artifact, whole: Whole) -> None:
@@ -269,11 +308,11 @@ def _told_by(problem: Exception) -> str:
 
 def _record_stored(artifact: Artifact, whole: Whole, *, now: datetime) -> None:
     words = causes.partial_words(artifact.command.kind, artifact.command.options, whole.files)
-    values = {"size": whole.size, "sha256": whole.sha256, "stored_at": now, "words": words, **claims.released()}
+    stored_at = min(whole.stored_at or now, now)
+    values = {"size": whole.size, "sha256": whole.sha256, "stored_at": stored_at, "words": words, **claims.released()}
     with change(by=PORTAL, now=now) as changes:
         changes.move_artifact(artifact, to=ArtifactStatus.STORED, where=claims.held(artifact), values=values)
     whole.path.unlink(missing_ok=True)
-    budget.works(artifact.command.account, Pause.Act.DOWNLOAD)
     log.info("artifact_stored", artifact=str(artifact.id), size=whole.size)
 
 
