@@ -1,8 +1,8 @@
 """The files of finished commands: claimed, spooled, checked, stored.
 
 A spool continues where it broke off, if Cloudflare's ETag and length are still the same. The file is stored under the
-artifact's id only when it is whole: its announced length, and its zip by `artifacts/bundle.py`. Nothing here reads what
-it says.
+artifact's id only when it is whole: its announced length, and its zip by `artifacts/bundle.py`. One that lies there
+whole is not fetched. Nothing here reads what it says.
 
 Each file ends in a named state: three failures of its own, or a day after Cloudflare deleted it. What stands in every
 file's way alike, an attempt that brought more of it, and a worker that is told to stop, cost it nothing before that.
@@ -13,10 +13,11 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import IO
 from uuid import UUID
 
 import structlog
@@ -26,7 +27,7 @@ from django.core.files.storage import Storage, storages
 from django.db.models import QuerySet
 
 from commands import causes
-from commands.actions import budget, claims, upstream
+from commands.actions import budget, claims, listings, upstream
 from commands.actions.budget import NotNow
 from commands.actions.moves import MAX_WORDS, change
 from commands.actions.upstream import NoCredential
@@ -42,7 +43,7 @@ from commands.cloudflare.errors import (
     TooLarge,
     Unknown,
 )
-from commands.models import Account, Artifact, Event, Pause
+from commands.models import Account, AccountSync, Artifact, Event, Pause
 from commands.states import ArtifactStatus
 
 log = structlog.get_logger(__name__)
@@ -51,6 +52,8 @@ TO_FETCH = (ArtifactStatus.WANTED, ArtifactStatus.FETCHING)
 MOST_TOLD = 10  # reasons in one file's history why it is not here yet
 FROM_ZERO: Mapping[str, object] = {"etag": "", "announced_size": None}  # a spool that nothing may continue
 STOPPED = "The worker or the database stopped meanwhile; it goes on where it stood."
+ALONE = "Other files of the account came meanwhile."
+UNLISTED = "A listing has yet to tell whether Cloudflare still serves the account."
 
 
 class Lost(Exception):
@@ -62,17 +65,18 @@ class Stopped(Exception):
 
 
 class NotStored(Exception):
-    """The storage did not take the file; what it took of it is deleted again."""
+    """The storage did not take the file (what it took of it is deleted again), or does not say what it has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A complete file in the spool."""
+    """A complete file; `path` is its place in the spool."""
 
     path: Path
     size: int
     sha256: str
     files: tuple[str, ...]  # the names in the zip
+    stored_at: datetime | None = None  # where it lay in the store already
 
 
 type Failure = CloudflareError | NotNow | NoCredential | bundle.NotWhole | NotStored | OSError
@@ -93,8 +97,10 @@ def collect(*, now: Callable[[], datetime], is_wanted: Callable[[], bool] = lamb
     before = _spooled(artifact)
     write: Callable[..., None]
     try:
-        whole = _fetch(artifact, is_wanted)
-        _store(artifact, whole)
+        whole = _lying_in_store(artifact)
+        if whole is None:
+            whole = _fetch(artifact, is_wanted)
+            _store(artifact, whole)
     except Lost:
         log.warning("artifact_lost", artifact=str(artifact.id))
         return True
@@ -150,7 +156,34 @@ def _first_of(account_id: UUID, files: QuerySet[Artifact]) -> Artifact | None:
     locked = Account.objects.select_for_update(no_key=True, skip_locked=True).filter(id=account_id)
     if locked.first() is None or _under_way().filter(command__account=account_id).exists():
         return None
-    return claims.take(files.filter(command__account=account_id), lasting=settings.ARTIFACT_LEASE)
+    files = files.filter(command__account=account_id)
+    if Pause.objects.filter(account=account_id, act=Pause.Act.DOWNLOAD).exists():  # until one came again: each in turn
+        files = files.order_by("status_at", "deleted_remotely_at", "id")
+    return claims.take(files, lasting=settings.ARTIFACT_LEASE)
+
+
+def _lying_in_store(artifact: Artifact) -> Whole | None:
+    """What lies at its place, if it is whole: its worker died before it recorded it, or the database is older than it.
+
+    Looked for before anything is asked of Cloudflare, who may have deleted its copy since, and before it is replaced.
+    """
+    name = artifact.storage_name
+    try:
+        if not storage().exists(name):
+            return None
+        if not claims.renew(artifact, lasting=settings.ARTIFACT_STORE_LEASE):
+            raise Lost
+        with storage().open(name) as file:
+            whole = _inspected(file, spool_path(artifact))
+        _sync_to_disk(name)
+        return replace(whole, stored_at=storage().get_modified_time(name))
+    except bundle.NotWhole:
+        return None
+    except (Lost, *claims.AWAY):
+        raise
+    except Exception as problem:  # a bucket's errors are not those of a disk
+        log.warning("storage_not_read", artifact=str(artifact.id), problem=repr(problem))
+        raise NotStored(f"The storage could not be looked into: {_told_by(problem)}.") from problem
 
 
 def spool_path(artifact: Artifact) -> Path:
@@ -168,9 +201,12 @@ def _fetch(artifact: Artifact, is_wanted: Callable[[], bool]) -> Whole:
     path = spool_path(artifact)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     offset = _spooled(artifact)
-    if not 0 < offset == artifact.announced_size:  # else all of it came, and was not stored
-        _download(artifact, path, offset, is_wanted)
-    return _checked(path)
+    if 0 < offset == artifact.announced_size:  # all of it came, and was not stored
+        return _checked(path)
+    _download(artifact, path, offset, is_wanted)
+    whole = _checked(path)
+    budget.works(artifact.command.account, Pause.Act.DOWNLOAD)
+    return whole
 
 
 def _download(artifact: Artifact, path: Path, offset: int, is_wanted: Callable[[], bool]) -> None:
@@ -205,13 +241,21 @@ def _download(artifact: Artifact, path: Path, offset: int, is_wanted: Callable[[
 def _checked(path: Path) -> Whole:
     """Its size and hash, if it is a whole zip; raises NotWhole, and the spool is gone."""
     try:
-        files = bundle.names(path)
+        with path.open("rb") as spool:
+            return _inspected(spool, path)
     except bundle.NotWhole:
         path.unlink()
         raise
-    with path.open("rb") as spool:
-        digest = hashlib.file_digest(spool, "sha256")
-    return Whole(path, path.stat().st_size, digest.hexdigest(), files)
+
+
+def _inspected(file: IO[bytes], path: Path) -> Whole:
+    files = bundle.names(file)
+    size = file.seek(0, 2)
+    file.seek(0)
+    digest = hashlib.sha256()
+    while piece := file.read(bundle.CHUNK):
+        digest.update(piece)
+    return Whole(path, size, digest.hexdigest(), files)
 
 
 def _store(artifact: Artifact, whole: Whole) -> None:
@@ -264,11 +308,11 @@ def _told_by(problem: Exception) -> str:
 
 def _record_stored(artifact: Artifact, whole: Whole, *, now: datetime) -> None:
     words = causes.partial_words(artifact.command.kind, artifact.command.options, whole.files)
-    values = {"size": whole.size, "sha256": whole.sha256, "stored_at": now, "words": words, **claims.released()}
+    stored_at = min(whole.stored_at or now, now)
+    values = {"size": whole.size, "sha256": whole.sha256, "stored_at": stored_at, "words": words, **claims.released()}
     with change(by=PORTAL, now=now) as changes:
         changes.move_artifact(artifact, to=ArtifactStatus.STORED, where=claims.held(artifact), values=values)
     whole.path.unlink(missing_ok=True)
-    budget.works(artifact.command.account, Pause.Act.DOWNLOAD)
     log.info("artifact_stored", artifact=str(artifact.id), size=whole.size)
 
 
@@ -284,11 +328,19 @@ def _hand_back(artifact: Artifact, *, now: datetime) -> None:
 
 def _record_failure(artifact: Artifact, failure: Failure, *, has_grown: bool, now: datetime) -> None:
     words = _words(failure)
-    to, values = _after(artifact, failure, now, costs_nothing=has_grown or _is_not_the_files_fault(failure))
+    is_alone, is_doubted = _is_refused_alone(artifact, failure), _is_doubted(artifact, failure, now)
+    if is_alone:
+        words = f"{words} {ALONE}"
+    if is_doubted:
+        words = f"{words} {UNLISTED}"
+    costs_nothing = has_grown or is_doubted or (not is_alone and _is_not_the_files_fault(failure))
+    to, values = _after(artifact, failure, now, costs_nothing=costs_nothing)
     if to == ArtifactStatus.REFUSED and is_over(artifact, now):
         words = too_late(words)
     if to != ArtifactStatus.WANTED:
         spool_path(artifact).unlink(missing_ok=True)
+    elif isinstance(failure, NotFound):  # by which the next 404 can count
+        listings.hurry(artifact.command.account_id, at=now, complete=True)
     tell = to != ArtifactStatus.WANTED or _is_news(artifact, words)
     with change(by=PORTAL, now=now) as changes:
         changes.move_artifact(
@@ -327,31 +379,55 @@ def _after(
     artifact: Artifact, failure: Failure, now: datetime, *, costs_nothing: bool
 ) -> tuple[ArtifactStatus, dict[str, object]]:
     """Where a failed fetch leaves the artifact, and the columns of its lease."""
-    spent = artifact.attempts >= settings.ATTEMPTS
-    if isinstance(failure, NotFound) and (spent or artifact.deleted_remotely_at <= now):
+    counted = artifact.attempts - costs_nothing
+    if isinstance(failure, NotFound) and (counted >= settings.ATTEMPTS or artifact.deleted_remotely_at <= now):
         return ArtifactStatus.GONE, claims.released()
     if isinstance(failure, TooLarge):
         return ArtifactStatus.TOO_LARGE, claims.released()
-    again = _not_before(artifact, failure, now)
-    counted = artifact.attempts - costs_nothing
+    again = _not_before(artifact, failure, now, costs_nothing=costs_nothing)
     if counted >= settings.ATTEMPTS or is_over(artifact, now):
         return ArtifactStatus.REFUSED, claims.released()
     return ArtifactStatus.WANTED, claims.released(attempts=counted, not_before=again)
 
 
-def _not_before(artifact: Artifact, failure: Failure, now: datetime) -> datetime:
+def _not_before(artifact: Artifact, failure: Failure, now: datetime, *, costs_nothing: bool) -> datetime:
     """When to try again; what concerns more than this file lets the account's downloads rest."""
     if isinstance(failure, NotNow):
         return failure.until
     pause = settings.ARTIFACT_RETRIES[min(artifact.attempts, len(settings.ARTIFACT_RETRIES)) - 1]
+    if isinstance(failure, NotFound) and costs_nothing and artifact.words.endswith(UNLISTED):
+        pause = settings.ARTIFACT_RETRIES[-1]  # the listing that was asked for did not come
     # A disk or bucket that takes nothing is mended by people.
     again: datetime = now + (settings.PAUSE_MAX if isinstance(failure, NotStored | OSError) else pause)
+    if isinstance(failure, Refused) and not costs_nothing:
+        return again
     if isinstance(failure, CloudflareError | NoCredential):
         resumes = upstream.rest_after(artifact.command.account, Pause.Act.DOWNLOAD, failure, now=now)
-        if resumes and isinstance(failure, Unknown):  # another file comes first: this one may be all that is wrong
+        if resumes and isinstance(failure, Unknown | Refused):  # another file first: this one may be all that is wrong
             resumes += settings.ARTIFACT_RETRIES[0]
         return max(again, resumes) if resumes else again
     return again
+
+
+def _is_refused_alone(artifact: Artifact, failure: Failure) -> bool:
+    """Another file of the account came since this one failed last: so the account is not what is refused.
+
+    `status_at` is as the claim found it: when the attempt before this one ended.
+    """
+    if not isinstance(failure, Refused) or isinstance(failure, NotFound) or artifact.words in ("", STOPPED):
+        return False
+    account_id = artifact.command.account_id
+    return Artifact.objects.filter(command__account=account_id, stored_at__gt=artifact.status_at).exists()
+
+
+def _is_doubted(artifact: Artifact, failure: Failure, now: datetime) -> bool:
+    """A 404 before the file's time, and no sign since its last attempt that the account itself is still there."""
+    if not isinstance(failure, NotFound) or artifact.deleted_remotely_at <= now:
+        return False
+    account_id = artifact.command.account_id
+    if Pause.objects.filter(account=account_id, act=Pause.Act.LIST, refused=True).exists():  # until a listing comes
+        return True
+    return not AccountSync.objects.filter(account=account_id, listed_at__gt=artifact.status_at).exists()
 
 
 def _is_not_the_files_fault(failure: Failure) -> bool:

@@ -1,8 +1,12 @@
-"""What lies about and belongs to nobody: spools and stored files without a row that wants them. Swept, and only swept.
+"""What lies about and is wanted by nobody: spools, and stored files of our own rows. Swept, and only swept.
 
-What is swept can never be wanted again: no row has its id, or the row rests in a state without a file, out of which
-nothing leads. So nobody can be storing it, two sweepers at once do no harm, and what one leaves the next one finds.
-Names that are not ours are left alone, whatever shares the folder or the bucket.
+What is swept can never be wanted again: its row rests in a state without a file, out of which nothing leads, or the
+file lies at another name than its row's; a spool may have no row at all. So nobody can be storing it, two sweepers at
+once do no harm, and what one leaves the next one finds.
+
+A stored file without a row is never ours to delete: the row comes first, so the file belongs to another database, or to
+a time after the backup that this one was restored from. Neither are names that are not ours, whatever shares the folder
+or the bucket.
 """
 
 import re
@@ -23,7 +27,6 @@ log = structlog.get_logger(__name__)
 
 BATCH = 500  # ids in one query
 MOST = 500  # stored files deleted in one sweep; the rest follows with the next
-STRANGERS = 20  # files without a row that may lie in a folder however few others there are
 
 NO_FILE = frozenset(ArtifactStatus) - HAS_FILE - set(TO_FETCH)
 
@@ -95,7 +98,7 @@ def _is_old(name: str, now: datetime) -> bool:
 
 
 def _lost(folder: str) -> Iterator[tuple[str, UUID]]:
-    """The files of the folder that belong to nobody; none if most of them are unknown here."""
+    """The files of the folder that their rows do not want; those without a row are told of, and left."""
     files = {
         f"{folder}/{name}": UUID(found[1]) for name in storage().listdir(folder)[1] if (found := _FILE.fullmatch(name))
     }
@@ -103,10 +106,8 @@ def _lost(folder: str) -> Iterator[tuple[str, UUID]]:
     for ids in batched(sorted(set(files.values())), BATCH):
         statuses |= _statuses(ids)
     strangers = sum(id_ not in statuses for id_ in files.values())
-    if strangers > max(STRANGERS, len(files) / 2):
-        # The wrong database, or one restored from an old backup: whose files these are is for people to say.
-        log.error("files_of_another_database", folder=folder, files=len(files), strangers=strangers)
-        return
+    if strangers:
+        log.warning("files_of_another_database", folder=folder, files=len(files), strangers=strangers)
     for name, id_ in sorted(files.items()):
         if _is_lost(name, id_, statuses):
             yield name, id_
@@ -115,6 +116,6 @@ def _lost(folder: str) -> Iterator[tuple[str, UUID]]:
 def _is_lost(name: str, id_: UUID, statuses: Statuses) -> bool:
     """A file that is still to be fetched replaces whatever lies at its place, so that one is left alone."""
     status = statuses.get(id_)
-    if status in TO_FETCH:
+    if status is None or status in TO_FETCH:
         return False
-    return status is None or status in NO_FILE or name != Artifact.storage_name_of(id_)
+    return status in NO_FILE or name != Artifact.storage_name_of(id_)

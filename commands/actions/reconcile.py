@@ -124,7 +124,7 @@ def _worn_out(changes: Change, clock: datetime) -> int:
     tried = Artifact.objects.filter(status=ArtifactStatus.FETCHING, attempts__gte=settings.ATTEMPTS)
     values = {"words": "Fetching it ended without a result too often.", **claims.released()}
     for artifact in tried.filter(claims.is_over("lease_until", clock)).order_by("id")[:MOST]:
-        _refuse(changes, artifact, values)
+        _refuse(changes, artifact, clock, values)
     return 0
 
 
@@ -136,11 +136,13 @@ def _out_of_reach(changes: Change, clock: datetime) -> int:
     waiting = Q(status=ArtifactStatus.WANTED) | Q(claims.is_over("lease_until", clock), status=ArtifactStatus.FETCHING)
     over = Artifact.objects.filter(waiting, deleted_remotely_at__lte=clock - settings.ARTIFACT_GIVE_UP)
     for artifact in over.exclude(command__account__in=collect.askable(clock)).order_by("id")[:MOST]:
-        _refuse(changes, artifact, {"words": collect.too_late(artifact.words), **claims.released()})
+        _refuse(changes, artifact, clock, {"words": collect.too_late(artifact.words), **claims.released()})
     return 0
 
 
-def _refuse(changes: Change, artifact: Artifact, values: Mapping[str, object]) -> None:
-    if changes.move_artifact(artifact, to=ArtifactStatus.REFUSED, where=claims.held(artifact), values=values):
+def _refuse(changes: Change, artifact: Artifact, clock: datetime, values: Mapping[str, object]) -> None:
+    """Unless its worker was only late, and has renewed the lease since it was looked at: then it is being stored."""
+    idle = claims.held(artifact) & claims.is_over("lease_until", clock)
+    if changes.move_artifact(artifact, to=ArtifactStatus.REFUSED, where=idle, values=values):
         words = str(values["words"])
         changes.news.append({"outcome": "artifact_not_fetched", "artifact": str(artifact.id), "words": words})

@@ -8,7 +8,7 @@ import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
+from typing import IO
 
 CHUNK = 1024 * 1024
 END = struct.Struct("<4s4H2LH")  # the end of the directory, as PKWARE's APPNOTE 4.3.16 has it
@@ -33,12 +33,12 @@ class Bounds:
     unpacked: int = 2 * 1024 * 1024 * 1024
 
 
-def names(path: Path, bounds: Bounds | None = None) -> tuple[str, ...]:
-    """The names of a whole zip's members, in their order; raises NotWhole."""
+def names(file: IO[bytes], bounds: Bounds | None = None) -> tuple[str, ...]:
+    """The names of a whole zip's members, in their order; raises NotWhole. The file is left open, anywhere in it."""
     bounds = bounds or Bounds()
-    _look_at_end(path, bounds)
+    _look_at_end(file, bounds)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
             if any(member.compress_type not in METHODS for member in members):
                 raise NotWhole("The zip is packed in a way that is not read here.")
@@ -50,12 +50,11 @@ def names(path: Path, bounds: Bounds | None = None) -> tuple[str, ...]:
         raise NotWhole("It is not a readable zip, or a file in it is damaged.") from error
 
 
-def _look_at_end(path: Path, bounds: Bounds) -> None:
+def _look_at_end(file: IO[bytes], bounds: Bounds) -> None:
     """Before the directory is read at all: it says itself how large it is."""
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - END.size - COMMENT_MAX - LOCATOR_SIZE))
-        tail = file.read()
+    size = file.seek(0, 2)
+    file.seek(max(0, size - END.size - COMMENT_MAX - LOCATOR_SIZE))
+    tail = file.read()
     at = tail.rfind(END_SIGNATURE)
     if at < 0 or len(tail) - at < END.size:
         raise NotWhole("It is not a readable zip: its end is missing.")

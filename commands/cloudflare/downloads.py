@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from commands.cloudflare import answers, bodies, values
 from commands.cloudflare.auth import Auth
-from commands.cloudflare.errors import NotFound, Rejected, TooLarge, Truncated, Unreadable
+from commands.cloudflare.errors import NotFound, Refused, Rejected, TooLarge, Truncated, Unreadable
 from commands.cloudflare.transport import Answer
 from commands.cloudflare.types import Call
 
@@ -100,12 +100,17 @@ def _continuation(ask: Asking, urls: Sequence[str], resume: Resume) -> Answer | 
 
 
 def _first(ask: Asking, urls: Sequence[str], headers: Mapping[str, str]) -> Answer:
-    """The answer of the first address that has the file; of several that have not, the first one's error."""
-    missing: list[NotFound] = []
+    """The answer of the first address that has the file; of several that have not, the first one's error.
+
+    The other addresses are documented nowhere: who is refused there is not refused where files are.
+    """
+    missing: list[Refused] = []
     for url in urls:
         try:
             return ask(url, {"Accept-Encoding": "identity", **headers})
-        except NotFound as error:
+        except Refused as error:
+            if not missing and not isinstance(error, NotFound):
+                raise
             missing.append(error)
     raise missing[0]
 

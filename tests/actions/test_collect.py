@@ -162,14 +162,6 @@ def test_a_file_that_is_not_there_yet_is_asked_for_again(world: World, done: Com
     assert _is_here(world, done)
 
 
-def test_a_file_that_is_never_there_is_gone_after_three_attempts(world: World, done: Command) -> None:
-    _not_there(world)
-    for attempt in (1, 2, 3):
-        assert world.collect()
-        assert world.artifact(done).status == ("wanted" if attempt < 3 else "gone")
-        world.forward(minutes=21)
-
-
 @pytest.mark.parametrize("status", [500, 502, 503])
 def test_an_outage_of_cloudflare_costs_no_file_its_attempts(world: World, done: Command, status: int) -> None:
     world.fault("error", call="download", status=status)

@@ -15,6 +15,7 @@ from commands.actions import claims
 from commands.actions import collect as module
 from commands.actions.accounts import retire_account
 from commands.actions.collect import spool_path
+from commands.actions.moves import Change
 from commands.models import Artifact, Command, Pause
 from tests.actions.world import World
 
@@ -153,6 +154,34 @@ def test_a_file_that_is_being_fetched_is_not_ended_by_the_clock(world: World, do
     retire_account(world.account, now=world.now)
     world.settle()
     assert world.artifact(done).status == "fetching"
+
+
+@pytest.mark.parametrize("reason", ["worn out", "out of reach"])
+def test_a_file_whose_late_worker_renews_its_lease_is_not_ended_meanwhile(
+    world: World, done: Command, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the lease that ran out and the move."""
+    artifact = module._claim(world.now)
+    assert artifact is not None
+    if reason == "worn out":
+        Artifact.objects.update(attempts=3)
+    else:
+        world.forward(days=9)
+        retire_account(world.account, now=world.now)
+    world.forward(minutes=3)
+    real = Change.move_artifact
+
+    def renewed_before(changes: Change, one: Artifact, **rest: Any) -> bool:
+        assert claims.renew(artifact, lasting=timedelta(minutes=15))
+        return real(changes, one, **rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Change, "move_artifact", renewed_before)
+        world.settle()
+    assert world.artifact(done).status == "fetching"
+    world.forward(minutes=16)
+    world.settle()
+    assert world.artifact(done).status == "refused"
 
 
 # --- The history ---

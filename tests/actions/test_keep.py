@@ -22,8 +22,15 @@ TO_FETCH = {ArtifactStatus.WANTED, ArtifactStatus.FETCHING}
 LONG = timedelta(hours=25)
 
 
-def _artifact(world: World, status: str) -> Artifact:
-    return an_artifact(a_command(a_run(world.account, world.person), Status.SUCCESS), status, **fitting(status))
+def _artifact(world: World, status: str, **values: Any) -> Artifact:
+    command = a_command(a_run(world.account, world.person), Status.SUCCESS)
+    return an_artifact(command, status, **fitting(status), **values)
+
+
+def _lost(world: World, folder: str = "0190") -> str:
+    """A file in that folder which its row wants no more."""
+    id_ = UUID(f"{folder}{str(uuid4())[4:]}")
+    return _put(_artifact(world, "gone", id=id_).storage_name)
 
 
 def _put(name: str) -> str:
@@ -65,14 +72,30 @@ def test_a_spool_and_a_file_stay_only_where_the_state_of_their_artifact_wants_th
 
 
 @pytest.mark.django_db
-def test_what_no_row_knows_is_swept_when_it_is_old_enough(world: World, settings: Any) -> None:
-    id_ = uuid4()
-    spool, name = _spool(id_, settings), _put(Artifact.storage_name_of(id_))
+def test_a_spool_that_no_row_knows_is_swept_when_it_is_old_enough(world: World, settings: Any) -> None:
+    spool = _spool(uuid4(), settings)
     assert _sweep(world) == 0
     world.forward(LONG.total_seconds())
-    assert _sweep(world) == 2
-    assert (spool.exists(), _there(name)) == (False, False)
-    assert _sweep(world) == 0
+    assert _sweep(world) == 1
+    assert not spool.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("beside", [0, 3])
+def test_a_stored_file_that_no_row_knows_is_never_swept_only_told_of(
+    world: World, beside: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is another database's, or came after the backup that this one was restored from."""
+    ours = [_lost(world) for _ in range(beside)]
+    id_ = f"0190{str(uuid4())[4:]}"
+    names = [_put(name) for name in (f"0190/{id_}.zip", f"0190/{id_}.zip", f"0190/{uuid4()}.zip")]
+    world.forward(LONG.total_seconds())
+    assert _sweep(world) == beside
+    assert all(map(_there, names))
+    assert not any(map(_there, ours))
+    lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    told = [line for line in lines if line["event"] == "files_of_another_database"]
+    assert [(one["folder"], one["files"], one["strangers"]) for one in told] == [("0190", 3 + beside, 3)]
 
 
 @pytest.mark.django_db
@@ -97,8 +120,8 @@ def test_what_is_not_named_as_ours_is_nobodys_to_delete(world: World, settings: 
 
 
 @pytest.mark.django_db
-def test_every_folder_has_its_turn(world: World, settings: Any) -> None:
-    names = [_put(f"{folder}/{uuid4()}.zip") for folder in ("0190", "0191", "0192")]
+def test_every_folder_has_its_turn(world: World) -> None:
+    names = [_lost(world, folder) for folder in ("0190", "0191", "0192")]
     world.forward(LONG.total_seconds())
     for _ in range(3):
         assert _sweep(world) == 1
@@ -110,18 +133,9 @@ def test_every_folder_has_its_turn(world: World, settings: Any) -> None:
 def test_one_sweep_deletes_no_more_than_so_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keep, "MOST", 2)
     for _ in range(5):
-        _put(f"0190/{uuid4()}.zip")
+        _lost(world)
     world.forward(LONG.total_seconds())
     assert [_sweep(world) for _ in range(4)] == [2, 2, 1, 0]
-
-
-@pytest.mark.django_db
-def test_the_files_of_another_database_are_left_alone(world: World) -> None:
-    """Most of what lies there is unknown: then it is the database that is the wrong one, or too old a backup."""
-    names = [_put(f"0190/{uuid4()}.zip") for _ in range(keep.STRANGERS + 1)]
-    world.forward(LONG.total_seconds())
-    assert _sweep(world) == 0
-    assert all(map(_there, names))
 
 
 @pytest.mark.django_db
@@ -135,7 +149,7 @@ def test_a_storage_that_is_away_ends_the_sweep_and_nothing_else(world: World, se
 
 @pytest.mark.django_db
 def test_a_worker_that_is_told_to_stop_sweeps_no_further(world: World) -> None:
-    name = _put(f"0190/{uuid4()}.zip")
+    name = _lost(world)
     world.forward(LONG.total_seconds())
     assert keep.sweep(now=world.now, is_wanted=lambda: False) == 0
     assert _there(name)
@@ -146,7 +160,7 @@ def test_sweepers_at_once_do_no_harm(world: World, settings: Any) -> None:
     kept = _artifact(world, "stored")
     own = _put(kept.storage_name)
     folder = own.partition("/")[0]
-    lost = [_put(f"{folder}/{folder}{str(uuid4())[4:]}.zip") for _ in range(10)]
+    lost = [_lost(world, folder) for _ in range(10)]
     spools = [_spool(uuid4(), settings) for _ in range(10)]
     world.forward(LONG.total_seconds())
     race(lambda: _sweep(world), threads=3)

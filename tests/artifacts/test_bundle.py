@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from commands.artifacts.bundle import Bounds, NotWhole, names
+from commands.artifacts import bundle
+from commands.artifacts.bundle import Bounds, NotWhole
 
 SMALL = Bounds(members=3, directory=1000, unpacked=1_000_000)
+
+
+def names(path: Path, bounds: Bounds | None = None) -> tuple[str, ...]:
+    with path.open("rb") as file:
+        return bundle.names(file, bounds)
 
 
 def _zip(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED, comment: bytes = b"") -> Path:

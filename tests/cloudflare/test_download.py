@@ -224,6 +224,16 @@ def test_a_file_that_neither_address_has_is_not_found(serve: Serve, connect: Con
     assert len(upstream.received) == 2
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_of_the_unpublished_address_says_nothing_of_the_account(
+    status: int, serve: Serve, connect: Connect
+) -> None:
+    upstream = serve(say(no(7003), 404), say(no(10000), status))
+    with pytest.raises(NotFound) as caught:
+        fetched(connect(upstream), device_id="dev-1")
+    assert caught.value.code == 7003
+
+
 @pytest.mark.parametrize(
     ("act", "kind"),
     [

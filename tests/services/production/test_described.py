@@ -104,11 +104,12 @@ def test_what_opens_the_metrics_and_what_stands_in_env_reach_every_service() -> 
 def test_the_documentation_restores_inside_the_network_and_before_a_worker_starts() -> None:
     text = (ROOT / "docs" / "production.md").read_text()
     [block] = [block for block in text.split("```")[1::2] if "pg_restore" in block]
-    stop, database, restore, migrate, after, start = block.strip().splitlines()
+    stop, database, restore, files, migrate, after, start = block.strip().splitlines()
     assert stop.split()[:3] == ["docker", "compose", "stop"]
     assert set(stop.split()[3:]) == set(OURS) - {"migrate"}
     assert database.endswith(" postgres")
     assert restore.startswith("docker compose exec -T postgres pg_restore --clean --if-exists --no-owner ")
+    assert files.startswith("docker compose run --rm -T --no-deps web tar -C /var/lib/dexportal -xf - ")
     assert migrate.endswith("run --rm migrate")
     assert after.endswith("manage.py after_restore")
     assert start == "docker compose up --detach --wait"
