@@ -70,13 +70,16 @@ def spend(credential_id: int, call: Call) -> None:
         left = everything.refilled(row.calls_left, row.counted_at, now)
         list_left = listings.refilled(row.list_calls_left, row.counted_at, now)
         wait = _wait(call, left, list_left)
-        if wait:
-            raise NotNow(now + wait, "The calls that Cloudflare allows are used up for the moment.")
-        CallBudget.objects.filter(pk=row.pk).update(
-            calls_left=left - 1,
-            list_calls_left=list_left - (1 if call is Call.LIST else 0),
-            counted_at=now,
-        )
+        # Counted from now where the clock was set back: else nothing would come back until it shows that time again.
+        if not wait or (row.counted_at and row.counted_at > now):
+            taken = 0 if wait else 1
+            CallBudget.objects.filter(pk=row.pk).update(
+                calls_left=left - taken,
+                list_calls_left=list_left - (taken if call is Call.LIST else 0),
+                counted_at=now,
+            )
+    if wait:
+        raise NotNow(now + wait, "The calls that Cloudflare allows are used up for the moment.")
 
 
 def _wait(call: Call, left: float, list_left: float) -> timedelta:

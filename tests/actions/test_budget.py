@@ -65,6 +65,14 @@ def test_who_must_wait_is_told_until_when_and_then_may(world: World, credential:
     budget.spend(credential, Call.CREATE)
 
 
+def test_a_clock_that_is_set_back_keeps_nobody_waiting_for_it(world: World, credential: int) -> None:
+    _spent(credential, Call.CREATE)
+    world.forward(minutes=-50)
+    assert _spent(credential, Call.CREATE) == 0
+    world.forward(minutes=5)
+    assert _spent(credential, Call.CREATE) == 20
+
+
 def test_a_429_stops_every_call_of_the_credential_and_a_shorter_one_does_not_end_it(
     world: World, credential: int
 ) -> None:
