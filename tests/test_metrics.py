@@ -108,6 +108,19 @@ def test_the_account_tells_its_sync_calls_quota_and_pauses(account: Account, set
     assert told["heartbeat_age_seconds", "talk"] == pytest.approx(7, abs=5)
 
 
+def test_of_every_role_it_is_told_whether_it_lives_also_of_one_that_was_never_seen(
+    account: Account, settings: Any
+) -> None:
+    now = timezone.now()
+    Heartbeat.objects.create(role="beat", instance="a:1", seen_at=now - settings.HEARTBEAT_LATE)
+    Heartbeat.objects.create(role="talk", instance="a:2", seen_at=now - timedelta(hours=1))
+    Heartbeat.objects.create(role="talk", instance="a:3", seen_at=now)
+    told = _scrape()
+    alive = {role: told.get(("alive", role)) for role in Heartbeat.Role}
+    assert alive == {"beat": 0, "broker": 0, "talk": 1, "fetch": 0}
+    assert ("heartbeat_age_seconds", "fetch") not in told
+
+
 def test_what_was_never_synced_has_no_age(account: Account) -> None:
     told = _scrape()
     assert ("sync_age_seconds", "acme") not in told

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -29,7 +30,7 @@ class _Collected(Collector):
         yield from _outcomes(self._figures, names)
         yield from _accounts(self._figures.accounts, self._now)
         yield _paused(self._figures.pauses, names)
-        yield _heartbeats(self._figures.heartbeats)
+        yield from _heartbeats(self._figures.heartbeats)
 
 
 def text(figures: Figures, *, now: datetime) -> bytes:
@@ -102,15 +103,23 @@ def _paused(pauses: Iterable[Pause], names: Names) -> Metric:
     return paused
 
 
-def _heartbeats(beats: Iterable[Heartbeat]) -> Metric:
-    age = _gauge("heartbeat_age_seconds", "Since the last sign of life of any process of the role.", "role")
+def _heartbeats(beats: Iterable[Heartbeat]) -> Iterator[Metric]:
+    """`alive` is there for every role: of one that was never started there is no age, and none is above any limit."""
+    alive = _gauge(
+        "alive",
+        "1 for a role that gave a sign of life lately. For the broker beat gives it; workers without it are silent.",
+        "role",
+    )
+    age = _gauge("heartbeat_age_seconds", "Since the role's last sign of life, of any process; absent: never.", "role")
     newest: dict[str, timedelta] = {}
     for beat in beats:
         since: timedelta = getattr(beat, "age")  # noqa: B009 - an annotation that no type knows
         newest[beat.role] = min(newest.get(beat.role, since), since)
-    for role, since in newest.items():
-        age.add_metric([role], max(timedelta(), since).total_seconds())
-    return age
+    for role in Heartbeat.Role:
+        alive.add_metric([role], int(role in newest and newest[role] < settings.HEARTBEAT_LATE))
+    for seen, since in newest.items():
+        age.add_metric([seen], max(timedelta(), since).total_seconds())
+    yield from (alive, age)
 
 
 def _age(at: datetime | None, now: datetime) -> float | None:
