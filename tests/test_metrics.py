@@ -15,7 +15,7 @@ from commands.models import Account, AccountSync, CallBudget, Heartbeat, Pause
 from commands.queries import metrics
 from commands.states import OPEN, Status
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_run
+from tests.rows import a_command, a_dispatch, a_run
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +45,17 @@ def test_what_is_open_is_counted_by_state_also_where_it_is_none(account: Account
     assert 295 < told["oldest_unsent_seconds", "acme"] < 360
 
 
+def test_what_is_held_or_looked_for_after_a_restore_is_not_what_should_have_gone(account: Account) -> None:
+    run, now = a_run(account, make_person("hanna")), timezone.now()
+    a_command(run, Status.QUEUED, asked_at=now - timedelta(minutes=5))
+    a_command(run, Status.QUEUED, asked_at=now - timedelta(hours=3), held_at=now)
+    a_command(run, Status.QUEUED, asked_at=now - timedelta(hours=4), dispatch=a_dispatch(account))
+    told = _scrape()
+    assert 295 < told["oldest_unsent_seconds", "acme"] < 360
+    assert told["commands_held", "acme"] == 1
+    assert told["commands_open", "acme", "queued"] == 3
+
+
 def test_outcomes_and_durations_are_those_of_the_last_day(account: Account) -> None:
     run = a_run(account, make_person("hanna"))
     now = timezone.now()
@@ -53,7 +64,7 @@ def test_outcomes_and_durations_are_those_of_the_last_day(account: Account) -> N
     a_command(run, Status.FAILED, kind="warp-diag", asked_at=now, status_at=now)
     told = _scrape()
     assert told["outcomes_last_day", "acme", "pcap", "SUCCESS"] == 2
-    assert told["outcomes_last_day_duration_seconds_sum", "acme", "pcap", "SUCCESS"] == pytest.approx(120)
+    assert told["outcomes_last_day_duration_seconds_mean", "acme", "pcap", "SUCCESS"] == pytest.approx(60)
     assert told["outcomes_last_day", "acme", "warp-diag", "FAILED"] == 1
 
 
@@ -84,8 +95,9 @@ def test_a_listing_under_way_is_late_from_the_end_of_its_lease(account: Account)
 def test_the_account_tells_its_sync_calls_quota_and_pauses(account: Account, settings: Any) -> None:
     now = timezone.now()
     AccountSync.objects.update(
-        listed_at=now - timedelta(seconds=40), due_at=now - timedelta(seconds=35), quota_total=200, quota_used=37
+        listed_at=now - timedelta(seconds=40), due_at=now - timedelta(seconds=35), quota_read_at=now
     )
+    AccountSync.objects.update(quota_total=200, quota_used=37)
     CallBudget.objects.update(calls_left=12, list_calls_left=3, counted_at=now)
     Pause.objects.create(
         account=account, act="create", until=now + timedelta(minutes=1), since=now, words="no", refused=True
@@ -106,6 +118,16 @@ def test_the_account_tells_its_sync_calls_quota_and_pauses(account: Account, set
     assert told["quota_left", "acme"] == 163
     assert told["paused", "acme", "create", "true"] == 1
     assert told["heartbeat_age_seconds", "talk"] == pytest.approx(7, abs=5)
+
+
+def test_the_quota_that_is_left_is_that_of_its_own_day_and_less_what_was_sent_since(account: Account) -> None:
+    run, now = a_run(account, make_person("hanna")), timezone.now()
+    read = {"quota_total": 200, "quota_used": 37, "quota_read_at": now - timedelta(minutes=4)}
+    AccountSync.objects.update(**read, quota_reset_at=now + timedelta(hours=1))
+    a_command(run, Status.PENDING_EXEC, dispatch=a_dispatch(account))
+    assert _scrape()["quota_left", "acme"] == 162
+    AccountSync.objects.update(quota_reset_at=now)
+    assert ("quota_left", "acme") not in _scrape()
 
 
 def test_of_every_role_it_is_told_whether_it_lives_also_of_one_that_was_never_seen(

@@ -20,12 +20,26 @@ MAX_FIGURE = 2**31 - 1  # what the columns hold
 
 def left(sync: AccountSync, clock: datetime) -> int | None:
     """Commands that Cloudflare still takes today; None where that is not known."""
-    if sync.quota_total is None or sync.quota_read_at is None:
-        return None
-    if sync.quota_reset_at is not None and sync.quota_reset_at <= clock:
+    if sync.quota_read_at is None:
         return None
     claimed = Command.objects.filter(dispatch__account_id=sync.account_id).claimed_since(sync.quota_read_at).count()
+    return left_after(sync, claimed, clock)
+
+
+def left_after(sync: AccountSync, claimed: int, clock: datetime) -> int | None:
+    """As `left`, where it is known how many were claimed since the reading."""
+    if sync.quota_total is None or sync.quota_read_at is None or _is_of_yesterday(sync, clock):
+        return None
     return max(0, sync.quota_total - (sync.quota_used or 0) - claimed)
+
+
+def used(sync: AccountSync, claimed: int, clock: datetime) -> int | None:
+    """Commands of the quota's day, as Cloudflare told and as we claimed since; None where that is not known."""
+    return None if sync.quota_used is None or _is_of_yesterday(sync, clock) else sync.quota_used + claimed
+
+
+def _is_of_yesterday(sync: AccountSync, clock: datetime) -> bool:
+    return sync.quota_reset_at is not None and sync.quota_reset_at <= clock
 
 
 def renew(account: Account, *, now: datetime) -> None:

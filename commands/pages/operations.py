@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.urls import reverse
 
-from commands.actions import again, budget, claims
+from commands.actions import again, budget, claims, quota
 from commands.actions.heartbeats import Role, Signs
 from commands.actions.upstream import OUR_OWN
 from commands.models import Account, Command, Heartbeat, Pause
@@ -49,6 +49,7 @@ class AccountCard:
     calls_left: str
     queued: int
     held: int
+    barred: int  # looked for after a restore
     doubtful: int
     pauses: Sequence[PauseLine]
     desk_url: str
@@ -98,7 +99,7 @@ def _card(account: Account, state: State, now: datetime) -> AccountCard:
     sync, credential = account.sync, account.credential
     pauses, is_seen = state.pauses.get(account.id, ()), account.id in state.seen
     assert credential is not None  # it is in force
-    used, total = sync.quota_used, sync.quota_total
+    used, total = quota.used(sync, getattr(account, "count_claimed", 0), now), sync.quota_total
     calls_left = budget.calls_left(credential.budget, now)
     return AccountCard(
         name=account.name,
@@ -110,6 +111,7 @@ def _card(account: Account, state: State, now: datetime) -> AccountCard:
         calls_left=f"about {calls_left}" if calls_left else "none for the moment",
         queued=getattr(account, "count_queued", 0),
         held=getattr(account, "count_held", 0),
+        barred=getattr(account, "count_barred", 0),
         doubtful=getattr(account, "count_doubtful", 0),
         pauses=[_pause(pause, account, now) for pause in pauses] + _throttled(account, now),
         desk_url=f"{reverse('desk')}?account={account.id}",

@@ -16,6 +16,7 @@ from commands.actions.heartbeats import believable
 from commands.models import Account, Command, Heartbeat, Pause
 from commands.queries.counting import CountOf
 from commands.queries.pauses import resting
+from commands.queries.place import claimed
 from commands.states import Status
 
 DOUBTFUL = 50  # commands listed; the counts are whole
@@ -74,11 +75,14 @@ def _nearly_lost(now: datetime) -> Case:
 
 
 def _accounts(which: Q, now: datetime) -> QuerySet[Account]:
-    queued = Command.objects.filter(status=Status.QUEUED)
+    queued = Command.objects.filter(status=Status.QUEUED, dispatch=None)
+    barred = Command.objects.filter(status=Status.QUEUED, dispatch__isnull=False)
     rows = Account.objects.in_force().filter(which).select_related("sync", "credential__budget")
     return rows.annotate(
         count_queued=_count(queued),
         count_held=_count(queued.filter(held_at__isnull=False)),
+        count_barred=_count(barred),
+        count_claimed=claimed(),
         count_doubtful=_count(_doubtful(now)),
         has_administrator=Exists(tell.administrators_of(OuterRef("pk"))),
     ).order_by("name", "id")
