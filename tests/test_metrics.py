@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from commands.models import Account, AccountSync, CallBudget, Heartbeat, Pause
 from commands.queries import metrics
-from commands.states import OPEN, Status
+from commands.states import OPEN, ArtifactStatus, Status
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_dispatch, a_run
+from tests.rows import a_command, a_dispatch, a_run, an_artifact
 
 pytestmark = pytest.mark.django_db
 
@@ -54,6 +54,18 @@ def test_what_is_held_or_looked_for_after_a_restore_is_not_what_should_have_gone
     assert 295 < told["oldest_unsent_seconds", "acme"] < 360
     assert told["commands_held", "acme"] == 1
     assert told["commands_open", "acme", "queued"] == 3
+
+
+def test_results_that_are_not_here_yet_are_counted_and_those_that_cloudflare_deletes_soon(account: Account) -> None:
+    run, now = a_run(account, make_person("hanna")), timezone.now()
+    other = make_account("Other", cloudflare_id="other")
+    assert (_scrape()["artifacts_wanted", "acme"], _scrape()["artifacts_deleted_soon", "acme"]) == (0, 0)
+    for hours in (-1, 23, 25):
+        an_artifact(a_command(run, Status.SUCCESS), deleted_remotely_at=now + timedelta(hours=hours))
+    an_artifact(a_command(run, Status.SUCCESS), ArtifactStatus.GONE, deleted_remotely_at=now + timedelta(hours=1))
+    told = _scrape()
+    assert (told["artifacts_wanted", "acme"], told["artifacts_deleted_soon", "acme"]) == (3, 1)
+    assert told["artifacts_wanted", other.cloudflare_id] == 0
 
 
 def test_outcomes_and_durations_are_those_of_the_last_day(account: Account) -> None:

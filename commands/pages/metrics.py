@@ -89,6 +89,8 @@ def _accounts(accounts: Iterable[Account], now: datetime) -> Iterator[Metric]:
     late = _gauge("sync_late_seconds", "How long a listing is overdue, or its lease over.", "account")
     left = _gauge("calls_left", f"Calls that the account's credential can make at once now. {_SHARED}", "account")
     throttled = _gauge("throttled", f"1 while Cloudflare takes no call of its credential (429). {_SHARED}", "account")
+    wanted = _gauge("artifacts_wanted", "Results that are to be fetched and are not here yet.", "account")
+    soon = _gauge("artifacts_deleted_soon", "Of artifacts_wanted: Cloudflare deletes them within a day.", "account")
     quota_left = _gauge(
         "quota_left",
         "Commands that Cloudflare takes today: as read, less those sent since; absent: unknown.",
@@ -102,10 +104,12 @@ def _accounts(accounts: Iterable[Account], now: datetime) -> Iterator[Metric]:
         if credential is not None:
             left.add_metric(name, budget.calls_left(credential.budget, now))
             throttled.add_metric(name, int(claims.is_ahead(credential.budget.paused_until, now)))
-        claimed: int = getattr(account, "claimed")  # noqa: B009 - an annotation that no type knows
-        if (commands := quota.left_after(sync, claimed, now)) is not None:
+        counted: Mapping[str, int] = vars(account)
+        if (commands := quota.left_after(sync, counted["claimed"], now)) is not None:
             quota_left.add_metric(name, commands)
-    yield from (age, late, left, throttled, quota_left)
+        wanted.add_metric(name, counted["artifacts_wanted"])
+        soon.add_metric(name, counted["artifacts_deleted_soon"])
+    yield from (age, late, left, throttled, quota_left, wanted, soon)
 
 
 def _paused(pauses: Iterable[Pause], names: Names) -> Metric:

@@ -39,6 +39,17 @@ class PauseLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """Results that are not here yet, where one has failed or is nearly lost. `deleted_at`: when the first is, or was,
+    deleted by Cloudflare. `words`: why the last that failed did."""
+
+    count: int
+    deleted_at: datetime
+    is_deleted: bool
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccountCard:
     name: str
     chip: rows.Chip
@@ -51,6 +62,7 @@ class AccountCard:
     held: int
     barred: int  # looked for after a restore
     doubtful: int
+    missing: Missing | None
     pauses: Sequence[PauseLine]
     desk_url: str
     queued_url: str  # these two are '' for somebody who may not see commands there
@@ -113,11 +125,21 @@ def _card(account: Account, state: State, now: datetime) -> AccountCard:
         held=getattr(account, "count_held", 0),
         barred=getattr(account, "count_barred", 0),
         doubtful=getattr(account, "count_doubtful", 0),
+        missing=_missing(account, now),
         pauses=[_pause(pause, account, now) for pause in pauses] + _throttled(account, now),
         desk_url=f"{reverse('desk')}?account={account.id}",
         queued_url=f"{reverse('history')}?account={account.id}&status={Status.QUEUED}" if is_seen else "",
         doubtful_url="#doubts" if is_seen else "",
     )
+
+
+def _missing(account: Account, now: datetime) -> Missing | None:
+    """From the annotations of its row."""
+    row = vars(account)
+    at: datetime | None = row["missing_until"]
+    if at is None or not row["count_missing"]:
+        return None
+    return Missing(row["count_missing"], at, at <= now, row["missing_words"] or "")
 
 
 def _chip(account: Account, pauses: Sequence[Pause], now: datetime) -> rows.Chip:

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Min, Q, QuerySet
+from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
+from commands.actions import tell
 from commands.actions.heartbeats import believable
 from commands.ids import first_id
-from commands.models import Account, Command, Heartbeat, Pause
+from commands.models import Account, Artifact, Command, Heartbeat, Pause
 from commands.queries import place
+from commands.queries.counting import CountOf
 from commands.queries.pauses import resting
 from commands.states import DONE, OPEN, Status
 
@@ -43,8 +45,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """`accounts` of the upstream in force, with sync, the credential's budget, and what was `claimed` since the quota
-    was read. `heartbeats` with their `age`, by the clock that wrote them. `pauses`: what rests now, or is tried again.
+    """`accounts` of the upstream in force, with sync and the credential's budget; `claimed` since the quota was
+    read, `artifacts_wanted` and, of these, `artifacts_deleted_soon`. `heartbeats` with their `age`, by the clock
+    that wrote them. `pauses`: what rests now, or is tried again.
     """
 
     accounts: Sequence[Account]
@@ -56,7 +59,7 @@ class Figures:
 
 def figures(*, now: datetime) -> Figures:
     return Figures(
-        accounts=list(_accounts().order_by("id")),
+        accounts=list(_accounts(now).order_by("id")),
         open=_open(),
         outcomes=_outcomes(now),
         pauses=list(Pause.objects.filter(resting(now)).order_by("id")),
@@ -64,9 +67,14 @@ def figures(*, now: datetime) -> Figures:
     )
 
 
-def _accounts() -> QuerySet[Account]:
+def _accounts(now: datetime) -> QuerySet[Account]:
     rows = Account.objects.in_force().select_related("sync", "credential__budget")
-    return rows.annotate(claimed=place.claimed())
+    own = Q(command__account=OuterRef("pk"))
+    return rows.annotate(
+        claimed=place.claimed(),
+        artifacts_wanted=CountOf(Artifact.objects.not_here().filter(own).values("id")),
+        artifacts_deleted_soon=CountOf((tell.nearly_lost(now) & Artifact.objects.not_here()).filter(own).values("id")),
+    )
 
 
 def _open() -> list[Open]:
