@@ -85,8 +85,17 @@ def _outcomes(figures: Figures, names: Names) -> Iterator[Metric]:
 
 
 def _accounts(accounts: Iterable[Account], now: datetime) -> Iterator[Metric]:
-    age = _gauge("sync_age_seconds", "Since the last good listing began; absent: never.", "account")
-    late = _gauge("sync_late_seconds", "How long a listing is overdue, or its lease over.", "account")
+    age = _gauge(
+        "sync_age_seconds",
+        "Since the last good listing began: every 30 minutes where nothing is open; absent: never.",
+        "account",
+    )
+    late = _gauge(
+        "sync_late_seconds",
+        "How long nobody has begun a listing that is due, or its lease is over. One that fails is due again when its "
+        "pause ends: see paused and sync_age_seconds.",
+        "account",
+    )
     left = _gauge("calls_left", f"Calls that the account's credential can make at once now. {_SHARED}", "account")
     throttled = _gauge("throttled", f"1 while Cloudflare takes no call of its credential (429). {_SHARED}", "account")
     wanted = _gauge("artifacts_wanted", "Results that are to be fetched and are not here yet.", "account")
