@@ -1,7 +1,9 @@
 """/metrics: what Prometheus reads, and who may."""
 
+import re
 from datetime import timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,8 @@ from tests.people import make_account, make_person
 from tests.rows import a_command, a_dispatch, a_run, an_artifact
 
 pytestmark = pytest.mark.django_db
+
+PRODUCTION = Path(__file__).resolve().parent.parent / "docs" / "production.md"
 
 
 @pytest.fixture
@@ -212,5 +216,35 @@ def test_the_token_opens_from_everywhere(settings: Any, token: str, header: str,
     assert Client().get("/metrics", HTTP_AUTHORIZATION=header, REMOTE_ADDR="203.0.113.9").status_code == status
 
 
+@pytest.mark.parametrize("address", ["10.1.2.3", "172.18.0.1", "fd00::7", ""])
+def test_where_there_is_a_token_a_private_address_needs_it_too(settings: Any, address: str) -> None:
+    """Behind a proxy that is not trusted, and in Docker, the whole internet has one."""
+    settings.METRICS_TOKEN = "a-long-token"
+    client = Client()
+    assert client.get("/metrics", REMOTE_ADDR=address).status_code == 401
+    assert client.get("/metrics", REMOTE_ADDR=address, HTTP_AUTHORIZATION="Bearer a-long-token").status_code == 200
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_the_machine_itself_needs_no_token(settings: Any, address: str) -> None:
+    settings.METRICS_TOKEN = "a-long-token"
+    assert Client().get("/metrics", REMOTE_ADDR=address).status_code == 200
+
+
 def test_it_is_only_read() -> None:
     assert Client().post("/metrics").status_code == 405
+
+
+def test_every_alert_of_the_documentation_is_on_a_figure_that_there_is(account: Account) -> None:
+    now = timezone.now()
+    AccountSync.objects.update(listed_at=now)
+    Pause.objects.create(account=account, act="list", until=now + timedelta(minutes=1), since=now, words="No.")
+    told = {f"dexportal_{key[0]}" for key in _scrape()}
+    named = re.findall(r"dexportal_\w+", PRODUCTION.read_text())
+    assert len(set(named)) >= 8
+    assert set(named) <= told
+
+
+def test_the_alert_on_old_listings_waits_longer_than_an_idle_account(settings: Any) -> None:
+    [limit] = re.findall(r"dexportal_sync_age_seconds > (\d+)", PRODUCTION.read_text())
+    assert float(limit) > settings.LISTING_INTERVAL_IDLE.total_seconds() + settings.SYNC_LATE.total_seconds()
