@@ -101,7 +101,7 @@ def build(state: State, *, now: datetime) -> OperationsPage:
     return OperationsPage(
         accounts=[_card(account, state, now) for account in state.accounts],
         processes=_processes(state.heartbeats),
-        doubts=[_doubt(command, now) for command in state.doubtful],
+        doubts=[_doubt(command, state.pauses.get(command.account_id, ()), now) for command in state.doubtful],
         is_cut=len(state.doubtful) == DOUBTFUL,
         most=DOUBTFUL,
     )
@@ -220,7 +220,7 @@ def _signs(heartbeats: Sequence[Heartbeat]) -> Signs:
     return Signs(seen, now)
 
 
-def _doubt(command: Command, now: datetime) -> Doubt:
+def _doubt(command: Command, pauses: Sequence[Pause], now: datetime) -> Doubt:
     until = again.may_run_until(command)
     return Doubt(
         chip=rows.chip_of(command),
@@ -229,17 +229,30 @@ def _doubt(command: Command, now: datetime) -> Doubt:
         account=command.account.name,
         since=command.status_at,
         words=command.words,
-        what_to_do=_what_to_do(command, now),
+        what_to_do=_what_to_do(command, pauses, now),
         runs_until=until if until and until > now else None,
     )
 
 
-def _what_to_do(command: Command, now: datetime) -> str:
+def _what_to_do(command: Command, pauses: Sequence[Pause], now: datetime) -> str:
+    rests = _rests(pauses)
     if command.status == Status.UNCERTAIN:
-        return "Nothing: Cloudflare's list is searched for it, and it gets a name when that has been done long enough."
+        searched = (
+            "Nothing: Cloudflare's list is searched for it, and it gets a name when that has been done long enough."
+        )
+        return rests or searched
     left = command.status_at + settings.UNCONFIRMED_DAILY_FOR - now
     days = max(1, round(left / timedelta(days=1)))
+    looked_for = rests or f"It is looked for here for {days} more days at most."
     return (
-        f"Look for it in Cloudflare's dashboard if it matters. It is looked for here for {days} more days at most; "
-        "who still needs the result runs it again."
+        f"Look for it in Cloudflare's dashboard if it matters. {looked_for} Who still needs the result runs it again."
     )
+
+
+def _rests(pauses: Sequence[Pause]) -> str:
+    """Why nothing that is in doubt is looked for now; '' while it is."""
+    listing = next((pause for pause in pauses if pause.act == Pause.Act.LIST), None)
+    if listing is None:
+        return ""
+    then = ": mend that first." if listing.refused else " until Cloudflare answers again."
+    return f"Listing rests, so nobody looks for it{then}"

@@ -1,4 +1,4 @@
-"""What the status page tells of results that do not come: a full disk shows here before anything is lost."""
+"""What the status page tells of results that do not come, and of what nobody looks for while listing rests."""
 
 from datetime import timedelta
 
@@ -7,9 +7,9 @@ from django.test import Client
 from django.utils import timezone
 
 from commands.actions.collect import STOPPED
-from commands.models import Account, Artifact, User
+from commands.models import Account, Artifact, Pause, User
 from commands.states import ArtifactStatus, Status
-from tests.people import make_person
+from tests.people import make_account, make_person
 from tests.rows import a_command, a_run, an_artifact
 from tests.views.conftest import SignIn
 
@@ -59,6 +59,34 @@ def test_results_that_cloudflare_deletes_soon_are_told_though_nothing_was_tried(
     assert "Last reason" not in text
     Artifact.objects.update(deleted_remotely_at=now - timedelta(hours=1), words="No. (code 10000)")
     assert f"{LINE}<dd>1; the first was deleted by Cloudflare" in client.get(URL).text
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"),
+    [
+        (True, "Listing rests, so nobody looks for it: mend that first."),
+        (False, "Listing rests, so nobody looks for it until Cloudflare answers again."),
+    ],
+)
+def test_while_listing_rests_nobody_says_that_what_is_in_doubt_is_looked_for(
+    client: Client, account: Account, helpdesk: User, refused: bool, words: str
+) -> None:
+    now, run = timezone.now(), a_run(account, helpdesk)
+    for status in (Status.UNCERTAIN, Status.UNCONFIRMED):
+        a_command(run, status)
+    for act, other in (("create", account), ("list", make_account("Other"))):
+        Pause.objects.create(account=other, act=act, since=now, until=now, refused=True, words="No.")
+    text = client.get(URL).text
+    assert ("is searched for it" in text, "It is looked for here" in text, "rests, so nobody" in text) == (
+        True,
+        True,
+        False,
+    )
+    Pause.objects.create(account=account, act="list", since=now, until=now, refused=refused, words="No.")
+    text = client.get(URL).text
+    assert ("is searched for it" in text, "It is looked for here" in text) == (False, False)
+    assert text.count(words) == 2
+    assert "runs it again" in text
 
 
 def test_a_restart_of_the_worker_is_no_failure(client: Client, missing: Artifact) -> None:
