@@ -151,6 +151,7 @@ MAIL_ATTEMPTS = 5
 # Real seconds, whatever TIME_SCALE: a message's age is judged by the clock of the worker that takes it, and one that is
 # minutes ahead must not throw all of them away. What piles up meanwhile is run once (tasks.py) or finds nothing to do.
 MESSAGE_LIFE = 600
+MESSAGES_MAX = 2000  # of about 1 kB in a queue that nobody reads
 SETTLE_LISTINGS = 3  # complete listings begun after the lease ended, besides SETTLE_WINDOW
 RATE_CALLS = 1200  # Cloudflare's, a credential and RATE_WINDOW
 RATE_RESERVE = 100  # for people and other tools on the same credential
