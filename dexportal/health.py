@@ -5,6 +5,7 @@ a dead broker, worker or storage is told as degraded and takes no web process ou
 """
 
 import os
+import shutil
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -39,10 +40,11 @@ def readyz(_request: HttpRequest) -> JsonResponse:
 
 
 def storage_writable() -> bool:
-    """Can artifacts be kept? Of a folder: may we write there. Of S3: does it answer in time."""
+    """Can artifacts be kept? Of a folder: may we write there, and is there room. Of S3: does it answer in time."""
     storage = storages["artifacts"]
     if isinstance(storage, FileSystemStorage):
-        return is_writable(Path(storage.location))
+        folder = Path(storage.location)
+        return is_writable(folder) and free_bytes(folder) >= settings.ARTIFACT_MAX_BYTES
     answered = threading.Event()
 
     def ask() -> None:
@@ -57,9 +59,19 @@ def storage_writable() -> bool:
 
 def is_writable(folder: Path) -> bool:
     """A folder that is not there yet counts when it can be made."""
+    folder = _nearest(folder)
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+
+
+def free_bytes(folder: Path) -> int:
+    """On the disk where this folder is, or would be made."""
+    return shutil.disk_usage(_nearest(folder)).free
+
+
+def _nearest(folder: Path) -> Path:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
-    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    return folder
 
 
 def is_migrated() -> bool:

@@ -20,6 +20,8 @@ from celery.schedules import schedule
 from django.conf import settings
 from kombu import Connection
 
+from dexportal import backlog
+
 logger = structlog.get_logger(__name__)
 
 
@@ -119,9 +121,11 @@ class TouchingScheduler(Scheduler):
         connection: Connection = self.connection
         return connection
 
-    def apply_async(self, entry: ScheduleEntry, *args: Any, **kwargs: Any) -> "AsyncResult[Any]":
+    def apply_async(self, entry: ScheduleEntry, *args: Any, **kwargs: Any) -> "AsyncResult[Any] | None":
+        sent: AsyncResult[Any] | None = None
         try:
-            sent: AsyncResult[Any] = super().apply_async(entry, *args, **kwargs)
+            if backlog.has_room(self.app, self.connection, str(entry.task)):
+                sent = super().apply_async(entry, *args, **kwargs)
             self._took_at = time.monotonic()
             return sent
         finally:

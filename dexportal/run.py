@@ -118,18 +118,23 @@ def announcer(port: int, signins: str) -> Callable[[], bool]:
 def run(supervisor: Supervisor) -> int:
     port = env.number("PORT", 8000, least=1, most=65535)
     require_free_port(port)
-    require_writable(Path(env.text("VAR_DIR") or BASE_DIR / "var"))
+    var = Path(env.text("VAR_DIR") or BASE_DIR / "var")
+    require_writable(var)
     programs = [worker("talk", TALK_THREADS), worker("fetch", 2), beat(), web(port)]
-    if upstream.from_environment().is_simulator and not env.text("SIMULATOR_URL"):
+    address, known = "", upstream.simulator_file(var)
+    if upstream.from_environment(var).is_simulator and not env.text("SIMULATOR_URL"):
         chosen = free_port()
-        supervisor.environment["SIMULATOR_URL"] = f"http://{HOST}:{chosen}/client/v4"
+        address = supervisor.environment["SIMULATOR_URL"] = f"http://{HOST}:{chosen}/client/v4"
         programs.insert(0, simulator(chosen, env.factor("SIMULATOR_SPEED", 10)))
     signins = prepare(supervisor)
     try:
+        if address:
+            known.write_text(address)
         supervisor.start(programs)
         return supervisor.run(announcer(port, signins))
     finally:
         supervisor.stop()
+        known.unlink(missing_ok=True)
 
 
 def main() -> int:

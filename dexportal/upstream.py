@@ -1,6 +1,7 @@
 """Which Cloudflare this portal talks to: the simulator, or the API with real credentials. Never both."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -23,11 +24,18 @@ class Upstream:
     api_key: str = field(default="", repr=False)
 
 
-def from_environment() -> Upstream:
+def simulator_file(var: Path) -> Path:
+    """There `make run` leaves the address of the simulator that it has started, for what is started beside it."""
+    return var / "simulator_url"
+
+
+def from_environment(var: Path) -> Upstream:
     account_id = env.text("CLOUDFLARE_ACCOUNT_ID").lower()
     token, email, key = (env.text(f"CLOUDFLARE_{part}") for part in ("API_TOKEN", "EMAIL", "API_KEY"))
     if not (account_id or token or email or key):
-        url = env.web_address("SIMULATOR_URL", "http://127.0.0.1:8787/client/v4")
+        known = simulator_file(var)
+        running = known.read_text().strip() if known.is_file() else ""
+        url = env.web_address("SIMULATOR_URL", running or "http://127.0.0.1:8787/client/v4")
         return Upstream("simulator", url, True, SIMULATOR_ACCOUNT, token=SIMULATOR_TOKEN)
     if not account_id or not (token or (email and key)):
         raise ImproperlyConfigured(

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import transaction
 from kombu import Connection
 
+from dexportal import backlog
 from dexportal.celery import app, broker_options
 
 logger = structlog.get_logger(__name__)
@@ -117,7 +118,9 @@ class _Kept(threading.local):
         return True
 
     def _publish(self, name: str, args: tuple[object, ...]) -> None:
-        app.send_task(name, args=args, connection=self._broker, expires=settings.MESSAGE_LIFE)
+        assert self._broker is not None
+        if backlog.has_room(app, self._broker, name):
+            app.send_task(name, args=args, connection=self._broker, expires=settings.MESSAGE_LIFE)
 
     def _close(self) -> None:
         broker, self._broker = self._broker, None

@@ -1,7 +1,9 @@
 """/metrics: what Prometheus reads, and who may."""
 
+import re
 from datetime import timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +15,13 @@ from prometheus_client.parser import text_string_to_metric_families as parse
 
 from commands.models import Account, AccountSync, CallBudget, Heartbeat, Pause
 from commands.queries import metrics
-from commands.states import OPEN, Status
+from commands.states import OPEN, ArtifactStatus, Status
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_run
+from tests.rows import a_command, a_dispatch, a_run, an_artifact
 
 pytestmark = pytest.mark.django_db
+
+PRODUCTION = Path(__file__).resolve().parent.parent / "docs" / "production.md"
 
 
 @pytest.fixture
@@ -45,6 +49,29 @@ def test_what_is_open_is_counted_by_state_also_where_it_is_none(account: Account
     assert 295 < told["oldest_unsent_seconds", "acme"] < 360
 
 
+def test_what_is_held_or_looked_for_after_a_restore_is_not_what_should_have_gone(account: Account) -> None:
+    run, now = a_run(account, make_person("hanna")), timezone.now()
+    a_command(run, Status.QUEUED, asked_at=now - timedelta(minutes=5))
+    a_command(run, Status.QUEUED, asked_at=now - timedelta(hours=3), held_at=now)
+    a_command(run, Status.QUEUED, asked_at=now - timedelta(hours=4), dispatch=a_dispatch(account))
+    told = _scrape()
+    assert 295 < told["oldest_unsent_seconds", "acme"] < 360
+    assert told["commands_held", "acme"] == 1
+    assert told["commands_open", "acme", "queued"] == 3
+
+
+def test_results_that_are_not_here_yet_are_counted_and_those_that_cloudflare_deletes_soon(account: Account) -> None:
+    run, now = a_run(account, make_person("hanna")), timezone.now()
+    other = make_account("Other", cloudflare_id="other")
+    assert (_scrape()["artifacts_wanted", "acme"], _scrape()["artifacts_deleted_soon", "acme"]) == (0, 0)
+    for hours in (-1, 23, 25):
+        an_artifact(a_command(run, Status.SUCCESS), deleted_remotely_at=now + timedelta(hours=hours))
+    an_artifact(a_command(run, Status.SUCCESS), ArtifactStatus.GONE, deleted_remotely_at=now + timedelta(hours=1))
+    told = _scrape()
+    assert (told["artifacts_wanted", "acme"], told["artifacts_deleted_soon", "acme"]) == (3, 1)
+    assert told["artifacts_wanted", other.cloudflare_id] == 0
+
+
 def test_outcomes_and_durations_are_those_of_the_last_day(account: Account) -> None:
     run = a_run(account, make_person("hanna"))
     now = timezone.now()
@@ -53,7 +80,7 @@ def test_outcomes_and_durations_are_those_of_the_last_day(account: Account) -> N
     a_command(run, Status.FAILED, kind="warp-diag", asked_at=now, status_at=now)
     told = _scrape()
     assert told["outcomes_last_day", "acme", "pcap", "SUCCESS"] == 2
-    assert told["outcomes_last_day_duration_seconds_sum", "acme", "pcap", "SUCCESS"] == pytest.approx(120)
+    assert told["outcomes_last_day_duration_seconds_mean", "acme", "pcap", "SUCCESS"] == pytest.approx(60)
     assert told["outcomes_last_day", "acme", "warp-diag", "FAILED"] == 1
 
 
@@ -84,8 +111,9 @@ def test_a_listing_under_way_is_late_from_the_end_of_its_lease(account: Account)
 def test_the_account_tells_its_sync_calls_quota_and_pauses(account: Account, settings: Any) -> None:
     now = timezone.now()
     AccountSync.objects.update(
-        listed_at=now - timedelta(seconds=40), due_at=now - timedelta(seconds=35), quota_total=200, quota_used=37
+        listed_at=now - timedelta(seconds=40), due_at=now - timedelta(seconds=35), quota_read_at=now
     )
+    AccountSync.objects.update(quota_total=200, quota_used=37)
     CallBudget.objects.update(calls_left=12, list_calls_left=3, counted_at=now)
     Pause.objects.create(
         account=account, act="create", until=now + timedelta(minutes=1), since=now, words="no", refused=True
@@ -106,6 +134,29 @@ def test_the_account_tells_its_sync_calls_quota_and_pauses(account: Account, set
     assert told["quota_left", "acme"] == 163
     assert told["paused", "acme", "create", "true"] == 1
     assert told["heartbeat_age_seconds", "talk"] == pytest.approx(7, abs=5)
+
+
+def test_the_quota_that_is_left_is_that_of_its_own_day_and_less_what_was_sent_since(account: Account) -> None:
+    run, now = a_run(account, make_person("hanna")), timezone.now()
+    read = {"quota_total": 200, "quota_used": 37, "quota_read_at": now - timedelta(minutes=4)}
+    AccountSync.objects.update(**read, quota_reset_at=now + timedelta(hours=1))
+    a_command(run, Status.PENDING_EXEC, dispatch=a_dispatch(account))
+    assert _scrape()["quota_left", "acme"] == 162
+    AccountSync.objects.update(quota_reset_at=now)
+    assert ("quota_left", "acme") not in _scrape()
+
+
+def test_of_every_role_it_is_told_whether_it_lives_also_of_one_that_was_never_seen(
+    account: Account, settings: Any
+) -> None:
+    now = timezone.now()
+    Heartbeat.objects.create(role="beat", instance="a:1", seen_at=now - settings.HEARTBEAT_LATE)
+    Heartbeat.objects.create(role="talk", instance="a:2", seen_at=now - timedelta(hours=1))
+    Heartbeat.objects.create(role="talk", instance="a:3", seen_at=now)
+    told = _scrape()
+    alive = {role: told.get(("alive", role)) for role in Heartbeat.Role}
+    assert alive == {"beat": 0, "broker": 0, "talk": 1, "fetch": 0}
+    assert ("heartbeat_age_seconds", "fetch") not in told
 
 
 def test_what_was_never_synced_has_no_age(account: Account) -> None:
@@ -165,5 +216,35 @@ def test_the_token_opens_from_everywhere(settings: Any, token: str, header: str,
     assert Client().get("/metrics", HTTP_AUTHORIZATION=header, REMOTE_ADDR="203.0.113.9").status_code == status
 
 
+@pytest.mark.parametrize("address", ["10.1.2.3", "172.18.0.1", "fd00::7", ""])
+def test_where_there_is_a_token_a_private_address_needs_it_too(settings: Any, address: str) -> None:
+    """Behind a proxy that is not trusted, and in Docker, the whole internet has one."""
+    settings.METRICS_TOKEN = "a-long-token"
+    client = Client()
+    assert client.get("/metrics", REMOTE_ADDR=address).status_code == 401
+    assert client.get("/metrics", REMOTE_ADDR=address, HTTP_AUTHORIZATION="Bearer a-long-token").status_code == 200
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_the_machine_itself_needs_no_token(settings: Any, address: str) -> None:
+    settings.METRICS_TOKEN = "a-long-token"
+    assert Client().get("/metrics", REMOTE_ADDR=address).status_code == 200
+
+
 def test_it_is_only_read() -> None:
     assert Client().post("/metrics").status_code == 405
+
+
+def test_every_alert_of_the_documentation_is_on_a_figure_that_there_is(account: Account) -> None:
+    now = timezone.now()
+    AccountSync.objects.update(listed_at=now)
+    Pause.objects.create(account=account, act="list", until=now + timedelta(minutes=1), since=now, words="No.")
+    told = {f"dexportal_{key[0]}" for key in _scrape()}
+    named = re.findall(r"dexportal_\w+", PRODUCTION.read_text())
+    assert len(set(named)) >= 8
+    assert set(named) <= told
+
+
+def test_the_alert_on_old_listings_waits_longer_than_an_idle_account(settings: Any) -> None:
+    [limit] = re.findall(r"dexportal_sync_age_seconds > (\d+)", PRODUCTION.read_text())
+    assert float(limit) > settings.LISTING_INTERVAL_IDLE.total_seconds() + settings.SYNC_LATE.total_seconds()

@@ -35,6 +35,8 @@ def due_accounts(*, now: datetime) -> list[UUID]:
 def refresh(account: Account, *, now: datetime) -> int:
     """The next step through the devices, and the quota; returns how many devices were listed. One worker at a time.
 
+    The quota comes after a page: whatever becomes of it, a helpdesk that finds nobody would be worse.
+
     An account that was never listed is listed whole, each page kept as it comes: what interrupts it loses none. From
     then on one page a step, so that a pass is spread.
     """
@@ -45,13 +47,15 @@ def refresh(account: Account, *, now: datetime) -> int:
     listed = 0
     try:
         with upstream.client_for(account) as client:
-            if quota.is_old(account, now=now):
-                quota.read(account, client)
+            asks_quota = quota.is_old(account, now=now)
             for page in _next_pages(client, row):
                 if not _keep_page(account, row, page, now=now):
                     log.warning("directory_lost", account=str(account.id))
                     return listed
                 listed += len(page.rows)
+                if asks_quota:
+                    quota.try_to_read(account, client, now=now)
+                    asks_quota = False
     except NotNow as wait:
         _hand_back(row, due_at=wait.until if not row.pages else max(wait.until, now + _step(row)))
         return listed

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage
 from django.core.mail import mailers
 from django.db import DatabaseError, connection
 from django.db.models import Exists, OuterRef
@@ -108,7 +109,10 @@ def _storage() -> Finding:
         return Finding("storage", _one_line(problem), mend)
     if read != written:
         return Finding("storage", "gives back something else than was written", "Mend what STORAGE_URL names.")
-    return Finding("storage", "artifacts can be written, read and deleted")
+    words = "artifacts can be written, read and deleted"
+    if isinstance(store, FileSystemStorage):
+        return _room("storage", words, Path(store.location))
+    return Finding("storage", words)
 
 
 def _spool() -> Finding:
@@ -120,7 +124,16 @@ def _spool() -> Finding:
         probe.unlink()
     except OSError as problem:
         return Finding("spool", _one_line(problem), f"Make {folder} writable for the portal, or set VAR_DIR.")
-    return Finding("spool", "files on their way can be written")
+    return _room("spool", "files on their way can be written", folder)
+
+
+def _room(subject: str, words: str, folder: Path) -> Finding:
+    """Well only if the largest file that may come has room."""
+    free, largest = (size // 1_000_000 for size in (health.free_bytes(folder), settings.ARTIFACT_MAX_BYTES))
+    if free < largest:
+        mend = f"Make room on the disk of {folder}: results that do not fit are lost when Cloudflare deletes them."
+        return Finding(subject, f"{free} MB free, and a result may have {largest} MB", mend)
+    return Finding(subject, f"{words}; {free} MB free")
 
 
 def _broker() -> Finding:
@@ -138,7 +151,10 @@ def _mail() -> Finding:
     except (OSError, ValueError) as problem:
         return Finding("mail", _one_line(problem), "Mend EMAIL_URL, or the mail server that it names.")
     backend = settings.MAILERS["default"]["BACKEND"].rpartition(".")[0].rpartition(".")[2]
-    return Finding("mail", "the mail server lets us in" if backend == "smtp" else f"goes to: {backend}")
+    if backend == "smtp":
+        return Finding("mail", "the mail server lets us in")
+    mend = "Let EMAIL_URL name a mail server: as it is, nobody gets a mail." if settings.PRODUCTION else ""
+    return Finding("mail", f"goes to: {backend}", mend)
 
 
 def _untold() -> Iterator[Finding]:
@@ -219,12 +235,18 @@ def _try(subject: str, words: str, call: Callable[[], object], permission: str) 
         mend = f"Check the account's id, and give its token the permission: {permission}."
         return Finding(subject, f"may not: {words}. {problem.words}", mend)
     except NotSent as problem:
-        return Finding(subject, f"{_AWAY}: {problem.words}", f"Check DNS, proxy and firewall on the way to {host}.")
+        return Finding(subject, f"{_AWAY}: {problem.words}", _on_the_way(host))
     except CloudflareError as problem:
         return Finding(
             subject, f"{words}: {problem.words}", f"Cloudflare's trouble, or not Cloudflare: is {host} right?"
         )
     return Finding(subject, words)
+
+
+def _on_the_way(host: str | None) -> str:
+    if settings.UPSTREAM.is_simulator:
+        return "Nobody simulates Cloudflare there: start the portal (make run), or let SIMULATOR_URL name who does."
+    return f"Check DNS, proxy and firewall on the way to {host}."
 
 
 def _clock(subject: str, offset: timedelta, whose: str) -> Finding:

@@ -5,27 +5,44 @@ Owns the quota's columns of AccountSync. `quota_total` is the whole day's, which
 
 from datetime import datetime
 
+import structlog
 from django.conf import settings
 
 from commands.actions import claims, upstream
 from commands.actions.budget import NotNow
 from commands.actions.upstream import NoCredential
 from commands.cloudflare.client import Client
-from commands.cloudflare.errors import CloudflareError
+from commands.cloudflare.errors import CloudflareError, Throttled
 from commands.cloudflare.types import Quota
 from commands.models import Account, AccountSync, Command, Pause
+
+log = structlog.get_logger(__name__)
 
 MAX_FIGURE = 2**31 - 1  # what the columns hold
 
 
 def left(sync: AccountSync, clock: datetime) -> int | None:
     """Commands that Cloudflare still takes today; None where that is not known."""
-    if sync.quota_total is None or sync.quota_read_at is None:
-        return None
-    if sync.quota_reset_at is not None and sync.quota_reset_at <= clock:
+    if sync.quota_read_at is None:
         return None
     claimed = Command.objects.filter(dispatch__account_id=sync.account_id).claimed_since(sync.quota_read_at).count()
+    return left_after(sync, claimed, clock)
+
+
+def left_after(sync: AccountSync, claimed: int, clock: datetime) -> int | None:
+    """As `left`, where it is known how many were claimed since the reading."""
+    if sync.quota_total is None or sync.quota_read_at is None or _is_of_yesterday(sync, clock):
+        return None
     return max(0, sync.quota_total - (sync.quota_used or 0) - claimed)
+
+
+def used(sync: AccountSync, claimed: int, clock: datetime) -> int | None:
+    """Commands of the quota's day, as Cloudflare told and as we claimed since; None where that is not known."""
+    return None if sync.quota_used is None or _is_of_yesterday(sync, clock) else sync.quota_used + claimed
+
+
+def _is_of_yesterday(sync: AccountSync, clock: datetime) -> bool:
+    return sync.quota_reset_at is not None and sync.quota_reset_at <= clock
 
 
 def renew(account: Account, *, now: datetime) -> None:
@@ -36,10 +53,8 @@ def renew(account: Account, *, now: datetime) -> None:
         return
     try:
         with upstream.client_for(account) as client:
-            read(account, client)
-    except NotNow:
-        pass
-    except (CloudflareError, NoCredential) as failure:
+            try_to_read(account, client, now=now)
+    except NoCredential as failure:
         upstream.rest_after(account, Pause.Act.DIRECTORY, failure, now=now)
 
 
@@ -47,6 +62,19 @@ def is_old(account: Account, *, now: datetime) -> bool:
     """Whether a step through the devices reads it too: not every one, or scarce calls would all go to the quota."""
     read_at = AccountSync.objects.values_list("quota_read_at", flat=True).get(account=account)
     return read_at is None or not now - settings.DIRECTORY_STEP_MAX / 2 < read_at <= now + settings.LONGEST_REST
+
+
+def try_to_read(account: Account, client: Client, *, now: datetime) -> None:
+    """A quota that cannot be read stops nothing else, and is tried again with the next step through the devices. But a
+    credential that is throttled rests, whatever it was used for."""
+    try:
+        read(account, client)
+    except NotNow:
+        pass
+    except Throttled as failure:
+        upstream.rest_after(account, Pause.Act.DIRECTORY, failure, now=now)
+    except CloudflareError as failure:
+        log.warning("quota_not_read", account=str(account.id), words=failure.words)
 
 
 def read(account: Account, client: Client) -> None:

@@ -1,10 +1,25 @@
+from datetime import UTC, datetime
+from typing import Self
 from uuid import UUID
 
 from django.db import models
+from django.db.models import F
 
-from commands.models.command import Command
+from commands.models.command import Command, OneOf
 from commands.models.leased import Leased
 from commands.states import HAS_FILE, ArtifactStatus
+
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+_TO_FETCH = ["wanted", "fetching"]
+
+
+class ArtifactQuerySet(models.QuerySet["Artifact"]):
+    def not_here(self) -> Self:
+        """To be fetched, or being fetched: few of very many, by an index of their own.
+
+        SQLite takes it only where its column has a bound.
+        """
+        return self.filter(OneOf(F("status"), _TO_FETCH), deleted_remotely_at__gt=_EVER)
 
 
 class Artifact(Leased):
@@ -27,6 +42,8 @@ class Artifact(Leased):
     stored_at = models.DateTimeField(null=True)
     words = models.CharField(max_length=500, blank=True, help_text="Why it is not here, or the last failure.")
 
+    objects = ArtifactQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.CheckConstraint(
@@ -47,7 +64,7 @@ class Artifact(Leased):
         indexes = [
             models.Index(
                 fields=["deleted_remotely_at"],
-                condition=models.Q(status__in=["wanted", "fetching"]),
+                condition=models.Q(status__in=_TO_FETCH),
                 name="artifact_to_fetch",
             ),
         ]

@@ -19,7 +19,7 @@ def _values(statuses: frozenset[Status] | tuple[Status, ...]) -> list[str]:
     return sorted(status.value for status in statuses)
 
 
-class _OneOf(models.Lookup):
+class OneOf(models.Lookup):
     """IN with the values themselves: in the very words of an index's condition, or SQLite does not take that index."""
 
     lookup_name = "one_of"
@@ -32,10 +32,10 @@ class _OneOf(models.Lookup):
 
 class CommandQuerySet(models.QuerySet["Command"]):
     def open(self) -> Self:
-        return self.filter(_OneOf(F("status"), _values(OPEN)))
+        return self.filter(OneOf(F("status"), _values(OPEN)))
 
     def in_flight(self) -> Self:
-        return self.filter(_OneOf(F("status"), _values(IN_FLIGHT)))
+        return self.filter(OneOf(F("status"), _values(IN_FLIGHT)))
 
     def shown(self) -> Self:
         """Without the imports that turned out to be ours."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.urls import reverse
 
-from commands.actions import again, budget, claims
+from commands.actions import again, budget, claims, quota
 from commands.actions.heartbeats import Role, Signs
 from commands.actions.upstream import OUR_OWN
 from commands.models import Account, Command, Heartbeat, Pause
@@ -39,6 +39,17 @@ class PauseLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """Results that are not here yet, where one has failed or is nearly lost. `deleted_at`: when the first is, or was,
+    deleted by Cloudflare. `words`: why the last that failed did."""
+
+    count: int
+    deleted_at: datetime
+    is_deleted: bool
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccountCard:
     name: str
     chip: rows.Chip
@@ -49,7 +60,9 @@ class AccountCard:
     calls_left: str
     queued: int
     held: int
+    barred: int  # looked for after a restore
     doubtful: int
+    missing: Missing | None
     pauses: Sequence[PauseLine]
     desk_url: str
     queued_url: str  # these two are '' for somebody who may not see commands there
@@ -88,7 +101,7 @@ def build(state: State, *, now: datetime) -> OperationsPage:
     return OperationsPage(
         accounts=[_card(account, state, now) for account in state.accounts],
         processes=_processes(state.heartbeats),
-        doubts=[_doubt(command, now) for command in state.doubtful],
+        doubts=[_doubt(command, state.pauses.get(command.account_id, ()), now) for command in state.doubtful],
         is_cut=len(state.doubtful) == DOUBTFUL,
         most=DOUBTFUL,
     )
@@ -98,7 +111,7 @@ def _card(account: Account, state: State, now: datetime) -> AccountCard:
     sync, credential = account.sync, account.credential
     pauses, is_seen = state.pauses.get(account.id, ()), account.id in state.seen
     assert credential is not None  # it is in force
-    used, total = sync.quota_used, sync.quota_total
+    used, total = quota.used(sync, getattr(account, "count_claimed", 0), now), sync.quota_total
     calls_left = budget.calls_left(credential.budget, now)
     return AccountCard(
         name=account.name,
@@ -110,12 +123,23 @@ def _card(account: Account, state: State, now: datetime) -> AccountCard:
         calls_left=f"about {calls_left}" if calls_left else "none for the moment",
         queued=getattr(account, "count_queued", 0),
         held=getattr(account, "count_held", 0),
+        barred=getattr(account, "count_barred", 0),
         doubtful=getattr(account, "count_doubtful", 0),
+        missing=_missing(account, now),
         pauses=[_pause(pause, account, now) for pause in pauses] + _throttled(account, now),
         desk_url=f"{reverse('desk')}?account={account.id}",
         queued_url=f"{reverse('history')}?account={account.id}&status={Status.QUEUED}" if is_seen else "",
         doubtful_url="#doubts" if is_seen else "",
     )
+
+
+def _missing(account: Account, now: datetime) -> Missing | None:
+    """From the annotations of its row."""
+    row = vars(account)
+    at: datetime | None = row["missing_until"]
+    if at is None or not row["count_missing"]:
+        return None
+    return Missing(row["count_missing"], at, at <= now, row["missing_words"] or "")
 
 
 def _chip(account: Account, pauses: Sequence[Pause], now: datetime) -> rows.Chip:
@@ -196,7 +220,7 @@ def _signs(heartbeats: Sequence[Heartbeat]) -> Signs:
     return Signs(seen, now)
 
 
-def _doubt(command: Command, now: datetime) -> Doubt:
+def _doubt(command: Command, pauses: Sequence[Pause], now: datetime) -> Doubt:
     until = again.may_run_until(command)
     return Doubt(
         chip=rows.chip_of(command),
@@ -205,17 +229,30 @@ def _doubt(command: Command, now: datetime) -> Doubt:
         account=command.account.name,
         since=command.status_at,
         words=command.words,
-        what_to_do=_what_to_do(command, now),
+        what_to_do=_what_to_do(command, pauses, now),
         runs_until=until if until and until > now else None,
     )
 
 
-def _what_to_do(command: Command, now: datetime) -> str:
+def _what_to_do(command: Command, pauses: Sequence[Pause], now: datetime) -> str:
+    rests = _rests(pauses)
     if command.status == Status.UNCERTAIN:
-        return "Nothing: Cloudflare's list is searched for it, and it gets a name when that has been done long enough."
+        searched = (
+            "Nothing: Cloudflare's list is searched for it, and it gets a name when that has been done long enough."
+        )
+        return rests or searched
     left = command.status_at + settings.UNCONFIRMED_DAILY_FOR - now
     days = max(1, round(left / timedelta(days=1)))
+    looked_for = rests or f"It is looked for here for {days} more days at most."
     return (
-        f"Look for it in Cloudflare's dashboard if it matters. It is looked for here for {days} more days at most; "
-        "who still needs the result runs it again."
+        f"Look for it in Cloudflare's dashboard if it matters. {looked_for} Who still needs the result runs it again."
     )
+
+
+def _rests(pauses: Sequence[Pause]) -> str:
+    """Why nothing that is in doubt is looked for now; '' while it is."""
+    listing = next((pause for pause in pauses if pause.act == Pause.Act.LIST), None)
+    if listing is None:
+        return ""
+    then = ": mend that first." if listing.refused else " until Cloudflare answers again."
+    return f"Listing rests, so nobody looks for it{then}"

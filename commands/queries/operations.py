@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -12,10 +13,12 @@ from django.db.models.functions import Coalesce, Now
 
 from commands.access import Right, Rights
 from commands.actions import tell
+from commands.actions.collect import STOPPED
 from commands.actions.heartbeats import believable
-from commands.models import Account, Command, Heartbeat, Pause
+from commands.models import Account, Artifact, Command, Heartbeat, Pause
 from commands.queries.counting import CountOf
 from commands.queries.pauses import resting
+from commands.queries.place import claimed
 from commands.states import Status
 
 DOUBTFUL = 50  # commands listed; the counts are whole
@@ -23,9 +26,11 @@ DOUBTFUL = 50  # commands listed; the counts are whole
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`accounts` with their sync, credential and its budget, with counts as `count_…`, and whether there is somebody to
-    mail (`has_administrator`); by name. `pauses` of downloads with the results that are `nearly_lost`. `heartbeats`
-    with the `database_now` that they are judged by. `seen`: the accounts whose commands the person may see."""
+    """`accounts` with their sync, credential and its budget, with counts as `count_…`, whether there is somebody to
+    mail (`has_administrator`), and of results that do not come `missing_until` and the last `missing_words`; by
+    name. `pauses` of downloads with the results that are `nearly_lost`. `heartbeats` with the `database_now` that
+    they are judged by. `seen`: the accounts whose commands the person may see.
+    """
 
     accounts: Sequence[Account]
     pauses: Mapping[UUID, Sequence[Pause]]
@@ -64,24 +69,43 @@ def state(rights: Rights, which: Q, *, now: datetime) -> State:
 def _doubtful(now: datetime) -> QuerySet[Command]:
     """Those of which nobody knows what became of them, as long as they are looked for."""
     looked_for = Q(status=Status.UNCONFIRMED, status_at__gt=now - settings.UNCONFIRMED_DAILY_FOR)
-    return Command.objects.filter(Q(status=Status.UNCERTAIN) | looked_for)
+    either = Command.objects.filter(status__in=[Status.UNCERTAIN, Status.UNCONFIRMED])  # by the index
+    return either.filter(Q(status=Status.UNCERTAIN) | looked_for)
 
 
 def _nearly_lost(now: datetime) -> Case:
     """Counted only where downloads rest."""
-    missing = tell.nearly_lost(now).filter(command__account=OuterRef("account"))
+    missing = (tell.nearly_lost(now) & Artifact.objects.not_here()).filter(command__account=OuterRef("account"))
     return Case(When(act=Pause.Act.DOWNLOAD, then=CountOf(missing.values("id"))), default=0)
 
 
 def _accounts(which: Q, now: datetime) -> QuerySet[Account]:
-    queued = Command.objects.filter(status=Status.QUEUED)
+    queued = Command.objects.filter(status=Status.QUEUED, dispatch=None)
+    barred = Command.objects.filter(status=Status.QUEUED, dispatch__isnull=False)
     rows = Account.objects.in_force().filter(which).select_related("sync", "credential__budget")
     return rows.annotate(
         count_queued=_count(queued),
         count_held=_count(queued.filter(held_at__isnull=False)),
+        count_barred=_count(barred),
+        count_claimed=claimed(),
         count_doubtful=_count(_doubtful(now)),
+        **_missing(now),
         has_administrator=Exists(tell.administrators_of(OuterRef("pk"))),
     ).order_by("name", "id")
+
+
+def _missing(now: datetime) -> dict[str, Any]:
+    """How many results are not here, when Cloudflare deletes the first and why the last one failed; counted only where
+    one has failed, or is nearly lost."""
+    missing = Artifact.objects.not_here().filter(command__account=OuterRef("pk"))
+    failed = missing.exclude(words__in=["", STOPPED])
+    soon = missing.filter(deleted_remotely_at__lte=now + settings.ARTIFACT_URGENT)
+    told = When(Exists(failed) | Exists(soon), then=CountOf(missing.values("id")))
+    return {
+        "count_missing": Case(told, default=0),
+        "missing_until": Subquery(missing.order_by("deleted_remotely_at", "id").values("deleted_remotely_at")[:1]),
+        "missing_words": Subquery(failed.order_by("-status_at", "id").values("words")[:1]),
+    }
 
 
 def _count(commands: QuerySet[Command]) -> Coalesce:

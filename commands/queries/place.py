@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from django.http import Http404
 
 from commands.access import Right, Rights, rights_of
+from commands.actions import quota
 from commands.actions.heartbeats import Signs, believable
 from commands.actions.run import closed
 from commands.models import Account, Command, Heartbeat, Pause, User
@@ -43,9 +44,8 @@ class Place:
 
     @property
     def quota_used(self) -> int | None:
-        """Commands of the quota's day: as Cloudflare told, and those that we sent since."""
-        used = self.account.sync.quota_used
-        return None if used is None else used + self.claimed
+        """Commands of the quota's day: as Cloudflare told, and those that we sent since; None: not known."""
+        return quota.used(self.account.sync, self.claimed, self.signs.now)
 
     @property
     def closed(self) -> str:
@@ -85,6 +85,12 @@ def find(user: User, account_id: UUID | None, *, now: datetime, with_trouble: bo
     )
 
 
+def claimed() -> CountOf:
+    """Of a query of accounts: how many commands the quota, as it was last read, does not know yet."""
+    sent = Command.objects.filter(dispatch__account=OuterRef("pk")).claimed_since(OuterRef("sync__quota_read_at"))
+    return CountOf(sent.values("id"))
+
+
 def _of(account: Account, rows: list[Account]) -> list[Account]:
     """One for each act that rests."""
     return [row for row in rows if row.id == account.id]
@@ -98,9 +104,8 @@ def _accounts(now: datetime) -> Any:
         for role in Heartbeat.Role
     }
     listing = Pause.objects.filter(pauses.resting(now), account=OuterRef("pk"), act=Pause.Act.LIST)
-    claimed = Command.objects.filter(dispatch__account=OuterRef("pk")).claimed_since(OuterRef("sync__quota_read_at"))
     rows = Account.objects.select_related("sync", "version").annotate(
-        claimed=CountOf(claimed.values("id")),
+        claimed=claimed(),
         database_now=Now(),
         list_pause=Subquery(listing.values("words")[:1]),
         **beats,

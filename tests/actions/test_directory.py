@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import structlog
 
 from commands.actions import claims, directory
 from commands.cloudflare.types import Call, ListedDevice
@@ -185,6 +186,35 @@ def test_a_directory_that_fails_rests_and_begins_again(world: World, settings: A
     assert directory.due_accounts(now=world.now) == [world.account.id]
     assert _refresh(world) > 0
     assert world.pauses() == {}
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_quota_that_fails_keeps_no_device_from_being_listed(world: World, settings: Any, status: int) -> None:
+    settings.GET_RETRY_BASE = timedelta(0)
+    world.fault("error", call="quota", status=status)
+    with structlog.testing.capture_logs() as lines:
+        assert _refresh(world) == Device.objects.count() > 10
+    assert [line["account"] for line in lines if line["event"] == "quota_not_read"] == [str(world.account.id)]
+    assert world.pauses() == {}
+    assert world.sync_row().directory_at is not None
+    assert world.sync_row().quota_total is None
+    world.heal()
+    world.forward(minutes=6)
+    assert _refresh(world) > 0
+    assert world.sync_row().quota_total == 200
+
+
+def test_a_throttled_quota_lets_the_credential_rest_and_not_the_devices(world: World, settings: Any) -> None:
+    settings.PAGE_SIZE = 5
+    world.everybody_stays()
+    world.fault("throttle", call="quota", seconds=60)
+    assert _refresh(world) == 5
+    assert world.pauses() == {}
+    world.heal()
+    assert _refresh(world) == 0
+    world.forward(minutes=2)
+    assert _refresh(world) == Device.objects.count() - 5 > 5
+    assert world.sync_row().quota_total == 200
 
 
 def test_accounts_of_another_upstream_and_retired_ones_are_not_listed(world: World) -> None:

@@ -98,10 +98,18 @@ def test_a_wrong_token_is_refused_everywhere_and_never_told(world: World) -> Non
 
 def test_an_upstream_that_nobody_hears_is_told_once(world: World, settings: Any) -> None:
     assert world.account
-    settings.UPSTREAM = type(settings.UPSTREAM)("simulator", "http://127.0.0.1:1/client/v4", True, "x", token="y")
+    settings.UPSTREAM = type(settings.UPSTREAM)("simulator", "http://127.0.0.1:1/client/v4", False, "x", token="y")
     wrong = _wrong()
     assert list(wrong) == ["account Acme"]
     assert "DNS, proxy and firewall on the way to 127.0.0.1" in wrong["account Acme"].mend
+
+
+def test_a_simulator_that_does_not_run_is_no_matter_of_firewalls(world: World, settings: Any) -> None:
+    assert world.account
+    settings.UPSTREAM = type(settings.UPSTREAM)("simulator", "http://127.0.0.1:1/client/v4", True, "x", token="y")
+    finding = _wrong()["account Acme"]
+    assert "DNS" not in finding.mend
+    assert "make run" in finding.mend
 
 
 def test_a_clock_that_is_off_is_told_with_its_direction(world: World) -> None:
@@ -181,6 +189,17 @@ def test_storage_and_spool_that_cannot_be_written_are_told(world: World, setting
     assert set(_wrong()) == {"storage", "spool"}
 
 
+def test_a_disk_without_room_for_the_largest_result_is_told_of_spool_and_store(world: World, settings: Any) -> None:
+    assert world.account
+    assert "MB free" in _examined()[1]
+    settings.ARTIFACT_MAX_BYTES = 10**18
+    wrong = _wrong()
+    assert set(wrong) == {"storage", "spool"}
+    for finding in wrong.values():
+        assert "a result may have 1000000000000 MB" in finding.words
+        assert "Make room" in finding.mend
+
+
 class Forgetful(FileSystemStorage):
     """Takes everything, and keeps something else."""
 
@@ -235,6 +254,15 @@ def test_a_broker_that_is_away_is_told_and_not_called_deadly(world: World, setti
     finding = _wrong()["broker"]
     assert "beat finds all work" in finding.mend
     assert "broker-word" not in finding.mend + finding.words
+
+
+def test_in_production_mail_that_leaves_the_machine_nowhere_is_wrong(world: World, settings: Any) -> None:
+    assert world.account
+    assert "mail" not in _wrong()
+    settings.PRODUCTION = True
+    settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"}}
+    finding = _wrong()["mail"]
+    assert (finding.words, "EMAIL_URL" in finding.mend) == ("goes to: console", True)
 
 
 def test_a_mail_server_that_is_away_is_told(world: World, settings: Any) -> None:

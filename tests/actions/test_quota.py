@@ -91,6 +91,7 @@ def test_a_quota_that_cannot_be_read_in_the_new_day_is_forgotten(world: World, s
     quota.renew(world.account, now=world.now)
     row = world.sync_row()
     assert (row.quota_total, row.quota_used, row.quota_reset_at) == (None, None, None)
+    assert world.pauses() == {}, "devices are none of its business"
 
 
 def test_a_quota_of_this_day_is_not_read_again(world: World) -> None:

@@ -134,6 +134,20 @@ def test_what_beat_sent_while_no_worker_was_there_is_run_once(app: Celery) -> No
     assert len(runs) == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_queue_that_nobody_reads_takes_no_more_than_so_many_messages(app: Celery, settings: Settings) -> None:
+    """A broker that is full takes nothing for the other workers either."""
+    settings.MESSAGES_MAX = 3
+    quiet.end()
+    _send_as_beat(app, "look", times=5)
+    for _ in range(5):
+        wake("commands.tasks.settle_due")
+        wake("commands.tasks.collect_due")
+    names = [file.name for file in (Path(settings.BROKER_DIR) / "messages").iterdir()]
+    assert [sum(f".{queue}." in name for name in names) for queue in ("talk", "fetch")] == [3, 3]
+    assert not quiet.lasts(), "the broker is well"
+
+
 @pytest.mark.django_db(transaction=True)  # a worker that starts runs Django's checks
 @pytest.mark.parametrize("queue", ["talk", "fetch"])
 def test_a_worker_takes_what_was_sent_to_its_queue(app: Celery, queue: str) -> None:

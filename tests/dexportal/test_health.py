@@ -101,6 +101,14 @@ def test_a_storage_that_cannot_be_written_is_told(client: Client, tmp_path: Path
 
 
 @pytest.mark.django_db
+def test_a_disk_without_room_for_the_largest_result_is_told(client: Client, settings: Settings) -> None:
+    beats("beat", "broker", "talk", "fetch")
+    assert degraded(client) == []
+    settings.ARTIFACT_MAX_BYTES = 10**18
+    assert degraded(client) == ["storage"]
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("listening", [True, False])
 def test_an_s3_that_does_not_answer_is_told_within_seconds(listening: bool, client: Client, settings: Settings) -> None:
     settings.STORAGE_PROBE = timedelta(seconds=0.5)

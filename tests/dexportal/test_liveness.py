@@ -58,6 +58,18 @@ def test_beat_tells_that_it_lives_and_that_the_broker_takes_its_messages(setting
     assert set(heartbeats.signs().alive) == {Role.BEAT}
 
 
+def test_a_broker_whose_queues_are_full_is_not_away(settings: Settings) -> None:
+    settings.MESSAGES_MAX = 0
+    beat, _ = beat_of(settings.BROKER_URL)
+
+    def look() -> bool | None:
+        beat.tick()
+        return seen(Role.BROKER)
+
+    eventually(look, within=WITHIN, pause=0.02)
+    assert not list((settings.BROKER_DIR / "messages").glob("*.msg"))
+
+
 def test_beat_goes_on_without_a_broker_even_from_the_start_and_says_who_is_away(
     settings: Settings, refusing: str
 ) -> None:

@@ -5,10 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery import Celery
 from kombu import Connection, Queue
 from pytest_django import Settings
 from redis import Redis
 
+from dexportal import celery, liveness
 from dexportal import wake as wakes
 from dexportal.celery import broker_options
 from tests import servers
@@ -60,6 +62,26 @@ def test_a_wake_keeps_its_connection_and_makes_another_when_redis_was_restarted(
         redis.flushall()
         wakes.wake("commands.tasks.settle_due")
         assert redis.llen("talk") == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_queue_of_redis_that_nobody_reads_takes_no_more_than_so_many_messages(
+    redis_server: Server, settings: Settings
+) -> None:
+    settings.BROKER_URL, settings.MESSAGES_MAX = redis_server.url, 3
+    wakes.quiet.end()
+    app = Celery("own", set_as_current=False)
+    app.config_from_object(celery.configuration())
+    beat = liveness.TouchingScheduler(app)
+    for _ in range(5):
+        beat.apply_entry(beat.schedule["collect_due"], producer=beat.producer)
+        wakes.wake("commands.tasks.collect_due")
+        wakes.wake("commands.tasks.settle_due")
+    with Redis.from_url(redis_server.url) as redis:
+        assert (redis.llen("fetch"), redis.llen("talk")) == (3, 3)
+        redis.ltrim("fetch", 0, 0)
+        wakes.wake("commands.tasks.collect_due")
+        assert redis.llen("fetch") == 2
 
 
 def _connections_made(redis: Redis) -> int:

@@ -12,6 +12,7 @@ from time import monotonic
 import pytest
 
 from dexportal.run import CannotStart, free_port, require_free_port
+from tests.dexportal.portals import run
 from tests.house.supervised import Supervised
 
 
@@ -78,11 +79,18 @@ def test_the_whole_portal_starts_says_how_to_sign_in_and_stops_within_20_seconds
         )
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/accounts/login/", timeout=20) as page:
             assert page.status == 200
+        assert "account Simulator: creates commands" in doctor(tmp_path)
         begun = monotonic()
         running.send(signal.SIGTERM)
         assert running.end(within=30) == 0
         assert monotonic() - begun < 20
     assert processes_of(tmp_path) == []
+    assert not (tmp_path / "simulator_url").exists()
+
+
+def doctor(var: Path) -> str:
+    """In a shell beside it, which knows no more than the folder."""
+    return run({"VAR_DIR": str(var)}, "manage.py", "doctor").stdout
 
 
 def processes_of(var: Path) -> list[str]:

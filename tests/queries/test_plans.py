@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import Q
 from django.test import Client
+from django.utils import timezone
 
+from commands.access import rights_of
 from commands.actions import queue
 from commands.kinds import Kind
 from commands.models import Command
 from commands.queries import commands as rows
-from commands.queries import runs, search
+from commands.queries import metrics, operations, runs, search
 from commands.queries.commands import GROUPS, Filter
 from commands.states import Status
 from tests.people import make_person
@@ -138,6 +141,16 @@ def test_a_claim_learns_which_machines_are_busy_from_what_is_in_flight_alone(pas
     assert len(looked) == 2
     for plan in looked:
         assert plan.count("command_in_flight") == len(Kind) + 1
+
+
+def test_results_that_are_not_here_are_counted_by_an_index_that_holds_nothing_else(past: Command) -> None:
+    """At each scrape, and on the status page, among all the results that there ever were."""
+    plans, now = Plans(), timezone.now()
+    with plans.watch():
+        metrics.figures(now=now)
+        operations.state(rights_of(make_person("ada", "admin")), Q(), now=now)
+    counting = [plan.count("artifact_to_fetch") for plan in plans.of_queries if "artifact" in plan]
+    assert sorted(counting) == [1, 2, 5]
 
 
 @pytest.mark.parametrize("word", ["id", "remote_id", "device_id", "email", "ticket"])

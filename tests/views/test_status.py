@@ -14,7 +14,7 @@ from commands.actions.upstream import NOT_OPENED
 from commands.models import Account, AccountSync, CallBudget, Command, Heartbeat, Pause, User
 from commands.states import Status
 from tests.people import make_account, make_credential, make_group, make_person
-from tests.rows import a_command, a_run, an_artifact, trouble
+from tests.rows import a_command, a_dispatch, a_run, an_artifact, trouble
 from tests.views.conftest import SignIn
 
 pytestmark = pytest.mark.django_db
@@ -221,6 +221,19 @@ def test_counts_lead_to_what_they_count(client: Client, account: Account, helpde
     assert '<dt>In doubt</dt><dd><a href="#doubts">1</a>' in text
     listed = client.get(url.replace("&amp;", "&")).text
     assert re.findall(r'<tr id="row-([^"]*)"', listed) == [str(command.id)]
+
+
+def test_what_is_looked_for_after_a_restore_does_not_wait_to_be_sent(
+    client: Client, account: Account, helpdesk: User
+) -> None:
+    run = a_run(account, helpdesk)
+    a_command(run, Status.QUEUED)
+    assert "before a restore" not in client.get(URL).text
+    for _ in range(2):
+        a_command(run, Status.QUEUED, dispatch=a_dispatch(account))
+    _pause(account, "create", refused=True)
+    assert '">1</a>; 2 more are from before a restore: looked for, not sent' in client.get(URL).text
+    assert "1 command waits to be sent." in client.get("/").text
 
 
 def test_with_the_broker_away_no_worker_is_accused(client: Client) -> None:
