@@ -26,6 +26,8 @@ type Address = IPv4Address | IPv6Address
 _WEB_PORTS = {"http": 80, "https": 443}
 _SMTPS_PORT = 465
 
+S3_IN_MEMORY = 8 * 1024 * 1024  # bytes; the rest of an object that is read lies in a temporary file
+
 
 def text(name: str, default: str = "") -> str:
     try:
@@ -202,6 +204,7 @@ def storage(name: str, value: str) -> dict[str, Any]:
         "default_acl": "private",
         "querystring_auth": True,
         "file_overwrite": True,
+        "max_memory_size": S3_IN_MEMORY,
     }
     return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
 

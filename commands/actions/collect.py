@@ -124,7 +124,7 @@ def askable(now: datetime) -> QuerySet[Account]:
 
 def _claim(now: datetime) -> Artifact | None:
     """The most urgent file of an account of which nobody else is fetching one."""
-    files = Artifact.objects.filter(status__in=TO_FETCH, attempts__lt=settings.ATTEMPTS)
+    files = Artifact.objects.not_here().filter(attempts__lt=settings.ATTEMPTS)
     files = files.filter(command__account__in=askable(now)).order_by("deleted_remotely_at", "id")
     passed: set[UUID] = set()
     while True:

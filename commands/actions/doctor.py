@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -22,9 +23,10 @@ from django.db.models import Exists, OuterRef
 from commands.actions import claims, heartbeats, tell, upstream
 from commands.actions.budget import NotNow
 from commands.actions.collect import storage
+from commands.actions.probe import may_download
 from commands.actions.upstream import NoCredential
 from commands.cloudflare.client import Client
-from commands.cloudflare.errors import CloudflareError, NotFound, NotSent, Refused, Rejected, Throttled
+from commands.cloudflare.errors import CloudflareError, NotSent, Refused, Throttled
 from commands.models import Account
 from dexportal import health, logs, wake
 
@@ -201,13 +203,6 @@ def _calls(subject: str, client: Client, now: Callable[[], datetime]) -> Iterato
         if page.date:
             clock.append(page.date - now())
 
-    def download() -> None:
-        try:
-            with client.download(str(uuid4()), "doctor.zip"):
-                pass
-        except (NotFound, Rejected):
-            pass  # that there is no such file is told to who may ask
-
     first = _try(subject, "lists commands", list_commands, READ)
     yield first
     if clock:
@@ -216,7 +211,7 @@ def _calls(subject: str, client: Client, now: Callable[[], datetime]) -> Iterato
         return  # the others would only say so again
     yield _try(subject, "lists devices", lambda: client.list_devices(1, 1), READ)
     yield _try(subject, "reads the quota", client.quota, READ)
-    yield _try(subject, "downloads results", download, READ)
+    yield _try(subject, "downloads results", partial(may_download, client), READ)
     yield _try(subject, "creates commands", client.may_create, "Cloudflare DEX Write")
 
 

@@ -30,7 +30,7 @@ def probe() -> None:
         account = Account.objects.select_related("credential").get(id=pause.account_id)
         try:
             with upstream.client_for(account) as client:
-                _PROBES[act](client)
+                PROBES[act](client)
         except (NoCredential, Refused):
             pass  # as it was said of commands or files
         except (CloudflareError, NotNow) as failure:
@@ -48,7 +48,7 @@ def _untried() -> QuerySet[Pause]:
     over = claims.is_over("until", now - settings.DISPATCH_LEASE) & claims.is_over(
         "probed_at", now - settings.PAUSE_MAX
     )
-    rows = Pause.objects.filter(over, refused=True, act__in=list(_PROBES))
+    rows = Pause.objects.filter(over, refused=True, act__in=list(PROBES))
     return rows.filter(account__in=Account.objects.in_force()).order_by("until", "id")
 
 
@@ -61,7 +61,7 @@ def may_download(client: Client) -> None:
         pass
 
 
-_PROBES: Mapping[Pause.Act, Callable[[Client], None]] = {
+PROBES: Mapping[Pause.Act, Callable[[Client], None]] = {
     Pause.Act.CREATE: Client.may_create,
     Pause.Act.DOWNLOAD: may_download,
 }

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.urls import reverse
 
-from commands.actions import again, budget, claims, quota
+from commands.actions import again, budget, claims, probe, quota
 from commands.actions.heartbeats import Role, Signs
 from commands.actions.upstream import OUR_OWN
 from commands.models import Account, Command, Heartbeat, Pause
@@ -22,7 +22,8 @@ class PauseLine:
     """`again_at`: when it is tried again; None where that time has passed. `is_tried`: just now; else nothing was to be
     done since.
 
-    `is_our_own`: Cloudflare was not even asked. `lacks_people`: a refusal of which nobody could be told.
+    `is_our_own`: Cloudflare was not even asked. `lacks_people`: a refusal of which nobody could be told; `lacks_mail`:
+    their mail server does not take it. `is_probed`: it is asked for also where nothing is to be done.
     `nearly_lost`: results that Cloudflare deletes soon.
     """
 
@@ -35,6 +36,8 @@ class PauseLine:
     is_tried: bool = False
     is_our_own: bool = False
     lacks_people: bool = False
+    lacks_mail: bool = False
+    is_probed: bool = False
     nearly_lost: int = 0
 
 
@@ -148,7 +151,7 @@ def _chip(account: Account, pauses: Sequence[Pause], now: datetime) -> rows.Chip
         label = "No usable credential" if any(pause.words in OUR_OWN for pause in pauses) else "Refused"
         return rows.Chip(label, "failed", "An admin has to mend something.")
     if pauses:
-        return rows.Chip("Away", "failed", "Cloudflare does not answer as it should.")
+        return rows.Chip("In trouble", "failed", "What rests is tried again by itself.")
     if credential and claims.is_ahead(credential.budget.paused_until, now):
         return rows.Chip("Throttled", "waiting", "Cloudflare asks for a rest.")
     if sync.listed_at is None:
@@ -170,6 +173,8 @@ def _pause(pause: Pause, account: Account, now: datetime) -> PauseLine:
         is_tried=is_tried(pause.until, now),
         is_our_own=pause.words in OUR_OWN,
         lacks_people=pause.refused and pause.told_at is None and not getattr(account, "has_administrator", True),
+        lacks_mail=pause.is_mail_failing,
+        is_probed=pause.refused and pause.act in probe.PROBES,
         nearly_lost=getattr(pause, "nearly_lost", 0),
     )
 

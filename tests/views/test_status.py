@@ -164,7 +164,7 @@ def test_what_is_away_late_throttled_or_never_synced_has_a_chip_of_its_own(clien
     assert "Throttled" in text
     assert "Every call of this credential rests" in text
     _pause(account, "list")
-    assert "Away" in client.get(URL).text
+    assert "In trouble" in client.get(URL).text
 
 
 def test_uncertain_and_unconfirmed_are_listed_with_what_to_do(client: Client, account: Account, helpdesk: User) -> None:
@@ -191,7 +191,7 @@ def test_what_is_away_is_away_too_while_it_is_tried_again_and_no_longer(
     AccountSync.objects.update(listed_at=now)
     pause = _pause(account, "list", until=now - timedelta(seconds=1))
     text = client.get(URL).text
-    assert ("Away" in text, "Listing commands rests" in text, "Tried again now." in text) == (True, True, True)
+    assert ("In trouble" in text, "Listing commands rests" in text, "Tried again now." in text) == (True, True, True)
     Pause.objects.filter(pk=pause.pk).update(until=now - settings.SYNC_LEASE)
     text = client.get(URL).text
     assert ("Well" in text, "rests" in text) == (True, False)

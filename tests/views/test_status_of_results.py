@@ -1,6 +1,7 @@
 """What the status page tells of results that do not come, and of what nobody looks for while listing rests."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -92,3 +93,16 @@ def test_while_listing_rests_nobody_says_that_what_is_in_doubt_is_looked_for(
 def test_a_restart_of_the_worker_is_no_failure(client: Client, missing: Artifact) -> None:
     Artifact.objects.update(words=STOPPED)
     assert LINE not in client.get(URL).text
+
+
+def test_of_a_refusal_it_is_said_that_it_is_asked_for_and_that_the_mail_of_it_is_not_taken(
+    client: Client, account: Account, settings: Any
+) -> None:
+    mail, asked = "The mail server did not take the mail", "Asked again every few minutes"
+    long_ago = timezone.now() - timedelta(hours=1)
+    pause = Pause.objects.create(account=account, act="list", since=long_ago, until=long_ago, words="No.", refused=True)
+    text = client.get(URL).text
+    assert (asked in text, mail in text) == (False, False)
+    Pause.objects.filter(pk=pause.pk).update(act="create", attempts=settings.MAIL_ATTEMPTS)
+    text = client.get(URL).text
+    assert (asked in text, mail in text) == (True, True)
