@@ -51,7 +51,7 @@ def test_when_the_first_results_come_within_a_day_of_their_end_one_more_letter_s
         assert letter.body.count(words) == 1
     for _ in range(3):
         _refuse_downloads(world)
-        world.forward(minutes=5, seconds=1)
+        world.forward(minutes=6)
         assert tell.tell(now=world.now) == 0
 
 
