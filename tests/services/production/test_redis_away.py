@@ -88,7 +88,9 @@ def _sent(portal: Production) -> list[str]:
 
 def _nothing_is_sent_now(portal: Production) -> bool:
     """Else the worker that records the last POST goes on with what is asked for meanwhile, and needs no broker."""
-    look = 'from commands.models import Command; print(Command.objects.filter(status__in=["queued", "sending"]).count())'
+    look = (
+        'from commands.models import Command; print(Command.objects.filter(status__in=["queued", "sending"]).count())'
+    )
     return portal.manage("shell", "--no-imports", "-c", look).split()[-1] == "0"
 
 
