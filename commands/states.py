@@ -121,6 +121,7 @@ ARTIFACT_MOVES: Moves[ArtifactStatus] = _moves(
 )
 
 HAS_FILE = frozenset(_HOLDS_A_FILE)
+TO_FETCH = (ArtifactStatus.WANTED, ArtifactStatus.FETCHING)
 
 
 def sources[S](moves: Moves[S], to: S, by: Mover) -> frozenset[S]:

@@ -48,7 +48,6 @@ from commands.states import ArtifactStatus
 
 log = structlog.get_logger(__name__)
 
-TO_FETCH = (ArtifactStatus.WANTED, ArtifactStatus.FETCHING)
 MOST_TOLD = 10  # reasons in one file's history why it is not here yet
 FROM_ZERO: Mapping[str, object] = {"etag": "", "announced_size": None}  # a spool that nothing may continue
 STOPPED = "The worker or the database stopped meanwhile; it goes on where it stood."

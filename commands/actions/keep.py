@@ -19,9 +19,9 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 
-from commands.actions.collect import TO_FETCH, storage
+from commands.actions.collect import storage
 from commands.models import Artifact
-from commands.states import HAS_FILE, ArtifactStatus
+from commands.states import HAS_FILE, TO_FETCH, ArtifactStatus
 
 log = structlog.get_logger(__name__)
 

@@ -1,7 +1,7 @@
 """What time alone decides: leases that ran out, settle windows that closed, deadlines and expiries that passed.
 
-Owns the portal's own endings. Nothing here talks to Cloudflare, and nothing goes back to `queued`: what may have landed
-is looked for by `sync.py`, and what was looked for long enough gets a name.
+Owns the portal's own endings. Nothing here talks to Cloudflare. What may have landed is looked for by `sync.py`, and
+what was looked for long enough gets a name; only what Cloudflare refused, and does not list, goes back to `queued`.
 """
 
 from collections.abc import Mapping

@@ -119,7 +119,8 @@ def apply(account: Account, row: AccountSync, listing: Listing, *, now: datetime
 
     False if nothing was recorded: the lease of `row` was lost, or another took one of the ids in the same moment.
     """
-    decisions = _decide(account, listing)
+    rows = _rows(listing)
+    decisions = _decide(account, listing, rows)
     try:
         with change(by=CLOUDFLARE, now=now) as changes:
             if not AccountSync.objects.select_for_update().filter(claims.held(row)).exists():
@@ -127,8 +128,8 @@ def apply(account: Account, row: AccountSync, listing: Listing, *, now: datetime
                 return False
             _carry_out(changes, account, decisions)
             if listing.complete:
-                _carry_out_what_is_left(changes, account, listing, decisions)
-            lookalikes.mark(account, _rows(listing))
+                _carry_out_what_is_left(changes, account, listing, rows, decisions)
+            lookalikes.mark(account, rows)
             if listing.complete and not listing.interrupted and listing.knows_the_time:
                 _count_unlisted(account, listing)
     except IntegrityError:
@@ -155,8 +156,7 @@ def _rows(listing: Listing) -> list[Row]:
     ]
 
 
-def _decide(account: Account, listing: Listing) -> list[Decision]:
-    rows = _rows(listing)
+def _decide(account: Account, listing: Listing, rows: Sequence[Row]) -> list[Decision]:
     clock = Clock(
         now=listing.begun_at,
         import_age=max(settings.SETTLE_WINDOW, settings.ADOPT_BEFORE + settings.DISPATCH_LEASE),
@@ -230,11 +230,13 @@ def _still_wanted(takeovers: Sequence[TakeOver]) -> list[TakeOver]:
     return [one for one in takeovers if one.ours_id in still]
 
 
-def _carry_out_what_is_left(changes: Change, account: Account, listing: Listing, decisions: Sequence[Decision]) -> None:
+def _carry_out_what_is_left(
+    changes: Change, account: Account, listing: Listing, rows: Sequence[Row], decisions: Sequence[Decision]
+) -> None:
     """A row that matching leaves to the next listing, for its commands have others: after a long silence that one would
     no longer reach back to it, so with their ids attached it is decided at once."""
     if any(isinstance(one, Ambiguous | Doubt) for one in decisions):
-        _carry_out(changes, account, _decide(account, listing))
+        _carry_out(changes, account, _decide(account, listing, rows))
 
 
 def _doubt(changes: Change, decisions: Sequence[Decision]) -> None:

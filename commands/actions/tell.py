@@ -19,7 +19,7 @@ from django.urls import reverse
 from commands.actions import claims, upstream
 from commands.kinds import SPECS, Kind
 from commands.models import Account, Artifact, Command, Pause, User
-from commands.states import ArtifactStatus, Status
+from commands.states import Status
 
 log = structlog.get_logger(__name__)
 
@@ -102,11 +102,8 @@ def administrators_of(account: Account | OuterRef) -> QuerySet[User]:
 
 def nearly_lost(now: datetime) -> QuerySet[Artifact]:
     """Results that are not here yet and that Cloudflare deletes within ARTIFACT_URGENT."""
-    return Artifact.objects.filter(
-        status__in=[ArtifactStatus.WANTED, ArtifactStatus.FETCHING],
-        deleted_remotely_at__gt=now,
-        deleted_remotely_at__lte=now + settings.ARTIFACT_URGENT,
-    )
+    soon = now + settings.ARTIFACT_URGENT
+    return Artifact.objects.not_here().filter(deleted_remotely_at__gt=now, deleted_remotely_at__lte=soon)
 
 
 def _told(pause: Pause, now: datetime, *, loses: bool) -> None:

@@ -7,10 +7,10 @@ from django.db.models import F
 
 from commands.models.command import Command, OneOf
 from commands.models.leased import Leased
-from commands.states import HAS_FILE, ArtifactStatus
+from commands.states import HAS_FILE, TO_FETCH, ArtifactStatus
 
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
-_TO_FETCH = ["wanted", "fetching"]
+_TO_FETCH = [status.value for status in TO_FETCH]
 
 
 class ArtifactQuerySet(models.QuerySet["Artifact"]):

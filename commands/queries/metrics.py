@@ -73,7 +73,7 @@ def _accounts(now: datetime) -> QuerySet[Account]:
     return rows.annotate(
         claimed=place.claimed(),
         artifacts_wanted=CountOf(Artifact.objects.not_here().filter(own).values("id")),
-        artifacts_deleted_soon=CountOf((tell.nearly_lost(now) & Artifact.objects.not_here()).filter(own).values("id")),
+        artifacts_deleted_soon=CountOf(tell.nearly_lost(now).filter(own).values("id")),
     )
 
 

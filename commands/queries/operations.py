@@ -75,7 +75,7 @@ def _doubtful(now: datetime) -> QuerySet[Command]:
 
 def _nearly_lost(now: datetime) -> Case:
     """Counted only where downloads rest."""
-    missing = (tell.nearly_lost(now) & Artifact.objects.not_here()).filter(command__account=OuterRef("account"))
+    missing = tell.nearly_lost(now).filter(command__account=OuterRef("account"))
     return Case(When(act=Pause.Act.DOWNLOAD, then=CountOf(missing.values("id"))), default=0)
 
 
