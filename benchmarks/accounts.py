@@ -22,11 +22,11 @@ from django.conf import settings
 
 from benchmarks.company import PCAP, Simulator, add_devices, empty_run, now, simulator
 from benchmarks.figures import Row, row
-from commands.ids import new_id
-from commands.kinds import Kind
 from commands.models import Account, AccountSync, Command, Device, Dispatch, User
-from commands.states import Status
-from dexportal import run as portal
+from commands.rules.ids import new_id
+from commands.rules.kinds import Kind
+from commands.rules.states import Status
+from dexportal.run import portal
 from tests.people import make_account, make_credential, make_person
 
 ACCOUNTS = 100

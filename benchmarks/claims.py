@@ -7,10 +7,10 @@ from uuid import uuid4
 
 from benchmarks.company import PCAP, empty_run, now
 from benchmarks.figures import Row, median, milliseconds, times_floor
-from commands.actions.queue import claim
-from commands.ids import new_id
+from commands.actions.sending.claim import claim
 from commands.models import Account, AccountSync, Command, Dispatch, Run, User
-from commands.states import Status
+from commands.rules.ids import new_id
+from commands.rules.states import Status
 from tests.people import make_account, make_person
 
 QUEUED = 10_000

@@ -15,13 +15,13 @@ from uuid import uuid4
 from django.conf import settings
 from django.test import override_settings
 
-from commands.actions import run
-from commands.actions.run import Target
+from commands.actions.sending import submit
+from commands.actions.sending.submit import Target
 from commands.audit import EventType
-from commands.ids import new_id
-from commands.kinds import Kind, Options
 from commands.models import Account, Command, Device, Event, Run, User
-from commands.states import Mover
+from commands.rules.ids import new_id
+from commands.rules.kinds import Kind, Options
+from commands.rules.states import Mover
 from tests.people import make_account, make_credential, make_person
 from tests.simulator_process import running_simulator
 
@@ -84,7 +84,9 @@ class Company:
     def ask(self, number: int, *, first: int = 0) -> list[Command]:
         """A capture on each of so many devices, as a run of its own."""
         targets = self.targets(first + number)[first:]
-        made = run.ask(account=self.account, by=self.person, now=now(), form_key=uuid4(), options=PCAP, targets=targets)
+        made = submit.ask(
+            account=self.account, by=self.person, now=now(), form_key=uuid4(), options=PCAP, targets=targets
+        )
         return list(made.commands.order_by("id"))
 
 

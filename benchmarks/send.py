@@ -11,9 +11,9 @@ from django.db import connection
 
 from benchmarks.company import PCAP, Company, company, now
 from benchmarks.figures import Row, milliseconds, row, times_floor
-from commands.actions.deliver import deliver
-from commands.kinds import Kind
+from commands.actions.sending.deliver import deliver
 from commands.models import Account, Command, Device
+from commands.rules.kinds import Kind
 
 DEVICES = 1000
 DEVICES_A_POST = 10

@@ -18,16 +18,17 @@ from django.db.models import F
 from benchmarks import figures
 from benchmarks.company import Company, company, event_of, now
 from benchmarks.figures import median, milliseconds, row, timed, times_floor
-from commands import matching
-from commands.actions import budget, listings
-from commands.actions.deliver import deliver
-from commands.actions.listings import Listing, Plan
-from commands.actions.sync import sync
+from commands.actions.listing import schedule
+from commands.actions.listing.schedule import Listing, Plan
+from commands.actions.listing.sync import sync
+from commands.actions.sending.deliver import deliver
+from commands.actions.upstream import rate_limit
 from commands.audit import EventType
-from commands.ids import new_id
-from commands.matching import Clock, Decision, Ours, Row
 from commands.models import AccountSync, Artifact, Command, Event
-from commands.states import Status
+from commands.rules import matching
+from commands.rules.ids import new_id
+from commands.rules.matching import Clock, Decision, Ours, Row
+from commands.rules.states import Status
 
 COMMANDS = 1000
 ROUNDS = 7
@@ -52,11 +53,11 @@ def _back(ids: Sequence[UUID], to: Status = Status.PENDING_EXEC) -> None:
 def _listed(desk: Company) -> tuple[Listing, int]:
     """A quick listing of all that is open, and how many calls it took."""
     account_row = AccountSync.objects.get(account=desk.account)
-    plan = listings.plan_listing(desk.account, account_row, now=now())
+    plan = schedule.plan_listing(desk.account, account_row, now=now())
     assert isinstance(plan, Plan)
     assert not plan.complete
-    with patch.object(budget, "spend", wraps=budget.spend) as spend:
-        listing = listings.read(desk.account, account_row, plan, now=now())
+    with patch.object(rate_limit, "spend", wraps=rate_limit.spend) as spend:
+        listing = schedule.read(desk.account, account_row, plan, now=now())
     return listing, spend.call_count
 
 
@@ -73,7 +74,7 @@ def _synced(desk: Company, listing: Listing) -> float:
             return pure(rows, known, clock, complete=complete)
 
     pure = matching.match
-    with patch.object(listings, "read", return_value=listing), patch.object(matching, "match", match):
+    with patch.object(schedule, "read", return_value=listing), patch.object(matching, "match", match):
         took = milliseconds(run)
     return took - sum(matched)
 

@@ -13,9 +13,9 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from commands.ids import new_id
 from commands.models import Command, Event, User
-from commands.states import WORDS, ArtifactStatus, Mover, Status
+from commands.rules.ids import new_id
+from commands.rules.states import WORDS, ArtifactStatus, Mover, Status
 
 
 class EventType(StrEnum):

@@ -15,9 +15,9 @@ from django.core.files.storage import FileSystemStorage, storages
 from django.db import connections
 from django.utils import timezone
 
-from commands.actions import demo
+from commands.actions.administration import demo
 from commands.models import Account, Credential, Heartbeat, User
-from commands.models.sealed import CannotOpen
+from commands.models.encrypted_field import CannotOpen
 from dexportal.health import is_writable
 
 _SHORTEST_KEY = 50  # as Django's own check of deployments has it

@@ -17,8 +17,8 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.signals import m2m_changed, post_migrate, post_save, pre_delete, pre_save
 
 from commands.access import Right
-from commands.kinds import Kind, clean_options
 from commands.models import Grant, User
+from commands.rules.kinds import Kind, clean_options
 
 GROUPS: Mapping[str, tuple[Right, ...]] = {
     "helpdesk": (Right.RUN, Right.SEE, Right.SEE_CONTENTS),

@@ -11,10 +11,16 @@ from uuid import UUID
 from celery import Task, shared_task
 from celery.worker import state as worker
 
-from commands.actions import claims, directory, keep, listings, probe, queue, reconcile, tell
-from commands.actions import collect as collecting
-from commands.actions import deliver as delivering
-from commands.actions import sync as syncing
+from commands.actions import settle
+from commands.actions.listing import schedule
+from commands.actions.listing import sync as syncing
+from commands.actions.notifications import alerts
+from commands.actions.record import leases
+from commands.actions.results import cleanup
+from commands.actions.results import fetch as collecting
+from commands.actions.sending import claim
+from commands.actions.sending import deliver as delivering
+from commands.actions.upstream import directory, probe
 from commands.models import Account
 from dexportal.wake import wake
 
@@ -48,7 +54,7 @@ def _is_wanted() -> bool:
 @shared_task(base=FromBeat)
 def deliver_due() -> None:
     """Wake one delivery for every account with something to send."""
-    for account_id in queue.accounts_with_queued(now=claims.database_now()):
+    for account_id in claim.accounts_with_queued(now=leases.database_now()):
         wake(deliver_account, str(account_id))
 
 
@@ -56,33 +62,33 @@ def deliver_due() -> None:
 def deliver_account(account_id: str) -> None:
     """Send POST after POST until nothing of the account may go now."""
     while _is_wanted() and (account := _in_force(account_id)) is not None:
-        if not delivering.deliver(account, now=claims.database_now()):
+        if not delivering.deliver(account, now=leases.database_now()):
             return
-        listings.hurry(account.id, at=claims.database_now())
+        schedule.hurry(account.id, at=leases.database_now())
         wake(sync_account, account_id)
 
 
 @shared_task(base=FromBeat)
 def settle_due() -> None:
-    reconcile.settle(now=claims.database_now())
+    settle.settle(now=leases.database_now())
 
 
 @shared_task(base=FromBeat)
 def sync_due() -> None:
-    for account_id in listings.due_accounts(now=claims.database_now()):
+    for account_id in schedule.due_accounts(now=leases.database_now()):
         wake(sync_account, str(account_id))
 
 
 @shared_task
 def sync_account(account_id: str) -> None:
     account = _in_force(account_id)
-    if account is not None and syncing.sync(account, now=claims.database_now()):
+    if account is not None and syncing.sync(account, now=leases.database_now()):
         wake(collect_due)
 
 
 @shared_task(base=FromBeat)
 def directory_due() -> None:
-    for account_id in directory.due_accounts(now=claims.database_now()):
+    for account_id in directory.due_accounts(now=leases.database_now()):
         wake(directory_account, str(account_id))
 
 
@@ -90,23 +96,23 @@ def directory_due() -> None:
 def directory_account(account_id: str) -> None:
     account = _in_force(account_id)
     if account is not None:
-        directory.refresh(account, now=claims.database_now())
+        directory.refresh(account, now=leases.database_now())
 
 
 @shared_task(base=FromBeat)
 def collect_due() -> None:
     """Fetch file after file until none is wanted now."""
-    while _is_wanted() and collecting.collect(now=claims.database_now, is_wanted=_is_wanted):
+    while _is_wanted() and collecting.collect(now=leases.database_now, is_wanted=_is_wanted):
         pass
 
 
 @shared_task(base=FromBeat)
 def sweep_due() -> None:
-    keep.sweep(now=claims.database_now(), is_wanted=_is_wanted)
+    cleanup.sweep(now=leases.database_now(), is_wanted=_is_wanted)
 
 
 @shared_task(base=FromBeat)
 def tell_due() -> None:
     """Mail the admins what Cloudflare refuses, and ask whether it still does."""
-    tell.tell(now=claims.database_now())
+    alerts.tell(now=leases.database_now())
     probe.probe()

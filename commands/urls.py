@@ -2,14 +2,22 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from commands.views import acts, ask, commands, desk, history, metrics, operations, people, runs
+from commands.web.bulk import views as acts
+from commands.web.command import views as commands
+from commands.web.desk import request_views
+from commands.web.desk import views as desk
+from commands.web.history import views as history
+from commands.web.metrics import views as metrics
+from commands.web.people import views as people
+from commands.web.run import views as runs
+from commands.web.status import views as operations
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", desk.desk, name="desk"),
     path("frame", desk.status, name="frame"),
-    path("ask/devices", ask.devices, name="ask-devices"),
-    path("ask/preset", ask.preset, name="ask-preset"),
-    path("ask/plan", ask.plan, name="ask-plan"),
+    path("ask/devices", request_views.devices, name="ask-devices"),
+    path("ask/preset", request_views.preset, name="ask-preset"),
+    path("ask/plan", request_views.plan, name="ask-plan"),
     path("commands/table", desk.table, name="table"),
     path("commands/act", acts.act, name="act"),
     path("commands/<uuid:command_id>/", commands.command, name="command"),

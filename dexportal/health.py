@@ -16,7 +16,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
 
-from commands.actions import heartbeats
+from commands.actions.administration import heartbeats
 from dexportal import wake
 
 _migrated = False  # once true it stays so: new migrations come with a new process

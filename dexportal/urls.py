@@ -10,7 +10,7 @@ from dexportal import health
 # Django's own sign-in page of the admin knows no throttles.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
-handler403 = "commands.views.refused.refused"
+handler403 = "commands.web.shared.forbidden.refused"
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),

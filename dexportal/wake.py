@@ -16,8 +16,8 @@ from django.conf import settings
 from django.db import transaction
 from kombu import Connection
 
-from dexportal import backlog
-from dexportal.celery import app, broker_options
+from dexportal.celery import queue_limit
+from dexportal.celery.app import app, broker_options
 
 logger = structlog.get_logger(__name__)
 
@@ -119,7 +119,7 @@ class _Kept(threading.local):
 
     def _publish(self, name: str, args: tuple[object, ...]) -> None:
         assert self._broker is not None
-        if backlog.has_room(app, self._broker, name):
+        if queue_limit.has_room(app, self._broker, name):
             app.send_task(name, args=args, connection=self._broker, expires=settings.MESSAGE_LIFE)
 
     def _close(self) -> None:

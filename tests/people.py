@@ -3,7 +3,7 @@
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from commands.actions.accounts import add_account, add_credential
+from commands.actions.administration.accounts import add_account, add_credential
 from commands.models import Account, Credential, Grant, User
 
 

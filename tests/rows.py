@@ -9,9 +9,9 @@ from uuid import uuid4
 
 from django.utils import timezone
 
-from commands.ids import new_id
 from commands.models import Account, Artifact, CallBudget, Command, Device, Dispatch, Event, Pause, Run, User
-from commands.states import IN_FLIGHT, REMOTE, ArtifactStatus, Mover, Status
+from commands.rules.ids import new_id
+from commands.rules.states import IN_FLIGHT, REMOTE, ArtifactStatus, Mover, Status
 
 
 def a_run(account: Account, person: User, /, **values: Any) -> Run:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from dexportal.supervisor import die_with_parent
+from dexportal.run.supervisor import die_with_parent
 
 HOST = "127.0.0.1"
 BUILD = Path(__file__).resolve().parent.parent / "build"

@@ -19,7 +19,7 @@ from commands.access import (
     rights_of,
 )
 from commands.models import Command, Grant, User
-from commands.states import Status
+from commands.rules.states import Status
 from tests.people import make_account, make_group, make_person
 from tests.rows import a_command, a_run
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from commands import audit
 from commands.audit import ALLOWED, CLOUDFLARE, PORTAL, EventType, Subject, by_person
 from commands.models import Account, AccountVersion, Command, Event
-from commands.states import WORDS, ArtifactStatus, Mover, Status
+from commands.rules.states import WORDS, ArtifactStatus, Mover, Status
 from tests.people import make_account, make_person
 from tests.rows import a_command, a_run
 

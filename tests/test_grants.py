@@ -11,8 +11,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from commands import grants
 from commands.grants import GROUPS, PRESETS
-from commands.kinds import Kind, clean_options
 from commands.models import Grant, Preset, Purpose, User
+from commands.rules.kinds import Kind, clean_options
 from tests.people import make_account, make_person
 
 pytestmark = pytest.mark.django_db

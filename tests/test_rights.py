@@ -19,10 +19,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from commands.access import Right
-from commands.actions.collect import storage
+from commands.actions.results.fetch import storage
 from commands.grants import ADMIN_GROUP, GROUPS
 from commands.models import Account, Artifact, Command, Device, Pause, Run, User
-from commands.states import ArtifactStatus, Status
+from commands.rules.states import ArtifactStatus, Status
 from tests.people import make_account, make_group, make_person
 from tests.rows import a_command, a_device, a_dispatch, a_run, an_artifact, an_event
 

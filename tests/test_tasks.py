@@ -14,11 +14,11 @@ from celery.worker import state as worker
 from django.utils import timezone
 
 from commands import tasks
-from commands.actions import collect as collecting
-from commands.actions import deliver as delivering
-from commands.actions import listings
-from commands.actions.accounts import retire_account
-from commands.actions.deliver import deliver
+from commands.actions.administration.accounts import retire_account
+from commands.actions.listing import schedule
+from commands.actions.results import fetch as collecting
+from commands.actions.sending import deliver as delivering
+from commands.actions.sending.deliver import deliver
 from commands.models import Account, AccountSync, Command, Device
 from tests.actions import conftest as fixtures
 from tests.actions.world import DIAG, QUICK_END, World
@@ -90,7 +90,7 @@ def test_a_worker_whose_own_clock_is_wrong_finds_what_landed_and_stops_nothing(
     assert (found.status, found.remote_id, found.likely) == ("SUCCESS", world.created()[0]["id"], False)
     monkeypatch.setattr(timezone, "now", real)
     world.forward(minutes=31)
-    assert world.account.id in listings.due_accounts(now=world.now)
+    assert world.account.id in schedule.due_accounts(now=world.now)
     (other,) = world.ask(DIAG)
     tasks.deliver_account(id_)
     assert world.status(other) == "PENDING_EXEC"

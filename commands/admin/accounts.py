@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from commands.actions import accounts
+from commands.actions.administration import accounts
 from commands.admin.base import Kept, OfAccounts, administered
 from commands.admin.credentials import usable
 from commands.admin.typed import ModelForm

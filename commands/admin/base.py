@@ -13,7 +13,7 @@ from django.utils.functional import cached_property
 from commands.access import Right, rights_of
 from commands.admin.typed import ModelAdmin, Paginator
 from commands.models import User
-from commands.states import ARTIFACT_WORDS, WORDS, ArtifactStatus, Status
+from commands.rules.states import ARTIFACT_WORDS, WORDS, ArtifactStatus, Status
 
 COUNT_UP_TO = 1000
 

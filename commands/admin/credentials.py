@@ -9,11 +9,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
-from commands.actions import accounts
+from commands.actions.administration import accounts
 from commands.admin.base import administered
 from commands.admin.typed import ModelAdmin, ModelForm
 from commands.models import Account, Credential
-from commands.models.sealed import CannotOpen
+from commands.models.encrypted_field import CannotOpen
 
 
 class CredentialForm(ModelForm[Credential]):

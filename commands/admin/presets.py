@@ -5,8 +5,8 @@ from django.conf import settings
 from django.contrib import admin
 
 from commands.admin.typed import ModelAdmin, ModelForm
-from commands.kinds import Kind, clean_options
 from commands.models import Preset, Purpose
+from commands.rules.kinds import Kind, clean_options
 
 
 class PresetForm(ModelForm[Preset]):

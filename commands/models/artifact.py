@@ -7,7 +7,7 @@ from django.db.models import F
 
 from commands.models.command import Command, OneOf
 from commands.models.leased import Leased
-from commands.states import HAS_FILE, TO_FETCH, ArtifactStatus
+from commands.rules.states import HAS_FILE, TO_FETCH, ArtifactStatus
 
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 _TO_FETCH = [status.value for status in TO_FETCH]

@@ -11,7 +11,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from commands.models.account import Account
 from commands.models.dispatch import Dispatch
 from commands.models.run import Run
-from commands.states import IN_FLIGHT, OPEN, REMOTE, UNSENT, Status
+from commands.rules.states import IN_FLIGHT, OPEN, REMOTE, UNSENT, Status
 
 
 def _values(statuses: frozenset[Status] | tuple[Status, ...]) -> list[str]:

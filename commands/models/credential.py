@@ -1,7 +1,7 @@
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from commands.models.sealed import SealedField
+from commands.models.encrypted_field import SealedField
 
 
 class Credential(models.Model):

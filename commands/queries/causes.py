@@ -3,10 +3,10 @@
 from django.conf import settings
 from django.db.models import BooleanField, Case, Exists, OuterRef, Q, Value, When
 
-from commands.causes import Cause, Facts, causes
-from commands.kinds import CAPTURES, OFFLINE_TIMEOUT, deadline
 from commands.models import Command
-from commands.states import FINAL_REMOTE, Status
+from commands.rules.causes import Cause, Facts, causes
+from commands.rules.kinds import CAPTURES, OFFLINE_TIMEOUT, deadline
+from commands.rules.states import FINAL_REMOTE, Status
 
 LONGEST = max(deadline(kind, {}) for kind in CAPTURES)  # of any capture, from its creation on
 

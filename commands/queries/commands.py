@@ -9,13 +9,13 @@ from django.db.models import FETCH_RAISE, F
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Coalesce, Lower
 
-from commands.ids import first_id
-from commands.kinds import Kind
 from commands.models import Account, Artifact, Command, Event
 from commands.models.command import CommandQuerySet
 from commands.queries.causes import captures_beside
-from commands.queries.counting import CountOf
-from commands.states import DONE, OPEN, Status
+from commands.queries.subqueries import CountOf
+from commands.rules.ids import first_id
+from commands.rules.kinds import Kind
+from commands.rules.states import DONE, OPEN, Status
 
 ROWS = 50
 COUNT_STOPS_AT = 1000

@@ -8,7 +8,7 @@ from django.db.models import FETCH_RAISE, F, Q, QuerySet
 from django.db.models.functions import Lower
 
 from commands.models import Command, Device
-from commands.states import OPEN
+from commands.rules.states import OPEN
 
 SUGGESTIONS = 8
 LISTED = 50  # registrations of one person or machine

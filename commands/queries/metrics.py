@@ -8,14 +8,14 @@ from uuid import UUID
 from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
-from commands.actions import tell
-from commands.actions.heartbeats import believable
-from commands.ids import first_id
+from commands.actions.administration.heartbeats import believable
+from commands.actions.notifications import alerts
 from commands.models import Account, Artifact, Command, Heartbeat, Pause
-from commands.queries import place
-from commands.queries.counting import CountOf
+from commands.queries import viewer_context
 from commands.queries.pauses import resting
-from commands.states import DONE, OPEN, Status
+from commands.queries.subqueries import CountOf
+from commands.rules.ids import first_id
+from commands.rules.states import DONE, OPEN, Status
 
 QUERIES = 5
 WINDOW = timedelta(days=1)  # of outcomes and durations: a whole history would take seconds to count
@@ -71,9 +71,9 @@ def _accounts(now: datetime) -> QuerySet[Account]:
     rows = Account.objects.in_force().select_related("sync", "credential__budget")
     own = Q(command__account=OuterRef("pk"))
     return rows.annotate(
-        claimed=place.claimed(),
+        claimed=viewer_context.claimed(),
         artifacts_wanted=CountOf(Artifact.objects.not_here().filter(own).values("id")),
-        artifacts_deleted_soon=CountOf(tell.nearly_lost(now).filter(own).values("id")),
+        artifacts_deleted_soon=CountOf(alerts.nearly_lost(now).filter(own).values("id")),
     )
 
 

@@ -12,10 +12,11 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Case, F, OuterRef, Q, Subquery, When
 
-from commands.actions import claims, tell
+from commands.actions.notifications import alerts
+from commands.actions.record import leases
 from commands.models import Account, Command, Pause
-from commands.queries.counting import CountOf
-from commands.states import Status
+from commands.queries.subqueries import CountOf
+from commands.rules.states import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +51,17 @@ _FIELDS = ("act", "words", "since", "until", "refused")
 def resting(now: datetime) -> Q:
     """Of pauses: what is shown as resting. What is refused, until it works again; what is away, also while it is tried
     again: for as long after `until` as a try may take. What workers may do is `budget.resting`'s to say."""
-    return Q(refused=True) | ~claims.is_over("until", now - settings.SYNC_LEASE)
+    return Q(refused=True) | ~leases.is_over("until", now - settings.SYNC_LEASE)
 
 
 def is_tried(until: datetime, now: datetime) -> bool:
     """The time of a pause has passed just now: if there is anything to do, a try is under way."""
-    return not claims.is_ahead(until, now) and _is_shown(until, now)
+    return not leases.is_ahead(until, now) and _is_shown(until, now)
 
 
 def _is_shown(until: datetime, now: datetime) -> bool:
     """As `resting`, of what is away, in a row that is here already."""
-    return claims.is_ahead(until, now - settings.SYNC_LEASE)
+    return leases.is_ahead(until, now - settings.SYNC_LEASE)
 
 
 def beside(now: datetime) -> Mapping[str, Any]:
@@ -68,7 +69,7 @@ def beside(now: datetime) -> Mapping[str, Any]:
     unsent = Command.objects.filter(account=OuterRef("pk"), status=Status.QUEUED, dispatch=None)
     held = Command.objects.filter(account=OuterRef("pk"), status=Status.QUEUED, held_at__isnull=False)
     refuses = When(pauses__act=Pause.Act.CREATE, pauses__refused=True, then=CountOf(unsent.values("id")))
-    missing = tell.nearly_lost(now).filter(command__account=OuterRef("pk")).order_by("deleted_remotely_at")
+    missing = alerts.nearly_lost(now).filter(command__account=OuterRef("pk")).order_by("deleted_remotely_at")
     first = Subquery(missing.values("deleted_remotely_at")[:1])
     return {
         **{f"pause_{field}": F(f"pauses__{field}") for field in _FIELDS},
@@ -90,7 +91,7 @@ def trouble(rows: Iterable[Account], *, now: datetime) -> Trouble:
             act, *values = (row[f"pause_{field}"] for field in _FIELDS)
             found.append(Resting(Pause.Act(act), *values))
             losing = (row["losing"], row["losing_first_at"]) if row["losing"] else losing
-        if claims.is_ahead(row["throttled_until"], now):
+        if leases.is_ahead(row["throttled_until"], now):
             throttled = row["throttled_until"], row["throttled_words"]
         held, unsent = row["held"], max(unsent, row["unsent"])
     return Trouble(sorted(found, key=lambda one: (one.since, one.act)), throttled, held, unsent, losing)

@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from commands import plan
-from commands.actions.run import Target
-from commands.kinds import Kind
+from commands.actions.sending.submit import Target
 from commands.models import Command, Device
 from commands.queries import devices
-from commands.queries.place import Place
+from commands.queries.viewer_context import Place
+from commands.rules import plan
+from commands.rules.kinds import Kind
 
 
 def made(

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import FETCH_RAISE, Count
 
 from commands.models import Command
-from commands.states import UNSENT, Status
+from commands.rules.states import UNSENT, Status
 
 TO_REPEAT = frozenset({Status.FAILED, Status.REJECTED, Status.EXPIRED})
 """What brought nothing and surely does not run any more."""

@@ -14,11 +14,11 @@ from enum import Enum, auto
 from itertools import batched
 from random import Random
 
-from commands.actions import budget
+from commands.actions.upstream import rate_limit
 from commands.cloudflare.errors import CloudflareError, NotSent, Refused, Rejected, SaidNo, Throttled, Unknown
 from commands.cloudflare.types import Call, Created, CreateResult, Dialect, ListedCommand, NewCommand, Page
 from commands.models import Account
-from commands.states import FINAL_REMOTE, Status
+from commands.rules.states import FINAL_REMOTE, Status
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 MOST_SKEW = 60  # seconds that Cloudflare's date of a command may be off: half of the slack before a claim
@@ -259,12 +259,12 @@ class ModelClient:
         self._credential_id = account.credential_id
 
     def create(self, items: Sequence[NewCommand]) -> CreateResult:
-        budget.spend(self._credential_id, Call.CREATE)
+        rate_limit.spend(self._credential_id, Call.CREATE)
         return self._cloudflare.create(items)
 
     def iter_commands(self, *, first: int = 1, per_page: int, from_: datetime | None) -> Iterator[Page[ListedCommand]]:
         cloudflare = self._cloudflare
-        budget.spend(self._credential_id, Call.LIST)
+        rate_limit.spend(self._credential_id, Call.LIST)
         listing, cloudflare.listing = cloudflare.listing, Listing()
         if listing.error:
             raise listing.error

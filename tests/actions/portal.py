@@ -14,16 +14,20 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from commands.actions import again, deliver, hold, listings, queue, reconcile, restore, run, sync, withdraw
-from commands.actions.deliver import Failure
-from commands.actions.queue import Claimed
-from commands.actions.run import Target
+from commands.actions import settle as reconcile
+from commands.actions.administration import restore
+from commands.actions.listing import schedule, sync
+from commands.actions.sending import claim as queue
+from commands.actions.sending import deliver, holds, rerun, submit, withdraw
+from commands.actions.sending.claim import Claimed
+from commands.actions.sending.deliver import Failure
+from commands.actions.sending.submit import Target
 from commands.audit import EventType
 from commands.cloudflare.types import CreateResult, NewCommand
-from commands.kinds import CAPTURES, Kind, Options
 from commands.models import Account, AccountSync, Command, Dispatch, Run, User
 from commands.queries import plans
-from commands.states import DONE, IN_FLIGHT, OPEN, UNSENT, ArtifactStatus, Status
+from commands.rules.kinds import CAPTURES, Kind, Options
+from commands.rules.states import DONE, IN_FLIGHT, OPEN, UNSENT, ArtifactStatus, Status
 from tests.actions.model import Cloudflare, Entry, Post, WorkerDied
 from tests.faults import compare
 from tests.faults.asking import options_text
@@ -91,7 +95,7 @@ class Portal:
         options = {kind: self._options(kind) for kind in kinds}
         key = uuid4()
         for _ in range(2 if twice else 1):
-            run.ask(
+            submit.ask(
                 account=self.account,
                 by=self.person,
                 now=self.now,
@@ -113,7 +117,7 @@ class Portal:
 
     def send_now(self) -> None:
         ids = list(Command.objects.ours().values_list("id", flat=True))
-        self.to_go.update(map(str, hold.send_now(commands=ids, by=self.person, now=self.now)))
+        self.to_go.update(map(str, holds.send_now(commands=ids, by=self.person, now=self.now)))
 
     def run_again(self, id_: UUID) -> None:
         """With options of its own, as every command here."""
@@ -121,7 +125,7 @@ class Portal:
         kind = Kind(command.kind)
         command.options = dict(self._options(kind))
         device = plans.of_commands([command])[command.id]
-        made = again.run_again(command=command, device=device, by=self.person, now=self.now, form_key=uuid4())
+        made = rerun.run_again(command=command, device=device, by=self.person, now=self.now, form_key=uuid4())
         assert isinstance(made, Run), made
         tag = Tag(self.account.cloudflare_id, command.device_id, kind, options_text(command.options))
         self.asked.append(tag)
@@ -165,7 +169,7 @@ class Portal:
         now = self.now + timedelta(seconds=clock_off)
         if complete:
             AccountSync.objects.filter(account=self.account).update(complete_due_at=now)
-        listings.hurry(self.account.id, at=now)
+        schedule.hurry(self.account.id, at=now)
         try:
             sync.sync(self._fresh_account(), now=now)
         except WorkerDied:

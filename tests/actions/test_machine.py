@@ -23,10 +23,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from commands.actions import claims, listings, upstream
+from commands.actions.listing import schedule
+from commands.actions.record import leases
+from commands.actions.upstream import clients
 from commands.cloudflare.errors import CloudflareError
-from commands.kinds import Kind
 from commands.models import Account, AccountSync
+from commands.rules.kinds import Kind
 from tests.actions.model import (
     FLAWS,
     LATEST,
@@ -91,9 +93,9 @@ class Machine(RuleBasedStateMachine):
         account.dialect = Account.Dialect.LEGACY  # the one in which both kinds have a number among their options
         account.save(update_fields=["dialect"])
         self.portal = Portal(account, make_person("helpdesk", "helpdesk"), self.cloudflare)
-        patch.setattr(claims, "database_now", lambda: self.clock.now)
-        patch.setattr(upstream, "client_for", self.cloudflare.client_for)
-        patch.setattr(listings, "next_due", self._mortal(listings.next_due))
+        patch.setattr(leases, "database_now", lambda: self.clock.now)
+        patch.setattr(clients, "client_for", self.cloudflare.client_for)
+        patch.setattr(schedule, "next_due", self._mortal(schedule.next_due))
 
     def _mortal(self, next_due: Callable[..., datetime]) -> Callable[..., datetime]:
         """A worker may die when what it heard is written, before it hands the account back."""

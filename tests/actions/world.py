@@ -15,15 +15,19 @@ from uuid import uuid4
 
 import pytest
 
-from commands.actions import budget, claims, directory, listings, reconcile, run
-from commands.actions.budget import NotNow
-from commands.actions.collect import collect
-from commands.actions.deliver import deliver
-from commands.actions.run import Target
-from commands.actions.sync import sync
+from commands.actions import settle as reconcile
+from commands.actions.listing import schedule
+from commands.actions.listing.sync import sync
+from commands.actions.record import leases
+from commands.actions.results.fetch import collect
+from commands.actions.sending import submit
+from commands.actions.sending.deliver import deliver
+from commands.actions.sending.submit import Target
+from commands.actions.upstream import directory, rate_limit
+from commands.actions.upstream.rate_limit import NotNow
 from commands.cloudflare.types import Call
-from commands.kinds import Kind, Options
 from commands.models import Account, AccountSync, Artifact, Command, Device, Dispatch, Event, Pause, User
+from commands.rules.kinds import Kind, Options
 from simulator.clock import Clock
 from simulator.config import DEFAULT_ACCOUNT_ID, DEFAULT_TOKEN
 from simulator.presence import ALWAYS
@@ -104,7 +108,7 @@ class World:
     ) -> list[Command]:
         """The commands of a new run, in their order; for the first Mac unless targets are given."""
         aimed = [*self.targets(devices or []), *targets] or self.targets([self.device()])
-        made = run.ask(
+        made = submit.ask(
             account=self.account,
             by=self.person,
             now=self.now,
@@ -127,7 +131,7 @@ class World:
     def sync(self, *, complete: bool = False) -> bool:
         """A listing, due now though the last one may not be paid for; a complete one if so wanted."""
         AccountSync.objects.filter(account=self.account).update(not_before=None)
-        listings.hurry(self.account.id, at=self.now, complete=complete)
+        schedule.hurry(self.account.id, at=self.now, complete=complete)
         return sync(self.account, now=self.now)
 
     def use_up(self, call: Call) -> None:
@@ -135,7 +139,7 @@ class World:
         assert self.account.credential_id is not None
         with suppress(NotNow):
             while True:
-                budget.spend(self.account.credential_id, call)
+                rate_limit.spend(self.account.credential_id, call)
 
     def settle(self) -> int:
         return reconcile.settle(now=self.now)
@@ -225,7 +229,7 @@ class World:
 
 def moved_database_clock(world: World, patch: pytest.MonkeyPatch) -> None:
     """The database still tells the time; the world's shift goes on top of it."""
-    patch.setattr(claims, "database_now", world.database_clock(claims.database_now))
+    patch.setattr(leases, "database_now", world.database_clock(leases.database_now))
 
 
 def refusal(call: str, status: int = 403, **match: object) -> dict[str, object]:

@@ -2,7 +2,7 @@ import pytest
 from django.test import Client
 
 from commands.models import Account, Command, Heartbeat, Pause, User
-from commands.states import Status
+from commands.rules.states import Status
 from tests.admin.pages import now
 from tests.people import make_account, make_person
 from tests.rows import a_command, a_device, a_run, an_artifact, an_event

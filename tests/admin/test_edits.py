@@ -12,9 +12,9 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from commands.actions.accounts import change_credential
-from commands.kinds import Kind
+from commands.actions.administration.accounts import change_credential
 from commands.models import Account, AccountVersion, Command, Credential, Grant, Pause, Preset, User
+from commands.rules.kinds import Kind
 from tests.admin.pages import page
 from tests.people import make_credential, make_person
 

@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from commands.admin.base import COUNT_UP_TO
-from commands.ids import new_id
 from commands.models import Artifact, Command, Device, Dispatch, Event, Run
-from commands.states import WORDS, Status
+from commands.rules.ids import new_id
+from commands.rules.states import WORDS, Status
 from tests.admin.pages import SHOWN_ONLY, named, page
 from tests.rows import a_command, a_device, a_run, an_artifact, an_event
 

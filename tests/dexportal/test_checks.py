@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, run_checks
 from django.utils import timezone
 from pytest_django import Settings
 
-from commands.actions.demo import EMAIL_DOMAIN, PEOPLE
+from commands.actions.administration.demo import EMAIL_DOMAIN, PEOPLE
 from commands.models import Account, Credential, Heartbeat, User
 from dexportal.upstream import Upstream
 from tests.dexportal.portals import run

@@ -20,10 +20,11 @@ from django.db import Error, connection
 from django.db.models import Q
 from django.utils import timezone
 
-from commands.actions import accounts, demo, directory
-from commands.kinds import Kind, Options
+from commands.actions.administration import accounts, demo
+from commands.actions.upstream import directory
 from commands.models import Account, Command, Credential, Run
-from commands.states import DONE, UNSENT, Status
+from commands.rules.kinds import Kind, Options
+from commands.rules.states import DONE, UNSENT, Status
 from tests.faults.compare import Acts, Tag
 from tests.faults.files import Mishaps
 from tests.faults.person import GaveUp, Person

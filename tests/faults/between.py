@@ -55,20 +55,20 @@ def _play(stage: Stage, scene: str) -> dict[str, Any]:
 def _ask(stage: Stage) -> None:
     from django.utils import timezone
 
-    from commands.actions import run
-    from commands.kinds import Kind, clean_options
+    from commands.actions.sending import submit
     from commands.models import Account, User
+    from commands.rules.kinds import Kind, clean_options
     from tests.faults import asking
 
     device = next(one for one in stage.control.devices() if one["eligible"])
-    target = run.Target(
+    target = submit.Target(
         device_id=device["device_id"],
         email=device["person_email"],
         registration_id=device["registration_id"],
         platform=device["platform"],
         listed=True,
     )
-    run.ask(
+    submit.ask(
         account=Account.objects.get(),
         by=User.objects.get(username=asking.ASKER),
         now=timezone.now(),
@@ -89,9 +89,10 @@ def _halted(stage: Stage) -> list[str]:
 
 
 def _settled() -> int:
-    from commands.actions import claims, reconcile
+    from commands.actions import settle
+    from commands.actions.record import leases
 
-    return reconcile.settle(now=claims.database_now())
+    return settle.settle(now=leases.database_now())
 
 
 def _recorded() -> bool:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise, zip_longest
 from typing import Protocol
 
-from commands.states import COMMAND_MOVES, FINAL_REMOTE, IN_FLIGHT, UNSENT, Mover, Status
+from commands.rules.states import COMMAND_MOVES, FINAL_REMOTE, IN_FLIGHT, UNSENT, Mover, Status
 from tests.faults.files import Filed, Mishaps, fault_of_file
 
 STARTS = (Status.QUEUED, Status.AWAITING_APPROVAL, Status.WAITING_DEVICE)

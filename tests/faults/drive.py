@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import django
 from django.core.management import call_command
 
-from dexportal.supervisor import say
+from dexportal.run.supervisor import say
 from tests.faults.compare import Verdict, compare
 from tests.faults.files import Mishaps
 from tests.faults.person import Person

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from commands.states import HAS_FILE, ArtifactStatus, Status
+from commands.rules.states import HAS_FILE, ArtifactStatus, Status
 
 ATTEMPTS = 3  # as the settings say; with the last one a file rests
 UPSET_FOR = timedelta(seconds=30)  # as long as three attempts take, with their pauses

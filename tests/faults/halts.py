@@ -52,4 +52,4 @@ def install() -> None:
     def after_post(claimed: Any, *_more: Any) -> None:
         halts.halt(str(claimed.dispatch.id))
 
-    wrap_after("commands.actions.deliver", "post", after_post)
+    wrap_after("commands.actions.sending.deliver", "post", after_post)

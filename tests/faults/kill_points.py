@@ -33,7 +33,7 @@ POINTS: Mapping[str, Point] = {
     "after_record": Point(_DELIVER, "record", after=True),
     "before_listing_is_applied": Point(_SYNC, "apply"),
     "inside_listing": Point(_SYNC, "_carry_out", after=True),
-    "inside_settle": Point("commands.actions.reconcile", "_closed_windows", after=True),
+    "inside_settle": Point("commands.actions.settle", "_closed_windows", after=True),
     "after_claim_of_file": Point(_COLLECT, "_claim", after=True),
     "between_spool_and_store": Point(_COLLECT, "_store"),
     "between_store_and_commit": Point(_COLLECT, "_record_stored"),

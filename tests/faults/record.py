@@ -12,7 +12,7 @@ from django.core.files.storage import storages
 from django.utils.dateparse import parse_datetime
 
 from commands.models import Artifact, Command, Event
-from commands.states import HAS_FILE, ArtifactStatus, Status
+from commands.rules.states import HAS_FILE, ArtifactStatus, Status
 from tests.faults.asking import options_text
 from tests.faults.compare import Entry, Line, Recorded, Tag
 from tests.faults.control import Control

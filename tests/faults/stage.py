@@ -20,8 +20,8 @@ from urllib.request import urlopen
 
 from cryptography.fernet import Fernet
 
-from dexportal import run as portal
-from dexportal.supervisor import die_with_parent
+from dexportal.run import portal
+from dexportal.run.supervisor import die_with_parent
 from tests import servers
 from tests.faults import kill_points
 from tests.faults.control import Control

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 from django.http import QueryDict
 
-from commands.forms.desk import AskForm, Directory, Offers
 from commands.models import Account
+from commands.web.desk.forms import AskForm, Directory, Offers
 from tests.faults.asking import Question, dialect_of, questions
 
 DEVICES = [

@@ -10,9 +10,10 @@ from kombu import Connection, Queue
 from pytest_django import Settings
 from redis import Redis
 
-from dexportal import celery, liveness
 from dexportal import wake as wakes
-from dexportal.celery import broker_options
+from dexportal.celery import app as celery
+from dexportal.celery import heartbeat
+from dexportal.celery.app import broker_options
 from tests import servers
 from tests.servers import Server
 
@@ -72,7 +73,7 @@ def test_a_queue_of_redis_that_nobody_reads_takes_no_more_than_so_many_messages(
     wakes.quiet.end()
     app = Celery("own", set_as_current=False)
     app.config_from_object(celery.configuration())
-    beat = liveness.TouchingScheduler(app)
+    beat = heartbeat.TouchingScheduler(app)
     for _ in range(5):
         beat.apply_entry(beat.schedule["collect_due"], producer=beat.producer)
         wakes.wake("commands.tasks.collect_due")

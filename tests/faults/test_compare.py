@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from commands.states import ArtifactStatus, Status
+from commands.rules.states import ArtifactStatus, Status
 from tests.faults.compare import Acts, Entry, Line, Recorded, Tag, Verdict, compare
 from tests.faults.files import Filed, Mishaps
 

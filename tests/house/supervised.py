@@ -15,7 +15,7 @@ from pathlib import Path
 from queue import Empty, Queue
 from time import monotonic
 
-from dexportal.supervisor import Patience, Program, Supervisor
+from dexportal.run.supervisor import Patience, Program, Supervisor
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WITHIN = 20.0  # seconds; all of this takes a fraction of one on an idle machine

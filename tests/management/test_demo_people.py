@@ -14,8 +14,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from commands.access import rights_of
-from commands.actions.accounts import retire_account
-from commands.actions.demo import PEOPLE, NotTheSimulator, ensure_demo_people
+from commands.actions.administration.accounts import retire_account
+from commands.actions.administration.demo import PEOPLE, NotTheSimulator, ensure_demo_people
 from commands.grants import GROUPS
 from commands.models import Account, Credential, User
 from dexportal.upstream import SIMULATOR_ACCOUNT, SIMULATOR_TOKEN, Upstream

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from commands.management.history.world import World
 from commands.models import Artifact, Command, Device, Event, Run
-from commands.states import DONE, HAS_FILE
+from commands.rules.states import DONE, HAS_FILE
 from tests.people import make_account, make_person
 from tests.rows import a_command, a_run
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from commands.states import ArtifactStatus, Status, diagram
+from commands.rules.states import ArtifactStatus, Status, diagram
 
 
 def test_the_drawing_is_written_and_then_agrees(tmp_path: Path) -> None:

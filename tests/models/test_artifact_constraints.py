@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from commands.models import Artifact, Run
-from commands.states import HAS_FILE, ArtifactStatus, Status
+from commands.rules.states import HAS_FILE, ArtifactStatus, Status
 from tests.rows import a_command, an_artifact
 
 LEASED = {ArtifactStatus.FETCHING, ArtifactStatus.READING}

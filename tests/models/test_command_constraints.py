@@ -3,9 +3,9 @@
 import pytest
 from django.db import IntegrityError, transaction
 
-from commands.kinds import CAPTURES, Kind
 from commands.models import Command, Run
-from commands.states import DONE, IN_FLIGHT, REMOTE, UNSENT, Status
+from commands.rules.kinds import CAPTURES, Kind
+from commands.rules.states import DONE, IN_FLIGHT, REMOTE, UNSENT, Status
 from tests.rows import a_command
 
 STRANGE = ["", "sent", "pending_exec", "Success", "QUEUED", "purged", "unknown"]

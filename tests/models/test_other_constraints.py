@@ -11,8 +11,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
-from commands.ids import new_id
 from commands.models import Account, Credential, Dispatch, Grant, Heartbeat, Pause, Run
+from commands.rules.ids import new_id
 from tests import rows
 
 NOW = timezone.now()

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from commands.queries import causes
-from commands.states import Status
+from commands.rules.states import Status
 from tests.people import make_account, make_person
 from tests.rows import a_command, a_run
 

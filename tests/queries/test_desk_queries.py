@@ -6,9 +6,9 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from commands.models import Account, User
-from commands.queries import commands, devices, place
+from commands.queries import commands, devices, viewer_context
 from commands.queries.commands import Filter
-from commands.states import Status
+from commands.rules.states import Status
 from tests.people import make_account, make_person
 from tests.rows import a_command, a_device, a_run
 
@@ -62,8 +62,8 @@ def test_the_place_is_two_queries_however_many_accounts_there_are(
         make_account(f"More {number}")
     account.version.refresh_from_db()
     helpdesk.refresh_from_db()
-    with django_assert_num_queries(place.QUERIES):
-        here = place.find(helpdesk, None, now=timezone.now())
+    with django_assert_num_queries(viewer_context.QUERIES):
+        here = viewer_context.find(helpdesk, None, now=timezone.now())
         assert here.token == f"{account.version.number}.{helpdesk.rights_version}"
     assert here.account == account
     assert len(here.accounts) == 6

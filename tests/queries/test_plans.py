@@ -12,13 +12,14 @@ from django.test import Client
 from django.utils import timezone
 
 from commands.access import rights_of
-from commands.actions import queue
-from commands.kinds import Kind
+from commands.actions.sending import claim
 from commands.models import Command
 from commands.queries import commands as rows
-from commands.queries import metrics, operations, runs, search
+from commands.queries import metrics, runs, search
+from commands.queries import status as operations
 from commands.queries.commands import GROUPS, Filter
-from commands.states import Status
+from commands.rules.kinds import Kind
+from commands.rules.states import Status
 from tests.people import make_person
 from tests.queries.plans import Plans
 
@@ -136,7 +137,7 @@ def test_a_claim_learns_which_machines_are_busy_from_what_is_in_flight_alone(pas
     Command.objects.filter(id=past.id).update(**never_sent, expires_at=past.asked_at + timedelta(days=9999))
     plans = Plans()
     with plans.watch():
-        assert queue.claim(past.account, now=past.asked_at)
+        assert claim.claim(past.account, now=past.asked_at)
     looked = [plan for plan in plans.of_queries if "command_in_turn" in plan]
     assert len(looked) == 2
     for plan in looked:

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from commands.actions import heartbeats, restore
+from commands.actions.administration import heartbeats, restore
 
 
 def _instant(text: str) -> datetime:

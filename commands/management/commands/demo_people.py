@@ -4,7 +4,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from commands.actions import accounts, demo
+from commands.actions.administration import accounts, demo
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from commands.actions import doctor
+from commands.actions.administration import doctor
 from dexportal import logs
 
 

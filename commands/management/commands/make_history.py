@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from commands import models
-from commands.actions import accounts
+from commands.actions.administration import accounts
 from commands.management.history import load
 from commands.management.history.world import ACCOUNT, ASKERS, COLUMNS, World
 

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from commands.actions import credentials
+from commands.actions.administration import credentials
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from commands import states
+from commands.rules import states
 
 
 class Command(BaseCommand):

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from commands.ids import first_id
-from commands.kinds import Kind
-from commands.states import ArtifactStatus, Mover, Status
+from commands.rules.ids import first_id
+from commands.rules.kinds import Kind
+from commands.rules.states import ArtifactStatus, Mover, Status
 
 DAYS = 90
 _FIRST = ("anna", "ben", "carla", "david", "elena", "felix", "greta", "hugo", "ines", "jonas", "kira", "leo", "maria")

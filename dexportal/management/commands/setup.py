@@ -5,7 +5,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from commands.actions import demo
+from commands.actions.administration import demo
 
 
 class Command(BaseCommand):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from dexportal.supervisor import die_with_parent
+from dexportal.run.supervisor import die_with_parent
 from tests.polling import eventually
 from tests.services.production.described import Service
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from kombu import Connection
 
-from dexportal.celery import broker_options
+from dexportal.celery.app import broker_options
 from tests import servers
 
 

@@ -12,7 +12,8 @@ from unittest import mock
 import pytest
 import yaml
 
-from dexportal import run, settings
+from dexportal import settings
+from dexportal.run import portal as run
 from tests.services.production import described
 from tests.services.production.described import ROOT, Service
 from tests.services.production.portal import make_secrets

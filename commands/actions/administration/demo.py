@@ -1,0 +1,116 @@
+"""The demo people, who can sign in only while the simulator is the upstream.
+
+Owns who they are and their common password. Must not touch anybody else: a person of one of these names who does not
+have the demo's email address is somebody else, and somebody whom an admin deactivated stays so. Whom a real upstream
+dismissed is known by having no password: they come back with the simulator.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.db import transaction
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from commands.models import User
+from dexportal import env
+
+PEOPLE: Mapping[str, Sequence[str]] = {
+    "helpdesk": ("helpdesk",),
+    "manager": ("manager",),
+    "admin": ("admin",),
+    "auditor": ("auditor",),
+    "outsider": (),
+}
+"""Names, and the groups that each is put into when made."""
+
+EMAIL_DOMAIN = "demo.example.com"
+
+
+class NotTheSimulator(Exception):
+    """Demo people don't exist beside a real upstream."""
+
+
+def demo_password() -> str:
+    """Given by DEXPORTAL_DEMO_PASSWORD, else generated once and kept in a file that only its owner may read."""
+    return settings.DEMO_PASSWORD or env.kept(settings.VAR_DIR / "demo_password", lambda: secrets.token_urlsafe(12))
+
+
+def ensure_demo_people(*, now: datetime) -> list[User]:
+    """Makes those who are missing and gives all of them the password. Returns who can sign in with it."""
+    if not settings.UPSTREAM.is_simulator:
+        raise NotTheSimulator
+    password = demo_password()
+    with transaction.atomic():
+        for name, groups in PEOPLE.items():
+            if not User.objects.filter(username=name).exists():
+                _make(name, groups, now)
+        people = list(demo_people())
+        _take_back(people)
+        if not _is_current(password, people):
+            _set_password(password, people)
+    return [person for person in people if person.is_active]
+
+
+def dismiss_demo_people() -> None:
+    """Beside a real upstream nobody of them signs in, nor stays signed in. Does nothing beside the simulator."""
+    if settings.UPSTREAM.is_simulator:
+        return
+    for person in who_can_sign_in():
+        person.is_active = False
+        person.set_unusable_password()
+        person.save(update_fields=["is_active", "password"])
+
+
+def who_can_sign_in() -> list[User]:
+    return [person for person in demo_people() if person.is_active and person.has_usable_password()]
+
+
+def demo_people() -> Sequence[User]:
+    emails = [_email(name) for name in PEOPLE]
+    return list(User.objects.filter(username__in=list(PEOPLE), email__in=emails).order_by("id"))
+
+
+def _email(name: str) -> str:
+    return f"{name}@{EMAIL_DOMAIN}"
+
+
+def _make(name: str, groups: Sequence[str], now: datetime) -> None:
+    person = User(username=name, email=_email(name), is_staff="admin" in groups, date_joined=now)
+    person.set_unusable_password()
+    person.save(force_insert=True)
+    person.groups.set(Group.objects.filter(name__in=groups))
+
+
+def _take_back(people: Sequence[User]) -> None:
+    for person in people:
+        if not (person.is_active or person.has_usable_password()):
+            person.is_active = True
+            person.save(update_fields=["is_active"])
+
+
+def _set_password(password: str, people: Sequence[User]) -> None:
+    for person in people:
+        person.set_password(password)
+        person.save(update_fields=["password"])
+    file = _fingerprint_file()
+    file.unlink(missing_ok=True)
+    env.kept(file, lambda: _fingerprint(password, people))
+
+
+def _is_current(password: str, people: Sequence[User]) -> bool:
+    """Trying the password on all of them takes seconds by intent; at each start that is too long."""
+    file = _fingerprint_file()
+    return file.exists() and constant_time_compare(file.read_text(), _fingerprint(password, people))
+
+
+def _fingerprint_file() -> Path:
+    return settings.VAR_DIR / "demo_people"
+
+
+def _fingerprint(password: str, people: Sequence[User]) -> str:
+    words = "\n".join([password, *(f"{person.username} {person.password}" for person in people)])
+    return salted_hmac("commands.actions.administration.demo", words, algorithm="sha256").hexdigest()

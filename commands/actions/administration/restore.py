@@ -1,0 +1,170 @@
+"""After the database was restored from a backup: nothing that may have gone out since then is sent again.
+
+What the backup has as `queued` or `sending` may have landed at Cloudflare after it was taken. All of it becomes
+`uncertain`, and the listing decides; the window in which it may have been created reaches from the backup's last sign
+of life to the restore. Only one command a machine and kind may be in flight: those behind it stay `queued` but point to
+the restore's dispatch, which bars them from the claim, from expiry and from being withdrawn, and become `uncertain` one
+after the other as the machine becomes free.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from commands.actions.record import leases
+from commands.actions.record.transitions import Change, change
+from commands.audit import By, EventType
+from commands.models import AccountDirectory, AccountSync, Command, Dispatch, Event, Heartbeat
+from commands.rules.ids import new_id
+from commands.rules.kinds import CAPTURES
+from commands.rules.states import Mover, Status
+
+log = structlog.get_logger(__name__)
+
+RESTORE = By(Mover.RESTORE)
+WORDS = (
+    "The database was restored from a backup: it may have been sent after that was taken. Cloudflare's list decides."
+)
+WAITING_WORDS = f"{WORDS} First another command of this machine is looked for."
+MOST = 1000  # barred commands looked at in one call; the rest follows with the next
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """`since`: from when on something may have been sent that this database does not know of."""
+
+    since: datetime
+    uncertain: int
+    waiting: int
+
+
+def after_restore(*, now: datetime, since: datetime | None = None) -> Restored:
+    """Bar everything that was to be sent, and have Cloudflare's lists decide. A second call finds nothing to do.
+
+    `since`: when the backup was taken; by default the latest time that it bears itself.
+    """
+    with change(by=RESTORE, now=now) as changes:
+        clock = leases.database_now()
+        since = min(since or _last_sign_of_life() or clock, clock)
+        reopened = _reopen(changes, clock)
+        _bar(since, clock)
+        uncertain = reopened + next_uncertain(changes, most=None)
+        barred = list(_barred().values_list("id", flat=True))
+        changes.note(barred, event=EventType.HELD, values={"words": WAITING_WORDS}, data={"because": WAITING_WORDS})
+        _forget_what_workers_knew(clock)
+    log.warning("restored", since=since.isoformat(), uncertain=uncertain, waiting=len(barred))
+    return Restored(since, uncertain, len(barred))
+
+
+def _last_sign_of_life() -> datetime | None:
+    """The latest time in the backup, by whoever wrote it: it was taken no earlier."""
+    signs = [
+        Heartbeat.objects.order_by("-seen_at").values_list("seen_at", flat=True).first(),
+        Event.objects.order_by("-id").values_list("at", flat=True).first(),
+        Dispatch.objects.order_by("-id").values_list("claimed_at", flat=True).first(),
+        AccountSync.objects.exclude(listed_at=None).order_by("-listed_at").values_list("listed_at", flat=True).first(),
+    ]
+    return max((sign for sign in signs if sign), default=None)
+
+
+def _reopen(changes: Change, clock: datetime) -> int:
+    """POSTs whose end the backup does not know: their commands may also have been sent anew since, so until now."""
+    open_ = Command.objects.filter(status__in=[Status.SENDING, Status.UNCERTAIN], dispatch__isnull=False)
+    dispatches = Dispatch.objects.filter(id__in=open_.values("dispatch_id"))
+    dispatches.update(lease_until=clock, ended_at=None)
+    dispatches.filter(outcome=Dispatch.Outcome.OPEN).update(
+        outcome=Dispatch.Outcome.UNKNOWN, words="The database was restored before its answer was recorded."
+    )
+    open_.update(unlisted=0)
+    sending = list(open_.filter(status=Status.SENDING).values_list("id", flat=True))
+    return len(changes.move(sending, to=Status.UNCERTAIN, because=WORDS))
+
+
+def _bar(since: datetime, clock: datetime) -> None:
+    """One dispatch for each account and kind stands for all that may have been sent between backup and restore."""
+    queued = Command.objects.filter(status=Status.QUEUED, dispatch=None)
+    for account_id, kind in queued.order_by("account_id", "kind").values_list("account_id", "kind").distinct():
+        dispatch = Dispatch.objects.create(
+            id=new_id(clock),
+            account_id=account_id,
+            kind=kind,
+            claimed_at=since,
+            lease_until=clock,
+            outcome=Dispatch.Outcome.UNKNOWN,
+            words="No POST: what may have been sent between a backup and its restore.",
+        )
+        queued.filter(account_id=account_id, kind=kind).update(
+            dispatch=dispatch, held_at=None, not_before=None, unlisted=0
+        )
+
+
+def _barred() -> QuerySet[Command]:
+    return Command.objects.filter(status=Status.QUEUED, dispatch__isnull=False)
+
+
+def next_uncertain(changes: Change, *, most: int | None = MOST) -> int:
+    """Barred commands whose machine is free become uncertain, the oldest first; returns how many."""
+    there = Command.objects.in_flight().ours().filter(account=OuterRef("account"), device_id=OuterRef("device_id"))
+    free = (
+        _barred()
+        .exclude(Exists(there.filter(kind=OuterRef("kind"))))
+        .exclude(Q(platform="windows", kind__in=CAPTURES) & Exists(there.filter(platform="windows", kind__in=CAPTURES)))
+    )
+    rows = free.order_by("id").values_list("id", "account_id", "device_id", "kind", "platform")[:most]
+    return len(_become_uncertain(changes, _one_a_machine(rows)))
+
+
+def _one_a_machine(rows: Iterable[tuple[UUID, UUID, str, str, str]]) -> list[UUID]:
+    """The oldest of each machine and kind; on Windows captures are one kind."""
+    taken: dict[tuple[UUID, str, str], UUID] = {}
+    for id_, account_id, device_id, kind, platform in rows:
+        one_kind = "capture" if platform == "windows" and kind in CAPTURES else kind
+        taken.setdefault((account_id, device_id, one_kind), id_)
+    return list(taken.values())
+
+
+def _become_uncertain(changes: Change, ids: list[UUID]) -> list[UUID]:
+    """Where a constraint says that a machine is busy after all, one by one without that one."""
+
+    def move(some: list[UUID]) -> list[UUID]:
+        with transaction.atomic():
+            return changes.move(
+                some,
+                to=Status.UNCERTAIN,
+                by=RESTORE,
+                because=WORDS,
+                where=Q(dispatch__isnull=False),
+                values={"unlisted": 0},
+            )
+
+    try:
+        return move(ids) if ids else []
+    except IntegrityError:
+        pass
+    moved: list[UUID] = []
+    for id_ in ids:
+        try:
+            moved += move([id_])
+        except IntegrityError:
+            log.info("machine_busy", command=str(id_))
+    return moved
+
+
+def _forget_what_workers_knew(clock: datetime) -> None:
+    """Listings are due, the quota is not known, and nobody who held an account's lease is there any more."""
+    AccountSync.objects.update(
+        due_at=clock,
+        complete_due_at=clock,
+        pass_page=0,
+        quota_total=None,
+        quota_used=None,
+        quota_read_at=None,
+        quota_reset_at=None,
+        **leases.released(),
+    )
+    AccountDirectory.objects.update(due_at=None, **leases.released())

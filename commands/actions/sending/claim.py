@@ -1,0 +1,200 @@
+"""What goes to Cloudflare next: the claim of a POST's commands, and who comes first.
+
+Owns the choice and the lease of a Dispatch. Small runs go first, then one command of each run in turn, so that nobody
+waits behind a thousand devices: every command gets its turn when it is asked for, and a run that comes later begins
+where the others have come to. A claim takes one command a machine, none whose machine is busy, and the quota with it.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from commands.actions.record import leases
+from commands.actions.record.transitions import Change, change
+from commands.actions.sending import holds
+from commands.actions.upstream import quota, rate_limit
+from commands.audit import PORTAL
+from commands.cloudflare import dialects
+from commands.cloudflare.types import Dialect, NewCommand
+from commands.models import Account, AccountSync, Command, Dispatch, Pause
+from commands.rules import kinds
+from commands.rules.ids import new_id
+from commands.rules.kinds import CAPTURES, Kind
+from commands.rules.states import Status
+
+log = structlog.get_logger(__name__)
+
+SMALL_RUN = 3  # devices; such a run goes before larger ones
+_UNBARRED = Q(held_at=None, dispatch=None)  # neither held, nor looked for after a restore
+CANDIDATES = 200  # looked at for one POST: enough to find 10 machines even where some have many commands waiting
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What one POST carries, and when (monotonic seconds) its claim began."""
+
+    account: Account
+    dispatch: Dispatch
+    commands: tuple[Command, ...]
+    began: float
+
+    def items(self) -> list[NewCommand]:
+        return _items(self.account, self.commands)
+
+    def body(self, dialect: Dialect) -> dict[str, object]:
+        return _body(self.items(), dialect)
+
+
+def _items(account: Account, commands: Iterable[Command]) -> list[NewCommand]:
+    legacy = account.dialect == Account.Dialect.LEGACY
+    return [
+        NewCommand(
+            device_id=command.device_id,
+            kind=command.kind,
+            user_email=command.email,
+            registration_id=command.registration_id,
+            options=kinds.on_the_wire(Kind(command.kind), command.options, legacy=legacy),
+        )
+        for command in commands
+    ]
+
+
+def _body(items: Sequence[NewCommand], dialect: Dialect) -> dict[str, object]:
+    """What a Dispatch keeps: the commands as they go to Cloudflare. There is nothing secret in them."""
+    return {"dialect": dialect, "commands": dialects.commands(items, dialect)}
+
+
+def accounts_with_queued(*, now: datetime) -> list[UUID]:
+    """Accounts with something to send that may be sent now."""
+    queued = Command.objects.filter(account=OuterRef("id"), status=Status.QUEUED, expires_at__gt=now)
+    ready = queued.filter(_UNBARRED).filter(leases.is_over("not_before", now))
+    return list(Account.objects.in_force().filter(Exists(ready)).order_by("id").values_list("id", flat=True))
+
+
+def claim(account: Account, *, now: datetime) -> Claimed | None:
+    """Take the next commands of one kind, one a machine, none of them busy; commits before anything is sent."""
+    began = time.monotonic()
+    with change(by=PORTAL, now=now) as changes:
+        # Claims of an account look one after the other, or each would see the room that all of them take.
+        sync = AccountSync.objects.select_for_update().get(account=account)
+        clock = leases.database_now()
+        if holds.hold_back(changes, clock=clock, account=account) >= holds.MOST:
+            return None  # more may be too old to go: the next claim looks again
+        room = _room(account, sync, clock)
+        chosen = _next_commands(account, clock, room) if room > 0 else []
+        if not chosen:
+            return None
+        claimed_at = leases.database_now()  # after the look at what is busy: its end came before this claim
+        dispatch = Dispatch.objects.create(
+            id=new_id(claimed_at),
+            account=account,
+            kind=chosen[0].kind,
+            body=_body(_items(account, chosen), Dialect(account.dialect)),
+            claimed_at=claimed_at,
+            lease_until=claimed_at + settings.DISPATCH_LEASE,
+        )
+        taken = set(_take(changes, [command.id for command in chosen], dispatch))
+        commands = tuple(command for command in chosen if command.id in taken)
+        if not commands:
+            dispatch.delete()
+            return None
+        if len(commands) < len(chosen):
+            dispatch.body = _body(_items(account, commands), Dialect(account.dialect))
+            dispatch.save(update_fields=["body"])
+        reached = max(command.turn for command in commands)
+        if reached > sync.turn:
+            AccountSync.objects.filter(account=account).update(turn=reached)
+    return Claimed(account, dispatch, commands, began)
+
+
+def _room(account: Account, sync: AccountSync, clock: datetime) -> int:
+    """How many commands may go into a POST now: pauses, POSTs under way, quota."""
+    if rate_limit.resting(account, Pause.Act.CREATE, now=clock):
+        return 0
+    assert account.credential_id is not None
+    if rate_limit.paused_credentials([account.credential_id], now=clock):
+        return 0
+    under_way = Dispatch.objects.filter(account=account, outcome=Dispatch.Outcome.OPEN)
+    if under_way.exclude(leases.is_over("lease_until", clock)).count() >= settings.POSTS_AT_ONCE:
+        return 0
+    left = quota.left(sync, clock)
+    return settings.POST_DEVICES if left is None else min(settings.POST_DEVICES, left)
+
+
+def turns(account: Account, *, devices: int, commands: int) -> Sequence[int]:
+    """The turns of a new run's commands, in their order."""
+    if devices <= SMALL_RUN:
+        return [0] * commands
+    reached = AccountSync.objects.values_list("turn", flat=True).get(account=account)
+    return range(reached + 1, reached + 1 + commands)
+
+
+def _next_commands(account: Account, clock: datetime, room: int) -> list[Command]:
+    """The command whose turn it is, and those of its kind for other machines, as many as one POST takes."""
+    ready = _ready(account, clock).order_by("turn", "id")
+    first = ready.values("id", "kind", "alone", "listed").first()
+    if first is None:
+        return []
+    if first["alone"] or not first["listed"]:
+        return list(_locked([first["id"]]))
+    alike = ready.filter(kind=first["kind"], alone=False, listed=True).values_list("device_id", "id")
+    machines: dict[str, UUID] = {}
+    for device_id, id_ in alike[:CANDIDATES]:
+        machines.setdefault(device_id, id_)
+        if len(machines) == room:
+            break
+    return list(_locked(list(machines.values())))
+
+
+def _locked(ids: Sequence[UUID]) -> QuerySet[Command]:
+    return (
+        Command.objects.filter(id__in=ids, status=Status.QUEUED)
+        .select_for_update(skip_locked=True, of=("self",))
+        .order_by("id")
+    )
+
+
+def _ready(account: Account, clock: datetime) -> QuerySet[Command]:
+    """Queued commands that may be sent now: in time, and nothing of ours or of others in their way on the machine."""
+    rows = (
+        Command.objects.filter(account=account, status=Status.QUEUED, expires_at__gt=clock)
+        .filter(_UNBARRED)
+        .filter(leases.is_over("not_before", clock))
+    )
+    # One set of machines a kind, read once: a look-up for each row is what a planner without statistics gets wrong.
+    busy = Command.objects.shown().in_flight().filter(account=account).values("device_id")
+    for kind in Kind:
+        rows = rows.exclude(kind=kind, device_id__in=busy.filter(kind=kind))
+    return rows.exclude(platform="windows", kind__in=CAPTURES, device_id__in=busy.filter(kind__in=CAPTURES))
+
+
+def _take(changes: Change, ids: Sequence[UUID], dispatch: Dispatch) -> list[UUID]:
+    """Move to `sending`; where a constraint says that a machine is busy after all, one by one without that one."""
+
+    def send(some: Sequence[UUID]) -> list[UUID]:
+        with transaction.atomic():
+            return changes.move(
+                some,
+                to=Status.SENDING,
+                values={"dispatch": dispatch, "not_before": None, "unlisted": 0, "lookalike": False},
+                data={"dispatch": str(dispatch.id)},
+            )
+
+    try:
+        return send(ids)
+    except IntegrityError:
+        pass
+    taken: list[UUID] = []
+    for id_ in ids:
+        try:
+            taken += send([id_])
+        except IntegrityError:
+            log.info("machine_busy", command=str(id_))
+    return taken

@@ -1,0 +1,77 @@
+"""What waited through a long pause is held, and goes out only when a person says "send now".
+
+Who asked for a capture an hour ago may have hung up since: so what was queued before a pause of sending began, and is
+still queued when the pause has lasted HOLD_AFTER, is no longer sent by itself. Owns the holding and the freeing of it;
+who may say so is the view's business, and the claim (`queue.py`) skips what is held.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db.models import F, Q
+
+from commands.actions.record.transitions import Change, change
+from commands.audit import EventType, by_person
+from commands.models import Account, CallBudget, Command, Pause, User
+from commands.rules.states import Status
+from dexportal.wake import wake
+
+log = structlog.get_logger(__name__)
+
+WORDS = "Sending rested for a long time after this was asked for: it goes out only when somebody says so."
+MOST = 1000  # of one account in one transaction; the rest follows with the next call
+
+
+def hold_back(changes: Change, *, clock: datetime, account: Account | None = None) -> int:
+    """Hold what long pauses have made too old to go out by itself, of one account or of all; returns how many."""
+    held = 0
+    for account_id, since in _long_pauses(clock, account):
+        waiting = Command.objects.filter(account_id=account_id, status=Status.QUEUED, dispatch=None, held_at=None)
+        waiting = waiting.filter(asked_at__lte=since).filter(Q(send_now_at=None) | Q(send_now_at__lte=since))
+        ids = list(waiting.order_by("id").values_list("id", flat=True)[:MOST])
+        if not ids:
+            continue
+        done = changes.note(
+            ids,
+            event=EventType.HELD,
+            where=Q(status=Status.QUEUED, dispatch=None, held_at=None),
+            values={"held_at": changes.now, "words": WORDS},
+            data={"because": WORDS},
+        )
+        log.warning("commands_held", account=str(account_id), commands=len(done), since=since.isoformat())
+        held += len(done)
+    return held
+
+
+def _long_pauses(clock: datetime, account: Account | None) -> Iterator[tuple[UUID, datetime]]:
+    """(account, since when) of sending that rested for HOLD_AFTER or longer: refused, away, or throttled.
+
+    A short pause that nothing was sent after is no long one, however long its row stays.
+    """
+    before, length = clock - settings.HOLD_AFTER, settings.HOLD_AFTER
+    pauses = Pause.objects.filter(act=Pause.Act.CREATE, since__lte=before, until__gte=F("since") + length)
+    throttled = CallBudget.objects.filter(paused_since__lte=before, paused_until__gte=F("paused_since") + length)
+    if account is not None:
+        pauses = pauses.filter(account=account)
+        throttled = throttled.filter(credential__account=account)
+    yield from pauses.order_by("id").values_list("account_id", "since")
+    for account_id, since in throttled.order_by("pk").values_list("credential__account", "paused_since"):
+        if account_id is not None and since is not None:
+            yield account_id, since
+
+
+def send_now(*, commands: Iterable[UUID], by: User, now: datetime) -> list[UUID]:
+    """A person lets held commands go; returns those that were held. They still wait for what else is in their way."""
+    with change(by=by_person(by), now=now) as changes:
+        freed = changes.note(
+            commands,
+            event=EventType.SEND_NOW,
+            where=Q(status=Status.QUEUED, held_at__isnull=False),
+            values={"held_at": None, "send_now_at": now, "words": ""},
+        )
+        for account_id in changes.accounts:
+            wake("commands.tasks.deliver_account", str(account_id))
+    return freed

@@ -1,0 +1,36 @@
+"""Taking commands back before they are sent."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import batched
+from uuid import UUID
+
+from commands.actions.record.transitions import BATCH, change
+from commands.audit import by_person
+from commands.models import Account, Command, User
+from commands.models.command import CommandQuerySet
+from commands.rules.states import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """What became of each: `withdrawn` by this call; `kept`: it was sent or had ended by then, and its status."""
+
+    withdrawn: frozenset[UUID]
+    kept: Mapping[UUID, Status]
+
+
+def withdraw(*, account: Account, ids: Collection[UUID], by: User, now: datetime) -> Withdrawal:
+    """Take back those commands of the account that are not sent yet; ids that it does not have are in neither."""
+    ours = Command.objects.filter(account=account).ours()
+    known = dict(_statuses(ours, ids))
+    with change(by=by_person(by), now=now) as changes:
+        withdrawn = frozenset(changes.move(known, to=Status.WITHDRAWN))
+    return Withdrawal(withdrawn, dict(_statuses(ours, set(known) - withdrawn)))
+
+
+def _statuses(rows: CommandQuerySet, ids: Collection[UUID]) -> Iterator[tuple[UUID, Status]]:
+    for batch in batched(sorted(set(ids)), BATCH):
+        for id_, status in rows.filter(id__in=batch).values_list("id", "status"):
+            yield id_, Status(status)

@@ -1,0 +1,138 @@
+"""Where a person stands: the account a page is about, the rights there, the accounts to switch to, and what is alive.
+
+Owns what every page's frame needs, in two queries: the person's Grants, and the accounts with all that stands beside
+them, whatever rests. The table's token comes from here, so it is read before any row.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import FETCH_RAISE, OuterRef, Subquery
+from django.db.models.functions import Now
+from django.http import Http404
+
+from commands.access import Right, Rights, rights_of
+from commands.actions.administration.heartbeats import Signs, believable
+from commands.actions.sending.submit import closed
+from commands.actions.upstream import quota
+from commands.models import Account, Command, Heartbeat, Pause, User
+from commands.queries import pauses
+from commands.queries.subqueries import CountOf
+from dexportal.wake import quiet
+
+QUERIES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """`accounts`: all in use that the person may see or run in, by name. `wakes`: this process reaches the broker, as
+    far as it knows."""
+
+    user: User
+    account: Account  # with its sync and version
+    rights: frozenset[Right]
+    accounts: tuple[Account, ...]
+    signs: Signs
+    wakes: bool
+    claimed: int  # commands that the quota, as it was last read, does not know yet
+    list_pause: str  # why listing rests now; '' if it does not
+    all_rights: Rights
+    trouble: pauses.Trouble
+
+    @property
+    def quota_used(self) -> int | None:
+        """Commands of the quota's day: as Cloudflare told, and those that we sent since; None: not known."""
+        return quota.used(self.account.sync, self.claimed, self.signs.now)
+
+    @property
+    def closed(self) -> str:
+        """Why nothing can be run here; '' if something can."""
+        refusal = closed(self.account)
+        return refusal.reason if refusal else ""
+
+    @property
+    def token(self) -> str:
+        """Equal as long as nothing changed that this person could see in a list of the account."""
+        return f"{self.account.version.number}.{self.user.rights_version}"
+
+
+def find(user: User, account_id: UUID | None, *, now: datetime, with_trouble: bool = True) -> Place:
+    """The place, for somebody who may see or run there; raises Http404 or PermissionDenied as `access.py` does.
+
+    `with_trouble`: also what rests, for the banners.
+    """
+    rights = rights_of(user)
+    rows = list(_accounts(now))
+    accounts = list({row.id: row for row in rows}.values())
+    account = _chosen(accounts, rights, account_id)
+    return Place(
+        user=user,
+        account=account,
+        rights=rights.within(account.id),
+        accounts=tuple(one for one in accounts if is_in_force(one) and _useful(rights, one)),
+        signs=Signs(
+            {role: getattr(account, f"alive_{role}") for role in Heartbeat.Role},
+            getattr(account, "database_now"),  # noqa: B009 - an annotation that no type knows
+        ),
+        wakes=not quiet.lasts(),
+        claimed=getattr(account, "claimed"),  # noqa: B009
+        list_pause=getattr(account, "list_pause") or "",  # noqa: B009
+        all_rights=rights,
+        trouble=pauses.trouble(_of(account, rows), now=now) if with_trouble else pauses.NO_TROUBLE,
+    )
+
+
+def claimed() -> CountOf:
+    """Of a query of accounts: how many commands the quota, as it was last read, does not know yet."""
+    sent = Command.objects.filter(dispatch__account=OuterRef("pk")).claimed_since(OuterRef("sync__quota_read_at"))
+    return CountOf(sent.values("id"))
+
+
+def _of(account: Account, rows: list[Account]) -> list[Account]:
+    """One for each act that rests."""
+    return [row for row in rows if row.id == account.id]
+
+
+def _accounts(now: datetime) -> Any:
+    beats: dict[str, Any] = {
+        f"alive_{role}": Subquery(
+            Heartbeat.objects.filter(believable(), role=role).order_by("-seen_at").values("seen_at")[:1]
+        )
+        for role in Heartbeat.Role
+    }
+    listing = Pause.objects.filter(pauses.resting(now), account=OuterRef("pk"), act=Pause.Act.LIST)
+    rows = Account.objects.select_related("sync", "version").annotate(
+        claimed=claimed(),
+        database_now=Now(),
+        list_pause=Subquery(listing.values("words")[:1]),
+        **beats,
+        **pauses.beside(now),
+    )
+    return rows.fetch_mode(FETCH_RAISE).order_by("name", "id")
+
+
+def _chosen(accounts: list[Account], rights: Rights, account_id: UUID | None) -> Account:
+    if account_id is None:
+        first = next((one for one in accounts if is_in_force(one) and _useful(rights, one)), None)
+        if first is None:
+            words = "You don't have the right to see or run commands in any account that is in use."
+            raise PermissionDenied(words)
+        return first
+    account = next((one for one in accounts if one.id == account_id), None)
+    if account is None or not rights.within(account.id):
+        raise Http404("There is no such thing here.")
+    if not _useful(rights, account):
+        raise PermissionDenied(f"You don't have the right to see or run commands in {account.name}.")
+    return account
+
+
+def is_in_force(account: Account) -> bool:
+    """As `AccountQuerySet.in_force`, of a row that is here already."""
+    return closed(account) is None
+
+
+def _useful(rights: Rights, account: Account) -> bool:
+    return bool(rights.within(account.id) & {Right.SEE, Right.RUN})

@@ -1,0 +1,162 @@
+"""One command's page: what was asked, for whom, why, what happened, and what it brought back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.urls import reverse
+
+from commands.access import Right
+from commands.models import Artifact, Command, Event, User
+from commands.rules.causes import Cause
+from commands.rules.states import ARTIFACT_WORDS, DONE, HAS_FILE, OPEN, WORDS, ArtifactStatus, Status
+from commands.web.command import timeline
+from commands.web.command.timeline import Moment
+from commands.web.shared import operations, rows
+from commands.web.shared.links import device_url, download_name, person_url, ticket_url
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    chip: rows.Chip
+    sentence: str
+    filename: str
+    size: int | None
+    sha256: str
+    stored_at: datetime | None
+    deleted_remotely_at: datetime | None  # None where Cloudflare has none any more
+    download_url: str
+    no_download: str  # why there is no link though there is a file
+
+
+@dataclass(frozen=True, slots=True)
+class CommandPage:
+    id: UUID
+    url: str
+    title: str
+    chip: rows.Chip
+    sentence: str
+    person: str
+    person_url: str
+    device: str
+    device_url: str
+    run_url: str  # '' for one that was started elsewhere
+    device_id: str
+    registration_id: str
+    platform: str
+    is_verified: bool
+    kind: str
+    options: str
+    purpose: str
+    ticket: str
+    ticket_url: str
+    reason: str
+    asker: str
+    asked_at: datetime
+    remote_id: str
+    remote_status: str
+    likely: bool
+    progress: rows.Progress | None
+    took: str
+    timeline: Sequence[Moment]
+    file: File | None
+    no_file: str  # what is said in its place
+    poll_url: str
+    every: int
+    causes: Sequence[str]  # why it failed, or brought a part, as far as it can be known
+    acts: operations.Acts
+
+
+def build(
+    command: Command,
+    events: Sequence[Event],
+    artifact: Artifact | None,
+    causes: Sequence[Cause],
+    *,
+    viewer: User,
+    rights: frozenset[Right],
+    token: str,
+    now: datetime,
+) -> CommandPage:
+    status = Status(command.status)
+    device = command.device_name or command.device_id
+    is_live = status not in DONE or (artifact is not None and artifact.status not in _RESTING)
+    url = reverse("command", args=[command.id])
+    return CommandPage(
+        id=command.id,
+        url=url,
+        title=f"{rows.kind_label(command.kind)} on {device}",
+        chip=rows.chip_of(command),
+        sentence=WORDS[status].sentence if not command.words else command.words,
+        person=command.email,
+        person_url=person_url(command.account_id, command.email),
+        device=device,
+        device_url=device_url(command.account_id, command.device_id),
+        run_url=reverse("run", args=[command.run_id]) if command.run_id else "",
+        device_id=command.device_id,
+        registration_id=command.registration_id,
+        platform=rows.platform_name(command.platform),
+        is_verified=command.listed,
+        kind=rows.kind_label(command.kind),
+        options=rows.options_words(command),
+        purpose=command.run.purpose if command.run else "",
+        ticket=command.ticket,
+        ticket_url=ticket_url(command.account_id, command.ticket),
+        reason=command.run.reason if command.run else "",
+        asker=rows.asker_of(command, viewer),
+        asked_at=command.asked_at,
+        remote_id=command.remote_id,
+        remote_status=command.remote_status,
+        likely=command.likely,
+        progress=rows.progress_of(command, now),
+        took=timeline.duration(command.status_at - command.asked_at) if status in DONE else "",
+        timeline=timeline.build(events, viewer, is_over=not is_live),
+        file=_file(command, artifact, rights, now) if artifact else None,
+        no_file=_no_file(status),
+        poll_url=f"{url}?token={token}",
+        every=3 if is_live else 30,
+        causes=[*(cause.words for cause in causes), *_part(artifact)],
+        acts=operations.build(command, rights, now=now),
+    )
+
+
+_RESTING = frozenset(ArtifactStatus) - {ArtifactStatus.WANTED, ArtifactStatus.FETCHING, ArtifactStatus.READING}
+
+
+def _no_file(status: Status) -> str:
+    """Why there is none, or that it may come yet."""
+    if status in OPEN:
+        return "No file yet."
+    return _NO_FILE.get(status, "No file: it was never sent.")
+
+
+_NO_FILE: Mapping[Status, str] = {
+    Status.SUCCESS: "No file: none of it is fetched.",
+    Status.FAILED: "No file: it failed.",
+    Status.REJECTED: "No file: Cloudflare refused it.",
+    Status.UNCONFIRMED: "No file: nobody knows what became of it.",
+}
+
+
+def _part(artifact: Artifact | None) -> list[str]:
+    """What a file that is here lacks."""
+    return [artifact.words] if artifact and artifact.words and artifact.status in HAS_FILE else []
+
+
+def _file(command: Command, artifact: Artifact, rights: frozenset[Right], now: datetime) -> File:
+    status = ArtifactStatus(artifact.status)
+    words = ARTIFACT_WORDS[status]
+    is_there = status is not ArtifactStatus.GONE and artifact.deleted_remotely_at > now
+    has_file, may = status in HAS_FILE, Right.SEE_CONTENTS in rights
+    return File(
+        chip=rows.Chip(words.label, words.tone, words.sentence),
+        sentence=f"{words.sentence} {artifact.words}".strip(),
+        filename=download_name(command),
+        size=artifact.size,
+        sha256=artifact.sha256,
+        stored_at=artifact.stored_at,
+        deleted_remotely_at=artifact.deleted_remotely_at if is_there else None,
+        download_url=reverse("download", args=[command.id]) if has_file and may else "",
+        no_download=f"You don't have the right to {Right.SEE_CONTENTS.words}." if has_file and not may else "",
+    )

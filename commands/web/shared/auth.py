@@ -1,0 +1,65 @@
+"""What stands before every view: somebody is signed in. Rights are asked for by the views themselves."""
+
+from collections.abc import Callable
+from functools import wraps
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, resolve_url
+from django_htmx.middleware import HtmxDetails
+
+from commands.access import Right
+from commands.models import User
+from commands.queries.viewer_context import Place
+
+
+class SignedIn(HttpRequest):
+    user: User
+    htmx: HtmxDetails
+
+
+def signed_in(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Signed out: to the sign-in page and back. A part of a page answers 401, and htmx takes the whole page there."""
+
+    @wraps(view)
+    def guarded(request: SignedIn, *args: object, **kwargs: object) -> HttpResponseBase:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        if not request.htmx:
+            return redirect(_sign_in(request.get_full_path()))
+        response = HttpResponse(status=401)
+        response["HX-Redirect"] = _sign_in(page_of(request) or "/")
+        return response
+
+    return guarded
+
+
+def page_of(request: SignedIn) -> str:
+    """Path and query of the page of ours on which htmx asks; '' if the browser names none that can be read."""
+    try:
+        return request.htmx.current_url_abs_path or ""
+    except ValueError:
+        return ""
+
+
+def _sign_in(then: str) -> str:
+    return f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': then})}"
+
+
+def account_in(given: str | None) -> UUID | None:
+    """The account that an address or a form names; none: the person's first. No id: 404."""
+    if not given:
+        return None
+    try:
+        return UUID(given)
+    except ValueError:
+        raise Http404("There is no such thing here.") from None
+
+
+def need(place: Place, right: Right) -> None:
+    """Raises PermissionDenied, naming what is missing."""
+    if right not in place.rights:
+        raise PermissionDenied(f"You don't have the right to {right.words} in {place.account.name}.")

@@ -1,0 +1,162 @@
+"""The frame of every page: who is signed in, which account, quota, freshness, what is away. Built from a `Place`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.conf import settings
+from django.urls import reverse
+
+from commands.access import Right
+from commands.actions.administration.heartbeats import Role
+from commands.models import User
+from commands.queries.status import administered
+from commands.queries.viewer_context import Place, is_in_force
+from commands.web.shared import banners as pauses
+from commands.web.shared.banners import Banner
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    used: int
+    total: int
+    resets_at: datetime | None
+    url: str  # the commands of its day; '' for somebody who may not see them
+
+    @property
+    def is_low(self) -> bool:
+        return self.used * 10 >= self.total * 9
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """`tone`: done, waiting or failed. `at`: what the browser counts the age from."""
+
+    tone: str
+    label: str
+    at: datetime | None
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLink:
+    name: str
+    url: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    account_id: UUID
+    account_name: str
+    accounts: Sequence[AccountLink]
+    quota: Quota | None
+    freshness: Freshness
+    banners: Sequence[Banner]
+    person: str
+    initials: str
+    is_staff: bool
+    administers: bool
+    desk_url: str
+    history_url: str  # '' for somebody who may not see commands there
+    status_url: str
+
+
+def build(place: Place, *, now: datetime) -> Frame:
+    account = place.account
+    query = urlencode({"account": account.id})
+    return Frame(
+        account_id=account.id,
+        account_name=account.name,
+        accounts=[
+            AccountLink(one.name, f"{reverse('desk')}?{urlencode({'account': one.id})}", one.id == account.id)
+            for one in place.accounts
+        ],
+        quota=_quota(place, now),
+        freshness=_freshness(place, now),
+        banners=_banners(place, now),
+        person=name_of(place.user),
+        initials=initials_of(place.user),
+        is_staff=place.user.is_staff,
+        administers=administered(place.all_rights) is not None,
+        desk_url=f"{reverse('desk')}?{query}",
+        history_url=f"{reverse('history')}?{query}" if Right.SEE in place.rights else "",
+        status_url=f"{reverse('frame')}?{query}",
+    )
+
+
+def name_of(user: User) -> str:
+    return user.get_full_name() or user.username
+
+
+def initials_of(user: User) -> str:
+    words = name_of(user).replace(".", " ").split()
+    return "".join(word[0] for word in words[:2]).upper() if len(words) > 1 else name_of(user)[:2].upper()
+
+
+def _quota(place: Place, now: datetime) -> Quota | None:
+    sync = place.account.sync
+    if place.quota_used is None or not sync.quota_total:
+        return None
+    begun = sync.quota_reset_at - timedelta(days=1) if sync.quota_reset_at else now
+    query = urlencode({"account": place.account.id, "since": f"{begun.astimezone(UTC):%Y-%m-%d}"})
+    url = f"{reverse('history')}?{query}" if Right.SEE in place.rights else ""
+    return Quota(place.quota_used, sync.quota_total, sync.quota_reset_at, url)
+
+
+def _freshness(place: Place, now: datetime) -> Freshness:
+    """The age of the last *due* listing: between two that are due there is nothing to be late with."""
+    sync = place.account.sync
+    if not is_in_force(place.account):
+        return Freshness("withdrawn", "Not synced", sync.listed_at, "The account is not in use here.")
+    if place.list_pause:
+        return Freshness("failed", "Not synced", sync.listed_at, place.list_pause)
+    if sync.listed_at is None:
+        return Freshness("waiting", "Not synced yet", None)
+    late = sync.awaited_at is not None and now - sync.awaited_at > settings.SYNC_LATE
+    return Freshness("waiting" if late else "done", "Synced", sync.listed_at, "It is overdue." if late else "")
+
+
+def _banners(place: Place, now: datetime) -> list[Banner]:
+    """What is away, in words; the pages work all the same."""
+    if not is_in_force(place.account):
+        return [Banner("waiting", "This account is not in use.", "What is recorded stays; nothing is sent for it.")]
+    found = [_away(role, place.signs.seen[role]) for role in place.signs.away]
+    if not place.wakes and Role.BROKER not in place.signs.away:
+        words = "Nobody can be woken from here: what is asked for goes out when beat finds it, some seconds later."
+        found.insert(0, Banner("waiting", "The broker is away.", words))
+    return found + pauses.banners(place.trouble, place.account.sync.listed_at)
+
+
+def _away(role: Role, seen_at: datetime | None) -> Banner:
+    tone, title, words = _AWAY[role]
+    return Banner(tone, title, f"{words} Last heard of:", seen_at)
+
+
+_AWAY = {
+    Role.BROKER: (
+        "failed",
+        "The broker is away.",
+        "No worker can be woken: what is asked for is kept, and goes out when beat finds it, later.",
+    ),
+    Role.BEAT: (
+        "failed",
+        "The schedule (beat) is away.",
+        (
+            "What is asked for now still goes out. What waits is not tried again, and nothing is listed or settled, "
+            "until it is back: what is shown here may be old."
+        ),
+    ),
+    Role.TALK: (
+        "failed",
+        "The worker that talks to Cloudflare is away.",
+        "Nothing is sent to Cloudflare and nothing new is heard; commands wait.",
+    ),
+    Role.FETCH: (
+        "waiting",
+        "The worker that fetches files is away.",
+        "Results are not fetched for the moment; Cloudflare keeps them for 7 days.",
+    ),
+}

@@ -1,0 +1,5 @@
+import sys
+
+from dexportal.run.portal import main
+
+sys.exit(main())

@@ -1,0 +1,235 @@
+"""After a restore nothing that may have landed is sent a second time, and every ledger entry finds its command."""
+
+from collections import Counter
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+
+from commands.actions.administration import restore
+from commands.actions.administration.restore import after_restore
+from commands.actions.record.transitions import change
+from commands.actions.sending import withdraw
+from commands.actions.sending.claim import claim
+from commands.actions.upstream import directory
+from commands.audit import by_person
+from commands.models import Account, AccountSync, Command, Dispatch, Event, Heartbeat
+from commands.rules.states import DONE, Status
+from tests.actions.world import BOTH, DIAG, PCAP, World
+from tests.backups import back_up, put_back
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def _again(world: World) -> None:
+    """The restored rows, in this process too."""
+    world.__dict__["account"] = Account.objects.select_related("credential").get(id=world.account.id)
+
+
+def _restored(world: World, file: Path) -> restore.Restored:
+    put_back(file)
+    _again(world)
+    return after_restore(now=world.now)
+
+
+def _lives_on(world: World, *, hours: float = 4) -> None:
+    """Workers run for so long: complete listings, settling, and sending of what may be sent."""
+    for _ in range(int(hours * 60 / 6)):
+        world.forward(minutes=6)
+        world.sync(complete=True)
+        world.settle()
+        while world.deliver():
+            pass
+
+
+def _each_entry_has_one_command(world: World) -> None:
+    owned = Counter(Command.objects.exclude(remote_id="").values_list("remote_id", flat=True))
+    assert set(owned.values()) <= {1}
+    assert set(owned) == {row["id"] for row in world.created()}
+
+
+def test_what_was_sent_after_the_backup_is_found_and_not_sent_again(world: World, tmp_path: Path) -> None:
+    devices = world.devices[:3]
+    before = world.ask(devices=devices)
+    file = back_up(tmp_path)
+    while world.deliver():
+        pass
+    posts = len(world.posts())
+    world.forward(minutes=30)
+    done = _restored(world, file)
+    assert (done.uncertain, done.waiting) == (3, 0)
+    assert {world.status(one) for one in before} == {"uncertain"}
+    while world.deliver():
+        pass
+    _lives_on(world, hours=1)
+    assert len(world.posts()) == posts
+    assert {world.status(one) for one in before} == {"SUCCESS"}
+    assert not any(world.again(one).likely for one in before)
+    _each_entry_has_one_command(world)
+
+
+def test_what_was_never_sent_becomes_unconfirmed_not_sent(world: World, tmp_path: Path) -> None:
+    (command,) = world.ask()
+    file = back_up(tmp_path)
+    world.forward(minutes=10)
+    _restored(world, file)
+    _lives_on(world, hours=1)
+    assert (world.status(command), world.posts()) == ("unconfirmed", [])
+
+
+def test_a_post_that_was_under_way_in_the_backup_is_looked_for_until_the_restore(world: World, tmp_path: Path) -> None:
+    """After the backup it turned out not to be sent, and went out again half an hour later."""
+    (command,) = world.ask()
+    assert claim(world.account, now=world.now) is not None
+    file = back_up(tmp_path)
+    Dispatch.objects.update(outcome=Dispatch.Outcome.NOT_SENT)
+    Command.objects.update(status=Status.QUEUED, dispatch=None)
+    world.forward(minutes=30)
+    assert world.deliver()
+    world.forward(minutes=30)
+    done = _restored(world, file)
+    assert (done.uncertain, world.status(command)) == (1, "uncertain")
+    _lives_on(world, hours=1)
+    assert (world.status(command), len(world.created_for(command))) == ("SUCCESS", 1)
+
+
+def test_commands_of_one_machine_are_looked_for_one_after_the_other_and_none_is_sent_again(
+    world: World, tmp_path: Path
+) -> None:
+    """Three captures and a diag of one Windows device, all sent between backup and restore, each after the other."""
+    device = world.device("windows")
+    commands = [
+        *world.ask(BOTH, devices=[device]),
+        *world.ask(PCAP, devices=[device]),
+        *world.ask(PCAP, devices=[device]),
+    ]
+    file = back_up(tmp_path)
+    for _ in commands:
+        assert world.deliver()
+        world.forward(minutes=14)
+        world.sync(complete=True)
+    assert {world.status(one) for one in commands} == {"SUCCESS"}
+    done = _restored(world, file)
+    assert (done.uncertain, done.waiting) == (1, 3)
+    _lives_on(world)
+    assert {world.status(one) for one in commands} == {"SUCCESS"}
+    assert len(world.posts()) == 4
+    _each_entry_has_one_command(world)
+
+
+def test_what_waits_behind_another_neither_expires_nor_is_withdrawn_meanwhile(world: World, tmp_path: Path) -> None:
+    first, second = world.ask()[0], world.ask()[0]
+    file = back_up(tmp_path)
+    world.forward(hours=5)
+    done = _restored(world, file)
+    assert (done.uncertain, done.waiting) == (1, 1)
+    world.settle()
+    assert [world.status(one) for one in (first, second)] == ["uncertain", "queued"]
+    kept = withdraw.withdraw(account=world.account, ids=[second.id], by=world.person, now=world.now)
+    assert kept.withdrawn == frozenset()
+    assert "First another command of this machine" in world.again(second).words
+    _lives_on(world, hours=2)
+    assert [world.status(one) for one in (first, second)] == ["unconfirmed", "unconfirmed"]
+    assert world.story(second) == ["queued", "held", "uncertain", "unconfirmed"]
+    assert world.posts() == []
+
+
+def test_a_machine_that_is_busy_in_the_backup_keeps_the_next_one_waiting(world: World, tmp_path: Path) -> None:
+    running = world.sent()
+    (next_one,) = world.ask()
+    file = back_up(tmp_path)
+    world.forward(minutes=20)
+    world.sync()
+    assert world.deliver()
+    world.forward(minutes=20)
+    done = _restored(world, file)
+    assert (done.uncertain, done.waiting) == (0, 1)
+    _lives_on(world, hours=2)
+    assert [world.status(one) for one in (running, next_one)] == ["SUCCESS", "SUCCESS"]
+    assert len(world.posts()) == 2
+    _each_entry_has_one_command(world)
+
+
+def test_what_was_asked_between_backup_and_restore_is_imported(world: World, tmp_path: Path) -> None:
+    device = world.device("linux")
+    file = back_up(tmp_path)
+    (lost,) = world.ask(DIAG, devices=[device])
+    assert world.deliver()
+    world.forward(minutes=30)
+    _restored(world, file)
+    _lives_on(world, hours=1)
+    (found,) = Command.objects.filter(device_id=device.device_id)
+    assert (found.started_elsewhere, found.status, found.id == lost.id) == (True, "SUCCESS", False)
+    _each_entry_has_one_command(world)
+
+
+def test_what_is_asked_after_the_restore_goes_out_as_ever(world: World, tmp_path: Path) -> None:
+    world.ask()
+    file = back_up(tmp_path)
+    world.forward(minutes=5)
+    _restored(world, file)
+    (fresh,) = world.ask(devices=[world.device("linux")])
+    assert world.deliver()
+    assert world.status(fresh) == "PENDING_EXEC"
+
+
+def test_the_uncertain_of_the_backup_get_their_whole_window_anew(world: World, tmp_path: Path) -> None:
+    (command,) = world.ask()
+    world.faults({"match": {"call": "create"}, "effect": {"kind": "reset", "when": "before"}})
+    world.deliver()
+    world.heal()
+    assert world.status(command) == "uncertain"
+    file = back_up(tmp_path)
+    world.forward(hours=3)
+    _restored(world, file)
+    world.settle()
+    assert world.status(command) == "uncertain"
+    _lives_on(world, hours=1)
+    assert world.status(command) == "unconfirmed"
+
+
+def test_a_second_call_finds_nothing_to_do(world: World) -> None:
+    world.ask(devices=world.devices[:2])
+    assert after_restore(now=world.now).uncertain == 2
+    events = Event.objects.count()
+    again = after_restore(now=world.now)
+    assert (again.uncertain, again.waiting, Event.objects.count()) == (0, 0, events)
+
+
+def test_the_restore_forgets_leases_and_quota_and_makes_listings_due(world: World) -> None:
+    world.device()
+    sync = AccountSync.objects.filter(account=world.account)
+    sync.update(lease_until=world.now + timedelta(minutes=1), quota_used=3, due_at=world.now + timedelta(hours=1))
+    after_restore(now=world.now)
+    row = sync.get()
+    assert (row.lease_until, row.quota_used, row.quota_total) == (None, None, None)
+    assert world.account.id in directory.due_accounts(now=world.now)
+    assert row.due_at is not None
+    assert row.due_at <= world.now
+
+
+def test_the_operator_is_told_what_was_done_and_may_say_when_the_backup_was_taken(world: World) -> None:
+    world.ask()
+    world.ask()
+    Heartbeat.objects.create(role=Heartbeat.Role.TALK, instance="host:1", seen_at=world.now)
+    told, warned = StringIO(), StringIO()
+    call_command("after_restore", "--taken-at=2026-01-02T03:04:05", stdout=told, stderr=warned)
+    lines = told.getvalue().splitlines()
+    assert lines[0].startswith("Since 2026-01-02 03:04:05 UTC")
+    assert lines[1:] == [
+        "1 commands are uncertain now: Cloudflare's list decides.",
+        "1 more follow, one after the other, as their machines become free.",
+    ]
+    assert "talk" in warned.getvalue()
+    assert Dispatch.objects.get().claimed_at.isoformat() == "2026-01-02T03:04:05+00:00"
+
+
+def test_nobody_withdraws_or_expires_what_a_restore_made_doubtful(world: World) -> None:
+    world.ask()
+    (barred,) = world.ask()
+    after_restore(now=world.now)
+    with change(by=by_person(world.person), now=world.now) as changes:
+        assert changes.move([barred.id], to=Status.WITHDRAWN) == []
+    assert world.status(barred) not in DONE

@@ -1,0 +1,97 @@
+"""What was adopted as the only possible one, and turns out not to be: it says "likely", and nothing is lost."""
+
+import pytest
+
+from commands.actions.sending import deliver
+from commands.actions.sending.claim import claim
+from commands.models import Account, Command
+from tests.actions.world import World
+from tests.polling import eventually
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_foreign_row_adopted_as_sure_says_likely_once_our_own_turns_up(world: World) -> None:
+    (command,) = world.ask()
+    foreign = world.foreign(world.device())
+    world.fault("accepted_late", nth=1, seconds=0.5, then="reset")
+    assert world.deliver()
+    world.heal()
+    assert world.sync()
+    adopted = world.again(command)
+    assert (adopted.remote_id, adopted.likely) == (foreign, False)
+    own = eventually(lambda: next((row["id"] for row in world.created_for(command)), None), within=10)
+    assert world.sync(complete=True)
+    assert world.again(command).likely
+    assert world.story(command)[-1] == "doubted"
+    world.forward(minutes=30)
+    assert world.sync(complete=True)
+    assert Command.objects.get(remote_id=own).started_elsewhere
+    assert world.story(command).count("doubted") == 1
+
+
+def test_a_late_answer_that_names_another_than_the_adopted_one_makes_it_likely(world: World) -> None:
+    (command,) = world.ask()
+    claimed = claim(Account.objects.select_related("credential").get(id=world.account.id), now=world.now)
+    assert claimed is not None
+    answer = deliver.post(claimed)
+    (own,) = [row["id"] for row in world.created_for(command)]
+    foreign = world.foreign(world.device())
+    world.past_the_lease()
+    Command.objects.filter(id=command.id).update(remote_id=foreign, status="PENDING_EXEC")
+    deliver.record(claimed, answer, now=world.now)
+    held = world.again(command)
+    assert (held.remote_id, held.likely) == (foreign, True)
+    assert world.history(command)[-1].data["remote_id"] == own
+    world.forward(minutes=30)
+    assert world.sync(complete=True)
+    assert Command.objects.get(remote_id=own).started_elsewhere
+
+
+def test_what_an_unconfirmed_command_took_while_it_runs_is_doubted_as_well(world: World) -> None:
+    assert world.sync(complete=True)
+    (command,) = world.ask()
+    world.fault("reset", nth=1, when="before")
+    assert world.deliver()
+    world.heal()
+    stranger = world.foreign(world.device())
+    world.forward(seconds=5)
+    Command.objects.filter(id=command.id).update(status="unconfirmed")
+    assert world.sync()
+    taken = world.again(command)
+    assert (taken.status, taken.remote_id, taken.likely) == ("unconfirmed", stranger, False)
+    world.foreign(world.device())
+    assert world.sync()
+    assert world.again(command).likely
+
+
+def test_after_hours_without_a_listing_two_rows_for_one_command_are_both_recorded(world: World) -> None:
+    """The next listing would not reach back to the one that is left over."""
+    (command,) = world.ask()
+    foreign = world.foreign(world.device())
+    world.fault("reset", nth=1, when="after")
+    assert world.deliver()
+    world.heal()
+    (own,) = [row["id"] for row in world.created_for(command)]
+    world.forward(hours=2)
+    world.settle()
+    for _ in range(2):
+        assert world.sync(complete=True)
+        world.forward(minutes=10)
+    assert world.again(command).likely
+    assert {row.remote_id for row in Command.objects.all()} == {own, foreign}
+
+
+def test_our_own_that_turns_up_after_hours_without_a_listing_is_recorded(world: World) -> None:
+    (command,) = world.ask()
+    world.foreign(world.device())
+    world.fault("accepted_late", nth=1, seconds=0.5, then="reset")
+    assert world.deliver()
+    world.heal()
+    assert world.sync(complete=True)
+    own = eventually(lambda: next((row["id"] for row in world.created_for(command)), None), within=10)
+    for _ in range(2):
+        world.forward(hours=2)
+        assert world.sync(complete=True)
+    assert world.again(command).likely
+    assert Command.objects.get(remote_id=own).started_elsewhere

@@ -1,0 +1,42 @@
+"""The fence of a Dispatch: what one POST became is written to no command that travels in another by now."""
+
+import pytest
+
+from commands.actions.sending import deliver
+from commands.actions.sending.claim import Claimed, claim
+from commands.actions.upstream.rate_limit import NotNow
+from commands.models import Account
+from tests.actions.world import World
+
+pytestmark = pytest.mark.django_db
+
+
+def _claim(world: World) -> Claimed:
+    claimed = claim(Account.objects.select_related("credential").get(id=world.account.id), now=world.now)
+    assert claimed is not None
+    return claimed
+
+
+def test_a_failure_that_is_recorded_again_leaves_alone_what_travels_in_another_post(world: World) -> None:
+    """The commit came through, its acknowledgement did not: the worker insists, and somebody else was quicker."""
+    (command,) = world.ask()
+    first = _claim(world)
+    failure = NotNow(world.now, "Surely not sent.")
+    deliver.record(first, failure, now=world.now)
+    world.forward(seconds=1)
+    second = _claim(world)
+    deliver.record(first, failure, now=world.now)
+    held = world.again(command)
+    assert (held.status, held.dispatch_id) == ("sending", second.dispatch.id)
+
+
+def test_an_answer_that_comes_for_an_earlier_post_leaves_alone_what_travels_in_another(world: World) -> None:
+    (command,) = world.ask()
+    first = _claim(world)
+    answer = deliver.post(first)
+    deliver.record(first, NotNow(world.now, "Surely not sent."), now=world.now)
+    world.forward(seconds=1)
+    second = _claim(world)
+    deliver.record(first, answer, now=world.now)
+    held = world.again(command)
+    assert (held.status, held.remote_id, held.dispatch_id) == ("sending", "", second.dispatch.id)

@@ -1,0 +1,183 @@
+"""Leases: who works on a row, until when, and what happens to those who come too late."""
+
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+from uuid import UUID
+
+import pytest
+from django.db import IntegrityError, InterfaceError, InternalError, OperationalError
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from commands.actions.record import leases
+from commands.models import AccountSync
+from tests.actions.racing import race
+from tests.people import make_account
+
+LEASE = timedelta(minutes=1)
+SECOND = timedelta(seconds=1)
+
+
+def _rows() -> QuerySet[AccountSync]:
+    return AccountSync.objects.order_by("account_id")
+
+
+def _age(row: AccountSync, by: timedelta) -> None:
+    assert row.lease_until is not None
+    AccountSync.objects.filter(pk=row.pk).update(lease_until=row.lease_until - by)
+
+
+@pytest.fixture
+def row() -> AccountSync:
+    return AccountSync.objects.get(account=make_account())
+
+
+@pytest.mark.django_db
+def test_the_databases_clock_is_aware_and_close_to_ours() -> None:
+    assert abs(leases.database_now() - timezone.now()) < timedelta(seconds=5)
+
+
+@pytest.mark.django_db
+def test_a_claim_takes_a_token_a_lease_and_counts_the_attempt(row: AccountSync) -> None:
+    before = leases.database_now()
+    taken = leases.take(_rows(), lasting=LEASE)
+    assert taken is not None
+    assert taken.lease_until is not None
+    assert taken.attempts == 1
+    assert before + LEASE <= taken.lease_until <= leases.database_now() + LEASE
+    row.refresh_from_db()
+    assert (row.lease_token, row.attempts) == (taken.lease_token, 1)
+
+
+@pytest.mark.django_db
+def test_a_leased_row_is_nobody_elses_until_the_lease_runs_out(row: AccountSync) -> None:
+    first = leases.take(_rows(), lasting=LEASE)
+    assert first is not None
+    assert leases.take(_rows(), lasting=LEASE) is None
+    _age(first, LEASE)
+    second = leases.take(_rows(), lasting=LEASE)
+    assert second is not None
+    assert second.attempts == 2
+    assert second.lease_token != first.lease_token
+
+
+@pytest.mark.django_db
+def test_who_lost_the_lease_writes_nothing_more(row: AccountSync) -> None:
+    late = leases.take(_rows(), lasting=LEASE)
+    assert late is not None
+    _age(late, LEASE)
+    owner = leases.take(_rows(), lasting=LEASE)
+    assert owner is not None
+    assert not leases.renew(late, lasting=LEASE)
+    assert not leases.hand_back(late)
+    assert not AccountSync.objects.filter(leases.held(late)).exists()
+    assert AccountSync.objects.filter(leases.held(owner)).exists()
+
+
+@pytest.mark.django_db
+def test_a_renewed_lease_lasts_from_now_on(row: AccountSync) -> None:
+    taken = leases.take(_rows(), lasting=SECOND)
+    assert taken is not None
+    assert leases.renew(taken, lasting=LEASE)
+    row.refresh_from_db()
+    assert row.lease_until is not None
+    assert row.lease_until > leases.database_now() + LEASE - SECOND * 10
+
+
+@pytest.mark.django_db
+def test_what_was_handed_back_is_free_at_once_or_not_before_its_time(row: AccountSync) -> None:
+    taken = leases.take(_rows(), lasting=LEASE)
+    assert taken is not None
+    assert leases.hand_back(taken)
+    taken = leases.take(_rows(), lasting=LEASE)
+    assert taken is not None
+    assert taken.attempts == 1
+    assert leases.hand_back(taken, attempts=1, not_before=leases.database_now() + LEASE)
+    assert leases.take(_rows(), lasting=LEASE) is None
+    AccountSync.objects.update(not_before=leases.database_now())
+    again = leases.take(_rows(), lasting=LEASE)
+    assert again is not None
+    assert again.attempts == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_takers_each_row_goes_to_one() -> None:
+    for number in range(3):
+        make_account(f"Account {number}")
+    taken = race(_take_one, threads=6)
+    got = [pk for pk in taken if pk is not None]
+    assert len(got) == len(set(got))
+    assert AccountSync.objects.filter(attempts=1, lease_token__isnull=False).count() == len(got)
+    assert AccountSync.objects.filter(attempts__gt=1).count() == 0
+    while (left := _take_one()) is not None:  # PostgreSQL skips what a rival just holds; none may stay behind
+        got.append(left)
+    assert len(got) == 3
+
+
+def _take_one() -> UUID | None:
+    row = leases.take(_rows(), lasting=LEASE)
+    return row.pk if row else None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("away", [OperationalError, InterfaceError, InternalError, IntegrityError])
+def test_what_must_not_be_lost_is_written_as_soon_as_the_database_is_back(away: type[Exception]) -> None:
+    failures = [away("away"), away("away")]
+    written: list[str] = []
+
+    def write() -> None:
+        if failures:
+            raise failures.pop()
+        written.append("answer")
+
+    leases.insist(write, until=time.monotonic() + 30, every=0.001)
+    assert written == ["answer"]
+
+
+@pytest.mark.django_db
+def test_nobody_insists_beyond_the_lease() -> None:
+    tries = []
+
+    def write() -> None:
+        tries.append(1)
+        raise OperationalError("away")
+
+    with pytest.raises(OperationalError):
+        leases.insist(write, until=time.monotonic() + 0.01, every=0.002)
+    assert 2 <= len(tries) <= 6
+
+
+@pytest.mark.django_db
+def test_a_mistake_of_ours_is_no_reason_to_insist() -> None:
+    tries = []
+
+    def write() -> None:
+        tries.append(1)
+        raise ValueError("ours")
+
+    with pytest.raises(ValueError, match="ours"):
+        leases.insist(write, until=time.monotonic() + 30)
+    assert len(tries) == 1
+
+
+@pytest.mark.django_db
+def test_work_that_goes_on_keeps_its_lease_and_learns_when_it_lost_it(
+    row: AccountSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = leases.take(_rows(), lasting=LEASE)
+    assert taken is not None
+    monkeypatch.setattr(leases, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    lease = leases.KeptAlive(taken, lasting=LEASE * 10)
+    assert lease.is_held(), "nothing to renew yet"
+    row.refresh_from_db()
+    assert row.lease_until == taken.lease_until
+    monkeypatch.setattr(leases, "time", SimpleNamespace(monotonic=lambda: 151.0))
+    assert lease.is_held()
+    row.refresh_from_db()
+    assert row.lease_until is not None
+    assert taken.lease_until is not None
+    assert row.lease_until > taken.lease_until + LEASE
+    AccountSync.objects.update(lease_token=UUID(int=7))
+    monkeypatch.setattr(leases, "time", SimpleNamespace(monotonic=lambda: 302.0))
+    assert not lease.is_held()

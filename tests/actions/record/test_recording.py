@@ -1,0 +1,66 @@
+"""What is written down of a listing: by the holder of its lease, whole or not at all."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError
+
+from commands.actions.listing import schedule
+from commands.actions.listing import sync as syncing
+from commands.actions.listing.schedule import Listing
+from commands.actions.listing.sync import apply
+from commands.actions.record import leases
+from commands.cloudflare.types import ListedCommand
+from commands.models import AccountSync, Command
+from tests.actions.world import World
+
+pytestmark = pytest.mark.django_db
+
+
+def _leased(world: World) -> AccountSync:
+    """As a worker has it that has just read a listing."""
+    row = leases.take(AccountSync.objects.filter(account=world.account), lasting=timedelta(minutes=1))
+    assert row is not None
+    return row
+
+
+def test_who_lost_the_lease_records_nothing_of_a_listing(world: World) -> None:
+    old = world.now - timedelta(hours=1)
+    row = ListedCommand("id", "pcap", "SUCCESS", "m", "", "", old, old, "")
+    listing = Listing(True, world.now, timedelta(), (row,))
+    late = _leased(world)
+    world.forward(minutes=2)
+    winner = _leased(world)
+    assert not apply(world.account, late, listing, now=world.now)
+    assert not Command.objects.exists()
+    assert apply(world.account, winner, listing, now=world.now)
+    assert Command.objects.get().started_elsewhere
+
+
+def test_a_listing_that_could_not_be_recorded_is_not_done_and_comes_again_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows from before the overlap would never be looked at again."""
+    foreign = world.foreign(world.device())
+    world.forward(hours=3)
+
+    def overtaken(*_: object) -> None:
+        raise IntegrityError("another took the id")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(syncing, "_carry_out", overtaken)
+        assert not world.sync()
+    assert (world.sync_row().complete_at, world.sync_row().listed_at) == (None, None)
+    assert world.account.id in schedule.due_accounts(now=world.now)
+    assert world.sync()
+    assert Command.objects.get().remote_id == foreign
+
+
+def test_rows_that_no_column_holds_are_left_out_and_the_others_come(world: World) -> None:
+    old = world.now - timedelta(hours=1)
+    fits = ListedCommand("id", "pcap", "S" * 200, "machine", "", "", old, None, "")
+    rows = (fits, replace(fits, id="x" * 65), replace(fits, id="other", device_id="x" * 65))
+    assert apply(world.account, _leased(world), Listing(True, world.now, timedelta(), rows), now=world.now)
+    (imported,) = Command.objects.all()
+    assert (imported.remote_id, imported.remote_status) == ("id", "S" * 40)

@@ -1,0 +1,58 @@
+"""Which file a worker takes: at most one of an account at a time, whoever claims beside it."""
+
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from commands.actions.record.leases import released
+from commands.actions.results import fetch as module
+from commands.models import Account, Artifact
+from commands.rules.states import Status
+from tests.actions.racing import race
+from tests.people import make_account, make_person
+from tests.rows import a_command, a_run, an_artifact
+
+ROUNDS = 5
+
+
+@pytest.fixture
+def accounts() -> list[Account]:
+    """Three of them with three files each to fetch; the first account's are the most urgent."""
+    person = make_person("helpdesk", "helpdesk")
+    made = [make_account(name) for name in ("First", "Second", "Third")]
+    for place, account in enumerate(made):
+        for _ in range(3):
+            deleted = timezone.now() + timedelta(days=place + 1)
+            an_artifact(a_command(a_run(account, person), Status.SUCCESS), deleted_remotely_at=deleted)
+    return made
+
+
+def _claimed() -> Account | None:
+    artifact = module._claim(timezone.now())
+    return artifact.command.account if artifact else None
+
+
+@pytest.mark.django_db
+def test_a_worker_takes_no_file_of_an_account_of_which_another_one_fetches(accounts: list[Account]) -> None:
+    assert [_claimed() for _ in range(4)] == [*accounts, None]
+    assert Artifact.objects.filter(status="fetching").count() == 3
+
+
+@pytest.mark.django_db
+def test_the_lease_of_a_dead_worker_keeps_its_account_from_nobody_for_longer(accounts: list[Account]) -> None:
+    assert _claimed() == accounts[0]
+    Artifact.objects.filter(status="fetching").update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert _claimed() == accounts[0]
+    assert _claimed() == accounts[1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_that_claim_at_once_never_take_two_files_of_one_account(accounts: list[Account]) -> None:
+    for _ in range(ROUNDS):
+        claims = race(_claimed, threads=6)
+        taken = Counter(account for account in claims if account)
+        assert taken
+        assert max(taken.values()) == 1
+        Artifact.objects.update(status="wanted", **released())

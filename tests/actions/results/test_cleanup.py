@@ -1,0 +1,186 @@
+"""Spools and stored files that belong to nobody go; everything else stays, whoever sweeps beside it."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import storages
+
+from commands.actions.results import cleanup
+from commands.actions.results.fetch import spool_path
+from commands.models import Artifact, Command
+from commands.rules.states import ARTIFACT_MOVES, HAS_FILE, ArtifactStatus, Status
+from tests.actions.racing import race
+from tests.actions.world import World
+from tests.models.test_artifact_constraints import fitting
+from tests.rows import a_command, a_run, an_artifact
+
+TO_FETCH = {ArtifactStatus.WANTED, ArtifactStatus.FETCHING}
+LONG = timedelta(hours=25)
+
+
+def _artifact(world: World, status: str, **values: Any) -> Artifact:
+    command = a_command(a_run(world.account, world.person), Status.SUCCESS)
+    return an_artifact(command, status, **fitting(status), **values)
+
+
+def _lost(world: World, folder: str = "0190") -> str:
+    """A file in that folder which its row wants no more."""
+    id_ = UUID(f"{folder}{str(uuid4())[4:]}")
+    return _put(_artifact(world, "gone", id=id_).storage_name)
+
+
+def _put(name: str) -> str:
+    return storages["artifacts"].save(name, ContentFile(b"zip"))
+
+
+def _there(name: str) -> bool:
+    return storages["artifacts"].exists(name)
+
+
+def _spool(id_: UUID, settings: Any) -> Path:
+    path = Path(settings.SPOOL_DIR) / f"{id_}.part"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"zip")
+    return path
+
+
+def _sweep(world: World) -> int:
+    return cleanup.sweep(now=world.now)
+
+
+def test_out_of_a_state_whose_files_are_swept_nothing_leads() -> None:
+    assert not {source for source, _ in ARTIFACT_MOVES} & cleanup.NO_FILE
+    assert set(ArtifactStatus) == cleanup.NO_FILE | HAS_FILE | TO_FETCH
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("status", sorted(ArtifactStatus))
+def test_a_spool_and_a_file_stay_only_where_the_state_of_their_artifact_wants_them(
+    world: World, settings: Any, status: str
+) -> None:
+    artifact = _artifact(world, status)
+    spool, name = _spool(artifact.id, settings), _put(artifact.storage_name)
+    _sweep(world)
+    assert (spool.exists(), _there(name)) == (True, True), "not yet: they are too young"
+    world.forward(LONG.total_seconds())
+    _sweep(world)
+    assert (spool.exists(), _there(name)) == (status in TO_FETCH, status in HAS_FILE | TO_FETCH)
+
+
+@pytest.mark.django_db
+def test_a_spool_that_no_row_knows_is_swept_when_it_is_old_enough(world: World, settings: Any) -> None:
+    spool = _spool(uuid4(), settings)
+    assert _sweep(world) == 0
+    world.forward(LONG.total_seconds())
+    assert _sweep(world) == 1
+    assert not spool.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("beside", [0, 3])
+def test_a_stored_file_that_no_row_knows_is_never_swept_only_told_of(
+    world: World, beside: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is another database's, or came after the backup that this one was restored from."""
+    ours = [_lost(world) for _ in range(beside)]
+    id_ = f"0190{str(uuid4())[4:]}"
+    names = [_put(name) for name in (f"0190/{id_}.zip", f"0190/{id_}.zip", f"0190/{uuid4()}.zip")]
+    world.forward(LONG.total_seconds())
+    assert _sweep(world) == beside
+    assert all(map(_there, names))
+    assert not any(map(_there, ours))
+    lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    told = [line for line in lines if line["event"] == "files_of_another_database"]
+    assert [(one["folder"], one["files"], one["strangers"]) for one in told] == [("0190", 3 + beside, 3)]
+
+
+@pytest.mark.django_db
+def test_a_second_copy_beside_a_stored_file_goes_and_the_file_stays(world: World) -> None:
+    artifact = _artifact(world, "stored")
+    own, copy = _put(artifact.storage_name), _put(artifact.storage_name)
+    assert own != copy
+    world.forward(LONG.total_seconds())
+    assert _sweep(world) == 1
+    assert (_there(own), _there(copy)) == (True, False)
+
+
+@pytest.mark.django_db
+def test_what_is_not_named_as_ours_is_nobodys_to_delete(world: World, settings: Any) -> None:
+    names = [_put(name) for name in ("backup.zip", "0190/notes.zip", f"other/{uuid4()}.zip", f"0190/{uuid4()}.txt")]
+    ballast = _spool(uuid4(), settings).with_name("ballast.part")
+    ballast.write_bytes(b"")
+    world.forward(LONG.total_seconds())
+    _sweep(world)
+    assert all(map(_there, names))
+    assert ballast.exists()
+
+
+@pytest.mark.django_db
+def test_every_folder_has_its_turn(world: World) -> None:
+    names = [_lost(world, folder) for folder in ("0190", "0191", "0192")]
+    world.forward(LONG.total_seconds())
+    for _ in range(3):
+        assert _sweep(world) == 1
+        world.forward(hours=1)
+    assert not any(map(_there, names))
+
+
+@pytest.mark.django_db
+def test_one_sweep_deletes_no_more_than_so_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cleanup, "MOST", 2)
+    for _ in range(5):
+        _lost(world)
+    world.forward(LONG.total_seconds())
+    assert [_sweep(world) for _ in range(4)] == [2, 2, 1, 0]
+
+
+@pytest.mark.django_db
+def test_a_storage_that_is_away_ends_the_sweep_and_nothing_else(world: World, settings: Any) -> None:
+    spool = _spool(uuid4(), settings)
+    Path(settings.STORAGES["artifacts"]["OPTIONS"]["location"]).write_text("in the way")
+    world.forward(LONG.total_seconds())
+    assert _sweep(world) == 1
+    assert not spool.exists()
+
+
+@pytest.mark.django_db
+def test_a_worker_that_is_told_to_stop_sweeps_no_further(world: World) -> None:
+    name = _lost(world)
+    world.forward(LONG.total_seconds())
+    assert cleanup.sweep(now=world.now, is_wanted=lambda: False) == 0
+    assert _there(name)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sweepers_at_once_do_no_harm(world: World, settings: Any) -> None:
+    kept = _artifact(world, "stored")
+    own = _put(kept.storage_name)
+    folder = own.partition("/")[0]
+    lost = [_lost(world, folder) for _ in range(10)]
+    spools = [_spool(uuid4(), settings) for _ in range(10)]
+    world.forward(LONG.total_seconds())
+    race(lambda: _sweep(world), threads=3)
+    _sweep(world)
+    assert not any(map(_there, lost))
+    assert not any(path.exists() for path in spools)
+    assert _there(own)
+
+
+@pytest.mark.django_db
+def test_what_a_file_being_fetched_needs_is_not_swept_however_old_it_is(world: World, done: Command) -> None:
+    world.fault("cut_short", call="download", share=0.5)
+    assert world.collect()
+    artifact = world.artifact(done)
+    half = _put(artifact.storage_name)
+    world.forward(days=3)
+    _sweep(world)
+    assert spool_path(artifact).exists()
+    world.heal()
+    assert world.collect()
+    assert world.artifact(done).status == "stored"
+    _sweep(world)
+    assert _there(half)

@@ -1,0 +1,85 @@
+"""While files cannot be fetched, the admins are told once more when Cloudflare is about to delete some."""
+
+from typing import Any
+
+import pytest
+from django.core import mail
+
+from commands.actions.notifications import alerts
+from commands.models import Command
+from tests.actions.world import QUICK_END, World, refusal
+from tests.people import make_person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _mail_in_memory(settings: Any) -> None:
+    settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+
+
+@pytest.fixture
+def missing(world: World) -> Command:
+    """Ended, with a file that cannot be fetched, which the admins were told."""
+    make_person("ada", "admin")
+    command = world.sent()
+    world.forward(QUICK_END)
+    assert world.sync()
+    _refuse_downloads(world)
+    assert alerts.tell(now=world.now) == 1
+    assert "not here yet: 0." in mail.outbox[-1].body
+    return command
+
+
+def _refuse_downloads(world: World) -> None:
+    world.faults(refusal("download"), refusal("fallback_download"))
+    assert world.collect()
+
+
+def test_when_the_first_results_come_within_a_day_of_their_end_one_more_letter_says_so(
+    world: World, missing: Command
+) -> None:
+    told = []
+    for _ in range(12):
+        world.forward(hours=12)
+        told.append(alerts.tell(now=world.now))
+    assert told == [0] * 11 + [1]
+    letter = mail.outbox[-1]
+    assert letter.subject == "Results of Acme are about to be lost: 1"
+    assert letter.body.startswith("Results that Cloudflare deletes within 24 hours and that are not here yet: 1.")
+    for words in (f"/commands/{missing.id}/", "Cloudflare refuses dexportal for the account “Acme”", "fetching files"):
+        assert letter.body.count(words) == 1
+    for _ in range(3):
+        _refuse_downloads(world)
+        world.forward(minutes=6)
+        assert alerts.tell(now=world.now) == 0
+
+
+def test_results_that_the_first_letter_named_are_not_told_again_when_downloads_are_refused_too(world: World) -> None:
+    make_person("ada", "admin")
+    world.sent()
+    world.forward(QUICK_END)
+    assert world.sync()
+    world.forward(days=6, hours=12)
+    world.ask(devices=[world.device("linux")])
+    world.faults(refusal("create"), refusal("download"), refusal("fallback_download"))
+    assert world.deliver()
+    assert alerts.tell(now=world.now) == 1
+    assert "not here yet: 1." in mail.outbox[-1].body
+    assert world.collect()
+    assert alerts.tell(now=world.now) == 0
+    pause = world.pauses()["download"]
+    assert (pause.told_at is not None, pause.lost_told_at is not None) == (True, True)
+
+
+def test_results_about_to_be_lost_are_not_told_while_files_can_be_fetched(world: World) -> None:
+    make_person("ada", "admin")
+    world.sent()
+    world.forward(QUICK_END)
+    assert world.sync()
+    world.ask(devices=[world.device("linux")])
+    world.faults(refusal("create"))
+    assert world.deliver()
+    assert alerts.tell(now=world.now) == 1
+    world.forward(days=6, hours=12)
+    assert alerts.tell(now=world.now) == 0

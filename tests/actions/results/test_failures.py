@@ -1,0 +1,326 @@
+"""A file that cannot be fetched ends in a named state; a stopped worker costs it nothing; its history stays short."""
+
+import os
+import resource
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.storage import FileSystemStorage, storages
+from django.db import OperationalError
+
+from commands.actions.administration.accounts import retire_account
+from commands.actions.record import leases
+from commands.actions.record.transitions import Change
+from commands.actions.results import fetch as module
+from commands.actions.results.fetch import spool_path
+from commands.models import Artifact, Command, Pause
+from tests.actions.world import World
+
+pytestmark = pytest.mark.django_db
+
+type Trouble = Callable[[World, Any], None]
+
+
+class SmallDisk(FileSystemStorage):
+    """No file on it grows over 1000 bytes: what is longer leaves its beginning behind, as on a full disk."""
+
+    def _save(self, name: str, content: Any) -> str:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        try:
+            return str(super()._save(name, content))  # type: ignore[misc]  # the stubs do not know of it
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+class FarStorage(FileSystemStorage):
+    """Fails in its own way, as that of a bucket does: not with an OSError."""
+
+    def _save(self, name: str, content: Any) -> str:
+        raise RuntimeError("RequestTimeout (id 5f3c)")
+
+
+def _stored_as(kind: type[FileSystemStorage], settings: Any) -> None:
+    entry = settings.STORAGES["artifacts"]
+    path = f"{kind.__module__}.{kind.__name__}"
+    settings.STORAGES = {**settings.STORAGES, "artifacts": {**entry, "BACKEND": path}}
+
+
+def _error(status: int) -> Trouble:
+    return lambda world, settings: world.fault("error", call="download", status=status)
+
+
+def _reset(world: World, settings: Any) -> None:
+    world.fault("reset", call="download")
+
+
+def _full_disk(world: World, settings: Any) -> None:
+    _stored_as(SmallDisk, settings)
+
+
+def _no_bucket(world: World, settings: Any) -> None:
+    _stored_as(FarStorage, settings)
+
+
+OUTAGES = [
+    pytest.param(_error(503), id="down"),
+    pytest.param(_error(401), id="refused"),
+    pytest.param(_reset, id="broken connections"),
+    pytest.param(_full_disk, id="full disk"),
+    pytest.param(_no_bucket, id="no bucket"),
+]
+
+
+def _files(settings: Any) -> list[Path]:
+    root = Path(settings.STORAGES["artifacts"]["OPTIONS"]["location"])
+    return [path for path in root.rglob("*") if path.is_file()]
+
+
+def _told(world: World, command: Command) -> list[str]:
+    return [event.data["artifact_status"] for event in world.history(command) if event.event == "artifact"]
+
+
+def _pause(world: World, settings: Any) -> None:
+    values = {"since": world.now, "until": world.now + settings.PAUSE_MAX, "words": "No."}
+    Pause.objects.update_or_create(account=world.account, act="download", defaults=values)
+
+
+# --- Ends ---
+
+
+@pytest.mark.parametrize("trouble", OUTAGES)
+def test_an_outage_costs_nothing_until_cloudflare_has_deleted_the_file_and_then_ends_it(
+    world: World, done: Command, settings: Any, trouble: Trouble
+) -> None:
+    trouble(world, settings)
+    assert world.collect()
+    deleted = world.artifact(done).deleted_remotely_at
+    world.forward((deleted - world.now).total_seconds() + timedelta(hours=23).total_seconds())
+    for _ in range(4):
+        assert world.collect()
+        world.forward(minutes=6)
+    artifact = world.artifact(done)
+    assert (artifact.status, artifact.attempts) == ("wanted", 0)
+    world.forward(hours=1)
+    assert world.collect()
+    artifact = world.artifact(done)
+    assert (artifact.status, artifact.lease_token) == ("refused", None)
+    assert artifact.words.startswith("It could not be fetched before Cloudflare deleted it. ")
+    assert not spool_path(artifact).exists()
+    assert _files(settings) == []
+    assert not world.collect()
+
+
+def test_a_portal_that_was_down_for_long_asks_once_before_it_gives_a_file_up(world: World, done: Command) -> None:
+    world.forward(days=20)
+    world.settle()
+    assert world.artifact(done).status == "wanted"
+    assert world.collect()
+    assert world.artifact(done).status == "gone"
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["wanted", "its worker died"])
+@pytest.mark.parametrize("reason", ["retired", "paused"])
+def test_a_file_that_cannot_even_be_asked_for_ends_too(
+    world: World, done: Command, settings: Any, reason: str, begun: bool
+) -> None:
+    if begun:
+        assert module._claim(world.now)
+    if reason == "retired":
+        retire_account(world.account, now=world.now)
+    deleted = world.artifact(done).deleted_remotely_at
+    world.forward((deleted - world.now).total_seconds() + timedelta(hours=23).total_seconds())
+    if reason == "paused":
+        _pause(world, settings)
+    world.settle()
+    assert not world.collect()
+    assert world.artifact(done).status == ("fetching" if begun else "wanted")
+    world.forward(hours=2)
+    if reason == "paused":
+        _pause(world, settings)
+    world.settle()
+    artifact = world.artifact(done)
+    assert (artifact.status, artifact.lease_token) == ("refused", None)
+    assert artifact.words
+    assert _told(world, done)[-1] == "refused"
+
+
+def test_a_file_that_is_being_fetched_is_not_ended_by_the_clock(world: World, done: Command) -> None:
+    world.forward(days=9)
+    assert module._claim(world.now)
+    retire_account(world.account, now=world.now)
+    world.settle()
+    assert world.artifact(done).status == "fetching"
+
+
+@pytest.mark.parametrize("reason", ["worn out", "out of reach"])
+def test_a_file_whose_late_worker_renews_its_lease_is_not_ended_meanwhile(
+    world: World, done: Command, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the lease that ran out and the move."""
+    artifact = module._claim(world.now)
+    assert artifact is not None
+    if reason == "worn out":
+        Artifact.objects.update(attempts=3)
+    else:
+        world.forward(days=9)
+        retire_account(world.account, now=world.now)
+    world.forward(minutes=3)
+    real = Change.move_artifact
+
+    def renewed_before(changes: Change, one: Artifact, **rest: Any) -> bool:
+        assert leases.renew(artifact, lasting=timedelta(minutes=15))
+        return real(changes, one, **rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Change, "move_artifact", renewed_before)
+        world.settle()
+    assert world.artifact(done).status == "fetching"
+    world.forward(minutes=16)
+    world.settle()
+    assert world.artifact(done).status == "refused"
+
+
+# --- The history ---
+
+
+def test_the_history_tells_each_reason_of_a_long_outage_once(world: World, done: Command) -> None:
+    for status in (503, 500, 503, 500, 503, 503):
+        world.faults({"match": {"call": "download"}, "effect": {"kind": "error", "status": status}})
+        assert world.collect()
+        world.forward(minutes=21)
+    assert world.artifact(done).words
+    world.heal()
+    assert world.collect()
+    assert _told(world, done) == ["fetching", "wanted", "wanted", "stored"]
+    reasons = [event.data.get("because", "") for event in world.history(done) if event.event == "artifact"]
+    assert reasons[1] != reasons[2]
+    assert [bool(reason) for reason in reasons] == [False, True, True, False]
+
+
+def test_reasons_that_never_repeat_do_not_fill_the_history_either(world: World, done: Command) -> None:
+    for number in range(module.MOST_TOLD + 3):
+        error = {"kind": "error", "status": 503, "message": f"ray {number}"}
+        world.faults({"match": {"call": "download"}, "effect": error})
+        assert world.collect()
+        world.forward(minutes=21)
+    assert f"ray {module.MOST_TOLD + 2}" in world.artifact(done).words
+    assert _told(world, done) == ["fetching", *["wanted"] * module.MOST_TOLD]
+
+
+def test_a_list_learns_of_a_step_that_the_history_does_not_repeat(world: World, done: Command) -> None:
+    world.fault("error", call="download", status=503)
+    assert world.collect()
+    before = _version(world)
+    world.forward(minutes=21)
+    assert world.collect()
+    assert _version(world) > before
+
+
+def _version(world: World) -> int:
+    world.account.version.refresh_from_db()
+    return world.account.version.number
+
+
+# --- A worker that is told to stop ---
+
+
+def test_a_worker_that_is_told_to_stop_hands_its_file_back_at_once_and_it_costs_nothing(
+    world: World, done: Command
+) -> None:
+    world.fault("drip", call="download", seconds=0.001, size=64)
+    spooled = [0]
+    for _deploy in range(4):
+        pieces = iter([True, True])
+        assert world.collect(is_wanted=lambda left=pieces: next(left, False))  # type: ignore[misc]  # see supervisor.py
+        artifact = world.artifact(done)
+        assert (artifact.status, artifact.attempts, artifact.lease_token) == ("wanted", 0, None)
+        spooled.append(spool_path(artifact).stat().st_size)
+    assert spooled == sorted(set(spooled)), "each goes on where the one before it stood"
+    world.heal()
+    assert world.collect()
+    assert world.artifact(done).status == "stored"
+    assert _told(world, done) == ["fetching", "stored"]
+
+
+# --- The storage ---
+
+
+def test_nothing_of_a_file_stays_in_a_storage_that_did_not_take_all_of_it(
+    world: World, done: Command, settings: Any
+) -> None:
+    _stored_as(SmallDisk, settings)
+    assert world.collect()
+    assert world.artifact(done).status == "wanted"
+    assert "File too large" in world.artifact(done).words
+    assert _files(settings) == []
+
+
+def test_a_file_is_on_the_disk_before_it_is_recorded_as_stored(
+    world: World, done: Command, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, synced = os.fsync, {}
+
+    def fsync(descriptor: int) -> None:
+        real(descriptor)
+        synced[os.fstat(descriptor).st_ino] = world.artifact(done).status
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert world.collect()
+    assert world.artifact(done).status == "stored"
+    (stored,) = _files(settings)
+    assert synced[stored.stat().st_ino] == synced[stored.parent.stat().st_ino] == "fetching"
+
+
+def test_a_database_that_goes_away_while_a_file_comes_costs_it_no_attempt(
+    world: World, done: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_lease: leases.KeptAlive) -> bool:
+        raise OperationalError("the connection is lost")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(leases.KeptAlive, "is_held", away)
+        assert world.collect()
+    assert (world.artifact(done).status, world.artifact(done).attempts) == ("wanted", 0)
+    assert world.collect()
+    assert world.artifact(done).status == "stored"
+
+
+@pytest.mark.parametrize("kind", [SmallDisk, FarStorage])
+def test_what_is_whole_in_the_spool_is_stored_later_without_asking_cloudflare_again(
+    world: World, done: Command, settings: Any, kind: type[FileSystemStorage]
+) -> None:
+    _stored_as(kind, settings)
+    for _ in range(4):
+        assert world.collect()
+        world.forward(minutes=21)
+    assert world.artifact(done).attempts == 0
+    assert "5f3c" not in world.artifact(done).words, "what changes every time is for the log"
+    world.fault("error", call="download", status=500)
+    _stored_as(FileSystemStorage, settings)
+    assert world.collect()
+    artifact = world.artifact(done)
+    assert artifact.status == "stored"
+    assert storages["artifacts"].exists(artifact.storage_name)
+
+
+# --- Where a spool may be continued ---
+
+
+def test_a_file_of_another_length_is_no_continuation_of_the_spool(world: World, done: Command) -> None:
+    """The same tag and another total: what we have is a part of something else."""
+    world.fault("cut_short", call="download", share=0.5)
+    assert world.collect()
+    world.heal()
+    artifact = world.artifact(done)
+    assert artifact.etag
+    assert artifact.announced_size
+    path = spool_path(artifact)
+    path.write_bytes(bytes(255 - byte for byte in path.read_bytes()))
+    Artifact.objects.update(announced_size=artifact.announced_size + 1)
+    world.forward(minutes=21)
+    assert world.collect()
+    assert world.artifact(done).status == "stored"

@@ -1,0 +1,155 @@
+"""A file that lies whole in the store is taken as it is: it is neither fetched again nor given up, nor overwritten."""
+
+import hashlib
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile, File
+from django.core.files.storage import FileSystemStorage, storages
+
+from commands.actions.results import fetch as module
+from commands.actions.results.fetch import spool_path
+from commands.models import Artifact, Command
+from tests.actions.world import World, refusal
+
+pytestmark = pytest.mark.django_db
+
+
+class Bucket(FileSystemStorage):
+    """As one of S3: no path on this machine, and what is opened is a copy."""
+
+    def path(self, name: str) -> str:
+        raise NotImplementedError
+
+    def _inside(self, name: str) -> Path:
+        return Path(super().path(name))
+
+    def exists(self, name: str) -> bool:
+        return self._inside(name).exists()
+
+    def get_modified_time(self, name: str) -> Any:
+        return FileSystemStorage(self.location).get_modified_time(name)
+
+    def _open(self, name: str, mode: str = "rb") -> "File[bytes]":
+        return File(io.BytesIO(self._inside(name).read_bytes()), name)
+
+
+class Unreachable(FileSystemStorage):
+    def exists(self, name: str) -> bool:
+        raise RuntimeError("EndpointConnectionError")
+
+
+def _stored_as(kind: type[FileSystemStorage], settings: Any) -> None:
+    entry = settings.STORAGES["artifacts"]
+    settings.STORAGES = {**settings.STORAGES, "artifacts": {**entry, "BACKEND": f"{kind.__module__}.{kind.__name__}"}}
+
+
+def _zip() -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("warp-status.txt", "Ok(Connected)")
+    return packed.getvalue()
+
+
+def _put(artifact: Artifact, content: bytes) -> None:
+    storages["artifacts"].save(artifact.storage_name, ContentFile(content))
+
+
+def _lies(artifact: Artifact) -> bytes:
+    with storages["artifacts"].open(artifact.storage_name) as file:
+        return bytes(file.read())
+
+
+def _is_adopted(world: World, command: Command, content: bytes) -> bool:
+    """Recorded like any other, and still the very bytes that lay there."""
+    artifact = world.artifact(command)
+    assert (artifact.size, artifact.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert artifact.stored_at is not None
+    assert (artifact.lease_token, artifact.attempts, artifact.words) == (None, 0, "")
+    told = [event for event in world.history(command) if event.event == "artifact"]
+    assert (told[-1].data["artifact_status"], told[-1].data["sha256"]) == ("stored", artifact.sha256)
+    return artifact.status == "stored"
+
+
+@pytest.mark.parametrize("kind", [FileSystemStorage, Bucket])
+def test_a_file_that_an_older_database_still_wants_is_taken_from_the_store_when_cloudflare_has_deleted_it(
+    world: World, done: Command, settings: Any, kind: type[FileSystemStorage]
+) -> None:
+    content = _zip()
+    _put(world.artifact(done), content)
+    _stored_as(kind, settings)
+    world.forward(days=8)
+    assert world.collect()
+    assert _is_adopted(world, done, content)
+    assert _lies(world.artifact(done)) == content
+
+
+def test_what_a_worker_stored_and_could_not_record_is_not_asked_for_again(world: World, done: Command) -> None:
+    artifact = module._claim(world.now)
+    assert artifact is not None
+    whole = module._fetch(artifact, lambda: True)
+    module._store(artifact, whole)
+    whole.path.unlink()
+    world.faults(refusal("download"))
+    world.forward(minutes=16)
+    assert world.collect()
+    assert _is_adopted(world, done, _lies(artifact))
+    assert "download" not in world.pauses()
+
+
+@pytest.mark.parametrize("content", [_zip()[:-10], _zip().replace(b"Connected", b"connected"), b""])
+def test_what_lies_there_in_part_or_damaged_is_fetched_anew(world: World, done: Command, content: bytes) -> None:
+    _put(world.artifact(done), content)
+    assert world.collect()
+    artifact = world.artifact(done)
+    assert artifact.status == "stored"
+    assert len(_lies(artifact)) == artifact.size
+    assert artifact.size != len(content)
+
+
+def test_what_lies_there_in_part_keeps_no_file_from_being_gone(world: World, done: Command) -> None:
+    _put(world.artifact(done), _zip()[:-10])
+    world.forward(days=8)
+    assert world.collect()
+    assert world.artifact(done).status == "gone"
+
+
+def test_a_storage_that_cannot_say_what_lies_there_ends_no_file(world: World, done: Command, settings: Any) -> None:
+    content = _zip()
+    _put(world.artifact(done), content)
+    _stored_as(Unreachable, settings)
+    world.forward(days=7, hours=20)
+    for _ in range(4):
+        assert world.collect()
+        artifact = world.artifact(done)
+        assert (artifact.status, artifact.attempts) == ("wanted", 0)
+        assert "could not be looked into" in artifact.words
+        world.forward(minutes=21)
+    _stored_as(FileSystemStorage, settings)
+    assert world.collect()
+    assert _is_adopted(world, done, content)
+
+
+def test_a_file_from_the_store_says_nothing_of_what_cloudflare_allows(world: World, done: Command) -> None:
+    world.faults(refusal("download"))
+    assert world.collect()
+    _put(world.artifact(done), _zip())
+    world.forward(minutes=6)
+    assert world.collect()
+    assert world.artifact(done).status == "stored"
+    assert world.pauses()["download"].refused
+
+
+def test_a_part_in_the_spool_goes_when_the_file_lies_in_the_store(world: World, done: Command) -> None:
+    world.fault("cut_short", call="download", share=0.5)
+    assert world.collect()
+    artifact = world.artifact(done)
+    assert spool_path(artifact).exists()
+    _put(artifact, _zip())
+    world.forward(minutes=21)
+    assert world.collect()
+    assert world.artifact(done).status == "stored"
+    assert not spool_path(artifact).exists()

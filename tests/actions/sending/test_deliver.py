@@ -1,0 +1,342 @@
+"""The contract's table "Can a POST be sent again?", row by row: what Cloudflare did, and what became of the command.
+
+The ledger is the judge: whatever happened, Cloudflare never made one command of ours twice.
+"""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, NoReturn
+
+import pytest
+from cryptography.fernet import Fernet
+from django.db import OperationalError, connection
+
+from commands.actions.sending import deliver
+from commands.actions.sending.claim import claim
+from commands.actions.sending.submit import Target
+from commands.models import Account, Command
+from simulator.config import DEFAULT_TOKEN
+from tests.actions.world import BOTH, DIAG, PCAP, World
+from tests.servers import free_port
+
+pytestmark = pytest.mark.django_db
+
+REFUSALS = [("error", {"status": 401}), ("error", {"status": 403}), ("error", {"status": 404}), ("redirect", {})]
+UNKNOWN = [
+    ("error", {"status": 500}, 0),
+    ("error", {"status": 503, "when": "after"}, 1),
+    ("error", {"status": 408}, 0),
+    ("error", {"status": 409}, 0),
+    ("error", {"status": 425, "when": "after"}, 1),
+    ("reset", {"when": "before"}, 0),
+    ("reset", {"when": "after"}, 1),
+    ("hang", {"when": "before"}, 0),
+    ("hang", {"when": "after"}, 1),
+    ("invalid_json", {}, 1),
+    ("truncated_json", {}, 1),
+    ("html_body", {}, 1),
+    ("success_false", {"when": "before"}, 0),
+    ("success_false", {"when": "after"}, 1),
+    ("item_missing", {}, 1),
+    ("null_result", {}, 1),
+]
+
+
+@pytest.fixture
+def hasty(settings: Any) -> None:
+    """A POST that hangs is given up soon."""
+    settings.POST_DEADLINE = timedelta(seconds=0.4)
+
+
+def test_what_never_connected_goes_back_to_the_queue_behind_a_growing_pause(world: World, settings: Any) -> None:
+    (command,) = world.ask()
+    settings.UPSTREAM = replace(settings.UPSTREAM, url=f"http://127.0.0.1:{free_port()}/client/v4")
+    rests = []
+    for _ in range(3):
+        assert world.deliver()
+        assert world.status(command) == "queued"
+        rests.append(world.pauses()["create"].until - world.now)
+        assert not world.deliver()
+        world.forward(rests[-1].total_seconds() + 1)
+    assert rests[0] < rests[1] < rests[2]
+    settings.UPSTREAM = replace(settings.UPSTREAM, url=f"http://127.0.0.1:{world.upstream.port}/client/v4")
+    assert world.deliver()
+    assert world.status(command) == "PENDING_EXEC"
+    assert "create" not in world.pauses()
+    assert len(world.created()) == 1
+
+
+def test_a_throttled_post_rests_for_as_long_as_cloudflare_says_and_so_does_the_credential(world: World) -> None:
+    (command,) = world.ask()
+    world.fault("throttle", nth=1, seconds=30)
+    assert world.deliver()
+    assert world.status(command) == "queued"
+    assert not world.sync(), "the pause is the credential's: nothing of it may call"
+    world.forward(seconds=25)
+    assert not world.deliver()
+    world.forward(seconds=6)
+    assert world.deliver()
+    assert len(world.created()) == 1
+
+
+@pytest.mark.parametrize(("kind", "parameters"), REFUSALS)
+def test_a_refused_account_stops_and_nothing_of_it_is_lost(world: World, kind: str, parameters: dict[str, Any]) -> None:
+    (command,) = world.ask()
+    world.fault(kind, nth=1, **parameters)
+    assert world.deliver()
+    assert world.status(command) == "queued"
+    pause = world.pauses()["create"]
+    assert pause.refused
+    assert pause.words
+    assert not world.deliver()
+    world.forward(minutes=6)
+    assert world.deliver()
+    assert len(world.created()) == 1
+
+
+@pytest.mark.parametrize("status", [400, 422, 413])
+def test_one_rejected_command_ends_with_cloudflares_code_and_words_said_once(world: World, status: int) -> None:
+    (command,) = world.ask()
+    world.fault("error", status=status, code=4711, message="no such thing")
+    assert world.deliver()
+    command = world.again(command)
+    assert command.status == "rejected"
+    assert command.words.count("4711") == 1
+    assert "no such thing" in command.words
+    assert command.dispatch is not None
+    assert (command.dispatch.code, command.dispatch.http_status) == (4711, status)
+    world.forward(minutes=30)
+    assert not world.deliver()
+
+
+def test_of_several_rejected_ones_each_travels_alone_after_a_complete_listing(world: World) -> None:
+    good, bad, other = world.devices[:3]
+    wrong = replace(world.targets([bad])[0], registration_id="00000000-0000-4000-8000-000000000000")
+    commands = world.ask(targets=[*world.targets([good, other]), wrong])
+    assert world.deliver()
+    assert {world.status(command) for command in commands} == {"uncertain"}
+    for command in commands:  # whose fault it is, nobody knows: none is told the reason of another
+        assert "perhaps because of another device in it" in world.again(command).words
+        assert world.history(command)[-1].data["because"] == world.again(command).words
+    world.settle()
+    assert not world.deliver(), "not before a listing has shown that none was created"
+    world.forward(seconds=1)
+    assert world.sync()
+    world.settle()
+    assert {world.status(command) for command in commands} == {"queued"}
+    while world.deliver():
+        pass
+    told = {command.device_id: world.status(command) for command in commands}
+    assert told == {good.device_id: "PENDING_EXEC", other.device_id: "PENDING_EXEC", bad.device_id: "rejected"}
+    assert sorted(len(post["items"]) for post in world.posts())[-1] == 3
+    assert {len(post["items"]) for post in world.posts()[-3:]} == {1}
+    assert len(world.created()) == 2
+
+
+def test_of_several_rejected_ones_none_is_sent_again_that_was_created_all_the_same(world: World) -> None:
+    """Nobody promises that Cloudflare refuses all of them or none."""
+    Account.objects.filter(id=world.account.id).update(dialect="current")  # else the other form is tried at once
+    commands = world.ask(targets=world.targets(world.devices[:3]))
+    world.fault("accepted_late", nth=1, then="error", status=422, seconds=0)
+    assert world.deliver()
+    assert {world.status(command) for command in commands} == {"uncertain"}
+    world.heal()
+    for _ in range(4):
+        world.forward(minutes=2)
+        world.sync(complete=True)
+        world.settle()
+        assert not world.deliver()
+    assert "queued" not in {world.status(command) for command in commands}
+    assert all(world.again(command).remote_id for command in commands)
+    assert len(world.posts()) == 1
+    assert not Command.objects.filter(started_elsewhere=True).exists()
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize(("kind", "parameters", "made"), UNKNOWN)
+def test_whatever_may_have_landed_is_uncertain_and_never_sent_again(
+    world: World, kind: str, parameters: dict[str, Any], made: int
+) -> None:
+    (command,) = world.ask()
+    world.fault(kind, nth=1, **parameters)
+    assert world.deliver()
+    assert world.status(command) == "uncertain"
+    assert len(world.created()) == made
+    world.heal()
+    for _ in range(4):
+        world.forward(minutes=2)
+        assert not world.deliver()
+        world.sync(complete=True)
+        world.settle()
+    assert len(world.posts()) == 1
+    if made:
+        assert world.again(command).remote_id == world.created()[0]["id"]
+    else:
+        assert world.status(command) == ("rejected" if kind == "success_false" else "unconfirmed")
+
+
+@pytest.mark.usefixtures("hasty")
+def test_what_lands_after_we_gave_up_is_adopted(world: World) -> None:
+    (command,) = world.ask()
+    world.fault("accepted_late", nth=1, seconds=0.3, then="reset")
+    assert world.deliver()
+    assert world.status(command) == "uncertain"
+    made = world.upstream_made()
+    world.forward(seconds=5)
+    assert world.sync()
+    assert world.again(command).remote_id == made["id"]
+    assert world.story(command)[-1] == "PENDING_EXEC"
+    assert len(world.created()) == 1
+
+
+def test_an_item_that_the_answer_leaves_out_is_looked_for_and_the_others_run(world: World) -> None:
+    commands = world.ask(devices=world.devices[:3])
+    world.fault("item_missing", nth=1)
+    assert world.deliver()
+    assert sorted(world.status(command) for command in commands) == ["PENDING_EXEC", "PENDING_EXEC", "uncertain"]
+    world.heal()
+    assert world.sync()
+    ids = {world.again(command).remote_id for command in commands}
+    assert ids == {row["id"] for row in world.created()}
+
+
+def test_a_said_no_is_told_with_its_words_when_the_window_closes(world: World) -> None:
+    (command,) = world.ask()
+    world.fault("success_false", nth=1, when="before", code=4711, message="not today")
+    assert world.deliver()
+    world.heal()
+    for _ in range(4):
+        world.forward(minutes=2)
+        world.sync(complete=True)
+        world.settle()
+    command = world.again(command)
+    assert command.status == "rejected"
+    assert "not today" in command.words
+    assert command.words.count("4711") == 1
+    assert world.history(command)[-1].data["because"] == command.words
+
+
+def test_a_said_no_that_nobody_looked_for_is_unconfirmed_and_takes_its_id_when_it_turns_up(world: World) -> None:
+    (command,) = world.ask()
+    world.fault("success_false", nth=1, when="after")
+    assert world.deliver()
+    world.heal()
+    world.forward(hours=25)
+    world.settle()
+    assert world.status(command) == "unconfirmed"
+    assert world.sync(complete=True)
+    found = world.again(command)
+    assert (found.remote_id, found.status) == (world.created()[0]["id"], "SUCCESS")
+
+
+def test_an_answer_in_any_order_without_registrations_finds_its_commands(world: World) -> None:
+    world.configure(shuffle_answer=True)
+    world.fault("registration_absent", nth=1)
+    commands = world.ask(devices=world.devices[:4])
+    assert world.deliver()
+    owners = {row["id"]: row["device_id"] for row in world.created()}
+    assert {world.again(command).remote_id: command.device_id for command in commands} == owners
+
+
+# --- The database is away ---
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_away_before_the_post_means_that_nothing_was_sent(world: World) -> None:
+    (command,) = world.ask()
+    claimed = claim(world.account, now=world.now)
+    assert claimed is not None
+    with connection.execute_wrapper(_away):
+        answer = deliver.post(claimed)
+    assert world.posts() == []
+    deliver.record(claimed, answer, now=world.now)
+    assert world.status(command) == "queued"
+    assert world.deliver()
+    assert len(world.created()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_is_recorded_as_soon_as_the_database_is_back(world: World) -> None:
+    (command,) = world.ask()
+    outages: list[str] = []
+
+    def away_after_the_post(execute: Any, sql: str, *rest: Any) -> Any:
+        if len(outages) < 2 and "commands_dispatch" in sql and world.posts():
+            outages.append(sql)
+            raise OperationalError("the server closed the connection")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(away_after_the_post):
+        assert world.deliver()
+    assert len(outages) == 2
+    assert world.story(command) == ["queued", "sending", "PENDING_EXEC"]
+    assert [row["id"] for row in world.created()] == [world.again(command).remote_id]
+
+
+def _away(*_: Any) -> NoReturn:
+    raise OperationalError("the server closed the connection")
+
+
+# --- Dialects ---
+
+
+@pytest.mark.parametrize(("spoken", "remembered"), [("legacy", "legacy"), ("current", "current"), ("both", "current")])
+def test_the_dialect_of_the_first_success_is_remembered(world: World, spoken: str, remembered: str) -> None:
+    world.configure(dialect=spoken)
+    commands = world.ask(BOTH)
+    assert world.deliver()
+    assert Account.objects.get(id=world.account.id).dialect == remembered
+    tries = len(world.posts())
+    assert world.deliver()
+    assert len(world.posts()) == tries + 1
+    assert {world.status(command) for command in commands} == {"PENDING_EXEC"}
+    assert len(world.created()) == 2
+
+
+@pytest.mark.parametrize(("spoken", "tries"), [("legacy", 3), ("current", 2)])
+def test_the_record_keeps_what_was_sent_as_cloudflare_received_it(world: World, spoken: str, tries: int) -> None:
+    world.configure(dialect=spoken)
+    world.ask(BOTH, devices=[world.device("mac"), world.device("linux")])
+    while world.deliver():
+        pass
+    assert [post["outcome"] for post in world.posts()] == ["refused", "created", "created"][-tries:]
+    taken = [post["items"] for post in world.posts() if post["outcome"] == "created"]
+    assert [one.body for one in world.dispatches()] == [{"dialect": spoken, "commands": items} for items in taken]
+    assert DEFAULT_TOKEN not in json.dumps([one.body for one in world.dispatches()])
+
+
+def test_what_may_have_landed_is_on_record_before_the_answer(world: World) -> None:
+    world.fault("reset", when="after")
+    (command,) = world.ask()
+    assert world.deliver()
+    assert world.status(command) == "uncertain"
+    (dispatch,) = world.dispatches()
+    assert dispatch.body["dialect"] == "auto"
+    assert dispatch.body["commands"] == world.posts()[0]["items"]
+
+
+def test_an_admins_dialect_is_not_overwritten(world: World) -> None:
+    Account.objects.filter(id=world.account.id).update(dialect="legacy")
+    world.ask(DIAG)
+    assert world.deliver()
+    assert Account.objects.get(id=world.account.id).dialect == "legacy"
+
+
+def test_a_credential_that_no_key_opens_sends_nothing_and_says_so(world: World, settings: Any) -> None:
+    (command,) = world.ask()
+    settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
+    assert world.deliver()
+    assert world.status(command) == "queued"
+    assert "CREDENTIAL_KEYS" in world.pauses()["create"].words
+    assert world.posts() == []
+
+
+def test_a_target_that_is_unknown_to_cloudflare_rejects_itself_alone(world: World) -> None:
+    known = world.devices[:2]
+    typo = Target("00000000-0000-4000-8000-00000000dead", "nobody@example.com")
+    commands = world.ask(PCAP, targets=[*world.targets(known), typo])
+    while world.deliver():
+        pass
+    assert [world.status(command) for command in commands] == ["PENDING_EXEC", "PENDING_EXEC", "rejected"]
+    assert sorted(len(post["items"]) for post in world.posts() if post["outcome"] == "created") == [2]

@@ -1,0 +1,210 @@
+"""What time alone decides, each rule a moment before its boundary and at it."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from commands.actions import settle
+from commands.actions.record.transitions import Change
+from commands.actions.sending.claim import claim
+from commands.models import Artifact, Command, Dispatch
+from commands.rules.kinds import Kind
+from tests.actions.world import BOTH, QUICK_END, World
+
+pytestmark = pytest.mark.django_db
+
+JUST = timedelta(seconds=2)
+
+
+def _lost(world: World, **rest: Any) -> Command:
+    """The claim was made; nobody knows more."""
+    (command,) = world.ask(**rest)
+    assert claim(world.account, now=world.now)
+    return world.again(command)
+
+
+def _listed(world: World, times: int) -> None:
+    """Complete listings that do not have it."""
+    world.fault("missing_rows", call="list")
+    for _ in range(times):
+        world.forward(seconds=1)
+        assert world.sync(complete=True)
+
+
+def test_a_lease_that_still_runs_is_left_alone_and_one_that_ran_out_is_not(world: World) -> None:
+    command = _lost(world)
+    world.forward(seconds=58)
+    assert world.settle() == 0
+    assert world.status(command) == "sending"
+    world.forward(seconds=2)
+    assert world.settle() == 1
+    assert world.status(command) == "uncertain"
+    (dispatch,) = world.dispatches()
+    assert (dispatch.outcome, dispatch.ended_at) == (Dispatch.Outcome.UNKNOWN, None)
+    assert dispatch.words
+    assert world.settle() == 0
+
+
+def test_a_lease_that_a_wrong_clock_wrote_is_over(world: World) -> None:
+    """Whether the command is still being sent, or is already looked for."""
+    sending, looked_for = _lost(world), _lost(world, devices=[world.device("linux")])
+    Command.objects.filter(id=looked_for.id).update(status="uncertain")
+    Dispatch.objects.update(lease_until=world.now + timedelta(hours=8))
+    world.settle()
+    assert world.status(sending) == "uncertain"
+    _listed(world, 3)
+    world.forward(minutes=4)
+    world.settle()
+    assert (world.status(sending), world.status(looked_for)) == ("unconfirmed", "unconfirmed")
+
+
+def test_the_window_closes_after_three_minutes_and_three_complete_listings(world: World) -> None:
+    command = _lost(world)
+    world.past_the_lease()
+    _listed(world, 3)
+    assert world.settle() == 0
+    world.forward(seconds=174)
+    assert world.settle() == 0, "three listings, but not yet three minutes"
+    world.forward(seconds=5)
+    assert world.settle() == 1
+    assert world.status(command) == "unconfirmed"
+    assert world.again(command).words
+
+
+def test_two_listings_close_no_window(world: World) -> None:
+    command = _lost(world)
+    world.past_the_lease()
+    _listed(world, 2)
+    world.forward(minutes=10)
+    assert world.settle() == 0
+    _listed(world, 1)
+    assert world.settle() == 1
+    assert world.status(command) == "unconfirmed"
+
+
+def test_without_any_listing_the_window_closes_after_a_day(world: World) -> None:
+    command = _lost(world)
+    world.past_the_lease()
+    world.forward(timedelta(hours=24).total_seconds() - 10)
+    assert world.settle() == 0
+    world.forward(seconds=11)
+    assert world.settle() == 1
+    assert world.status(command) == "unconfirmed"
+
+
+def test_listings_from_before_a_second_sending_do_not_count_for_it(world: World) -> None:
+    command = _lost(world)
+    world.past_the_lease()
+    _listed(world, 2)
+    Command.objects.filter(id=command.id).update(status="queued", dispatch=None)  # as a late "not sent" would
+    assert claim(world.account, now=world.now)
+    assert world.again(command).unlisted == 0
+
+
+def test_what_cloudflare_said_no_to_and_listed_all_the_same_is_not_rejected_and_ends_as_it_ends(world: World) -> None:
+    (command,) = world.ask()
+    world.fault("success_false", nth=1, when="after")
+    assert world.deliver()
+    world.fault("unknown_status", call="list", word="PENDING_TRANSFER")
+    assert world.sync()
+    assert world.again(command).remote_id == world.created()[0]["id"]
+    world.forward(hours=25)
+    world.settle()
+    assert world.status(command) == "unconfirmed"
+    world.heal()
+    assert world.sync()
+    assert world.status(command) == "SUCCESS"
+
+
+@pytest.mark.parametrize("kind", ["reset", "success_false"])
+def test_what_is_found_while_its_window_closes_stays_found(
+    world: World, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A listing commits between the look of the settling worker and its lock."""
+    (command,) = world.ask({Kind.PCAP: {"time-limit-min": 10, "max-file-size-mb": 5, "packet-size-bytes": 160}})
+    world.fault(kind, nth=1, when="after")
+    assert world.deliver()
+    world.heal()
+    Command.objects.filter(id=command.id).update(unlisted=3)
+    world.forward(minutes=4, seconds=2)
+    move = Change.move
+
+    def held_up(changes: Change, ids: Iterable[UUID], **rest: Any) -> list[UUID]:
+        if ids := list(ids):
+            monkeypatch.setattr(Change, "move", move)
+            assert world.sync()
+        return move(changes, ids, **rest)
+
+    monkeypatch.setattr(Change, "move", held_up)
+    world.settle()
+    found = world.again(command)
+    assert (found.remote_id, found.status) == (world.created()[0]["id"], "PENDING_EXEC")
+
+
+@pytest.mark.parametrize(("kind", "minutes"), [("pcap", 26), ("warp-diag", 30)])
+def test_silence_ends_after_the_time_that_the_kind_may_take(world: World, kind: str, minutes: int) -> None:
+    command = world.sent(options={Kind(kind): BOTH[Kind(kind)]})
+    deadline = world.again(command).deadline_at
+    assert deadline is not None
+    assert deadline - world.again(command).status_at == timedelta(minutes=minutes)
+    world.forward((deadline - world.now - JUST).total_seconds())
+    assert world.settle() == 0
+    world.forward(2 * JUST.total_seconds())
+    assert world.settle() == 1
+    assert world.status(command) == "unconfirmed"
+    assert "end" in world.again(command).words
+
+
+def test_what_could_not_be_sent_within_the_hour_expires_and_is_never_sent(world: World) -> None:
+    (command,) = world.ask()
+    world.forward(timedelta(minutes=60).total_seconds() - 2)
+    assert world.settle() == 0
+    world.forward(seconds=3)
+    assert not world.deliver()
+    assert world.settle() == 1
+    assert world.status(command) == "expired"
+    assert world.posts() == []
+
+
+def test_what_was_sent_does_not_expire(world: World) -> None:
+    command = world.sent()
+    world.configure(speed=0.001)
+    world.forward(minutes=20)
+    Command.objects.filter(id=command.id).update(expires_at=world.now - JUST)
+    assert world.settle() == 0
+    assert world.status(command) == "PENDING_EXEC"
+
+
+def test_more_than_one_step_holds_is_settled_by_the_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settle, "MOST", 2)
+    world.ask(devices=world.devices[:5])
+    world.forward(hours=2)
+    assert [world.settle() for _ in range(4)] == [2, 2, 1, 0]
+
+
+def test_a_fetch_that_ended_its_worker_three_times_comes_to_rest(world: World) -> None:
+    command = world.sent()
+    world.forward(QUICK_END)
+    assert world.sync()
+    leased = {"status": "fetching", "lease_token": command.id, "lease_until": world.now + JUST}
+    Artifact.objects.update(**leased, attempts=3)
+    assert world.settle() == 0
+    assert world.artifact(command).status == "fetching"
+    world.forward(2 * JUST.total_seconds())
+    world.settle()
+    artifact = world.artifact(command)
+    assert (artifact.status, artifact.lease_token) == ("refused", None)
+    assert artifact.words
+    assert world.story(command)[-1] == "artifact"
+
+
+def test_a_fetch_with_an_attempt_left_is_not_settled(world: World) -> None:
+    command = world.sent()
+    world.forward(QUICK_END)
+    assert world.sync()
+    Artifact.objects.update(status="fetching", lease_token=command.id, lease_until=world.now - JUST, attempts=2)
+    world.settle()
+    assert world.artifact(command).status == "fetching"

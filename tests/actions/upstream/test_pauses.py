@@ -1,0 +1,312 @@
+"""What rests at Cloudflare stops nothing else, is told once, and lets nothing old go out without a person's word."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+
+from commands import tasks
+from commands.actions.results import fetch
+from commands.actions.results.fetch import collect as collect_one
+from commands.actions.sending import holds, submit
+from commands.actions.sending.deliver import deliver
+from commands.actions.upstream import directory
+from commands.actions.upstream.rate_limit import NotNow, spend
+from commands.cloudflare.types import Call
+from commands.models import Account, AccountDirectory, AccountSync, Command, Device, Event
+from commands.rules.kinds import Kind
+from dexportal.run.portal import TALK_THREADS
+from tests.actions.world import BOTH, QUICK_END, World, refusal
+from tests.people import make_account, make_credential
+
+pytestmark = pytest.mark.django_db
+
+REFUSALS = [401, 403, 404]
+
+
+# --- Only the act that was refused rests ---
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_a_refused_post_stops_sending_alone_and_keeps_the_commands_queued(world: World, status: int) -> None:
+    (command,) = world.ask()
+    world.faults(refusal("create", status))
+    assert world.deliver()
+    assert (world.status(command), set(world.pauses())) == ("queued", {"create"})
+    assert not world.deliver()
+    world.heal()
+    assert world.sync(complete=True)
+    assert directory.refresh(world.account, now=world.now + timedelta(minutes=10)) > 0
+    world.forward(minutes=6)
+    assert world.deliver()
+    assert (world.status(command), world.pauses()) == ("PENDING_EXEC", {})
+    assert len(world.created_for(command)) == 1
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+def test_a_refused_listing_stops_listing_alone(world: World, status: int) -> None:
+    (command,) = world.ask()
+    world.faults(refusal("list", status))
+    assert not world.sync(complete=True)
+    assert set(world.pauses()) == {"list"}
+    assert world.deliver()
+    assert world.status(command) == "PENDING_EXEC"
+
+
+def test_a_refused_download_stops_downloads_alone(world: World) -> None:
+    command = world.sent()
+    world.forward(QUICK_END)
+    world.sync()
+    world.faults(refusal("download"), refusal("fallback_download"))
+    assert collect_one(now=lambda: world.now)
+    assert set(world.pauses()) == {"download"}
+    assert not collect_one(now=lambda: world.now)
+    assert world.artifact(command).status == "wanted"
+    assert world.ask()
+    assert world.deliver()
+    assert world.sync()
+    world.heal()
+    world.forward(minutes=6)
+    assert collect_one(now=lambda: world.now)
+    assert fetch.spool_path(world.artifact(command)).exists() is False
+    assert (world.artifact(command).status, world.pauses()) == ("stored", {})
+
+
+def test_a_refused_directory_stops_neither_sending_nor_listing(world: World) -> None:
+    (command,) = world.ask()
+    AccountDirectory.objects.update(due_at=None)
+    world.faults(refusal("devices"), refusal("quota"))
+    assert directory.refresh(world.account, now=world.now) == 0
+    assert set(world.pauses()) == {"directory"}
+    assert world.deliver()
+    assert world.sync()
+    assert world.status(command) == "PENDING_EXEC"
+
+
+def test_a_429_stops_every_call_of_the_credential_until_it_said(world: World) -> None:
+    (command,) = world.ask()
+    world.fault("throttle", seconds=120)
+    assert world.deliver()
+    assert (world.status(command), world.pauses()) == ("queued", {})
+    assert world.account.credential_id is not None
+    with pytest.raises(NotNow, match="pause"):
+        spend(world.account.credential_id, Call.LIST)
+    world.heal()
+    world.forward(seconds=60)
+    assert not world.deliver()
+    world.forward(seconds=61)
+    assert world.deliver()
+    assert world.status(command) == "PENDING_EXEC"
+
+
+def test_the_pauses_of_a_dead_upstream_grow_up_to_the_longest(world: World, settings: Any) -> None:
+    device = world.device()
+    settings.UPSTREAM = replace(settings.UPSTREAM, url="http://127.0.0.1:1/v4")
+    rests = []
+    for _ in range(9):
+        world.ask(devices=[device])
+        assert world.deliver()
+        pause = world.pauses()["create"]
+        rests.append(pause.until - world.now)
+        world.forward(rests[-1].total_seconds() + 0.5)
+    seconds = [round(rest.total_seconds()) for rest in rests]
+    assert seconds[:4] == [5, 10, 20, 40]
+    assert seconds[-1] == settings.PAUSE_MAX.total_seconds()
+    assert not world.pauses()["create"].refused
+
+
+def test_queued_commands_expire_in_a_pause_that_never_ends(world: World) -> None:
+    (command,) = world.ask()
+    world.faults(refusal("create"))
+    world.deliver()
+    world.forward(minutes=61)
+    world.settle()
+    assert world.status(command) == "expired"
+    assert world.created() == []
+
+
+# --- Held after a long pause ---
+
+
+def _refused_for(world: World, *, minutes: float) -> None:
+    """Sending is refused from now on, and tried again as soon as its pause is over."""
+    world.faults(refusal("create"))
+    assert world.deliver()
+    for _ in range(int(minutes // 5)):
+        world.forward(minutes=5, seconds=1)
+        assert world.deliver()
+
+
+def _long_pause(world: World) -> tuple[Command, Command]:
+    """A pause of 11 minutes; what was asked for before it, and 5 minutes later."""
+    (before,) = world.ask()
+    _refused_for(world, minutes=5)
+    (during,) = world.ask(devices=[world.device("linux")])
+    world.forward(minutes=6)
+    world.settle()
+    world.heal()
+    return world.again(before), world.again(during)
+
+
+def test_after_a_long_pause_the_old_waits_for_a_word_and_the_new_goes_out(world: World) -> None:
+    before, during = _long_pause(world)
+    assert (before.held_at, during.held_at) == (world.again(before).held_at, None)
+    assert before.held_at is not None
+    assert "only when somebody says so" in before.words
+    while world.deliver():
+        pass
+    assert (world.status(before), world.status(during)) == ("queued", "PENDING_EXEC")
+    assert holds.send_now(commands=[before.id, during.id], by=world.person, now=world.now) == [before.id]
+    assert world.deliver()
+    assert world.status(before) == "PENDING_EXEC"
+    assert [len(world.created_for(one)) for one in (before, during)] == [1, 1]
+    tried = ["sending", "queued"] * 2
+    assert world.story(before) == ["queued", *tried, "held", "send_now", "sending", "PENDING_EXEC"]
+    said = Event.objects.get(command=before, event="send_now")
+    assert (said.by, said.mover) == (world.person, "person")
+
+
+def test_of_more_than_one_claim_can_hold_back_none_goes_out_by_itself(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holds, "MOST", 2)
+    commands = world.ask(targets=world.targets(world.devices[:5]))
+    world.faults(refusal("create"))
+    for _ in range(3):
+        world.deliver()
+        world.forward(minutes=6)
+    world.heal()
+    for _ in range(4):
+        assert not world.deliver()
+    assert all(world.again(command).held_at for command in commands)
+
+
+def test_after_a_short_pause_everything_goes_out_by_itself(world: World) -> None:
+    (command,) = world.ask()
+    world.faults(refusal("create"))
+    world.deliver()
+    world.heal()
+    world.forward(minutes=6)
+    world.settle()
+    assert world.again(command).held_at is None
+    assert world.deliver()
+    assert world.status(command) == "PENDING_EXEC"
+
+
+def test_a_blip_holds_nothing_back_though_nothing_was_sent_for_long_after_it(world: World) -> None:
+    first, second = world.ask(BOTH)
+    world.fault("reset", nth=1, when="after")
+    assert world.deliver()
+    assert (world.status(first), world.status(second)) == ("uncertain", "queued")
+    world.heal()
+    world.forward(minutes=11)
+    world.settle()
+    assert set(world.pauses()) == {"create"}
+    assert world.again(second).held_at is None
+
+
+def test_a_claim_holds_back_too_when_nobody_settled_meanwhile(world: World) -> None:
+    (command,) = world.ask()
+    _refused_for(world, minutes=5)
+    world.heal()
+    world.forward(minutes=6)
+    assert not world.deliver()
+    assert world.again(command).held_at is not None
+
+
+def test_a_throttled_credential_holds_back_as_any_long_pause(world: World) -> None:
+    (command,) = world.ask()
+    world.fault("throttle", seconds=400)
+    assert world.deliver()
+    world.forward(seconds=401)
+    assert world.deliver()
+    world.forward(seconds=300)
+    world.settle()
+    assert world.again(command).held_at is not None
+
+
+def test_send_now_in_a_pause_that_goes_on_is_not_held_again(world: World) -> None:
+    before, _ = _long_pause(world)
+    holds.send_now(commands=[before.id], by=world.person, now=world.now)
+    world.settle()
+    assert world.again(before).held_at is None
+
+
+def test_what_was_let_go_already_takes_no_second_word(world: World) -> None:
+    before, _ = _long_pause(world)
+    holds.send_now(commands=[before.id], by=world.person, now=world.now)
+    assert holds.send_now(commands=[before.id], by=world.person, now=world.now) == []
+    assert Event.objects.filter(command=before, event="send_now").count() == 1
+
+
+def test_a_failure_long_after_the_last_begins_a_pause_of_its_own(world: World) -> None:
+    (first,) = world.ask()
+    world.faults(refusal("create"))
+    world.deliver()
+    since = world.pauses()["create"].since
+    world.forward(hours=3)
+    world.settle()
+    assert world.status(first) == "expired"
+    (command,) = world.ask()
+    assert world.deliver()
+    pause = world.pauses()["create"]
+    assert (pause.since > since, pause.failures) == (True, 1)
+    world.forward(minutes=5, seconds=1)
+    assert world.deliver()
+    world.forward(minutes=6)
+    world.settle()
+    assert world.again(command).held_at is not None
+
+
+# --- One account's trouble ---
+
+OTHER = "ab" * 16
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_account_whose_upstream_hangs_delays_no_other(world: World, settings: Any) -> None:
+    """As many threads as the talk worker has, each of which finds work of the hanging account first."""
+    settings.GET_ATTEMPTS = 1
+    first = world.upstream.control("GET", "config")["accounts"]
+    world.configure(accounts=[*first, {"account_id": OTHER, "token": "another-token"}])
+    world.ask(BOTH)
+    good = _other_account(world)
+    world.faults({"match": {"account_id": world.account.cloudflare_id}, "effect": {"kind": "hang", "seconds": 10}})
+    AccountDirectory.objects.update(due_at=None)
+    AccountSync.objects.update(due_at=None, complete_due_at=None)
+    with ThreadPoolExecutor(TALK_THREADS) as pool:
+        stuck = [pool.submit(_closing(task), str(world.account.id)) for task in _ALL * TALK_THREADS]
+        went = pool.submit(_closing(lambda _: deliver(good, now=world.now)), str(good.id))
+        assert went.result(timeout=30) is True
+        hanging = sum(not one.done() for one in stuck)
+    # The listing may have found its row locked by a claim: then it comes with the next look of beat.
+    assert hanging >= 3, "two POSTs and the directory were to hang meanwhile"
+    assert Command.objects.get(account=good).status == "PENDING_EXEC"
+
+
+_ALL: list[Callable[[str], object]] = [tasks.deliver_account, tasks.sync_account, tasks.directory_account]
+
+
+def _closing(task: Callable[[str], object]) -> Callable[[str], object]:
+    def begin(account_id: str) -> object:
+        try:
+            return task(account_id)
+        finally:
+            connection.close()
+
+    return begin
+
+
+def _other_account(world: World) -> Account:
+    account = make_account("Other", cloudflare_id=OTHER, credential=make_credential("Other", value="another-token"))
+    assert directory.refresh(account, now=world.now)
+    device = Device.objects.filter(account=account, eligible=True).order_by("device_id")[0]
+    options = {Kind.WARP_DIAG: {"test-all-routes": False}}
+    targets = world.targets([device])
+    submit.ask(account=account, by=world.person, now=world.now, form_key=uuid4(), options=options, targets=targets)
+    return account

@@ -1,0 +1,161 @@
+"""A refusal that is mended at Cloudflare is over, also where nothing waits that could find it out."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+
+from commands import tasks
+from commands.actions.administration import accounts
+from commands.actions.notifications import alerts
+from commands.actions.upstream import probe, rate_limit
+from commands.models import Pause
+from tests.actions.racing import race
+from tests.actions.world import QUICK_END, World, refusal
+from tests.people import make_person
+
+pytestmark = pytest.mark.django_db
+
+
+def _refused(world: World) -> None:
+    """Sending is refused, and what was asked for is withdrawn by time: nothing is left to try."""
+    world.ask()
+    world.faults(refusal("create"))
+    assert world.deliver()
+    world.forward(hours=2)
+    world.settle()
+    assert not world.deliver()
+
+
+def test_with_nothing_to_send_a_mended_refusal_ends_by_itself_and_nothing_is_created(world: World) -> None:
+    _refused(world)
+    tasks.tell_due()
+    assert world.pauses()["create"].refused
+    world.heal()
+    world.forward(minutes=5, seconds=1)
+    tasks.tell_due()
+    pause = world.pauses()["create"]
+    assert (pause.refused, rate_limit.resting(world.account, Pause.Act.CREATE, now=world.now)) == (False, None)
+    assert world.created() == []
+    (command,) = world.ask()
+    assert world.deliver()
+    assert world.status(command) == "PENDING_EXEC"
+    assert world.pauses() == {}
+
+
+def test_with_nothing_to_fetch_a_mended_refusal_of_downloads_ends_by_itself(world: World) -> None:
+    command = world.sent()
+    world.forward(QUICK_END)
+    assert world.sync()
+    world.faults(refusal("download"), refusal("fallback_download"))
+    assert world.collect()
+    world.artifact(command).delete()
+    world.forward(minutes=7)
+    probe.probe()
+    assert world.pauses()["download"].refused
+    world.heal()
+    world.forward(minutes=6)
+    probe.probe()
+    assert not world.pauses()["download"].refused
+
+
+def test_a_token_that_may_only_read_stays_refused_and_is_asked_once_in_a_while(world: World) -> None:
+    first = world.upstream.control("GET", "config")["accounts"][0]
+    world.ask()
+    world.configure(accounts=[{**first, "permissions": ["Cloudflare DEX Read"]}])
+    assert world.deliver()
+    world.forward(hours=2)
+    world.settle()
+    before, probed = len(world.posts()), []
+    for _ in range(20):
+        probe.probe()
+        probed.append(len(world.posts()) - before)
+        world.forward(seconds=31)
+    assert probed == [1] * 10 + [2] * 10
+    assert world.pauses()["create"].refused
+
+
+def test_what_may_still_be_tried_is_not_probed(world: World) -> None:
+    world.ask()
+    world.faults(refusal("create"))
+    assert world.deliver()
+    posts = len(world.posts())
+    for _ in range(11):
+        probe.probe()
+        world.forward(seconds=32)
+    assert len(world.posts()) == posts
+    assert world.deliver()
+    assert len(world.posts()) == posts + 1
+
+
+def test_a_probe_makes_no_pause_longer_by_which_commands_are_held(world: World) -> None:
+    _refused(world)
+    until = world.pauses()["create"].until
+    probe.probe()
+    pause = world.pauses()["create"]
+    assert (pause.until, pause.probed_at is not None, pause.failures) == (until, True, 1)
+
+
+def test_a_probe_without_a_clear_answer_changes_nothing(world: World, settings: Any) -> None:
+    settings.READ_TIMEOUT = timedelta(seconds=0.2)
+    _refused(world)
+    for rule in (refusal("create", 500), {"match": {"call": "create"}, "effect": {"kind": "hang", "seconds": 1}}):
+        world.faults(rule)
+        probe.probe()
+        assert world.pauses()["create"].refused
+        world.forward(minutes=6)
+    world.fault("throttle", seconds=60)
+    probe.probe()
+    assert world.pauses()["create"].refused
+    assert world.account.credential_id is not None
+    assert rate_limit.paused_credentials([world.account.credential_id], now=world.now)
+
+
+def test_a_probe_that_is_let_through_while_commands_are_not_is_one_letter_all_the_same(
+    world: World, settings: Any
+) -> None:
+    settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+    make_person("ada", "admin")
+    for _ in range(3):
+        _refused(world)
+        alerts.tell(now=world.now)
+        world.heal()
+        probe.probe()
+        assert not world.pauses()["create"].refused
+    assert len(mail.outbox) == 1
+
+
+def test_of_a_new_credential_nothing_is_known_though_a_probe_of_the_old_one_was_let_through(world: World) -> None:
+    _refused(world)
+    Pause.objects.update(told_at=world.now)
+    world.heal()
+    probe.probe()
+    assert set(world.pauses()) == {"create"}
+    assert world.account.credential is not None
+    accounts.change_credential(world.account.credential, value="simulator-token-not-a-secret")
+    assert world.pauses() == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_several_workers_one_probes(world: World) -> None:
+    _refused(world)
+    posts = len(world.posts())
+    race(probe.probe, threads=4)
+    assert len(world.posts()) == posts + 1
+
+
+def test_where_all_that_waits_is_held_a_mended_refusal_ends_too_and_what_is_held_stays_so(world: World) -> None:
+    (command,) = world.ask()
+    world.faults(refusal("create"))
+    for _ in range(3):
+        world.deliver()
+        world.forward(minutes=5, seconds=1)
+    world.settle()
+    assert world.again(command).held_at is not None
+    world.heal()
+    world.forward(minutes=2)
+    probe.probe()
+    assert not world.pauses()["create"].refused
+    assert not world.deliver()
+    assert world.again(command).held_at is not None

@@ -1,0 +1,177 @@
+"""The quota of an account's day: taken in the claim, read again, and understood in both of its meanings."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from commands.actions.record import leases
+from commands.actions.sending.claim import claim
+from commands.actions.sending.deliver import post, record
+from commands.actions.upstream import clients, quota
+from commands.cloudflare.types import Quota
+from commands.models import AccountSync
+from tests.actions.world import World
+
+pytestmark = pytest.mark.django_db
+
+
+def _read(world: World) -> None:
+    """The account's devices are known from before."""
+    assert world.devices
+    world.account.refresh_from_db()
+    with clients.client_for(world.account) as client:
+        quota.read(world.account, client)
+
+
+def _left(world: World) -> int | None:
+    return quota.left(world.sync_row(), leases.database_now())
+
+
+def _quota(world: World, figure: int) -> None:
+    _raise_quota(world, figure)
+    _read(world)
+
+
+def _raise_quota(world: World, figure: int) -> None:
+    (account,) = world.upstream.control("GET", "config")["accounts"]
+    world.configure(accounts=[{**account, "quota": figure}])
+
+
+# --- Taken in the claim ---
+
+
+def test_the_quota_is_taken_in_the_claim_so_that_no_post_exceeds_it(world: World) -> None:
+    _quota(world, 3)
+    commands = world.ask(devices=world.devices[:5])
+    assert world.deliver()
+    assert not world.deliver()
+    assert sorted(world.status(command) for command in commands) == ["PENDING_EXEC"] * 3 + ["queued"] * 2
+
+
+def test_the_quota_is_read_again_before_the_first_post_of_its_next_day(world: World) -> None:
+    _quota(world, 1)
+    world.ask(devices=world.devices[:2])
+    assert world.deliver()
+    assert not world.deliver()
+    AccountSync.objects.update(quota_reset_at=world.now)
+    _raise_quota(world, 2)
+    assert world.deliver()
+    assert len(world.created()) == 2
+    row = world.sync_row()
+    assert (row.quota_total, row.quota_used) == (2, 1)
+
+
+def test_what_others_used_of_the_quota_counts(world: World) -> None:
+    _quota(world, 4)
+    AccountSync.objects.update(quota_used=3)
+    world.ask(devices=world.devices[:3])
+    assert world.deliver()
+    assert len(world.created()) == 1
+
+
+def test_a_quota_that_is_not_known_stops_nobody(world: World) -> None:
+    AccountSync.objects.update(quota_total=None)
+    world.ask(devices=world.devices[:3])
+    AccountSync.objects.update(quota_total=None)
+    assert world.deliver()
+    assert len(world.created()) == 3
+
+
+def test_figures_that_no_column_holds_are_cut(world: World) -> None:
+    _quota(world, 10**12)
+    assert world.sync_row().quota_total == 2**31 - 1
+
+
+def test_a_quota_that_cannot_be_read_in_the_new_day_is_forgotten(world: World, settings: Any) -> None:
+    settings.GET_RETRY_BASE = timedelta(0)
+    AccountSync.objects.filter(account=world.account).update(
+        quota_total=5, quota_used=5, quota_reset_at=world.now, quota_read_at=world.now
+    )
+    world.fault("error", call="quota", status=500)
+    quota.renew(world.account, now=world.now)
+    row = world.sync_row()
+    assert (row.quota_total, row.quota_used, row.quota_reset_at) == (None, None, None)
+    assert world.pauses() == {}, "devices are none of its business"
+
+
+def test_a_quota_of_this_day_is_not_read_again(world: World) -> None:
+    AccountSync.objects.filter(account=world.account).update(
+        quota_total=5, quota_reset_at=world.now + timedelta(minutes=1)
+    )
+    quota.renew(world.account, now=world.now)
+    assert world.sync_row().quota_total == 5
+
+
+def test_a_post_that_is_under_way_while_the_quota_is_read_counts_whenever_it_lands(world: World) -> None:
+    """Claimed before the reading, created after it: neither side would have counted it."""
+    commands = world.ask(devices=world.devices[:5])
+    claimed = claim(world.account, now=world.now)
+    assert claimed is not None
+    _read(world)
+    assert _left(world) == 200 - len(commands)
+    world.forward(seconds=1)
+    answer = post(claimed)
+    record(claimed, answer, now=world.now)
+    assert _left(world) == 200 - len(commands)
+    world.forward(seconds=1)
+    _read(world)
+    assert _left(world) == 200 - len(commands), "Cloudflare's own figure has them now"
+
+
+def test_a_post_whose_worker_died_counts_as_if_it_had_landed_last(world: World) -> None:
+    world.ask()
+    assert claim(world.account, now=world.now)
+    _read(world)
+    world.past_the_lease()
+    assert _left(world) == 199
+    _read(world)
+    assert _left(world) == 200
+
+
+# --- The total, or what is left ---
+
+
+def _told(world: World, *readings: tuple[int | None, int | None]) -> tuple[int | None, bool]:
+    """The day's total after these (quota, usage), and whether it is taken for what is left."""
+
+    for total, used in readings:
+        quota.keep(world.account, Quota(total, used, None, None), began=world.now)
+    row = world.sync_row()
+    return row.quota_total, row.quota_is_left
+
+
+@pytest.mark.parametrize(
+    ("readings", "total", "is_left"),
+    [
+        ([(200, 0), (200, 50)], 200, False),
+        ([(300, 500)], 800, True),
+        ([(150, 50)], 150, False),
+        ([(150, 50), (140, 60)], 200, True),
+        ([(150, 50), (140, 60), (200, 0)], 200, True),
+        ([(150, 50), (140, 60), (200, 0), (190, 10)], 200, True),
+        ([(300, 500), (800, 0), (800, 20)], 800, False),
+        ([(150, 50), (100, 60)], 100, False),
+        ([(150, 50), (150, 50)], 150, False),
+        ([(300, 500), (None, 500)], None, True),
+        ([(300, 500), (300, None)], 300, True),
+        ([(0, 800)], 800, True),
+    ],
+)
+def test_the_figures_show_whether_the_quota_is_the_total_or_what_is_left(
+    world: World, readings: list[tuple[int | None, int | None]], total: int | None, is_left: bool
+) -> None:
+    assert _told(world, *readings) == (total, is_left)
+
+
+def test_sending_goes_on_where_the_quota_is_what_is_left(world: World) -> None:
+    world.configure(quota_means="remaining")
+    _quota(world, 5)
+    assert _left(world) == 5
+    for number, device in enumerate(world.devices[:4], start=1):
+        world.sent(devices=[device])
+        world.forward(seconds=1)
+        _read(world)
+        assert _left(world) == 5 - number
+    row = world.sync_row()
+    assert (row.quota_total, row.quota_used) == (5, 4)

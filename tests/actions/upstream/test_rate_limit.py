@@ -1,0 +1,151 @@
+"""The calls of a credential, and the pauses of an account."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from commands.actions.upstream import rate_limit
+from commands.actions.upstream.rate_limit import NotNow
+from commands.cloudflare.types import Call
+from commands.models import Account, CallBudget, Pause
+from tests.actions.racing import race
+from tests.actions.world import World
+
+pytestmark = pytest.mark.django_db
+
+CREATE, LIST = Pause.Act.CREATE, Pause.Act.LIST
+
+
+@pytest.fixture
+def credential(world: World, settings: Any) -> int:
+    """40 calls in 5 minutes, of which 20 at once; 10 of these for listings."""
+    settings.RATE_CALLS, settings.RATE_RESERVE = 50, 10
+    assert world.account.credential_id is not None
+    return world.account.credential_id
+
+
+def _spent(credential: int, call: Call, most: int = 1000) -> int:
+    """How many calls may be made now."""
+    for count in range(most):
+        try:
+            rate_limit.spend(credential, call)
+        except NotNow:
+            return count
+    return most
+
+
+@pytest.mark.parametrize(
+    ("call", "at_once"), [(Call.CREATE, 20), (Call.LIST, 10), (Call.DOWNLOAD, 15), (Call.QUOTA, 15)]
+)
+def test_each_call_has_its_share(credential: int, call: Call, at_once: int) -> None:
+    assert _spent(credential, call) == at_once
+
+
+def test_a_post_finds_room_where_listings_and_files_have_used_up_theirs(credential: int) -> None:
+    assert _spent(credential, Call.LIST) == 10
+    assert _spent(credential, Call.DOWNLOAD) == 5
+    assert _spent(credential, Call.CREATE) == 5
+
+
+def test_no_five_minutes_see_more_than_what_cloudflare_allows(world: World, credential: int) -> None:
+    made = 0
+    for _ in range(300):
+        made += _spent(credential, Call.CREATE)
+        world.forward(seconds=1)
+    assert 38 <= made <= 41
+
+
+def test_who_must_wait_is_told_until_when_and_then_may(world: World, credential: int) -> None:
+    _spent(credential, Call.CREATE)
+    with pytest.raises(NotNow) as told:
+        rate_limit.spend(credential, Call.CREATE)
+    assert world.now < told.value.until < world.now + timedelta(seconds=20)
+    world.forward((told.value.until - world.now).total_seconds() + 0.1)
+    rate_limit.spend(credential, Call.CREATE)
+
+
+def test_a_clock_that_is_set_back_keeps_nobody_waiting_for_it(world: World, credential: int) -> None:
+    _spent(credential, Call.CREATE)
+    world.forward(minutes=-50)
+    assert _spent(credential, Call.CREATE) == 0
+    world.forward(minutes=5)
+    assert _spent(credential, Call.CREATE) == 20
+
+
+def test_a_429_stops_every_call_of_the_credential_and_a_shorter_one_does_not_end_it(
+    world: World, credential: int
+) -> None:
+    until = rate_limit.throttled(credential, retry_after=60, words="slow down")
+    rate_limit.throttled(credential, retry_after=5, words="slow down")
+    for call in Call:
+        with pytest.raises(NotNow) as told:
+            rate_limit.spend(credential, call)
+        assert (told.value.until, told.value.words) == (until, "slow down")
+    assert rate_limit.paused_credentials([credential], now=world.now) == {credential}
+    world.forward(seconds=61)
+    rate_limit.spend(credential, Call.CREATE)
+    assert rate_limit.paused_credentials([credential], now=world.now) == set()
+
+
+def test_a_429_without_a_time_rests_for_cloudflares_five_minutes(world: World, credential: int) -> None:
+    until = rate_limit.throttled(credential, retry_after=None, words="slow down")
+    assert timedelta(minutes=4, seconds=55) < until - world.now <= timedelta(minutes=5)
+
+
+def test_429s_in_a_row_that_ask_for_no_rest_rest_longer_and_longer_all_the_same(
+    world: World, credential: int, settings: Any
+) -> None:
+    rests = []
+    for _ in range(12):
+        rests.append((rate_limit.throttled(credential, retry_after=0, words="slow down") - world.now).total_seconds())
+        world.forward(rests[-1] + 0.01)
+    assert [round(rest) for rest in rests[:6]] == [5, 5, 10, 20, 40, 80]
+    assert rests[-1] == pytest.approx(settings.THROTTLE_MAX.total_seconds(), abs=1)
+    world.forward(seconds=1)
+    rate_limit.works(world.account, CREATE)
+    again = rate_limit.throttled(credential, retry_after=0, words="slow down") - world.now
+    assert round(again.total_seconds()) == 5
+
+
+def test_time_in_which_nobody_called_makes_no_429_rest_longer(world: World, credential: int) -> None:
+    rate_limit.throttled(credential, retry_after=0, words="slow down")
+    world.forward(minutes=4)
+    again = rate_limit.throttled(credential, retry_after=0, words="slow down") - world.now
+    assert round(again.total_seconds()) == 5
+
+
+def test_a_pause_doubles_up_to_its_bound_and_is_forgotten_with_a_success(world: World) -> None:
+    rests = []
+    for _ in range(10):
+        rests.append(rate_limit.pause(world.account, CREATE, words="away", refused=False, now=world.now) - world.now)
+        world.forward(rests[-1].total_seconds())
+    seconds = [round(rest.total_seconds()) for rest in rests]
+    assert seconds == [5, 10, 20, 40, 80, 160, 300, 300, 300, 300]
+    rate_limit.works(world.account, CREATE)
+    assert rate_limit.resting(world.account, CREATE, now=world.now) is None
+    again = rate_limit.pause(world.account, CREATE, words="away", refused=False, now=world.now) - world.now
+    assert round(again.total_seconds()) == 5
+
+
+def test_a_refusal_rests_as_long_as_can_be_and_one_act_does_not_stop_another(world: World) -> None:
+    until = rate_limit.pause(world.account, CREATE, words="token expired", refused=True, now=world.now)
+    assert until - world.now > timedelta(minutes=4, seconds=59)
+    resting = rate_limit.resting(world.account, CREATE, now=world.now)
+    assert resting is not None
+    assert (resting.refused, resting.words) == (True, "token expired")
+    assert rate_limit.resting(world.account, LIST, now=world.now) is None
+    assert rate_limit.resting(world.account, CREATE, now=until) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_callers_at_the_same_time_share_one_budget(world: World, credential: int) -> None:
+    assert sum(race(lambda: _spent(credential, Call.CREATE), threads=4)) in (20, 21)
+    assert CallBudget.objects.get(credential_id=credential).calls_left is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_failures_at_the_same_time_are_all_counted(world: World) -> None:
+    account: Account = world.account
+    race(lambda: rate_limit.pause(account, LIST, words="away", refused=False, now=world.now), threads=4)
+    assert Pause.objects.get(account=account, act=LIST).failures == 4

@@ -1,0 +1,127 @@
+"""Beat and workers tell themselves that they live, and beat whether the broker does: on real brokers and real rows."""
+
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from celery import Celery
+from celery.contrib.testing.worker import start_worker
+from django.db import connection
+from pytest_django import Settings
+
+from commands.actions.administration import heartbeats
+from commands.actions.administration.heartbeats import Role
+from commands.models import Heartbeat
+from dexportal.celery import app as celery
+from dexportal.celery import heartbeat
+from tests.polling import eventually
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WITHIN = 30.0
+
+
+@pytest.fixture(autouse=True)
+def _soon(settings: Settings, tmp_path: Path) -> None:
+    settings.BROKER_URL, settings.BROKER_DIR = "spool://localhost", tmp_path
+    settings.SYNC_INTERVAL = settings.HEARTBEAT_INTERVAL = timedelta(milliseconds=50)
+    settings.BROKER_TIMEOUT = timedelta(seconds=1)
+
+
+@pytest.fixture
+def refusing() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    return f"redis://127.0.0.1:{port}/0"
+
+
+def beat_of(broker_url: str) -> tuple[heartbeat.TouchingScheduler, Celery]:
+    app = Celery("own", set_as_current=False)
+    app.config_from_object(celery.configuration() | {"broker_url": broker_url})
+    app.conf.broker_transport_options = celery.broker_options(broker_url, timedelta(seconds=1))
+    app.conf.beat_schedule = {"sync_due": celery.beat_schedule()["sync_due"]}
+    return heartbeat.TouchingScheduler(app), app
+
+
+def seen(role: Role) -> bool | None:
+    return Heartbeat.objects.filter(role=role).exists() or None
+
+
+def test_beat_tells_that_it_lives_and_that_the_broker_takes_its_messages(settings: Settings) -> None:
+    beat, _ = beat_of(settings.BROKER_URL)
+
+    def look() -> bool | None:
+        beat.tick()
+        return seen(Role.BROKER)
+
+    eventually(look, within=WITHIN, pause=0.02)
+    assert set(heartbeats.signs().alive) == {Role.BEAT}
+
+
+def test_a_broker_whose_queues_are_full_is_not_away(settings: Settings) -> None:
+    settings.MESSAGES_MAX = 0
+    beat, _ = beat_of(settings.BROKER_URL)
+
+    def look() -> bool | None:
+        beat.tick()
+        return seen(Role.BROKER)
+
+    eventually(look, within=WITHIN, pause=0.02)
+    assert not list((settings.BROKER_DIR / "messages").glob("*.msg"))
+
+
+def test_beat_goes_on_without_a_broker_even_from_the_start_and_says_who_is_away(
+    settings: Settings, refusing: str
+) -> None:
+    beat, _ = beat_of(refusing)
+
+    def look() -> bool | None:
+        beat.tick()
+        return seen(Role.BEAT)
+
+    eventually(look, within=WITHIN, pause=0.02)
+    assert not seen(Role.BROKER)
+    assert heartbeats.signs().away == [Role.BROKER]
+
+
+@pytest.mark.parametrize("role", heartbeats.WORKERS)
+def test_a_worker_lives_for_its_own_queue_and_one_that_ended_is_away(settings: Settings, role: Role) -> None:
+    _, app = beat_of(settings.BROKER_URL)
+    app.steps["worker"].add(heartbeat.WorkerStep)
+    heartbeats.beat(Role.BEAT, Role.BROKER, now=heartbeats.signs().now)
+    with start_worker(app, pool="threads", perform_ping_check=False, queues=[str(role)], loglevel="ERROR"):
+        eventually(lambda: role in heartbeats.signs().alive or None, within=WITHIN)
+        first = Heartbeat.objects.get(role=role).seen_at
+        eventually(lambda: Heartbeat.objects.get(role=role).seen_at > first or None, within=WITHIN)
+    assert set(heartbeats.signs().alive) == {Role.BEAT, role}
+    settings.HEARTBEAT_LATE = timedelta(seconds=1)
+
+    def look() -> bool | None:
+        heartbeats.beat(Role.BEAT, Role.BROKER, now=heartbeats.signs().now)
+        return role in heartbeats.signs().away or None
+
+    eventually(look, within=WITHIN)
+
+
+def test_a_database_that_is_away_keeps_nobody_from_their_work(settings: Settings) -> None:
+    beat, _ = beat_of(settings.BROKER_URL)
+    table = Heartbeat._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} RENAME TO {table}_away")
+
+    def sent(least: int) -> bool | None:
+        beat.tick()
+        return len(list((settings.BROKER_DIR / "messages").glob("*.msg"))) >= least or None
+
+    try:
+        eventually(lambda: sent(3), within=WITHIN, pause=0.02)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {table}_away RENAME TO {table}")
+
+    def look() -> bool | None:
+        beat.tick()
+        return seen(Role.BEAT)
+
+    eventually(look, within=WITHIN, pause=0.02)

@@ -1,0 +1,100 @@
+"""A credential's value is stored encrypted, opened on purpose only, and is in no dump and no repr."""
+
+import json
+from io import StringIO
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.management import call_command
+from django.db import connection
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from commands.models import Credential
+from commands.models.encrypted_field import CannotOpen, Sealed
+from tests.people import make_account, make_credential
+
+SECRET = "cf-token-that-nobody-may-see"
+
+
+@pytest.fixture
+def credential(db: None) -> Credential:
+    return make_credential("Acme", value=SECRET)
+
+
+def stored() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT secret FROM commands_credential")
+        (value,) = cursor.fetchone()
+    return str(value)
+
+
+def test_the_database_holds_no_value(credential: Credential) -> None:
+    assert stored()
+    assert SECRET not in stored()
+
+
+def test_the_value_comes_back_on_purpose_only(credential: Credential) -> None:
+    fetched = Credential.objects.get()
+    assert fetched.secret.reveal() == SECRET
+    for words in (str(fetched.secret), repr(fetched.secret), f"{fetched.secret}", repr(vars(fetched)), repr(fetched)):
+        assert SECRET not in words
+        assert stored() not in words
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "xml"])
+def test_a_dump_of_everything_carries_no_secret_encrypted_or_not(credential: Credential, form: str) -> None:
+    make_account(credential=credential)
+    dump = StringIO()
+    call_command("dumpdata", format=form, stdout=dump)
+    assert "Acme" in dump.getvalue()
+    assert SECRET not in dump.getvalue()
+    assert stored() not in dump.getvalue()
+
+
+def test_a_dump_can_be_loaded_and_leaves_the_credential_empty(credential: Credential) -> None:
+    dump = StringIO()
+    call_command("dumpdata", "commands.credential", stdout=dump)
+    (row,) = json.loads(dump.getvalue())
+    assert row["fields"]["secret"] == ""
+
+
+def test_values_and_values_list_give_no_plain_text(credential: Credential) -> None:
+    assert SECRET not in repr(list(Credential.objects.values()))
+    assert SECRET not in repr(list(Credential.objects.values_list("secret", flat=True)))
+
+
+def test_an_old_key_still_opens_and_the_first_one_seals(settings: Settings) -> None:
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    settings.CREDENTIAL_KEYS = [old]
+    sealed = Sealed.of(SECRET)
+    settings.CREDENTIAL_KEYS = [new, old]
+    assert sealed.reveal() == SECRET
+    anew = sealed.rotated()
+    settings.CREDENTIAL_KEYS = [new]
+    assert anew.reveal() == SECRET
+    with pytest.raises(CannotOpen):
+        sealed.reveal()
+    with pytest.raises(CannotOpen):
+        sealed.rotated()
+
+
+def test_nothing_is_not_a_value() -> None:
+    assert not Sealed.of("")
+    with pytest.raises(CannotOpen):
+        Sealed.of("").reveal()
+
+
+def test_what_was_tampered_with_does_not_open(settings: Settings) -> None:
+    sealed = Sealed.of(SECRET)
+    with pytest.raises(CannotOpen):
+        Sealed(sealed.token[:-6] + "AAAAA=").reveal()
+    with pytest.raises(CannotOpen):
+        Sealed("words").reveal()
+
+
+def test_a_list_of_credentials_opens_none_of_them(
+    credential: Credential, django_assert_num_queries: DjangoAssertNumQueries, settings: Settings
+) -> None:
+    settings.CREDENTIAL_KEYS = []
+    with django_assert_num_queries(1):
+        assert [row.name for row in Credential.objects.all()] == ["Acme"]

@@ -1,0 +1,166 @@
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commands.rules.kinds import (
+    CAPTURES,
+    DOCUMENTED_CEILINGS,
+    SPECS,
+    Ceilings,
+    Kind,
+    Option,
+    Options,
+    OptionType,
+    clean_options,
+    deadline,
+    describe,
+    on_the_wire,
+    options_of,
+    warnings,
+)
+
+NUMBERS = [
+    (kind, option) for kind, spec in SPECS.items() for option in spec.options if option.type is OptionType.WHOLE_NUMBER
+]
+
+
+def test_every_kind_has_its_spec_under_its_own_name_and_with_words() -> None:
+    assert set(SPECS) == set(Kind) == {"pcap", "warp-diag", "speed-test"}
+    for kind, spec in SPECS.items():
+        assert spec.kind is kind
+        assert spec.label
+        assert spec.sentence.endswith(".")
+        assert len({option.name for option in spec.options}) == len(spec.options)
+
+
+def test_the_contracts_defaults_and_ceilings_are_the_ones_here() -> None:
+    assert DOCUMENTED_CEILINGS == {
+        (Kind.PCAP, "time-limit-min"): 10,
+        (Kind.PCAP, "max-file-size-mb"): 50,
+        (Kind.PCAP, "packet-size-bytes"): 1500,
+        (Kind.WARP_DIAG, "max-file-size-mb"): 100,
+    }
+    assert clean_options(Kind.PCAP, {}) == (
+        {"time-limit-min": 5, "max-file-size-mb": 5, "packet-size-bytes": 160},
+        {},
+    )
+    assert clean_options(Kind.WARP_DIAG, {}) == ({"test-all-routes": True}, {})
+    assert clean_options(Kind.SPEED_TEST, {}) == ({}, {})
+
+
+def test_a_capture_and_a_diag_count_as_a_capture_on_windows() -> None:
+    assert {Kind.PCAP, Kind.WARP_DIAG} == CAPTURES
+
+
+def test_the_diag_goes_before_the_capture() -> None:
+    assert list(SPECS).index(Kind.WARP_DIAG) < list(SPECS).index(Kind.PCAP)
+
+
+@pytest.mark.parametrize(("kind", "option"), NUMBERS, ids=lambda value: getattr(value, "name", value))
+def test_a_number_is_taken_within_its_bounds_as_number_or_text_and_refused_outside(kind: Kind, option: Option) -> None:
+    name, least, ceiling = option.name, option.least, option.ceiling
+    assert least is not None
+    assert ceiling is not None
+    for good in (least, ceiling, str(least), f" {ceiling} "):
+        options, errors = clean_options(kind, {name: good})
+        assert (options[name], errors) == (int(good), {})
+    assert "at least" in clean_options(kind, {name: least - 1})[1][name]
+    assert "at most" in clean_options(kind, {name: ceiling + 1})[1][name]
+    for bad in ("five", "1.5", 1.5, True, "٣", "--1", "9" * 5000, [1]):
+        options, errors = clean_options(kind, {name: bad})
+        assert "whole number" in errors[name]
+        assert name not in options
+
+
+def test_a_raised_ceiling_counts_and_the_others_stay() -> None:
+    raised: Ceilings = {(Kind.PCAP, "time-limit-min"): 30}
+    options, errors = clean_options(Kind.PCAP, {"time-limit-min": 30, "max-file-size-mb": 51}, raised)
+    assert options["time-limit-min"] == 30
+    assert errors == {"max-file-size-mb": "Largest file is at most 50 MB."}
+
+
+@pytest.mark.parametrize(
+    ("given", "read"), [(True, True), ("on", True), ("TRUE", True), (False, False), ("0", False), ("no", False)]
+)
+def test_a_switch_is_read_from_what_forms_and_files_say(given: object, read: bool) -> None:
+    assert clean_options(Kind.WARP_DIAG, {"test-all-routes": given}) == ({"test-all-routes": read}, {})
+
+
+def test_a_switch_that_is_neither_is_refused() -> None:
+    assert "on or off" in clean_options(Kind.WARP_DIAG, {"test-all-routes": "maybe"})[1]["test-all-routes"]
+
+
+@pytest.mark.parametrize("given", [["tunnel", "default"], "tunnel, default", ("default", "tunnel", "tunnel")])
+def test_choices_come_out_once_and_in_their_own_order(given: object) -> None:
+    assert clean_options(Kind.SPEED_TEST, {"interfaces": given}) == ({"interfaces": ["default", "tunnel"]}, {})
+
+
+@pytest.mark.parametrize("given", [["wifi"], "default,wifi", 7])
+def test_a_choice_that_is_not_offered_is_refused(given: object) -> None:
+    assert "default, tunnel" in clean_options(Kind.SPEED_TEST, {"interfaces": given})[1]["interfaces"]
+
+
+def test_an_option_that_the_kind_does_not_have_is_an_error_of_its_own() -> None:
+    assert clean_options(Kind.SPEED_TEST, {"time-limit-min": 5})[1] == {
+        "time-limit-min": "Speed test has no option “time-limit-min”."
+    }
+
+
+scraps = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.text(), max_size=3))
+
+
+@given(st.sampled_from(Kind), st.data())
+def test_whatever_is_typed_what_comes_out_is_clean_and_stays_so(kind: Kind, data: st.DataObject) -> None:
+    names = [option.name for option in SPECS[kind].options]
+    options, errors = clean_options(kind, data.draw(st.dictionaries(st.sampled_from(names), scraps)))
+    assert not set(options) & set(errors)
+    again, more = clean_options(kind, options)
+    assert not more
+    assert options.items() <= again.items()
+
+
+def test_what_disappoints_is_said_where_it_stands() -> None:
+    options, _ = clean_options(Kind.PCAP, {})
+    assert list(warnings(Kind.PCAP, options)) == ["max-file-size-mb"]
+    assert warnings(Kind.PCAP, {**options, "max-file-size-mb": 50}) == {}
+
+
+def test_each_dialect_gets_only_the_options_that_it_knows() -> None:
+    capture: Options = {"time-limit-min": 5, "interfaces": ["tunnel"]}
+    assert on_the_wire(Kind.PCAP, capture) == {"time-limit-min": 5}
+    assert on_the_wire(Kind.PCAP, capture, legacy=True) == capture
+    assert on_the_wire(Kind.SPEED_TEST, {"interfaces": ["tunnel"]}) == {"interfaces": ["tunnel"]}
+    assert [option.name for option in options_of(Kind.WARP_DIAG)] == ["test-all-routes"]
+    assert "max-file-size-mb" in [option.name for option in options_of(Kind.WARP_DIAG, legacy=True)]
+    assert [kind for kind, spec in SPECS.items() if not spec.legacy] == [Kind.SPEED_TEST]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "words"),
+    [
+        (
+            Kind.PCAP,
+            {"time-limit-min": 5, "max-file-size-mb": 50, "packet-size-bytes": 160},
+            "5 min · 50 MB · 160 bytes",
+        ),
+        (Kind.WARP_DIAG, {"test-all-routes": True}, "all routes"),
+        (Kind.WARP_DIAG, {"test-all-routes": False}, "not all routes"),
+        (Kind.SPEED_TEST, {"interfaces": ["default", "tunnel"]}, "default + tunnel"),
+        (Kind.SPEED_TEST, {}, ""),
+    ],
+)
+def test_options_are_described_on_one_line(kind: Kind, options: dict[str, object], words: str) -> None:
+    assert describe(kind, clean_options(kind, options)[0]) == words
+
+
+def test_a_deadline_is_the_offline_time_out_the_run_and_the_upload() -> None:
+    allowance = deadline(Kind.PCAP, {"time-limit-min": 0})
+    assert deadline(Kind.PCAP, {"time-limit-min": 3}) - allowance == timedelta(minutes=3)
+    assert deadline(Kind.PCAP, {}) == deadline(Kind.PCAP, {"time-limit-min": 10})
+    assert deadline(Kind.WARP_DIAG, {"test-all-routes": False}) < deadline(Kind.WARP_DIAG, {})
+    short, shorter = timedelta(minutes=1), timedelta(seconds=30)
+    assert deadline(Kind.PCAP, {"time-limit-min": 2}, offline=short, upload=shorter) == timedelta(seconds=210)
+    for kind in Kind:
+        assert deadline(kind, {}) > timedelta(minutes=10)

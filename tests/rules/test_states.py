@@ -1,0 +1,157 @@
+"""The tables of the plan, written down here a second time and by hand, against what `states.py` says."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from commands.rules.states import (
+    ARTIFACT_MOVES,
+    ARTIFACT_WORDS,
+    COMMAND_MOVES,
+    DONE,
+    FINAL_REMOTE,
+    HAS_FILE,
+    IN_FLIGHT,
+    OPEN,
+    REMOTE,
+    UNSENT,
+    WORDS,
+    ArtifactStatus,
+    Mover,
+    Status,
+    diagram,
+    rank,
+    sources,
+)
+
+# status: moves to, with who makes the move: a person, the second person (approver), our own workers (portal),
+# Cloudflare's word (cloudflare), the operator after a restore.
+PLAN = """
+awaiting_approval : queued by approver; waiting_device by approver; declined by approver; withdrawn by person;
+                    expired by portal
+waiting_device    : queued by portal, person; withdrawn by person; expired by portal
+queued            : sending by portal; waiting_device by portal, person; withdrawn by person; expired by portal;
+                    uncertain by restore
+sending           : PENDING_EXEC by cloudflare; PENDING_UPLOAD by cloudflare; SUCCESS by cloudflare;
+                    FAILED by cloudflare; rejected by cloudflare; queued by portal, cloudflare;
+                    uncertain by portal, restore
+uncertain         : PENDING_EXEC by cloudflare; PENDING_UPLOAD by cloudflare; SUCCESS by cloudflare;
+                    FAILED by cloudflare; rejected by cloudflare, portal; queued by cloudflare, portal;
+                    unconfirmed by portal
+PENDING_EXEC      : PENDING_UPLOAD by cloudflare; SUCCESS by cloudflare; FAILED by cloudflare; unconfirmed by portal
+PENDING_UPLOAD    : SUCCESS by cloudflare; FAILED by cloudflare; unconfirmed by portal
+unconfirmed       : SUCCESS by cloudflare; FAILED by cloudflare
+"""
+
+ARTIFACT_PLAN = """
+wanted     : fetching by portal; refused by portal
+fetching   : stored by portal; wanted by portal; too_large by portal; gone by portal; refused by portal
+stored     : reading by portal; purged by portal, person
+reading    : read by portal; stored by portal; unreadable by portal; purged by portal, person
+read       : purged by portal, person
+unreadable : purged by portal, person
+"""
+
+
+def _read(plan: str) -> set[tuple[str, str, str]]:
+    """(from, to, mover) of each move."""
+    moves: set[tuple[str, str, str]] = set()
+    source = ""
+    for line in plan.strip().splitlines():
+        head, colon, rest = line.partition(":")
+        source = head.strip() if colon else source
+        for move in (rest if colon else line).split(";"):
+            target, _, movers = move.strip().partition(" by ")
+            moves |= {(source, target, mover.strip()) for mover in movers.split(",") if target}
+    return moves
+
+
+@pytest.mark.parametrize("source", Status)
+def test_every_pair_of_command_states_and_every_mover_is_as_planned(source: Status) -> None:
+    plan = _read(PLAN)
+    for target, mover in product(Status, Mover):
+        allowed = mover in COMMAND_MOVES.get((source, target), ())
+        assert allowed is ((source, target, mover) in plan), f"{source} to {target} by {mover}"
+        assert (source in sources(COMMAND_MOVES, target, mover)) is allowed
+
+
+@pytest.mark.parametrize("source", ArtifactStatus)
+def test_every_pair_of_artifact_states_and_every_mover_is_as_planned(source: ArtifactStatus) -> None:
+    plan = _read(ARTIFACT_PLAN)
+    for target, mover in product(ArtifactStatus, Mover):
+        allowed = mover in ARTIFACT_MOVES.get((source, target), ())
+        assert allowed is ((source, target, mover) in plan), f"{source} to {target} by {mover}"
+        assert (source in sources(ARTIFACT_MOVES, target, mover)) is allowed
+
+
+def test_the_plan_names_no_state_and_no_mover_that_is_not_there() -> None:
+    for plan, statuses in ((PLAN, set(Status)), (ARTIFACT_PLAN, set(ArtifactStatus))):
+        for source, target, mover in _read(plan):
+            assert {source, target} <= statuses
+            assert mover in set(Mover)
+
+
+def test_the_three_sets_are_the_plans_and_share_no_state() -> None:
+    assert {"awaiting_approval", "waiting_device", "queued"} == UNSENT
+    assert {"sending", "uncertain", "PENDING_EXEC", "PENDING_UPLOAD"} == IN_FLIGHT
+    assert DONE.isdisjoint(UNSENT | IN_FLIGHT)
+    assert set(Status) == UNSENT | IN_FLIGHT | DONE
+    assert OPEN == UNSENT | IN_FLIGHT
+
+
+def test_what_is_done_stays_done_but_for_what_nobody_confirmed() -> None:
+    assert {source for source, _ in COMMAND_MOVES if source in DONE} == {Status.UNCONFIRMED}
+
+
+def test_nothing_that_may_have_landed_is_withdrawn_or_expires() -> None:
+    for source, target in COMMAND_MOVES:
+        if target in (Status.WITHDRAWN, Status.EXPIRED, Status.DECLINED):
+            assert source in UNSENT
+
+
+@pytest.mark.parametrize(("source", "target"), list(product(REMOTE, REMOTE)))
+def test_among_cloudflares_own_states_a_move_only_raises_the_rank(source: Status, target: Status) -> None:
+    assert ((source, target) in COMMAND_MOVES) is (rank(source) < rank(target))
+
+
+def test_cloudflares_states_keep_their_names_and_have_a_rank() -> None:
+    assert REMOTE == ("PENDING_EXEC", "PENDING_UPLOAD", "SUCCESS", "FAILED")
+    assert set(REMOTE[2:]) == FINAL_REMOTE
+    assert [rank(status) for status in REMOTE] == [1, 2, 3, 3]
+    assert {rank(status) for status in set(Status) - set(REMOTE)} == {0}
+
+
+def test_every_state_can_be_reached() -> None:
+    reached: set[Status] = {Status.AWAITING_APPROVAL}
+    while more := {target for source, target in COMMAND_MOVES if source in reached} - reached:
+        reached |= more
+    assert reached == set(Status)
+    assert {target for _, target in ARTIFACT_MOVES} == set(ArtifactStatus)
+
+
+def test_every_state_has_words_and_no_two_the_same_label() -> None:
+    assert list(WORDS) == list(Status)
+    assert list(ARTIFACT_WORDS) == list(ArtifactStatus)
+    for words in (WORDS, ARTIFACT_WORDS):
+        assert len({word.label for word in words.values()}) == len(words)
+        assert all(word.sentence.endswith(".") for word in words.values())
+
+
+def test_only_what_has_a_file_can_be_purged() -> None:
+    assert {source for source, target in ARTIFACT_MOVES if target is ArtifactStatus.PURGED} == HAS_FILE
+
+
+def test_the_drawing_shows_each_move_with_its_movers_and_each_word() -> None:
+    drawn = diagram().splitlines()
+    for source, target in [*COMMAND_MOVES, *ARTIFACT_MOVES]:
+        assert any(line.strip().startswith(f"{source} --> {target}: ") for line in drawn)
+    arrows = [line for line in drawn if " --> " in line and "[*]" not in line]
+    assert len(arrows) == len(COMMAND_MOVES) + len(ARTIFACT_MOVES)
+    for status, words in [*WORDS.items(), *ARTIFACT_WORDS.items()]:
+        assert f"| `{status}` | {words.label} | {words.sentence} |" in drawn
+
+
+def test_the_drawing_in_the_docs_is_the_one_of_the_table() -> None:
+    kept = Path(__file__).parents[2] / "docs" / "states.md"
+    assert kept.read_text(encoding="utf-8") == diagram()

@@ -1,0 +1,192 @@
+"""What is ticked is run again, taken back or let go in one click, with a result for each."""
+
+import re
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from commands.models import Account, Command, Run, User
+from commands.rules.states import Status
+from commands.web.shared.operations import MOST
+from tests.people import make_account, make_group, make_person
+from tests.rows import a_command, a_run
+from tests.web.conftest import SignIn
+
+pytestmark = pytest.mark.django_db
+
+BACK = "/?asked=mine"
+
+
+@pytest.fixture
+def run(account: Account, helpdesk: User) -> Run:
+    return a_run(account, helpdesk, reason="slow", ticket="INC-1", options={"pcap": {}, "warp-diag": {}})
+
+
+def named(run: Run, status: str, name: str, **values: Any) -> Command:
+    return a_command(run, status, device_name=name, email=f"{name.lower()}@example.com", ticket=run.ticket, **values)
+
+
+def told(client: Client, act: str, *commands: Command, **given: Any) -> list[str]:
+    """The messages on the page to which the form leads back."""
+    answer = client.post("/commands/act", {"act": act, "id": [one.id for one in commands], "back": BACK, **given})
+    assert (answer.status_code, answer["Location"]) == (303, BACK)
+    return [" ".join(words.split()) for words in re.findall(r'role="status">([^<]*)</p>', client.get(BACK).text)]
+
+
+def test_of_a_mixed_selection_each_gets_its_result(desk: Client, run: Run) -> None:
+    waiting = [named(run, Status.QUEUED, name) for name in ("LAP-2", "LAP-1")]
+    running, ended = named(run, Status.PENDING_EXEC, "LAP-3"), named(run, Status.FAILED, "LAP-4")
+    assert told(desk, "withdraw", *waiting, running, ended) == [
+        "2 commands taken back: LAP-1, LAP-2.",
+        "Not 1 command (LAP-4): it has ended: failed.",
+        "Not 1 command (LAP-3): it was sent to Cloudflare, which cannot take a command back.",
+    ]
+    assert {Command.objects.get(id=one.id).status for one in waiting} == {Status.WITHDRAWN}
+    assert Command.objects.get(id=running.id).status == Status.PENDING_EXEC
+
+
+def test_what_ended_is_run_again_once_a_click_in_one_run_for_each_that_it_is_of(
+    desk: Client, run: Run, account: Account, helpdesk: User
+) -> None:
+    failed = [named(run, Status.FAILED, "LAP-1"), named(run, Status.REJECTED, "LAP-2", kind="warp-diag")]
+    other = named(a_run(account, helpdesk, ticket="INC-2"), Status.SUCCESS, "LAP-3", options={"time-limit-min": 9})
+    open_one = named(run, Status.QUEUED, "LAP-4")
+    key = uuid4()
+    for _ in range(2):
+        assert told(desk, "again", *failed, other, open_one, key=key) == [
+            "3 commands asked for again: LAP-3, LAP-2, LAP-1.",
+            "Not 1 command (LAP-4): it has not ended: queued.",
+        ]
+    new = Command.objects.exclude(id__in=[one.id for one in (*failed, other, open_one)]).order_by("id")
+    made = {(one.device_name, one.kind, one.ticket, one.status) for one in new}
+    assert made == {
+        ("LAP-1", "pcap", "INC-1", "queued"),
+        ("LAP-2", "warp-diag", "INC-1", "queued"),
+        ("LAP-3", "pcap", "INC-2", "queued"),
+    }
+    assert len(new) == 3
+    assert len({one.run_id for one in new}) == 2
+    told(desk, "again", *failed, key=uuid4())
+    assert Command.objects.filter(device_name="LAP-1").count() == 3
+
+
+def test_what_is_held_is_let_go_and_the_others_are_told_apart(desk: Client, run: Run) -> None:
+    held = named(run, Status.QUEUED, "LAP-1", held_at=timezone.now(), words="Too old.")
+    queued = named(run, Status.QUEUED, "LAP-2")
+    assert told(desk, "send-now", held, queued) == [
+        "1 command sent as soon as it can be: LAP-1.",
+        "Not 1 command (LAP-2): it was not held back.",
+    ]
+    held.refresh_from_db()
+    assert held.held_at is None
+
+
+def test_only_so_many_at_a_time_and_nothing_of_too_many_is_done(desk: Client, run: Run) -> None:
+    command = named(run, Status.QUEUED, "LAP-1")
+    assert told(desk, "withdraw") == ["Nothing was ticked."]
+    too_many = [command.id, *[uuid4() for _ in range(MOST)]]
+    desk.post("/commands/act", {"act": "withdraw", "id": too_many, "back": BACK})
+    assert f"At most {MOST} at a time; {MOST + 1} were ticked. Nothing was done." in desk.get(BACK).text
+    command.refresh_from_db()
+    assert command.status == Status.QUEUED
+
+
+@pytest.mark.parametrize("broken", [{"act": "delete"}, {"act": ""}, {"id": "x"}, {"key": "x", "act": "again"}])
+def test_a_form_that_nobody_was_given_is_refused(desk: Client, run: Run, broken: dict[str, str]) -> None:
+    command = named(run, Status.FAILED, "LAP-1")
+    assert desk.post("/commands/act", {"act": "withdraw", "id": str(command.id), **broken}).status_code == 400
+    assert Command.objects.count() == 1
+
+
+def test_one_that_may_not_be_touched_keeps_all_of_them_as_they_are(
+    account: Account, run: Run, helpdesk: User, sign_in: SignIn
+) -> None:
+    """One of an account without a right is as absent as none; where only the right to run is missing, it is named."""
+    own, seen, foreign = make_account("Own"), make_account("Seen"), make_account("Foreign")
+    make_group("own", account=own, run=True, see=True)
+    make_group("seen", account=seen, see=True)
+    client = sign_in(make_person("olga", "own", "seen"))
+    mine, watched, hidden = (a_command(a_run(one, helpdesk), Status.QUEUED) for one in (own, seen, foreign))
+
+    def withdraw(*commands: Any) -> Any:
+        return client.post("/commands/act", {"act": "withdraw", "id": [one.id for one in commands]})
+
+    refused = withdraw(mine, watched)
+    assert refused.status_code == 403
+    assert "You don&#x27;t have the right to run commands in Seen." in refused.content.decode()
+    assert withdraw(mine, hidden).status_code == 404
+    assert withdraw(mine, Command(id=uuid4())).status_code == 404
+    assert set(Command.objects.values_list("status", flat=True)) == {Status.QUEUED}
+    assert withdraw(mine).status_code == 303
+
+
+@pytest.mark.parametrize("back", ["https://elsewhere.example/", "//elsewhere.example/", "elsewhere", ""])
+def test_it_leads_back_to_a_page_of_the_portal_only(desk: Client, run: Run, back: str) -> None:
+    given = {"act": "withdraw", "id": str(named(run, Status.QUEUED, "LAP-1").id), "back": back}
+    assert desk.post("/commands/act", given)["Location"] == "/"
+
+
+def test_a_row_says_what_a_tick_of_it_is_good_for(desk: Client, run: Run) -> None:
+    named(run, Status.FAILED, "LAP-1")
+    named(run, Status.PENDING_EXEC, "LAP-2")
+    named(run, Status.QUEUED, "LAP-3", held_at=timezone.now())
+    for page in ("/", "/history/", f"/runs/{run.id}/"):
+        acts = dict(re.findall(r'data-acts="([^"]*)" aria-label="Tick Packet capture on (LAP-\d)', desk.get(page).text))
+        assert acts == {"again": "LAP-1", "": "LAP-2", "withdraw send-now": "LAP-3"}, page
+
+
+def test_who_may_only_see_gets_nothing_to_tick(run: Run, sign_in: SignIn) -> None:
+    named(run, Status.FAILED, "LAP-1")
+    client = sign_in(make_person("mona", "manager"))
+    for page in ("/", "/history/", f"/runs/{run.id}/"):
+        assert "LAP-1" in client.get(page).text
+        assert 'name="id"' not in client.get(page).text
+        assert "/commands/act" not in client.get(page).text
+
+
+@pytest.mark.parametrize("act", ["withdraw", "again", "send-now"])
+def test_many_of_a_run_cost_hardly_more_queries_than_few(desk: Client, run: Run, act: str) -> None:
+    counts = []
+    status = Status.FAILED if act == "again" else Status.QUEUED
+    for count in (2, 40):
+        made = [named(run, status, f"LAP-{number}", held_at=timezone.now()) for number in range(count)]
+        given = {"act": act, "id": [one.id for one in made], "key": uuid4()}
+        with CaptureQueriesContext(connection) as captured:
+            assert desk.post("/commands/act", given).status_code == 303
+        counts.append(len(captured))
+    assert counts[1] <= counts[0] + 1
+
+
+# --- A run's page
+
+
+def test_what_failed_of_a_run_is_run_again_with_one_click(desk: Client, run: Run) -> None:
+    for status in (Status.FAILED, Status.REJECTED, Status.EXPIRED, Status.SUCCESS, Status.WITHDRAWN, Status.QUEUED):
+        named(run, status, f"LAP-{status}")
+    text = desk.get(f"/runs/{run.id}/").text
+    assert "Run again all 3 that failed" in text
+    key = text.split(f'action="/runs/{run.id}/again"')[1].split('name="key" value="')[1].split('"')[0]
+    first, second = (desk.post(f"/runs/{run.id}/again", {"key": key}) for _ in range(2))
+    assert first["Location"] == second["Location"] != f"/runs/{run.id}/"
+    new = Run.objects.exclude(id=run.id).get()
+    assert {one.device_name for one in new.commands.all()} == {"LAP-FAILED", "LAP-rejected", "LAP-expired"}
+    assert (new.devices, new.reason, new.ticket) == (3, "slow", "INC-1")
+    assert "3 commands asked for again" in desk.get(first["Location"]).text
+
+
+def test_where_nothing_failed_there_is_nothing_to_run_again(desk: Client, run: Run) -> None:
+    named(run, Status.SUCCESS, "LAP-1")
+    assert "Run again" not in desk.get(f"/runs/{run.id}/").text.split("<table")[0].split('class="act-bar"')[0]
+    answer = desk.post(f"/runs/{run.id}/again")
+    assert answer["Location"] == f"/runs/{run.id}/"
+    assert "Nothing of it is left to run again." in desk.get(answer["Location"]).text
+
+
+def test_the_rows_of_a_run_stand_as_they_were_asked_for(desk: Client, run: Run) -> None:
+    ids = [str(named(run, Status.QUEUED, f"LAP-{number}").id) for number in range(3)]
+    assert re.findall(r'<tr id="row-([^"]+)"', desk.get(f"/runs/{run.id}/").text) == ids

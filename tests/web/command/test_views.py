@@ -1,0 +1,184 @@
+"""A command's page tells what was asked, for whom, why, what happened, and stays up to date."""
+
+import re
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from commands.actions.record.transitions import change
+from commands.audit import PORTAL
+from commands.models import Account, Command, Run, User
+from commands.rules.states import Status
+from tests.rows import a_command, a_run, an_artifact, an_event
+
+pytestmark = pytest.mark.django_db
+
+HTMX = {"HX-Request": "true"}
+
+
+def test_it_tells_what_for_whom_why_and_by_whom(desk: Client, command: Command, helpdesk: User) -> None:
+    an_event(command, 1, event="asked", mover="person", by=helpdesk, to_status="queued")
+    text = desk.get(f"/commands/{command.id}/").text
+    for words in ("Packet capture on LAP-0042", "maria@example.com", "Windows", "2 min", "INC-1", "VPN slow"):
+        assert words in text
+    assert "Purpose" not in text
+    Run.objects.filter(commands=command).update(purpose="Cannot connect")
+    assert "Cannot connect" in desk.get(f"/commands/{command.id}/").text
+    assert "Asked by you" in text
+    assert "No file yet." in text
+
+
+def test_it_leads_to_the_person_the_device_and_the_run(desk: Client, command: Command) -> None:
+    shown = desk.get(f"/commands/{command.id}/").content.decode()
+    for address in (f"/people/{command.email}/", f"/devices/{command.device_id}/", f"/runs/{command.run_id}/"):
+        assert f'href="{address}' in shown
+        assert desk.get(address, {"account": str(command.account_id)}).status_code == 200
+    assert f'href="/history/?account={command.account_id}&amp;ticket=INC-1"' in shown
+
+
+def test_the_timeline_tells_every_step_with_its_cause_and_how_long_it_took(
+    desk: Client, command: Command, helpdesk: User
+) -> None:
+    begin = timezone.now() - timedelta(minutes=5)
+    an_event(command, 1, event="asked", mover="person", by=helpdesk, at=begin, to_status="queued")
+    an_event(command, 2, at=begin + timedelta(seconds=7), to_status="sending")
+    data = {"because": "HTTP 400: no such device", "likely": True}
+    values = {"at": begin + timedelta(seconds=69), "mover": "cloudflare", "data": data}
+    an_event(command, 3, to_status="rejected", **values)
+    text = desk.get(f"/commands/{command.id}/").text
+    assert steps(text) == [
+        ("done", "Asked by you"),
+        ("done", "Sent to Cloudflare"),
+        ("failed", "Refused by Cloudflare"),
+    ]
+    assert "after 0:07" in text
+    assert "after 1:02" in text
+    assert "HTTP 400: no such device Likely" in text
+
+
+def steps(text: str) -> list[tuple[str, str]]:
+    """(tone, words) of each step of the timeline."""
+    return re.findall(r'<li class="tone-(\w+)">.*?<span class="main">([^<]*)</span>', text, re.DOTALL)
+
+
+def test_only_the_step_that_it_is_at_is_coloured(desk: Client, account: Account, helpdesk: User) -> None:
+    running = a_command(a_run(account, helpdesk), Status.PENDING_EXEC)
+    for version, status in enumerate(("queued", "sending", "queued", "sending", "PENDING_EXEC"), start=1):
+        event = {"event": "asked", "by": helpdesk, "mover": "person"} if version == 1 else {}
+        an_event(running, version, to_status=status, **event)
+    assert steps(desk.get(f"/commands/{running.id}/").text) == [
+        ("done", "Asked by you"),
+        ("done", "Sent to Cloudflare"),
+        ("neutral", "Back in the queue"),
+        ("done", "Sent to Cloudflare"),
+        ("running", "Running on the device"),
+    ]
+
+
+def test_when_all_is_over_it_tells_uploading_archiving_and_who_took_the_file(
+    desk: Client, account: Account, helpdesk: User
+) -> None:
+    command = a_command(a_run(account, helpdesk), Status.SUCCESS)
+    an_artifact(command, "stored", size=1, sha256="f" * 64, stored_at=timezone.now())
+    an_event(command, 1, to_status="PENDING_UPLOAD", mover="cloudflare")
+    an_event(command, 2, to_status="SUCCESS", mover="cloudflare")
+    an_event(command, 3, event="artifact", data={"artifact_status": "stored"})
+    an_event(command, 4, event="downloaded", by=helpdesk, mover="person")
+    assert steps(desk.get(f"/commands/{command.id}/").text) == [
+        ("done", "Uploading"),
+        ("done", "Done"),
+        ("done", "Archived"),
+        ("done", "Downloaded by you"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (Status.PENDING_EXEC, "No file yet."),
+        (Status.FAILED, "No file: it failed."),
+        (Status.REJECTED, "No file: Cloudflare refused it."),
+        (Status.EXPIRED, "No file: it was never sent."),
+        (Status.UNCONFIRMED, "No file: nobody knows what became of it."),
+    ],
+)
+def test_without_a_file_it_says_why(desk: Client, account: Account, helpdesk: User, status: Status, words: str) -> None:
+    assert words in desk.get(f"/commands/{a_command(a_run(account, helpdesk), status).id}/").text
+
+
+def test_cloudflares_clock_is_told_only_while_there_is_something_to_delete(
+    desk: Client, account: Account, helpdesk: User
+) -> None:
+    command = a_command(a_run(account, helpdesk), Status.SUCCESS)
+    artifact = an_artifact(command, "stored", size=1, sha256="f" * 64, stored_at=timezone.now())
+    assert "deletes its copy" in desk.get(f"/commands/{command.id}/").text
+    for gone in ({"status": "gone"}, {"status": "stored", "deleted_remotely_at": timezone.now() - timedelta(days=1)}):
+        type(artifact).objects.filter(id=artifact.id).update(**gone)
+        assert "deletes its copy" not in desk.get(f"/commands/{command.id}/").text
+
+
+def test_running_it_again_is_asked_by_a_button_that_names_the_device_and_the_person(
+    desk: Client, account: Account, helpdesk: User
+) -> None:
+    values = {"device_name": "LAP-0042", "email": "maria@example.com"}
+    ended = a_command(a_run(account, helpdesk), Status.FAILED, **values)
+    assert ">Run again on LAP-0042 of maria@example.com</button>" in desk.get(f"/commands/{ended.id}/").text
+
+
+def test_what_is_not_sent_is_withdrawn_from_its_own_page(desk: Client, command: Command) -> None:
+    text = desk.get(f"/commands/{command.id}/").text
+    assert 'value="withdraw">Withdraw</button>' in text
+    given = {"id": str(command.id), "act": "withdraw", "back": f"/commands/{command.id}/"}
+    assert desk.post("/commands/act", given)["Location"] == f"/commands/{command.id}/"
+    assert "Withdraw<" not in desk.get(f"/commands/{command.id}/").text
+
+
+def test_its_file_is_told_with_size_hash_and_link(desk: Client, account: Account, helpdesk: User) -> None:
+    command = a_command(a_run(account, helpdesk), Status.SUCCESS)
+    an_artifact(command, "stored", size=14_200_000, sha256="f" * 64, stored_at=timezone.now())
+    text = desk.get(f"/commands/{command.id}/").text
+    for words in (
+        f"pcap-{command.device_id}-{command.id.hex[-6:]}.zip",
+        "14.2 MB",
+        "(14200000 bytes)",
+        "f" * 64,
+        f"/commands/{command.id}/download",
+    ):
+        assert words in text
+
+
+def test_a_file_that_is_not_here_says_why(desk: Client, account: Account, helpdesk: User) -> None:
+    command = a_command(a_run(account, helpdesk), Status.SUCCESS)
+    an_artifact(command, "refused", words="The connection broke three times.")
+    text = desk.get(f"/commands/{command.id}/").text
+    assert "The file could not be fetched from Cloudflare. The connection broke three times." in text
+    assert "/download" not in text
+
+
+def test_a_poll_is_silent_until_something_happens(desk: Client, command: Command) -> None:
+    text = desk.get(f"/commands/{command.id}/").text
+    found = re.search(r'hx-get="(/commands/[^"]*token=[^"]*)"', text)
+    assert found
+    url = unescape(found[1])
+    assert desk.get(url, headers=HTMX).status_code == 204
+    with change(by=PORTAL, now=timezone.now()) as changes:
+        changes.move([command.id], to=Status.EXPIRED, because="Nobody was there.")
+    answer = desk.get(url, headers=HTMX)
+    assert answer.status_code == 200
+    assert "Nobody was there." in answer.text
+    assert "<html" not in answer.text
+
+
+def test_a_command_that_somebody_started_elsewhere_has_a_page_too(desk: Client, account: Account) -> None:
+    now = timezone.now()
+    values = {"id": "01234567-89ab-7def-8123-456789abcdef", "account": account, "asked_at": now, "status_at": now}
+    command = Command.objects.create(
+        **values, kind="quantum-leap", device_id="d", status="FAILED", started_elsewhere=True, remote_id="r"
+    )
+    for address in (f"/commands/{command.id}/", "/?asked=everyone&days=all"):
+        text = desk.get(address).text
+        assert "started elsewhere" in text
+        assert "quantum-leap" in text

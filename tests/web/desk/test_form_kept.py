@@ -1,0 +1,185 @@
+"""Nothing that was typed or ticked is lost silently, and a form that was sent is not sent as another."""
+
+import re
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from commands.models import Account, Command, Preset, Run
+from commands.rules.kinds import Kind
+from tests.web.desk.test_request_parts import HTMX, ID, found, laptop, plan_of, typed
+
+pytestmark = pytest.mark.django_db
+
+
+# --- The one-time key ---
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"targets": "tom@example.com"},
+        {"kinds": ["pcap", "warp-diag"]},
+        {"pcap-time-limit-min": "3"},
+        {"reason": "another"},
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_a_used_key_with_other_contents_asks_for_nothing_and_says_so(
+    account: Account, desk: Client, changes: dict[str, Any], headers: dict[str, str]
+) -> None:
+    laptop(account, "maria@example.com", "LAP-0042")
+    laptop(account, "tom@example.com", "MBP-0311")
+    form = typed(account, targets="maria@example.com", reason="VPN slow")
+    assert desk.post("/", form).status_code == 303
+    answer = desk.post("/", form | changes, headers=headers)
+    assert answer.status_code == 422
+    assert "This form was sent already, with other contents." in answer.text
+    assert Run.objects.count() == 1
+    [key] = re.findall(r'name="key" value="([^"]+)"', answer.text.split('id="ask"')[1].split("</form>")[0])
+    assert key != str(form["key"])
+    assert (form | changes)["reason"] in answer.text
+    assert desk.post("/", form | changes | {"key": key}).status_code == 303
+    assert Run.objects.count() == 2
+
+
+def test_a_double_click_answers_with_the_run_that_was_made(account: Account, desk: Client) -> None:
+    laptop(account, "maria@example.com", "LAP-0042")
+    form = typed(account, targets="maria@example.com", kinds=["pcap", "warp-diag"])
+    texts = [desk.post("/", form, headers=HTMX).text for _ in range(2)]
+    for text in texts:
+        assert f'<a href="/runs/{Run.objects.get().id}/">Asked for: 2 commands.</a>' in text
+
+
+# --- Ticks and Who ---
+
+
+def test_more_ticks_than_are_shown_stay_ticked(account: Account, desk: Client) -> None:
+    many = [laptop(account, f"p{number:03}@example.com", f"LAP-{number:03}") for number in range(60)]
+    keys = [one.pk for one in many]
+    refused = desk.post("/", typed(account, device=keys, kinds=[])).text
+    part = desk.get(f"/ask/devices?who=p0&device={'&device='.join(map(str, keys))}", headers=HTMX).text
+    for text in (refused, part):
+        assert len(re.findall(r'type="checkbox" id="device-\d+"[^>]* checked', text)) == 50
+        assert len(re.findall(r'type="hidden" name="device"', text)) == 10
+        assert "and 10 more that are ticked" in text
+        assert sorted(map(int, re.findall(r'name="device" value="(\d+)"', text))) == sorted(keys)
+
+
+def test_who_beside_ticks_and_a_list_is_asked_for_too(account: Account, desk: Client) -> None:
+    for number in range(3):
+        laptop(account, f"p{number}@example.com", f"LAP-{number}")
+    tick = laptop(account, "maria@example.com", "LAP-0042")
+    form = typed(account, device=[tick.pk], targets="lap-1", who="p2@example.com")
+    assert plan_of(desk, form).endswith("Run on 3 devices")
+    desk.post("/", form)
+    assert {one.device_name for one in Command.objects.all()} == {"LAP-0042", "LAP-1", "LAP-2"}
+
+
+def test_who_beside_a_list_that_means_nobody_gets_a_sentence(account: Account, desk: Client) -> None:
+    laptop(account, "p1@example.com", "LAP-1")
+    form = typed(account, targets="lap-1", who="zoe")
+    answer = desk.post("/", form)
+    assert answer.status_code == 422
+    assert "No person or device called “zoe” is known here." in answer.text
+    assert "“zoe”" in plan_of(desk, form)
+    assert not Run.objects.exists()
+
+
+def test_what_a_ticked_device_was_found_by_means_that_device(account: Account, desk: Client) -> None:
+    tick = laptop(account, "maria.lopez@example.com", "LAP-0042")
+    laptop(account, "maria@example.com", "LAP-1")
+    for who in ("lopez", "maria l", "Maria", "lap-00", tick.device_id[:6]):
+        assert plan_of(desk, typed(account, device=[tick.pk], who=who)).endswith("LAP-0042 of maria.lopez@example.com")
+
+
+def test_the_beginning_of_a_name_gives_candidates_to_tick(account: Account, desk: Client) -> None:
+    one = laptop(account, "kaya.berg@example.com", "LAP-1")
+    laptop(account, "kaya.lind@example.com", "LAP-2")
+    answer = desk.post("/", typed(account, who="kaya"))
+    assert answer.status_code == 422
+    assert "Tick who is meant by “kaya”." in answer.text
+    assert len(re.findall(r'type="checkbox" id="device-', answer.text)) == 2
+    assert desk.post("/", typed(account, who="kaya", device=[one.pk])).status_code == 303
+    assert Command.objects.get().device_name == "LAP-1"
+
+
+def test_two_lines_that_may_mean_the_same_devices_offer_each_once(account: Account, desk: Client) -> None:
+    for number in range(2):
+        laptop(account, "maria@example.com", f"LAP-{number}", registration_id=f"r{number}")
+    text = desk.post("/", typed(account, targets="maria@example.com\n maria@example.com", who="maria@example.com")).text
+    ids = re.findall(r' id="([^"]+)"', text)
+    assert len([one for one in ids if one.startswith("device-")]) == 2
+    assert [one for one in ids if ids.count(one) > 1] == []
+
+
+# --- Who is found ---
+
+
+def test_a_device_tells_its_client_and_when_it_was_seen(account: Account, desk: Client) -> None:
+    laptop(account, "maria@example.com", "LAP-0042")
+    text = re.sub(r"<[^>]*>", "", desk.get("/ask/devices?who=maria", headers=HTMX).text)
+    assert "LAP-0042 · macOS · client 2026.8.1 · seen" in text
+
+
+def test_a_list_that_is_cut_says_so(account: Account, desk: Client) -> None:
+    for number in range(9):
+        laptop(account, f"maria.{'abcdefghi'[number]}@example.com", f"LAP-{number}")
+    assert len(found(desk, "maria")) == 8
+    assert "More are called so" in desk.get("/ask/devices?who=maria", headers=HTMX).text
+    assert "More are called so" not in desk.get("/ask/devices?who=maria.a", headers=HTMX).text
+
+
+# --- Presets and dialects ---
+
+
+def test_a_preset_leaves_the_options_of_other_kinds_as_they_are(account: Account, desk: Client) -> None:
+    preset = Preset.objects.get(name="Look back")
+    form = typed(account, preset=preset.pk) | {"pcap-time-limit-min": "7", "speed-test-interfaces": ["tunnel"]}
+    text = desk.post("/ask/preset", form, headers=HTMX).text
+    assert re.search(r'name="pcap-time-limit-min"[^>]* value="7"', text)
+    assert re.search(r'name="speed-test-interfaces" value="tunnel" checked', text)
+    assert re.search(r'name="warp-diag-test-all-routes"[^>]* checked', text)
+
+
+def test_the_older_dialect_runs_no_speed_test_however_it_is_asked(account: Account, desk: Client) -> None:
+    Account.objects.update(dialect=Account.Dialect.LEGACY)
+    answer = desk.post("/", typed(account, kinds=["speed-test"], targets=f"{ID}, m@example.com"))
+    assert answer.status_code == 422
+    assert "“speed-test” is nothing that this account&#x27;s API can run." in answer.text
+    preset = Preset.objects.create(name="Speed", options={Kind.SPEED_TEST: {}, Kind.PCAP: {}})
+    text = desk.post("/ask/preset", typed(account, preset=preset.pk), headers=HTMX).text
+    assert 'value="pcap" checked' in text
+    assert "speed-test" not in text
+
+
+def test_a_ceiling_that_was_raised_counts_in_form_and_field(account: Account, desk: Client, settings: Any) -> None:
+    settings.OPTION_CEILINGS = {**settings.OPTION_CEILINGS, ("pcap", "time-limit-min"): 30}
+    form = typed(account, targets=f"{ID}, m@example.com") | {"pcap-time-limit-min": "30"}
+    assert 'min="1" max="30"' in desk.get("/").text
+    assert desk.post("/", form).status_code == 303
+    assert desk.post("/", form | {"key": uuid4(), "pcap-time-limit-min": "31"}).status_code == 422
+
+
+# --- The answer shows the new rows ---
+
+
+@pytest.mark.parametrize(
+    ("query", "address"),
+    [
+        ("group=done", "/?account={account}&asked=mine&days=7"),
+        ("kind=warp-diag&days=all", "/?account={account}&asked=mine&days=all"),
+        ("before=0190a1b2-0000-7000-8000-000000000000", "/?account={account}&asked=mine&days=7"),
+        ("group=open&kind=pcap", None),
+        ("asked=everyone", None),
+    ],
+)
+def test_filters_that_would_hide_the_new_rows_are_dropped(
+    account: Account, desk: Client, query: str, address: str | None
+) -> None:
+    headers = {**HTMX, "HX-Current-URL": f"http://testserver/?{query}"}
+    answer = desk.post("/", typed(account, targets=f"{ID}, m@example.com"), headers=headers)
+    assert f'id="row-{Command.objects.get().id}"' in answer.text
+    assert answer.get("HX-Replace-Url") == (address.format(account=account.id) if address else None)

@@ -1,0 +1,69 @@
+"""What nobody types but somebody sends gets a designed answer, never an error of ours."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from commands.models import Account, Command
+from tests.people import make_person
+from tests.rows import a_device
+from tests.web.conftest import SignIn
+
+pytestmark = pytest.mark.django_db
+
+HTMX = {"HX-Request": "true"}
+ID = "0123abcd-0123-4123-8123-0123456789ab"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/people/a%00b/", 404),
+        ("/devices/a%00b/", 404),
+        ("/?who=a%00b", 400),
+        ("/search/?q=a%00b", 400),
+        ("/history/?person=a%00b", 400),
+        ("/ask/devices?who=a%00b", 400),
+        ("/ask/devices?who=a&who%00=b", 400),
+        ("/accounts/login/?next=%00", 400),
+    ],
+)
+def test_a_nul_in_an_address_is_answered_with_a_page(account: Account, desk: Client, path: str, status: int) -> None:
+    answer = desk.get(path)
+    assert answer.status_code == status
+    assert ("There is no such thing here" if status == 404 else "That could not be read") in answer.text
+
+
+def test_a_nul_in_the_administrators_search_is_answered_with_a_page(account: Account, sign_in: SignIn) -> None:
+    admin = sign_in(make_person("ada", "admin"))
+    assert admin.get("/admin/commands/device/?q=a%00b").status_code == 400
+
+
+@pytest.mark.parametrize("field", ["targets", "purpose", "ticket", "reason", "key", "kinds", "device"])
+def test_a_nul_in_a_field_gets_a_sentence_and_the_rest_stays(account: Account, desk: Client, field: str) -> None:
+    a_device(account, email="maria@example.com")
+    form: dict[str, Any] = {"account": account.id, "key": uuid4(), "kinds": ["pcap"], "ticket": "INC-1"}
+    form |= {"targets": "maria@example.com", "reason": "VPN slow"}
+    for path in ("/", "/ask/plan"):
+        answer = desk.post(path, form | {field: "a\0b"}, headers=HTMX)
+        assert answer.status_code == (422 if path == "/" else 200)
+    assert not Command.objects.exists()
+
+
+@pytest.mark.parametrize("digits", [19, 25, 5000])
+def test_a_tick_of_more_digits_than_a_key_has_is_none(account: Account, desk: Client, digits: int) -> None:
+    assert desk.get("/ask/devices", {"device": "9" * digits, "who": "x"}, headers=HTMX).status_code == 200
+
+
+def test_a_page_with_a_broken_address_gets_the_answer_too(account: Account, desk: Client) -> None:
+    form = {"account": account.id, "key": uuid4(), "kinds": ["pcap"], "targets": f"{ID}, maria@example.com"}
+    answer = desk.post("/", form, headers={**HTMX, "HX-Current-URL": "http://[::1"})
+    assert answer.status_code == 200
+    assert "Asked for: 1 command." in answer.text
+
+
+def test_a_page_with_a_broken_address_is_taken_to_the_sign_in_page(client: Client) -> None:
+    answer = client.get("/commands/table", headers={**HTMX, "HX-Current-URL": "http://[::1"})
+    assert (answer.status_code, answer["HX-Redirect"]) == (401, "/accounts/login/?next=%2F")

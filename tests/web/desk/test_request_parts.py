@@ -1,0 +1,197 @@
+"""What the form asks for as somebody types: people, presets and the plan; and that it works without htmx too."""
+
+import re
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from commands.models import Account, AccountSync, Command, Device, Preset, User
+from commands.rules.states import Status
+from tests.people import make_account, make_person
+from tests.rows import a_command, a_device, a_run, trouble
+from tests.web.conftest import SignIn
+
+pytestmark = pytest.mark.django_db
+
+HTMX = {"HX-Request": "true"}
+ID = "0123abcd-0123-4123-8123-0123456789ab"
+
+
+def laptop(account: Account, email: str, name: str, /, **values: Any) -> Device:
+    seen = {"seen_at": timezone.now(), "eligible": True, "client_version": "2026.8.1", "platform": "mac"}
+    return a_device(account, **{"email": email, "name": name, "registration_id": uuid4().hex, **seen, **values})
+
+
+def found(client: Client, text: str, *ticked: Device) -> list[str]:
+    query: dict[str, Any] = {"who": text, "device": [device.pk for device in ticked]}
+    answer = client.get("/ask/devices", query, headers=HTMX)
+    assert answer.status_code == 200
+    return re.findall(r'title="([a-z.]+)@example.com"', answer.text)
+
+
+def test_people_are_found_by_first_or_last_name_address_or_device(account: Account, desk: Client) -> None:
+    laptop(account, "maria.lopez@example.com", "LAP-0042")
+    laptop(account, "tom.okafor@example.com", "MBP-0311")
+    laptop(make_account("Foreign"), "marius@example.com", "LAP-0001")
+    for text in ("maria", "Lopez", "maria lopez", "MARIA.LOPEZ@example.com", "lap-00", " maria "):
+        assert found(desk, text) == ["maria.lopez"], text
+    assert found(desk, "example") == []
+    assert found(desk, "") == []
+    AccountSync.objects.filter(account=account).update(directory_at=timezone.now())
+    assert "Nobody called “zoe” is listed." in desk.get("/ask/devices?who=zoe", headers=HTMX).text
+
+
+def test_who_is_ticked_stays_above_what_is_found_and_is_not_shown_twice(account: Account, desk: Client) -> None:
+    maria = laptop(account, "maria@example.com", "LAP-0042")
+    laptop(account, "marius@example.com", "LAP-0043")
+    assert found(desk, "mari", maria) == ["maria", "marius"]
+    assert found(desk, "nobody", maria) == ["maria"]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "ready"),
+        ({"seen_at": timezone.now() - timedelta(hours=3)}, "away"),
+        ({"eligible": False, "ineligible_reason": "unsupported platform"}, "ineligible: unsupported platform"),
+        ({"client_version": "2023.1.1"}, "client too old: 2023.1.1"),
+    ],
+)
+def test_each_device_says_whether_it_can_or_why_not(
+    account: Account, desk: Client, values: dict[str, Any], words: str
+) -> None:
+    laptop(account, "maria@example.com", "LAP-0042", **values)
+    assert words in desk.get("/ask/devices?who=maria", headers=HTMX).text
+
+
+def typed(account: Account, /, **values: Any) -> dict[str, Any]:
+    return {"account": account.id, "key": uuid4(), "kinds": ["pcap"], "targets": "", "ticket": "INC-1", **values}
+
+
+def plan_of(client: Client, form: dict[str, Any]) -> str:
+    answer = client.post("/ask/plan", form, headers=HTMX)
+    assert answer.status_code == 200
+    return " ".join(re.sub("<[^>]*>", " ", answer.text).split())
+
+
+def test_the_button_names_person_and_device_or_counts_them(account: Account, desk: Client) -> None:
+    maria = laptop(account, "maria@example.com", "LAP-0042")
+    tom = laptop(account, "tom@example.com", "MBP-0311")
+    assert plan_of(desk, typed(account, device=[maria.pk])).endswith("Run on LAP-0042 of maria@example.com")
+    assert plan_of(desk, typed(account, targets=f"{ID}, new@example.com")).endswith(f"Run on {ID} of new@example.com")
+    both = typed(account, device=[maria.pk, tom.pk])
+    assert plan_of(desk, both).endswith("Run on 2 devices")
+    assert plan_of(desk, {**both, "kinds": ["pcap", "warp-diag"]}).endswith("Run on 2 devices (4 commands)")
+    assert plan_of(desk, typed(account)) == "Run"
+
+
+def test_the_plan_tells_what_would_happen_and_what_it_costs(account: Account, desk: Client, helpdesk: User) -> None:
+    AccountSync.objects.filter(account=account).update(quota_used=37, quota_total=200)
+    busy = laptop(account, "maria@example.com", "LAP-0042")
+    away = laptop(account, "tom@example.com", "MBP-0311", seen_at=timezone.now() - timedelta(hours=3))
+    a_command(a_run(account, helpdesk), Status.PENDING_EXEC, device_id=busy.device_id)
+    form = typed(account, device=[busy.pk, away.pk], targets=f"{ID}, new@example.com\nnobody")
+    said = plan_of(desk, form)
+    for words in (
+        "1 after the Packet capture that is already running",
+        "1 not seen for 3 h",
+        "1 not verified: Cloudflare has not listed it",
+        "1 line is not understood",
+        "quota 37 → 40 of 200",
+    ):
+        assert words in said, said
+    assert Command.objects.count() == 1
+
+
+@pytest.mark.parametrize("troubled", [False, True])
+def test_the_plan_asks_as_much_for_many_as_for_few(
+    account: Account, desk: Client, helpdesk: User, troubled: bool
+) -> None:
+    if troubled:
+        trouble(account, helpdesk)
+    many = [laptop(account, f"p{number}@example.com", f"LAP-{number}") for number in range(60)]
+    counts = []
+    for devices in (many[:1], many):
+        form = typed(account, device=[device.pk for device in devices], targets="p1@example.com")
+        with CaptureQueriesContext(connection) as queries:
+            plan_of(desk, form)
+        counts.append(len(queries))
+    assert counts[0] == counts[1] <= 8
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX])
+def test_a_preset_ticks_its_kinds_and_options_and_loses_nothing_that_was_typed(
+    account: Account, desk: Client, headers: dict[str, str]
+) -> None:
+    maria = laptop(account, "maria@example.com", "LAP-0042")
+    preset = Preset.objects.get(name="On the phone")
+    form = typed(account, device=[maria.pk], targets="tom@example.com", preset=preset.pk, reason="VPN slow")
+    text = desk.post("/ask/preset", form, headers=headers).text
+    assert ("<html" in text) is (not headers)
+    for part in (
+        r'value="pcap" checked',
+        r'value="warp-diag" checked',
+        r'name="pcap-time-limit-min"[^>]* value="2"',
+        r'name="pcap-max-file-size-mb"[^>]* value="50"',
+        rf'value="{maria.pk}" checked',
+        r">tom@example.com</textarea>",
+        r'value="VPN slow"',
+        rf'value="{form["key"]}"',
+        rf'id="preset-{preset.pk}"[^>]*',
+    ):
+        assert re.search(part, text), part
+    assert 'speed-test" checked' not in text
+
+
+def test_a_preset_that_was_switched_off_is_absent(account: Account, desk: Client) -> None:
+    preset = Preset.objects.get(name="Everything")
+    Preset.objects.filter(id=preset.pk).update(active=False)
+    assert "Everything" not in desk.get("/").text
+    assert desk.post("/ask/preset", typed(account, preset=preset.pk)).status_code == 404
+
+
+def test_without_the_right_to_run_nothing_of_the_form_answers(account: Account, sign_in: SignIn) -> None:
+    client = sign_in(make_person("mia", "manager"))
+    assert client.get("/ask/devices?who=m").status_code == 403
+    assert client.post("/ask/preset", typed(account)).status_code == 403
+    assert client.post("/ask/plan", typed(account)).status_code == 403
+
+
+def test_what_stands_in_who_is_enough_when_it_means_one_device(account: Account, desk: Client) -> None:
+    laptop(account, "maria@example.com", "LAP-0042")
+    assert desk.post("/", typed(account, who="maria@example.com")).status_code == 303
+    assert Command.objects.get().device_name == "LAP-0042"
+
+
+def test_who_means_several_devices_is_asked_to_tick_one_of_them(account: Account, desk: Client) -> None:
+    laptop(account, "maria@example.com", "LAP-0042")
+    laptop(account, "maria@example.com", "MBP-0007")
+    answer = desk.post("/", typed(account, who="maria@example.com"))
+    assert answer.status_code == 422
+    assert "maria@example.com has 2 devices: say which (LAP-0042, MBP-0007)." in answer.text
+    assert len(re.findall(r'name="device"', answer.text)) == 2
+
+
+def test_a_purpose_is_picked_from_those_that_admins_keep(account: Account, desk: Client) -> None:
+    [purpose] = re.findall(r'<option value="([^"]+)"', desk.get("/").text)[:1]
+    assert desk.post("/", typed(account, targets=f"{ID}, m@example.com", purpose=purpose)).status_code == 303
+    run = Command.objects.get().run
+    assert run is not None
+    assert run.purpose == purpose
+    answer = desk.post("/", typed(account, targets=f"{ID}, m@example.com", purpose="invented"))
+    assert answer.status_code == 422
+    assert "Select a valid choice. invented is not one of the available choices." in answer.text
+
+
+def test_before_the_first_listing_of_devices_the_search_waits_for_it(desk: Client, account: Account) -> None:
+    waits = desk.get("/ask/devices", {"who": "maria"}, headers=HTMX).text
+    assert "has not listed any device yet" in waits
+    assert "load delay" in waits
+    AccountSync.objects.filter(account=account).update(directory_at=timezone.now())
+    assert "Nobody called" in desk.get("/ask/devices", {"who": "maria"}, headers=HTMX).text

@@ -1,0 +1,199 @@
+"""Plan and Run say and do the same: what Cloudflare would refuse is left out, and named."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from commands.models import Account, AccountSync, Command, Device, Run, User
+from commands.rules.states import Status
+from tests.rows import a_command, a_run
+from tests.web.desk.test_request_parts import HTMX, ID, laptop, plan_of, typed
+
+pytestmark = pytest.mark.django_db
+
+UNABLE: dict[str, Any] = {"eligible": False, "ineligible_reason": "unsupported platform", "platform": "android"}
+
+
+@pytest.fixture
+def fleet(account: Account) -> list[Device]:
+    """Three that can, three that cannot."""
+    return [
+        *[laptop(account, f"p{number}@example.com", f"LAP-{number}") for number in range(3)],
+        laptop(account, "ann@example.com", "TAB-1", **UNABLE),
+        laptop(account, "bob@example.com", "TAB-2", **UNABLE),
+        laptop(account, "cat@example.com", "OLD-1", client_version="2023.1.1"),
+    ]
+
+
+def test_the_plan_counts_devices_and_names_them_and_the_button_says_how_many_go(
+    account: Account, desk: Client, fleet: list[Device]
+) -> None:
+    said = plan_of(desk, typed(account, device=[one.pk for one in fleet], kinds=["pcap", "warp-diag"]))
+    for words in (
+        "3 ready LAP-0 of p0@example.com LAP-1 of p1@example.com LAP-2 of p2@example.com",
+        "2 ineligible: unsupported platform (left out) TAB-1 of ann@example.com TAB-2 of bob@example.com",
+        "1 client too old: 2023.1.1, needs 2024.12.492.0 (left out) OLD-1 of cat@example.com",
+        "Run on 3 of 6 devices (6 commands)",
+    ):
+        assert words in said, said
+
+
+def test_run_leaves_out_what_the_plan_leaves_out_and_names_it(
+    account: Account, desk: Client, fleet: list[Device]
+) -> None:
+    text = desk.post("/", typed(account, device=[one.pk for one in fleet]), headers=HTMX).text
+    assert {one.device_name for one in Command.objects.all()} == {"LAP-0", "LAP-1", "LAP-2"}
+    run = Run.objects.get()
+    assert run.devices == 3
+    assert f'<a href="/runs/{run.id}/">Asked for: 3 commands.</a>' in text
+    assert "3 of 6 devices were left out: TAB-1 of ann@example.com (ineligible: unsupported platform), TAB-2" in text
+
+
+def test_without_htmx_the_next_page_says_the_same(account: Account, desk: Client, fleet: list[Device]) -> None:
+    answer = desk.post("/", typed(account, device=[fleet[0].pk, fleet[3].pk]))
+    text = desk.get(answer["Location"]).text
+    command = Command.objects.get()
+    assert f'<a href="/commands/{command.id}/">Asked for: 1 command.</a>' in text
+    assert "1 of 2 devices was left out: TAB-1 of ann@example.com (ineligible: unsupported platform)." in text
+
+
+@pytest.mark.parametrize(
+    ("ones", "sentence"),
+    [
+        ([3], "Nothing would be sent: ineligible: unsupported platform."),
+        ([3, 4], "Nothing would be sent: ineligible: unsupported platform."),
+        ([3, 5], "Nothing would be sent: TAB-1 of ann@example.com (ineligible: unsupported platform), OLD-1 of cat"),
+    ],
+)
+def test_where_nothing_would_be_sent_the_button_says_why_and_run_too(
+    account: Account, desk: Client, fleet: list[Device], ones: list[int], sentence: str
+) -> None:
+    form = typed(account, device=[fleet[one].pk for one in ones])
+    plan = desk.post("/ask/plan", form, headers=HTMX).text
+    assert 'type="submit" disabled aria-describedby="why-not"' in plan
+    assert sentence in plan
+    answer = desk.post("/", form, headers=HTMX)
+    assert answer.status_code == 422
+    assert sentence in answer.text
+    assert not Run.objects.exists()
+
+
+def test_a_machine_of_several_people_without_a_registration_is_left_out(account: Account, desk: Client) -> None:
+    for email in ("a@example.com", "b@example.com"):
+        laptop(account, email, "PC", device_id=ID, registration_id="" if email[0] == "a" else "r")
+    form = typed(account, targets=f"{ID}, a@example.com")
+    assert "needs a registration" in plan_of(desk, form)
+    assert desk.post("/", form).status_code == 422
+
+
+def test_what_is_over_the_quota_is_asked_for_and_waits(account: Account, desk: Client, fleet: list[Device]) -> None:
+    AccountSync.objects.filter(account=account).update(quota_used=199, quota_total=200)
+    form = typed(account, device=[one.pk for one in fleet[:2]])
+    said = plan_of(desk, form)
+    assert "1 over today's quota: in the queue until it resets, for 60 min at most" in said.replace("&#x27;", "'")
+    assert said.endswith("Run on 2 devices")
+    desk.post("/", form)
+    assert Command.objects.filter(status=Status.QUEUED).count() == 2
+
+
+def test_a_device_that_cannot_is_not_run_again_either(account: Account, desk: Client, helpdesk: User) -> None:
+    device = laptop(account, "ann@example.com", "TAB-1", **UNABLE)
+    values = {"device_id": device.device_id, "registration_id": device.registration_id, "email": device.email}
+    old = a_command(a_run(account, helpdesk), Status.FAILED, **values)
+    answer = desk.post(f"/commands/{old.id}/run-again", {"key": str(uuid4())})
+    assert answer.status_code == 403
+    assert "Nothing would be sent: ineligible: unsupported platform." in answer.text
+    Device.objects.update(eligible=True)
+    assert desk.post(f"/commands/{old.id}/run-again", {"key": str(uuid4())}).status_code == 303
+
+
+def test_who_was_asked_for_by_hand_is_not_run_again_where_the_directory_now_knows_better(
+    account: Account, desk: Client, helpdesk: User
+) -> None:
+    device = laptop(account, "ann@example.com", "TAB-1", **UNABLE)
+    old = a_command(a_run(account, helpdesk), Status.FAILED, device_id=device.device_id, email=device.email)
+    assert desk.post(f"/commands/{old.id}/run-again", {"key": str(uuid4())}).status_code == 403
+
+
+def test_run_asks_as_much_for_many_as_for_few(account: Account, desk: Client) -> None:
+    many = [laptop(account, f"p{number}@example.com", f"LAP-{number}") for number in range(60)]
+    counts = []
+    for devices in (many[:10], many):
+        with CaptureQueriesContext(connection) as queries:
+            assert desk.post("/", typed(account, device=[one.pk for one in devices]), headers=HTMX).status_code == 200
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+# --- The words of the plan ---
+
+
+def test_a_device_without_a_kind_is_told_what_is_missing(account: Account, desk: Client, fleet: list[Device]) -> None:
+    assert "Tick what to run." in plan_of(desk, typed(account, device=[fleet[0].pk], kinds=[]))
+    assert plan_of(desk, typed(account, kinds=[])) == "Run"
+
+
+def test_an_option_that_is_out_of_bounds_is_told_at_once(account: Account, desk: Client, fleet: list[Device]) -> None:
+    form = typed(account, device=[fleet[0].pk]) | {"pcap-time-limit-min": "11"}
+    assert "Duration is at most 10 min." in plan_of(desk, form)
+    assert '<span class="bounds">1 to 10</span>' in desk.get("/").text
+
+
+def test_the_plan_names_the_notice_that_the_person_gets(account: Account, desk: Client, fleet: list[Device]) -> None:
+    one = plan_of(desk, typed(account, device=[fleet[0].pk]))
+    assert "Notice to p0@example.com: what you tell them, now" in one
+    assert "Notice to the 2 people" in plan_of(desk, typed(account, device=[fleet[0].pk, fleet[1].pk, fleet[3].pk]))
+
+
+def test_lines_that_are_not_understood_are_named_in_the_plan(
+    account: Account, desk: Client, fleet: list[Device]
+) -> None:
+    said = plan_of(desk, typed(account, targets="lap-0\nnobody\nlap-1"))
+    assert "1 line is not understood, 2 of 3 are Line 2: No person or device called “nobody” is known here." in said
+
+
+def test_of_two_kinds_on_windows_a_device_counts_once(account: Account, desk: Client) -> None:
+    one = laptop(account, "maria@example.com", "LAP-0042", platform="windows")
+    said = plan_of(desk, typed(account, device=[one.pk], kinds=["pcap", "warp-diag"]))
+    assert "1 ready; Packet capture after the WARP diag LAP-0042 of maria@example.com" in said
+
+
+# --- An account that is not in force ---
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"retired_at": timezone.now()}, "Nothing can be run in Acme: the account is retired."),
+        ({"credential": None}, "Nothing can be run in Acme: an administrator has to give it a credential."),
+        ({"upstream": "https://other.example.com"}, "this portal talks to another Cloudflare now than it belongs to"),
+    ],
+)
+def test_an_account_that_is_not_in_force_has_no_form_but_a_sentence(
+    account: Account, desk: Client, helpdesk: User, values: dict[str, Any], sentence: str
+) -> None:
+    device = laptop(account, "maria@example.com", "LAP-0042")
+    old = a_command(a_run(account, helpdesk), Status.FAILED, asked_at=timezone.now() - timedelta(hours=1))
+    Account.objects.update(**values)
+    page = desk.get(f"/?account={account.id}").text
+    assert sentence in page
+    assert 'name="kinds"' not in page
+    assert "run-again" not in desk.get(f"/commands/{old.id}/").text
+    form = typed(account, device=[device.pk])
+    for headers in ({}, HTMX):
+        answer = desk.post("/", form, headers=headers)
+        assert answer.status_code == 422
+        assert sentence in answer.text
+    plan = desk.post("/ask/plan", form, headers=HTMX).text
+    assert sentence in plan
+    assert "disabled" in plan
+    refused = desk.post(f"/commands/{old.id}/run-again", {"key": str(uuid4())})
+    assert refused.status_code == 403
+    assert sentence in refused.text
+    assert Run.objects.count() == 1

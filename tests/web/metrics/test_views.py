@@ -1,0 +1,250 @@
+"""/metrics: what Prometheus reads, and who may."""
+
+import re
+from datetime import timedelta
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from commands.models import Account, AccountSync, CallBudget, Heartbeat, Pause
+from commands.queries import metrics
+from commands.rules.states import OPEN, ArtifactStatus, Status
+from tests.people import make_account, make_person
+from tests.rows import a_command, a_dispatch, a_run, an_artifact
+
+pytestmark = pytest.mark.django_db
+
+PRODUCTION = Path(__file__).resolve().parents[3] / "docs" / "production.md"
+
+
+@pytest.fixture
+def account() -> Account:
+    return make_account(cloudflare_id="acme")
+
+
+def _scrape() -> dict[tuple[str, ...], float]:
+    """By name and the values of the labels."""
+    response = Client().get("/metrics")
+    assert response.status_code == 200
+    assert response["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    samples = [sample for family in parse(response.text) for sample in family.samples]
+    return {(one.name.removeprefix("dexportal_"), *one.labels.values()): one.value for one in samples}
+
+
+def test_what_is_open_is_counted_by_state_also_where_it_is_none(account: Account) -> None:
+    run = a_run(account, make_person("hanna"))
+    for status in (Status.QUEUED, Status.QUEUED, Status.UNCERTAIN, Status.SUCCESS):
+        a_command(run, status, asked_at=timezone.now() - timedelta(minutes=5))
+    told = _scrape()
+    assert told["commands_open", "acme", "queued"] == 2
+    assert told["commands_open", "acme", "uncertain"] == 1
+    assert {key[2] for key in told if key[0] == "commands_open"} == {status.value for status in OPEN}
+    assert 295 < told["oldest_unsent_seconds", "acme"] < 360
+
+
+def test_what_is_held_or_looked_for_after_a_restore_is_not_what_should_have_gone(account: Account) -> None:
+    run, now = a_run(account, make_person("hanna")), timezone.now()
+    a_command(run, Status.QUEUED, asked_at=now - timedelta(minutes=5))
+    a_command(run, Status.QUEUED, asked_at=now - timedelta(hours=3), held_at=now)
+    a_command(run, Status.QUEUED, asked_at=now - timedelta(hours=4), dispatch=a_dispatch(account))
+    told = _scrape()
+    assert 295 < told["oldest_unsent_seconds", "acme"] < 360
+    assert told["commands_held", "acme"] == 1
+    assert told["commands_open", "acme", "queued"] == 3
+
+
+def test_results_that_are_not_here_yet_are_counted_and_those_that_cloudflare_deletes_soon(account: Account) -> None:
+    run, now = a_run(account, make_person("hanna")), timezone.now()
+    other = make_account("Other", cloudflare_id="other")
+    assert (_scrape()["artifacts_wanted", "acme"], _scrape()["artifacts_deleted_soon", "acme"]) == (0, 0)
+    for hours in (-1, 23, 25):
+        an_artifact(a_command(run, Status.SUCCESS), deleted_remotely_at=now + timedelta(hours=hours))
+    an_artifact(a_command(run, Status.SUCCESS), ArtifactStatus.GONE, deleted_remotely_at=now + timedelta(hours=1))
+    told = _scrape()
+    assert (told["artifacts_wanted", "acme"], told["artifacts_deleted_soon", "acme"]) == (3, 1)
+    assert told["artifacts_wanted", other.cloudflare_id] == 0
+
+
+def test_outcomes_and_durations_are_those_of_the_last_day(account: Account) -> None:
+    run = a_run(account, make_person("hanna"))
+    now = timezone.now()
+    for seconds in (30, 90):
+        a_command(run, Status.SUCCESS, asked_at=now - timedelta(seconds=seconds), status_at=now)
+    a_command(run, Status.FAILED, kind="warp-diag", asked_at=now, status_at=now)
+    told = _scrape()
+    assert told["outcomes_last_day", "acme", "pcap", "SUCCESS"] == 2
+    assert told["outcomes_last_day_duration_seconds_mean", "acme", "pcap", "SUCCESS"] == pytest.approx(60)
+    assert told["outcomes_last_day", "acme", "warp-diag", "FAILED"] == 1
+
+
+def test_what_was_started_elsewhere_is_no_outcome_of_ours(account: Account) -> None:
+    run = a_run(account, make_person("hanna"))
+    a_command(run, Status.SUCCESS)
+    a_command(run, Status.SUCCESS, run=None, asked_by=None, started_elsewhere=True)
+    assert _scrape()["outcomes_last_day", "acme", "pcap", "SUCCESS"] == 1
+
+
+def test_a_throttled_credential_is_told_and_has_no_calls_left(account: Account) -> None:
+    now = timezone.now()
+    CallBudget.objects.update(calls_left=12, list_calls_left=3, counted_at=now, paused_until=now - timedelta(seconds=1))
+    told = _scrape()
+    assert (told["throttled", "acme"], told["calls_left", "acme"] >= 12) == (0, True)
+    CallBudget.objects.update(paused_until=now + timedelta(minutes=2))
+    told = _scrape()
+    assert (told["throttled", "acme"], told["calls_left", "acme"]) == (1, 0)
+
+
+def test_a_listing_under_way_is_late_from_the_end_of_its_lease(account: Account) -> None:
+    now = timezone.now()
+    for seconds, late in ((30, 0), (-90, 90)):
+        AccountSync.objects.update(due_at=None, lease_until=now + timedelta(seconds=seconds))
+        assert _scrape()["sync_late_seconds", "acme"] == pytest.approx(late, abs=10)
+
+
+def test_the_account_tells_its_sync_calls_quota_and_pauses(account: Account, settings: Any) -> None:
+    now = timezone.now()
+    AccountSync.objects.update(
+        listed_at=now - timedelta(seconds=40), due_at=now - timedelta(seconds=35), quota_read_at=now
+    )
+    AccountSync.objects.update(quota_total=200, quota_used=37)
+    CallBudget.objects.update(calls_left=12, list_calls_left=3, counted_at=now)
+    Pause.objects.create(
+        account=account, act="create", until=now + timedelta(minutes=1), since=now, words="no", refused=True
+    )
+    Heartbeat.objects.create(role="talk", instance="a:1", seen_at=now - timedelta(hours=1))
+    Heartbeat.objects.create(role="talk", instance="a:2", seen_at=now - timedelta(seconds=7))
+    Pause.objects.create(account=account, act="list", until=now, since=now, words="Tried again.", refused=True)
+    over = now - settings.SYNC_LEASE
+    Pause.objects.create(account=account, act="download", until=over, since=over, words="Not tried since.")
+    Pause.objects.create(account=account, act="directory", until=now, since=now, words="Tried again.")
+    told = _scrape()
+    assert told["paused", "acme", "list", "true"] == 1
+    assert told["paused", "acme", "directory", "false"] == 1
+    assert ("paused", "acme", "download", "false") not in told
+    assert told["sync_age_seconds", "acme"] == pytest.approx(40, abs=10)
+    assert told["sync_late_seconds", "acme"] == pytest.approx(35, abs=10)
+    assert 12 <= told["calls_left", "acme"] < 60
+    assert told["quota_left", "acme"] == 163
+    assert told["paused", "acme", "create", "true"] == 1
+    assert told["heartbeat_age_seconds", "talk"] == pytest.approx(7, abs=5)
+
+
+def test_the_quota_that_is_left_is_that_of_its_own_day_and_less_what_was_sent_since(account: Account) -> None:
+    run, now = a_run(account, make_person("hanna")), timezone.now()
+    read = {"quota_total": 200, "quota_used": 37, "quota_read_at": now - timedelta(minutes=4)}
+    AccountSync.objects.update(**read, quota_reset_at=now + timedelta(hours=1))
+    a_command(run, Status.PENDING_EXEC, dispatch=a_dispatch(account))
+    assert _scrape()["quota_left", "acme"] == 162
+    AccountSync.objects.update(quota_reset_at=now)
+    assert ("quota_left", "acme") not in _scrape()
+
+
+def test_of_every_role_it_is_told_whether_it_lives_also_of_one_that_was_never_seen(
+    account: Account, settings: Any
+) -> None:
+    now = timezone.now()
+    Heartbeat.objects.create(role="beat", instance="a:1", seen_at=now - settings.HEARTBEAT_LATE)
+    Heartbeat.objects.create(role="talk", instance="a:2", seen_at=now - timedelta(hours=1))
+    Heartbeat.objects.create(role="talk", instance="a:3", seen_at=now)
+    told = _scrape()
+    alive = {role: told.get(("alive", role)) for role in Heartbeat.Role}
+    assert alive == {"beat": 0, "broker": 0, "talk": 1, "fetch": 0}
+    assert ("heartbeat_age_seconds", "fetch") not in told
+
+
+def test_what_was_never_synced_has_no_age(account: Account) -> None:
+    told = _scrape()
+    assert ("sync_age_seconds", "acme") not in told
+    assert ("quota_left", "acme") not in told
+
+
+@pytest.mark.parametrize("accounts", [1, 6])
+def test_a_scrape_asks_five_questions_however_much_there_is(account: Account, accounts: int) -> None:
+    run = a_run(account, make_person("hanna"))
+    for number in range(accounts):
+        make_account(f"Account {number}")
+        a_command(run, Status.QUEUED)
+    with CaptureQueriesContext(connection) as captured:
+        _scrape()
+    assert len(captured) == metrics.QUERIES == 5
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "10.1.2.3", "172.31.0.9", "192.168.7.7", "::1", "fd00::7", "::ffff:10.0.0.1"]
+)
+def test_a_private_address_needs_no_token(address: str) -> None:
+    assert Client().get("/metrics", REMOTE_ADDR=address).status_code == 200
+
+
+@pytest.mark.parametrize("address", ["203.0.113.9", "8.8.8.8", "2001:db8::1", "172.32.0.1", "", "nonsense"])
+def test_any_other_address_needs_one(address: str) -> None:
+    response = Client().get("/metrics", REMOTE_ADDR=address)
+    assert (response.status_code, response["WWW-Authenticate"]) == (401, "Bearer")
+    assert "dexportal_" not in response.text
+
+
+def test_a_client_behind_a_trusted_proxy_counts_by_its_own_address(settings: Any) -> None:
+
+    settings.TRUSTED_PROXIES = (ip_network("10.0.0.0/8"),)
+    client = Client()
+    assert client.get("/metrics", REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR="203.0.113.9").status_code == 401
+    assert client.get("/metrics", REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR="192.168.1.1").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("token", "header", "status"),
+    [
+        ("a-long-token", "Bearer a-long-token", 200),
+        ("a-long-token", "bearer  a-long-token", 200),
+        ("a-long-token", "Bearer another", 401),
+        ("a-long-token", "Basic a-long-token", 401),
+        ("a-long-token", "a-long-token", 401),
+        ("a-long-token", "", 401),
+        ("", "Bearer ", 401),
+        ("", "Bearer x", 401),
+    ],
+)
+def test_the_token_opens_from_everywhere(settings: Any, token: str, header: str, status: int) -> None:
+    settings.METRICS_TOKEN = token
+    assert Client().get("/metrics", HTTP_AUTHORIZATION=header, REMOTE_ADDR="203.0.113.9").status_code == status
+
+
+@pytest.mark.parametrize("address", ["10.1.2.3", "172.18.0.1", "fd00::7", ""])
+def test_where_there_is_a_token_a_private_address_needs_it_too(settings: Any, address: str) -> None:
+    """Behind a proxy that is not trusted, and in Docker, the whole internet has one."""
+    settings.METRICS_TOKEN = "a-long-token"
+    client = Client()
+    assert client.get("/metrics", REMOTE_ADDR=address).status_code == 401
+    assert client.get("/metrics", REMOTE_ADDR=address, HTTP_AUTHORIZATION="Bearer a-long-token").status_code == 200
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_the_machine_itself_needs_no_token(settings: Any, address: str) -> None:
+    settings.METRICS_TOKEN = "a-long-token"
+    assert Client().get("/metrics", REMOTE_ADDR=address).status_code == 200
+
+
+def test_it_is_only_read() -> None:
+    assert Client().post("/metrics").status_code == 405
+
+
+def test_every_alert_of_the_documentation_is_on_a_figure_that_there_is(account: Account) -> None:
+    now = timezone.now()
+    AccountSync.objects.update(listed_at=now)
+    Pause.objects.create(account=account, act="list", until=now + timedelta(minutes=1), since=now, words="No.")
+    told = {f"dexportal_{key[0]}" for key in _scrape()}
+    named = re.findall(r"dexportal_\w+", PRODUCTION.read_text())
+    assert len(set(named)) >= 8
+    assert set(named) <= told
+
+
+def test_the_alert_on_old_listings_waits_longer_than_an_idle_account(settings: Any) -> None:
+    [limit] = re.findall(r"dexportal_sync_age_seconds > (\d+)", PRODUCTION.read_text())
+    assert float(limit) > settings.LISTING_INTERVAL_IDLE.total_seconds() + settings.SYNC_LATE.total_seconds()

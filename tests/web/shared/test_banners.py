@@ -1,0 +1,50 @@
+"""Cloudflare is away: what a person reads, from a listing that really failed."""
+
+import socket
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from commands import tasks
+from commands.actions.listing import sync as syncing
+from tests.actions import conftest as fixtures
+from tests.actions.world import World
+from tests.people import make_person
+
+pytestmark = pytest.mark.django_db
+
+_running, world = fixtures._running, fixtures.world
+
+
+def test_a_cloudflare_that_refuses_connections_has_its_banner(world: World, settings: Any) -> None:
+    account = world.account
+    world.ask()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/client/v4"
+    client = Client()
+    client.force_login(make_person("hanna", "helpdesk"))
+    settings.UPSTREAM = type(settings.UPSTREAM)("simulator", address, True, "x", token="y")
+    tasks.sync_account(str(account.id))
+    text = client.get(f"/frame?account={account.id}").text
+    assert "Trouble with listing commands." in text
+    assert "Last good sync:" in text
+
+
+def test_a_listing_that_we_cannot_work_through_is_not_called_cloudflares_absence(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = world.account
+    world.ask()
+
+    def broken(*_: object, **__: object) -> None:
+        raise TypeError
+
+    monkeypatch.setattr(syncing, "apply", broken)
+    tasks.sync_account(str(account.id))
+    client = Client()
+    client.force_login(make_person("hanna", "helpdesk"))
+    text = client.get(f"/frame?account={account.id}").text
+    assert "Trouble with listing commands." in text
+    assert "could not be worked through (TypeError)" in text
+    assert "<strong>Cloudflare is away" not in text

@@ -1,0 +1,108 @@
+"""The file of a command: whole, recorded before its first byte, and only so many at a time."""
+
+import hashlib
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.signals import request_finished
+from django.db import close_old_connections
+from django.test import Client
+from django.utils import timezone
+
+from commands.actions.results.fetch import storage
+from commands.models import Account, Artifact, Event, User
+from commands.rules.states import Status
+from tests.rows import a_command, a_run, an_artifact
+
+pytestmark = pytest.mark.django_db
+
+CONTENT = b"PK-as-if" * 50_000
+
+
+def end(answer: Any) -> None:
+    """The end of a browser's request, which must not end the test's own transaction (as the test client sees to)."""
+    request_finished.disconnect(close_old_connections)
+    answer.close()
+    request_finished.connect(close_old_connections)
+
+
+@pytest.fixture
+def artifact(account: Account, helpdesk: User) -> Artifact:
+    run = a_run(account, helpdesk)
+    command = a_command(run, Status.SUCCESS, device_name="LAP-0042", email="maria@example.com", version=1)
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    values = {"size": len(CONTENT), "sha256": digest, "stored_at": timezone.now()}
+    made = an_artifact(command, "stored", **values)
+    storage().save(made.storage_name, ContentFile(CONTENT))
+    return made
+
+
+def address(artifact: Artifact) -> str:
+    return f"/commands/{artifact.command_id}/download"
+
+
+def test_it_comes_whole_as_an_attachment_that_nobody_keeps(desk: Client, artifact: Artifact) -> None:
+    answer = desk.get(address(artifact))
+    assert answer.getvalue() == CONTENT
+    assert answer["Content-Type"] == "application/zip"
+    assert answer["Content-Length"] == str(len(CONTENT))
+    assert answer["Content-Disposition"].startswith('attachment; filename="pcap-LAP-0042-')
+    assert "no-store" in answer["Cache-Control"]
+    assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_event_is_written_before_the_first_byte(desk: Client, helpdesk: User, artifact: Artifact) -> None:
+    answer = desk.get(address(artifact))
+    event = Event.objects.get(event="downloaded")
+    assert (event.by, event.command_id) == (helpdesk, artifact.command_id)
+    assert event.data == {"artifact": str(artifact.id), "size": artifact.size, "sha256": artifact.sha256}
+    end(answer)
+
+
+def test_where_the_event_cannot_be_written_no_byte_leaves(
+    desk: Client, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("commands.audit.write", broken)
+    desk.raise_request_exception = False
+    for _ in range(settings.STREAMS + 1):  # each gives its place back
+        assert desk.get(address(artifact)).status_code == 500
+    assert not Event.objects.filter(event="downloaded").exists()
+
+
+def test_one_more_than_the_limit_gets_a_sentence_and_a_time(desk: Client, artifact: Artifact) -> None:
+    running = [desk.get(address(artifact)) for _ in range(settings.STREAMS)]
+    refused = desk.get(address(artifact))
+    assert refused.status_code == 503
+    assert refused["Retry-After"] == "15"
+    assert f"{settings.STREAMS} downloads are running already" in refused.text
+    assert Event.objects.filter(event="downloaded").count() == settings.STREAMS
+    for answer in running:
+        end(answer)
+    answer = desk.get(address(artifact))
+    assert answer.getvalue() == CONTENT
+
+
+def test_a_browser_that_went_away_leaves_its_place_to_the_next(desk: Client, artifact: Artifact) -> None:
+    for _ in range(settings.STREAMS + 1):
+        answer = desk.get(address(artifact))
+        assert answer.status_code == 200
+        end(answer)
+
+
+@pytest.mark.parametrize("status", ["wanted", "gone", "refused", "too_large"])
+def test_without_a_file_there_is_nothing(desk: Client, account: Account, helpdesk: User, status: str) -> None:
+    command = a_command(a_run(account, helpdesk), Status.SUCCESS)
+    an_artifact(command, status)
+    assert desk.get(f"/commands/{command.id}/download").status_code == 404
+
+
+def test_a_file_that_is_gone_from_the_storage_is_a_404_and_keeps_no_place(desk: Client, artifact: Artifact) -> None:
+    storage().delete(artifact.storage_name)
+    for _ in range(settings.STREAMS + 1):
+        assert desk.get(address(artifact)).status_code == 404
+    assert not Event.objects.exists()

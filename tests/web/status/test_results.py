@@ -1,0 +1,108 @@
+"""What the status page tells of results that do not come, and of what nobody looks for while listing rests."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from commands.actions.results.fetch import STOPPED
+from commands.models import Account, Artifact, Pause, User
+from commands.rules.states import ArtifactStatus, Status
+from tests.people import make_account, make_person
+from tests.rows import a_command, a_run, an_artifact
+from tests.web.conftest import SignIn
+
+pytestmark = pytest.mark.django_db
+
+URL = "/status/"
+LINE = "<dt>Results not here yet</dt>"
+
+
+@pytest.fixture
+def client(account: Account, sign_in: SignIn) -> Client:
+    return sign_in(make_person("ada", "admin"))
+
+
+@pytest.fixture
+def missing(account: Account, helpdesk: User) -> Artifact:
+    """One of which nothing is to be said: nobody has tried yet."""
+    return an_artifact(a_command(a_run(account, helpdesk), Status.SUCCESS))
+
+
+def test_results_that_failed_to_come_are_told_with_their_time_and_the_last_reason(
+    client: Client, account: Account, helpdesk: User, missing: Artifact
+) -> None:
+    now, run = timezone.now(), a_run(account, helpdesk)
+    here = {"size": 1, "sha256": "a" * 64, "stored_at": now, "words": "A part of it is missing."}
+    an_artifact(a_command(run, Status.SUCCESS), ArtifactStatus.STORED, **here)
+    assert LINE not in client.get(URL).text
+    full, first = "The file could not be stored: No space left on device.", now + timedelta(days=3)
+    for minutes, words in ((1, full), (9, "The connection was reset.")):
+        since = now - timedelta(minutes=minutes)
+        an_artifact(a_command(run, Status.SUCCESS), words=words, status_at=since, deleted_remotely_at=first)
+    text = client.get(URL).text
+    assert f"{LINE}<dd>3; the first will be deleted by Cloudflare <time" in text
+    assert f'datetime="{first:%Y-%m-%dT%H:%M}' in text
+    assert (f"Last reason: {full}" in text, "was reset" in text) == (True, False)
+
+
+def test_results_that_cloudflare_deletes_soon_are_told_though_nothing_was_tried(
+    client: Client, missing: Artifact
+) -> None:
+    now = timezone.now()
+    Artifact.objects.update(deleted_remotely_at=now + timedelta(hours=25))
+    assert LINE not in client.get(URL).text
+    Artifact.objects.update(deleted_remotely_at=now + timedelta(hours=23))
+    text = client.get(URL).text
+    assert f"{LINE}<dd>1; the first will be deleted" in text
+    assert "Last reason" not in text
+    Artifact.objects.update(deleted_remotely_at=now - timedelta(hours=1), words="No. (code 10000)")
+    assert f"{LINE}<dd>1; the first was deleted by Cloudflare" in client.get(URL).text
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"),
+    [
+        (True, "Listing rests, so nobody looks for it: mend that first."),
+        (False, "Listing rests, so nobody looks for it until Cloudflare answers again."),
+    ],
+)
+def test_while_listing_rests_nobody_says_that_what_is_in_doubt_is_looked_for(
+    client: Client, account: Account, helpdesk: User, refused: bool, words: str
+) -> None:
+    now, run = timezone.now(), a_run(account, helpdesk)
+    for status in (Status.UNCERTAIN, Status.UNCONFIRMED):
+        a_command(run, status)
+    for act, other in (("create", account), ("list", make_account("Other"))):
+        Pause.objects.create(account=other, act=act, since=now, until=now, refused=True, words="No.")
+    text = client.get(URL).text
+    assert ("is searched for it" in text, "It is looked for here" in text, "rests, so nobody" in text) == (
+        True,
+        True,
+        False,
+    )
+    Pause.objects.create(account=account, act="list", since=now, until=now, refused=refused, words="No.")
+    text = client.get(URL).text
+    assert ("is searched for it" in text, "It is looked for here" in text) == (False, False)
+    assert text.count(words) == 2
+    assert "runs it again" in text
+
+
+def test_a_restart_of_the_worker_is_no_failure(client: Client, missing: Artifact) -> None:
+    Artifact.objects.update(words=STOPPED)
+    assert LINE not in client.get(URL).text
+
+
+def test_of_a_refusal_it_is_said_that_it_is_asked_for_and_that_the_mail_of_it_is_not_taken(
+    client: Client, account: Account, settings: Any
+) -> None:
+    mail, asked = "The mail server did not take the mail", "Asked again every few minutes"
+    long_ago = timezone.now() - timedelta(hours=1)
+    pause = Pause.objects.create(account=account, act="list", since=long_ago, until=long_ago, words="No.", refused=True)
+    text = client.get(URL).text
+    assert (asked in text, mail in text) == (False, False)
+    Pause.objects.filter(pk=pause.pk).update(act="create", attempts=settings.MAIL_ATTEMPTS)
+    text = client.get(URL).text
+    assert (asked in text, mail in text) == (True, True)
