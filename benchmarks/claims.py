@@ -23,16 +23,16 @@ GOAL_BEHIND = 3.0
 def _add(run: Run, number: int, *, busy_every: int = 0) -> list[str]:
     """Queued commands, a machine each; every so many machines have a command of the same kind in flight already."""
     at, kind, options = now(), *next(iter(PCAP.items()))
-    reached = AccountSync.objects.get(account=run.account).turn
+    reached = AccountSync.objects.get(account=run.account).queue_position
     devices = [str(uuid4()) for _ in range(number)]
-    common = {"account": run.account, "run": run, "asked_by": run.asked_by, "asked_at": at, "kind": kind}
+    common = {"account": run.account, "run": run, "requested_by": run.requested_by, "requested_at": at, "kind": kind}
     common |= {"options": options, "status_at": at, "platform": "mac", "version": 1}
     queued = [
         Command(
             id=new_id(at),
             device_id=device,
             status=Status.QUEUED,
-            turn=reached + place,
+            queue_position=reached + place,
             expires_at=at.replace(year=at.year + 1),
             **common,
         )
@@ -92,7 +92,9 @@ def measure(queued: int = QUEUED, rounds: int = ROUNDS) -> list[Row]:
     for _ in range(RUNS):
         _add(empty_run(blocked, person, queued // 2 // RUNS), queued // 2 // RUNS)
     # Behind all that is busy: whoever goes on asking for machines that run already must not stop the others.
-    Command.objects.filter(account=blocked, status=Status.QUEUED, run__devices=queued // 2 // RUNS).update(turn=queued)
+    Command.objects.filter(account=blocked, status=Status.QUEUED, run__devices=queued // 2 // RUNS).update(
+        queue_position=queued
+    )
     floor = median(_few(quiet, person, rounds))
     of_full = median(_claimed(full, 10) for _ in range(rounds))
     of_blocked = median(_claimed(blocked, 10) for _ in range(rounds))

@@ -139,18 +139,18 @@ def now() -> datetime:
 def copies(commands: Sequence[Command], run_of: Run) -> tuple[list[Command], list[Event]]:
     """The same rows and Events once more under another run: what a bare bulk insert is given."""
     rows = [_copy(one, run_of) for one in commands]
-    return rows, [event_of(one, EventType.ASKED) for one in rows]
+    return rows, [event_of(one, EventType.REQUESTED) for one in rows]
 
 
 def _copy(command: Command, run_of: Run) -> Command:
     values = {field.attname: getattr(command, field.attname) for field in Command._meta.concrete_fields}
-    return Command(**{**values, "id": new_id(command.asked_at), "run_id": run_of.id})
+    return Command(**{**values, "id": new_id(command.requested_at), "run_id": run_of.id})
 
 
 def event_of(command: Command, event: EventType, **values: Any) -> Event:
     given: dict[str, Any] = {
-        "id": new_id(command.asked_at),
-        "at": command.asked_at,
+        "id": new_id(command.requested_at),
+        "at": command.requested_at,
         "event": event,
         "account_id": command.account_id,
         "run_id": command.run_id,
@@ -158,7 +158,7 @@ def event_of(command: Command, event: EventType, **values: Any) -> Event:
         "version": command.version,
         "to_status": command.status,
         "mover": Mover.PERSON,
-        "by_id": command.asked_by_id,
+        "by_id": command.requested_by_id,
         "data": {},
     }
     return Event(**{**given, **values})
@@ -167,7 +167,13 @@ def event_of(command: Command, event: EventType, **values: Any) -> Event:
 def empty_run(account: Account, person: User, devices: int) -> Run:
     at = now()
     return Run.objects.create(
-        id=new_id(at), account=account, asked_by=person, asked_at=at, options={}, devices=devices, form_key=uuid4()
+        id=new_id(at),
+        account=account,
+        requested_by=person,
+        requested_at=at,
+        options={},
+        devices=devices,
+        form_key=uuid4(),
     )
 
 

@@ -47,15 +47,15 @@ def _signed_in(group: str) -> Client:
 
 
 def _pages() -> dict[str, str]:
-    newest = Command.objects.ours().exclude(remote_id="").exclude(ticket="").select_related("asked_by")
+    newest = Command.objects.ours().exclude(remote_id="").exclude(ticket="").select_related("requested_by")
     one, deep = newest.order_by("-id")[0], newest.order_by("id")[200]
-    assert one.asked_by
+    assert one.requested_by
     history = f"/history/?account={one.account_id}"
     filters = {
         "person": one.email,
         "device": one.device_name.lower(),
         "ticket": one.ticket,
-        "asked": one.asked_by.username,
+        "asked": one.requested_by.username,
         "kind": "speed-test",
         "started": "elsewhere",
     }

@@ -83,7 +83,7 @@ def accounts_with(user: Person, right: Right) -> AccountQuerySet:
 
 def get_command(user: Person, command_id: UUID, right: Right) -> Command:
     """The command with its account, run, asker and dispatch; nothing else of it is loaded later."""
-    related = ("account", "run", "asked_by", "dispatch")
+    related = ("account", "run", "requested_by", "dispatch")
     rows = Command.objects.select_related(*related).defer("dispatch__body").fetch_mode(FETCH_RAISE)
     command = rows.filter(id=command_id).first()
     return _checked(user, command, command.account if command else None, right)
@@ -91,7 +91,7 @@ def get_command(user: Person, command_id: UUID, right: Right) -> Command:
 
 def get_commands(user: Person, ids: Collection[UUID], right: Right) -> list[Command]:
     """All of them, as `get_command` gives one, newest first; with one that is absent, none. Two queries."""
-    related = ("account", "run", "asked_by", "dispatch")
+    related = ("account", "run", "requested_by", "dispatch")
     rows = Command.objects.filter(id__in=set(ids)).select_related(*related).fetch_mode(FETCH_RAISE)
     commands, rights = list(rows.order_by("-id")), rights_of(user)
     if len(commands) < len(set(ids)) or not all(rights.within(one.account_id) for one in commands):
@@ -104,7 +104,7 @@ def get_commands(user: Person, ids: Collection[UUID], right: Right) -> list[Comm
 
 def get_run(user: Person, run_id: UUID, right: Right) -> Run:
     """The run with its account and asker; nothing else of it is loaded later."""
-    related = ("account", "asked_by")
+    related = ("account", "requested_by")
     run = Run.objects.filter(id=run_id).select_related(*related).fetch_mode(FETCH_RAISE).first()
     return _checked(user, run, run.account if run else None, right)
 

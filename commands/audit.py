@@ -19,7 +19,7 @@ from commands.rules.states import WORDS, ArtifactStatus, Mover, Status
 
 
 class EventType(StrEnum):
-    ASKED = "asked"
+    REQUESTED = "asked"
     MOVED = "moved"
     ADOPTED = "adopted"
     ATTACHED = "attached"
@@ -34,10 +34,10 @@ class EventType(StrEnum):
 
 
 ALLOWED: Mapping[EventType, frozenset[str]] = {
-    EventType.ASKED: frozenset({"purpose", "ticket", "reason"}),
+    EventType.REQUESTED: frozenset({"purpose", "ticket", "reason"}),
     EventType.MOVED: frozenset({"because", "remote_id", "dispatch"}),
-    EventType.ADOPTED: frozenset({"because", "remote_id", "likely"}),
-    EventType.ATTACHED: frozenset({"because", "remote_id", "likely"}),
+    EventType.ADOPTED: frozenset({"because", "remote_id", "match_uncertain"}),
+    EventType.ATTACHED: frozenset({"because", "remote_id", "match_uncertain"}),
     EventType.DOUBTED: frozenset({"remote_id"}),
     EventType.LATE_ANSWER: frozenset({"because", "remote_id", "dispatch"}),
     EventType.IMPORTED: frozenset({"remote_id"}),
@@ -49,7 +49,7 @@ ALLOWED: Mapping[EventType, frozenset[str]] = {
 }
 
 _SENTENCES: Mapping[EventType, str] = {
-    EventType.ASKED: "Asked for",
+    EventType.REQUESTED: "Asked for",
     EventType.ADOPTED: "Found in Cloudflare's list",
     EventType.ATTACHED: "Cloudflare's id attached",
     EventType.DOUBTED: "Another in Cloudflare's list could be this one as well",
@@ -75,7 +75,7 @@ def wording(event: Event) -> str:
     if kind is EventType.ARTIFACT:
         status = str(event.data.get("artifact_status", ""))
         return f"Result file {_FILE_WORDS.get(status, status.replace('_', ' '))}"
-    return _SENTENCES[kind] + (" (likely this one)" if event.data.get("likely") else "")
+    return _SENTENCES[kind] + (" (likely this one)" if event.data.get("match_uncertain") else "")
 
 
 @dataclass(frozen=True, slots=True)

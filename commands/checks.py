@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from commands.actions.administration import demo
 from commands.models import Account, Credential, Heartbeat, User
-from commands.models.encrypted_field import CannotOpen
+from commands.models.encrypted_field import CannotDecrypt
 from dexportal.health import is_writable
 
 _SHORTEST_KEY = 50  # as Django's own check of deployments has it
@@ -182,7 +182,7 @@ def check_portals(app_configs: _Apps, databases: Sequence[str] | None = None, **
 def _opens(credential: Credential) -> bool:
     try:
         credential.secret.reveal()
-    except CannotOpen:
+    except CannotDecrypt:
         return not credential.secret  # one without a value is not broken, only unfinished
     return True
 

@@ -43,7 +43,7 @@ class FromBeat(Task):  # type: ignore[type-arg]  # generic for the type checker 
 
 def _in_force(account_id: str) -> Account | None:
     """The account with its credential, as it is now; None for one that is retired or of another upstream."""
-    return Account.objects.in_force().filter(id=UUID(account_id)).select_related("credential").first()
+    return Account.objects.active().filter(id=UUID(account_id)).select_related("credential").first()
 
 
 def _is_wanted() -> bool:
@@ -64,7 +64,7 @@ def deliver_account(account_id: str) -> None:
     while _is_wanted() and (account := _in_force(account_id)) is not None:
         if not delivering.deliver(account, now=leases.database_now()):
             return
-        schedule.hurry(account.id, at=leases.database_now())
+        schedule.schedule_listing_by(account.id, at=leases.database_now())
         wake(sync_account, account_id)
 
 

@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 from django.test import TransactionTestCase
 
-_migration = import_module("commands.migrations.0002_events_append_only")
+_migration = import_module("commands.migrations.0002_event_append_only_trigger")
 
 
 @contextmanager

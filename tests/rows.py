@@ -17,7 +17,14 @@ from commands.rules.states import IN_FLIGHT, REMOTE, ArtifactStatus, Mover, Stat
 def a_run(account: Account, person: User, /, **values: Any) -> Run:
     now = timezone.now()
     return Run.objects.create(
-        **{"id": new_id(now), "account": account, "asked_by": person, "asked_at": now, "options": {}, "devices": 1}
+        **{
+            "id": new_id(now),
+            "account": account,
+            "requested_by": person,
+            "requested_at": now,
+            "options": {},
+            "devices": 1,
+        }
         | {"form_key": uuid4(), **values}
     )
 
@@ -37,8 +44,8 @@ def a_command(run: Run, /, status: str = Status.QUEUED, **values: Any) -> Comman
         "id": new_id(now),
         "account": run.account,
         "run": run,
-        "asked_by": run.asked_by,
-        "asked_at": now,
+        "requested_by": run.requested_by,
+        "requested_at": now,
         "kind": "pcap",
         "device_id": uuid4().hex,
         "status": status,

@@ -160,11 +160,11 @@ def test_what_a_page_needs_comes_in_two_queries_and_nothing_is_loaded_later(
     with django_assert_num_queries(2):
         fetched = get_command(person, command.id, Right.SEE)
         assert fetched.run is not None
-        assert fetched.asked_by is not None
-        assert (fetched.account.name, fetched.run.ticket, fetched.asked_by.username) == ("Acme", "", "asker")
+        assert fetched.requested_by is not None
+        assert (fetched.account.name, fetched.run.ticket, fetched.requested_by.username) == ("Acme", "", "asker")
     with django_assert_num_queries(2):
         run = get_run(person, run_id, Right.SEE)
-        assert (run.account.name, run.asked_by.username) == ("Acme", "asker")
+        assert (run.account.name, run.requested_by.username) == ("Acme", "asker")
     late: Model | None = None
     with pytest.raises(Exception, match=r"Fetching of Account\.credential blocked"):
         late = fetched.account.credential

@@ -59,8 +59,8 @@ def test_no_two_sorts_of_event_read_the_same() -> None:
 
 @pytest.mark.parametrize("event", [EventType.ADOPTED, EventType.ATTACHED])
 def test_a_pairing_that_was_not_the_only_possible_one_says_likely(event: EventType) -> None:
-    assert "likely" in audit.wording(Event(event=event, data={"likely": True}))
-    assert "likely" not in audit.wording(Event(event=event, data={}))
+    assert "match_uncertain" in audit.wording(Event(event=event, data={"match_uncertain": True}))
+    assert "match_uncertain" not in audit.wording(Event(event=event, data={}))
 
 
 @pytest.mark.parametrize("event", EventType)
@@ -95,7 +95,7 @@ def test_what_is_empty_is_left_out(command: Command) -> None:
 @pytest.mark.django_db
 def test_an_event_beside_a_move_takes_the_next_version_and_tells_no_list(account: Account, command: Command) -> None:
     before = AccountVersion.objects.get(account=account).number
-    person = command.asked_by
+    person = command.requested_by
     assert person is not None
     now = timezone.now()
     for size in (1, 2):

@@ -87,7 +87,7 @@ def test_a_worker_whose_own_clock_is_wrong_finds_what_landed_and_stops_nothing(
     world.forward(minutes=2)
     tasks.sync_account(id_)
     found = world.again(command)
-    assert (found.status, found.remote_id, found.likely) == ("SUCCESS", world.created()[0]["id"], False)
+    assert (found.status, found.remote_id, found.match_uncertain) == ("SUCCESS", world.created()[0]["id"], False)
     monkeypatch.setattr(timezone, "now", real)
     world.forward(minutes=31)
     assert world.account.id in schedule.due_accounts(now=world.now)

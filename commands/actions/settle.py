@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from commands.actions.administration import restore
 from commands.actions.record import leases
-from commands.actions.record.transitions import Change, change
+from commands.actions.record.transitions import StatusWriter, change_statuses
 from commands.actions.results import fetch
 from commands.actions.sending import holds
 from commands.audit import PORTAL
@@ -26,9 +26,9 @@ MOST = 1000  # rows of each sort in one transaction; the rest follows with the n
 
 def settle(*, now: datetime) -> int:
     """Everything that is due; returns how many commands moved."""
-    with change(by=PORTAL, now=now) as changes:
+    with change_statuses(by=PORTAL, now=now) as changes:
         clock = leases.database_now()
-        holds.hold_back(changes, clock=clock)
+        holds.hold_stale(changes, clock=clock)
         return (
             _leases_that_ran_out(changes, clock)
             + _refused_together(changes)
@@ -41,7 +41,7 @@ def settle(*, now: datetime) -> int:
         )
 
 
-def _leases_that_ran_out(changes: Change, clock: datetime) -> int:
+def _leases_that_ran_out(changes: StatusWriter, clock: datetime) -> int:
     """Nobody recorded an answer: the worker died, or is still at it and will find its late answer accepted."""
     _end_wrong_leases(clock)
     dispatches = Dispatch.objects.filter(lease_until__lte=clock, outcome=Dispatch.Outcome.OPEN)
@@ -64,34 +64,34 @@ def _end_wrong_leases(clock: datetime) -> None:
         Dispatch.objects.filter(id__in=ids).update(lease_until=clock)
 
 
-def _refused_together(changes: Change) -> int:
+def _refused_together(changes: StatusWriter) -> int:
     """Refused with others in one POST, and a complete listing that began since does not have it: it goes alone now.
 
     Nor had any listing one that may be it though its time is another: no clock decides what is sent again.
     """
     refused = Q(status=Status.UNCERTAIN, remote_id="", dispatch__outcome=Dispatch.Outcome.REJECTED)
     refused &= Q(dispatch__ended_at__isnull=False)  # after a restore nobody knows what was sent since
-    refused &= Q(unlisted__gte=1, lookalike=False)
+    refused &= Q(missed_listings__gte=1, possible_match=False)
     ids = list(Command.objects.filter(refused).values_list("id", flat=True)[:MOST])
-    values = {"dispatch": None, "alone": True, "not_before": None}
+    values = {"dispatch": None, "send_alone": True, "not_before": None}
     # Asked again under the lock: another settle may have been first, and a worker may be sending it by now.
     return len(changes.move(ids, to=Status.QUEUED, because=SENT_ALONE, where=refused, values=values))
 
 
-def _closed_windows(changes: Change, clock: datetime) -> int:
-    looked_for = Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW, unlisted__gte=settings.SETTLE_LISTINGS)
+def _closed_windows(changes: StatusWriter, clock: datetime) -> int:
+    looked_for = Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW, missed_listings__gte=settings.SETTLE_LISTINGS)
     long_ago = Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW_MAX)
     closed = Command.objects.filter(looked_for | long_ago, status=Status.UNCERTAIN)
     # A "no" is believed once listings have borne it out; after a day without them, nobody knows. And one with an id was
     # created, whatever the answer said, as may be one that has a lookalike.
-    said_no = looked_for & Q(dispatch__outcome=Dispatch.Outcome.SAID_NO, remote_id="", lookalike=False)
+    said_no = looked_for & Q(dispatch__outcome=Dispatch.Outcome.SAID_NO, remote_id="", possible_match=False)
     refused = dict(closed.filter(said_no).values_list("id", "dispatch__words")[:MOST])
     rejected = changes.move(
         refused,
         to=Status.REJECTED,
         each={id_: {"words": said} for id_, said in refused.items()},
         each_data={id_: {"because": said} for id_, said in refused.items()},
-        where=Q(status=Status.UNCERTAIN, remote_id="", lookalike=False),
+        where=Q(status=Status.UNCERTAIN, remote_id="", possible_match=False),
     )
     silent = list(closed.exclude(said_no).values_list("id", flat=True)[:MOST])
     unconfirmed = changes.move(
@@ -103,7 +103,7 @@ def _closed_windows(changes: Change, clock: datetime) -> int:
     return len(rejected) + len(unconfirmed)
 
 
-def _silent(changes: Change, clock: datetime) -> int:
+def _silent(changes: StatusWriter, clock: datetime) -> int:
     listed = Command.objects.shown().filter(status__in=LISTED)
     overdue = listed.filter(deadline_at__lte=clock).values_list("id", flat=True)[:MOST]
     return len(
@@ -115,37 +115,39 @@ def _silent(changes: Change, clock: datetime) -> int:
     )
 
 
-def _too_late(changes: Change, clock: datetime) -> int:
+def _too_late(changes: StatusWriter, clock: datetime) -> int:
     late = Command.objects.filter(status__in=UNSENT, dispatch=None, expires_at__lte=clock).values_list("id", flat=True)[
         :MOST
     ]
     return len(changes.move(list(late), to=Status.EXPIRED, because="It could not be sent in time."))
 
 
-def _worn_out(changes: Change, clock: datetime) -> int:
+def _worn_out(changes: StatusWriter, clock: datetime) -> int:
     """Files whose fetching ended every worker that tried: they rest. No command moves for it."""
     tried = Artifact.objects.filter(status=ArtifactStatus.FETCHING, attempts__gte=settings.ATTEMPTS)
     values = {"words": "Fetching it ended without a result too often.", **leases.released()}
-    for artifact in tried.filter(leases.is_over("lease_until", clock)).order_by("id")[:MOST]:
+    for artifact in tried.filter(leases.has_passed("lease_until", clock)).order_by("id")[:MOST]:
         _refuse(changes, artifact, clock, values)
     return 0
 
 
-def _out_of_reach(changes: Change, clock: datetime) -> int:
+def _out_of_reach(changes: StatusWriter, clock: datetime) -> int:
     """Files that Cloudflare deleted while their account could not even be asked (retired, resting). No command moves.
 
     Of the other accounts each is asked for once more, and named by what comes of that.
     """
-    waiting = Q(status=ArtifactStatus.WANTED) | Q(leases.is_over("lease_until", clock), status=ArtifactStatus.FETCHING)
+    waiting = Q(status=ArtifactStatus.WANTED) | Q(
+        leases.has_passed("lease_until", clock), status=ArtifactStatus.FETCHING
+    )
     over = Artifact.objects.filter(waiting, deleted_remotely_at__lte=clock - settings.ARTIFACT_GIVE_UP)
     for artifact in over.exclude(command__account__in=fetch.askable(clock)).order_by("id")[:MOST]:
         _refuse(changes, artifact, clock, {"words": fetch.too_late(artifact.words), **leases.released()})
     return 0
 
 
-def _refuse(changes: Change, artifact: Artifact, clock: datetime, values: Mapping[str, object]) -> None:
+def _refuse(changes: StatusWriter, artifact: Artifact, clock: datetime, values: Mapping[str, object]) -> None:
     """Unless its worker was only late, and has renewed the lease since it was looked at: then it is being stored."""
-    idle = leases.held(artifact) & leases.is_over("lease_until", clock)
+    idle = leases.is_holder(artifact) & leases.has_passed("lease_until", clock)
     if changes.move_artifact(artifact, to=ArtifactStatus.REFUSED, where=idle, values=values):
         words = str(values["words"])
         changes.news.append({"outcome": "artifact_not_fetched", "artifact": str(artifact.id), "words": words})

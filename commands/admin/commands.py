@@ -9,16 +9,26 @@ from commands.queries.search import command_ids
 
 @admin.register(Run)
 class RunAdmin(OfAccounts[Run], Mirror[Run]):
-    list_display = ("short_id", "account", "asked_by", "asked_at", "ticket")
-    list_select_related = ("account", "asked_by")
+    list_display = ("short_id", "account", "requested_by", "requested_at", "ticket")
+    list_select_related = ("account", "requested_by")
     search_fields = ("id__exact",)
     search_help_text = "The whole id."
 
 
 @admin.register(Command)
 class CommandAdmin(OfAccounts[Command], Mirror[Command]):
-    list_display = ("short_id", "account", "kind", "device_name", "email", "state", "asked_by", "asked_at", "ticket")
-    list_select_related = ("account", "asked_by")
+    list_display = (
+        "short_id",
+        "account",
+        "kind",
+        "device_name",
+        "email",
+        "state",
+        "requested_by",
+        "requested_at",
+        "ticket",
+    )
+    list_select_related = ("account", "requested_by")
     list_filter = (("status", WordedStatus),)
     search_fields = ("id__exact", "remote_id__exact", "device_id__exact", "email__exact", "ticket__exact")
     search_help_text = "A whole id, Cloudflare's id, device id, email or ticket."

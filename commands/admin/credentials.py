@@ -13,7 +13,7 @@ from commands.actions.administration import accounts
 from commands.admin.base import administered
 from commands.admin.typed import ModelAdmin, ModelForm
 from commands.models import Account, Credential
-from commands.models.encrypted_field import CannotOpen
+from commands.models.encrypted_field import CannotDecrypt
 
 
 class CredentialForm(ModelForm[Credential]):
@@ -63,7 +63,7 @@ class CredentialAdmin(ModelAdmin[Credential]):
             return "No value yet"
         try:
             credential.secret.reveal()
-        except CannotOpen:
+        except CannotDecrypt:
             return "No key of CREDENTIAL_KEYS opens it: enter the value again"
         return "Stored, encrypted"
 

@@ -12,7 +12,7 @@ from commands.models.leased import Leased
 
 
 class AccountQuerySet(models.QuerySet["Account"]):
-    def in_force(self) -> Self:
+    def active(self) -> Self:
         """Accounts of the upstream that this portal talks to now, with a credential, not retired."""
         return self._in_use().filter(credential__isnull=False)
 
@@ -75,7 +75,7 @@ class AccountSync(Leased):
     pass_doubt = models.DurationField(default=timedelta, help_text="The largest clock doubt of its pages so far.")
     pass_rests = models.BooleanField(default=False, help_text="A quick listing goes first.")
     directory_at = models.DateTimeField(null=True, help_text="When devices were last listed, the first time: all.")
-    turn = models.PositiveIntegerField(default=0, help_text="How far the turns of the large runs have come.")
+    queue_position = models.PositiveIntegerField(default=0, help_text="How far the turns of the large runs have come.")
     clock_offset = models.DurationField(null=True, help_text="Cloudflare's clock less ours, at the last answer.")
     clock_doubt = models.DurationField(default=timedelta, help_text="How far answers differed; halves with a listing.")
     quota_total = models.PositiveIntegerField(null=True, help_text="Commands a day.")

@@ -14,7 +14,7 @@ _TO_FETCH = [status.value for status in TO_FETCH]
 
 
 class ArtifactQuerySet(models.QuerySet["Artifact"]):
-    def not_here(self) -> Self:
+    def to_fetch(self) -> Self:
         """To be fetched, or being fetched: few of very many, by an index of their own.
 
         SQLite takes it only where its column has a bound.

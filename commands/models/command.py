@@ -64,8 +64,10 @@ class Command(models.Model):
     id = models.UUIDField(primary_key=True, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="commands")
     run = models.ForeignKey(Run, on_delete=models.PROTECT, null=True, related_name="commands", db_index=False)
-    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="commands")
-    asked_at = models.DateTimeField()
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="commands"
+    )
+    requested_at = models.DateTimeField()
     ticket = models.CharField(max_length=64, blank=True)
     started_elsewhere = models.BooleanField(default=False)
 
@@ -82,22 +84,22 @@ class Command(models.Model):
     status_at = models.DateTimeField()
     version = models.PositiveIntegerField(default=0)
     words = models.CharField(max_length=500, blank=True, help_text="Why it is in this status, when that is known.")
-    turn = models.PositiveIntegerField(
+    queue_position = models.PositiveIntegerField(
         default=0, editable=False, help_text="Its place among what is to be sent; 0 first."
     )
     not_before = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True, help_text="Unsent by then, it expires.")
     deadline_at = models.DateTimeField(null=True, help_text="Without a word of Cloudflare by then: unconfirmed.")
-    alone = models.BooleanField(default=False, help_text="To be sent in a POST of its own.")
+    send_alone = models.BooleanField(default=False, help_text="To be sent in a POST of its own.")
     held_at = models.DateTimeField(
         null=True, help_text="After a long pause it goes out only when a person says so: since when it waits for that."
     )
     send_now_at = models.DateTimeField(null=True, help_text="When a person said so.")
     dispatch = models.ForeignKey(Dispatch, on_delete=models.PROTECT, null=True, related_name="commands")
-    unlisted = models.PositiveSmallIntegerField(
+    missed_listings = models.PositiveSmallIntegerField(
         default=0, help_text="Complete listings begun after the lease that did not have it."
     )
-    lookalike = models.BooleanField(
+    possible_match = models.BooleanField(
         default=False, help_text="Cloudflare refused it, and then listed what may be it, by all but its time."
     )
 
@@ -105,7 +107,9 @@ class Command(models.Model):
     remote_status = models.CharField(max_length=40, blank=True, help_text="Cloudflare's raw word.")
     remote_created_at = models.DateTimeField(null=True)
     remote_completed_at = models.DateTimeField(null=True)
-    likely = models.BooleanField(default=False, help_text="Adopted, but another pairing would have been possible.")
+    match_uncertain = models.BooleanField(
+        default=False, help_text="Adopted, but another pairing would have been possible."
+    )
 
     merged_into = models.ForeignKey(
         "self",
@@ -152,8 +156,8 @@ class Command(models.Model):
             ),
             models.CheckConstraint(
                 name="command_of_ours_has_run",
-                condition=Q(started_elsewhere=True, run=None, asked_by=None)
-                | Q(started_elsewhere=False, run__isnull=False, asked_by__isnull=False),
+                condition=Q(started_elsewhere=True, run=None, requested_by=None)
+                | Q(started_elsewhere=False, run__isnull=False, requested_by__isnull=False),
             ),
         ]
         indexes = [
@@ -163,12 +167,16 @@ class Command(models.Model):
             models.Index(fields=["account", "email", "id"], name="command_by_email"),
             models.Index(fields=["account", "device_id", "id"], name="command_by_device"),
             models.Index("account", Lower("ticket"), "id", name="command_by_ticket"),
-            models.Index(fields=["account", "asked_by", "id"], name="command_by_asker"),
+            models.Index(fields=["account", "requested_by", "id"], name="command_by_requester"),
             models.Index("account", Lower("device_name"), "id", name="command_by_device_name"),
             models.Index(fields=["run", "id"], name="command_by_run"),
             # SQLite does not look through the constraint's condition.
             models.Index(fields=["account", "remote_id"], name="command_by_remote_id"),
-            models.Index(fields=["account", "turn", "id"], condition=Q(status="queued"), name="command_in_turn"),
+            models.Index(
+                fields=["account", "queue_position", "id"],
+                condition=Q(status="queued"),
+                name="command_by_queue_position",
+            ),
             models.Index(fields=["account", "status"], condition=Q(status__in=_values(OPEN)), name="command_open"),
             models.Index(
                 fields=["account", "kind", "device_id"],

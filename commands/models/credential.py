@@ -1,7 +1,7 @@
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from commands.models.encrypted_field import SealedField
+from commands.models.encrypted_field import EncryptedTextField
 
 
 class Credential(models.Model):
@@ -14,7 +14,7 @@ class Credential(models.Model):
     name = models.CharField(max_length=100, unique=True)
     scheme = models.CharField(max_length=10, choices=Scheme, default=Scheme.TOKEN)
     email = models.EmailField(blank=True, help_text="Only with a global API key.")
-    secret = SealedField(editable=False)
+    secret = EncryptedTextField(editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField(auto_now=True)
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import models
 
 
-class CannotOpen(Exception):
+class CannotDecrypt(Exception):
     """No key of CREDENTIAL_KEYS opens the stored value."""
 
 
@@ -21,30 +21,30 @@ def _keys() -> MultiFernet:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Sealed:
+class EncryptedText:
     """An encrypted value. Falsy when there is none."""
 
     token: str
 
     @classmethod
-    def of(cls, value: str) -> "Sealed":
+    def of(cls, value: str) -> "EncryptedText":
         return cls(_keys().encrypt(value.encode()).decode() if value else "")
 
     def reveal(self) -> str:
-        """The value itself; raises CannotOpen."""
+        """The value itself; raises CannotDecrypt."""
         if not self.token:
-            raise CannotOpen
+            raise CannotDecrypt
         try:
             return _keys().decrypt(self.token.encode()).decode()
         except InvalidToken as error:
-            raise CannotOpen from error
+            raise CannotDecrypt from error
 
-    def rotated(self) -> "Sealed":
-        """The same value under the first key; raises CannotOpen."""
+    def rotated(self) -> "EncryptedText":
+        """The same value under the first key; raises CannotDecrypt."""
         try:
-            return Sealed(_keys().rotate(self.token.encode()).decode())
+            return EncryptedText(_keys().rotate(self.token.encode()).decode())
         except InvalidToken as error:
-            raise CannotOpen from error
+            raise CannotDecrypt from error
 
     def __bool__(self) -> bool:
         return bool(self.token)
@@ -56,19 +56,19 @@ class Sealed:
 
 
 if TYPE_CHECKING:
-    SealedColumn = models.TextField[str | Sealed, Sealed]
+    SealedColumn = models.TextField[str | EncryptedText, EncryptedText]
 else:
     SealedColumn = models.TextField
 
 
-class SealedField(SealedColumn):
+class EncryptedTextField(SealedColumn):
     """A column of `Sealed` values; a plain text that is assigned is sealed on its way to the database."""
 
-    def from_db_value(self, value: str, expression: object, connection: object) -> Sealed:
-        return Sealed(value)
+    def from_db_value(self, value: str, expression: object, connection: object) -> EncryptedText:
+        return EncryptedText(value)
 
-    def to_python(self, value: object) -> Sealed:
-        return value if isinstance(value, Sealed) else Sealed.of(str(value or ""))
+    def to_python(self, value: object) -> EncryptedText:
+        return value if isinstance(value, EncryptedText) else EncryptedText.of(str(value or ""))
 
     def get_prep_value(self, value: object) -> str:
         return self.to_python(value).token

@@ -9,8 +9,8 @@ class Run(models.Model):
 
     id = models.UUIDField(primary_key=True, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="runs")
-    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="runs")
-    asked_at = models.DateTimeField()
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="runs")
+    requested_at = models.DateTimeField()
     options = models.JSONField(help_text="For each kind its options by their wire names.")
     devices = models.PositiveIntegerField(help_text="How many it is for.")
     purpose = models.CharField(max_length=60, blank=True)
@@ -19,7 +19,7 @@ class Run(models.Model):
     form_key = models.UUIDField(help_text="The form's one-time key: a second submit of it makes no second run.")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["asked_by", "form_key"], name="run_once_a_form")]
+        constraints = [models.UniqueConstraint(fields=["requested_by", "form_key"], name="run_once_a_form")]
 
     def __str__(self) -> str:
         return f"run {self.id}"

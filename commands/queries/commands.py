@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce, Lower
 from commands.models import Account, Artifact, Command, Event
 from commands.models.command import CommandQuerySet
 from commands.queries.causes import captures_beside
-from commands.queries.subqueries import CountOf
+from commands.queries.subqueries import SubqueryCount
 from commands.rules.ids import first_id
 from commands.rules.kinds import Kind
 from commands.rules.states import DONE, OPEN, Status
@@ -54,7 +54,7 @@ class Filter:
     """
 
     account_id: UUID
-    asked_by: int | None = None
+    requested_by: int | None = None
     group: str = ""  # a key of GROUPS
     kind: Kind | None = None
     since: datetime | None = None
@@ -76,8 +76,8 @@ def _conditions(wanted: Filter) -> list[tuple[Column, str, object]]:
         ("email", "exact", wanted.email),
         (Lower("ticket"), "exact", wanted.ticket),
         ("status", _OPEN, sorted(OPEN) if wanted.group == "open" else ""),
-        ("asked_by_id", "isnull", wanted.elsewhere or None),
-        ("asked_by_id", "exact", wanted.asked_by),
+        ("requested_by_id", "isnull", wanted.elsewhere or None),
+        ("requested_by_id", "exact", wanted.requested_by),
         ("status", "exact", wanted.status),
         ("kind", "exact", wanted.kind),
     ]
@@ -136,7 +136,7 @@ def _order(wanted: Filter) -> Coalesce | F:
 
 
 def _page(rows: CommandQuerySet, order: OrderBy) -> tuple[list[Command], bool]:
-    rows = rows.select_related("asked_by", "artifact").annotate(beside=captures_beside()).fetch_mode(FETCH_RAISE)
+    rows = rows.select_related("requested_by", "artifact").annotate(beside=captures_beside()).fetch_mode(FETCH_RAISE)
     found = list(rows.order_by(order)[: ROWS + 1])
     return found[:ROWS], len(found) > ROWS
 
@@ -145,7 +145,7 @@ def count_up_to(filters: Sequence[Filter]) -> list[int]:
     """How many each has, at most COUNT_STOPS_AT + 1. One query for all of them."""
     if not filters:
         return []
-    counts = [CountOf(_matching(wanted).values("id")[: COUNT_STOPS_AT + 1]) for wanted in filters]
+    counts = [SubqueryCount(_matching(wanted).values("id")[: COUNT_STOPS_AT + 1]) for wanted in filters]
     return list(Account.objects.filter(id=filters[0].account_id).values_list(*counts).get())
 
 

@@ -15,7 +15,7 @@ LISTED = 50  # registrations of one person or machine
 _BATCH = 500
 
 
-def named(account_id: UUID, words: Collection[str]) -> list[Device]:
+def find_by_identifiers(account_id: UUID, words: Collection[str]) -> list[Device]:
     """Every listed row whose device id, email or name is one of these words (lower case). A query for 500 words."""
     found: dict[int, Device] = {}
     for batch in batched(sorted(words), _BATCH):
@@ -25,13 +25,13 @@ def named(account_id: UUID, words: Collection[str]) -> list[Device]:
     return sorted(found.values(), key=_by_person)
 
 
-def picked(account_id: UUID, keys: Iterable[int]) -> list[Device]:
+def get_by_pks(account_id: UUID, keys: Iterable[int]) -> list[Device]:
     """The rows that somebody ticked, those of this account only."""
     found = [row for batch in batched(sorted(set(keys)), _BATCH) for row in _listed(account_id).filter(pk__in=batch)]
     return sorted(found, key=_by_person)
 
 
-def suggested(account_id: UUID, text: str) -> list[Device]:
+def suggest(account_id: UUID, text: str) -> list[Device]:
     """Those whose person, name or id begins with the text, the last seen first. One query.
 
     One more than SUGGESTIONS tells that there are more than are shown.

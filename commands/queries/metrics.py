@@ -13,7 +13,7 @@ from commands.actions.notifications import alerts
 from commands.models import Account, Artifact, Command, Heartbeat, Pause
 from commands.queries import viewer_context
 from commands.queries.pauses import resting
-from commands.queries.subqueries import CountOf
+from commands.queries.subqueries import SubqueryCount
 from commands.rules.ids import first_id
 from commands.rules.states import DONE, OPEN, Status
 
@@ -68,12 +68,12 @@ def figures(*, now: datetime) -> Figures:
 
 
 def _accounts(now: datetime) -> QuerySet[Account]:
-    rows = Account.objects.in_force().select_related("sync", "credential__budget")
+    rows = Account.objects.active().select_related("sync", "credential__budget")
     own = Q(command__account=OuterRef("pk"))
     return rows.annotate(
         claimed=viewer_context.claimed(),
-        artifacts_wanted=CountOf(Artifact.objects.not_here().filter(own).values("id")),
-        artifacts_deleted_soon=CountOf(alerts.nearly_lost(now).filter(own).values("id")),
+        artifacts_wanted=SubqueryCount(Artifact.objects.to_fetch().filter(own).values("id")),
+        artifacts_deleted_soon=SubqueryCount(alerts.nearly_lost(now).filter(own).values("id")),
     )
 
 
@@ -82,13 +82,13 @@ def _open() -> list[Open]:
     counted = rows.annotate(
         count=Count("pk"),
         held=Count("pk", filter=Q(status=Status.QUEUED, held_at__isnull=False)),
-        oldest=Min("asked_at", filter=Q(status=Status.QUEUED, held_at=None, dispatch=None)),
+        oldest=Min("requested_at", filter=Q(status=Status.QUEUED, held_at=None, dispatch=None)),
     )
     return [Open(row["account_id"], row["status"], row["count"], row["held"], row["oldest"]) for row in counted]
 
 
 def _outcomes(now: datetime) -> list[Outcome]:
-    took = ExpressionWrapper(F("status_at") - F("asked_at"), output_field=DurationField())
+    took = ExpressionWrapper(F("status_at") - F("requested_at"), output_field=DurationField())
     rows = Command.objects.ours().filter(id__gte=first_id(now - WINDOW), status__in=sorted(DONE)).order_by()
     counted = rows.values("account_id", "kind", "status").annotate(count=Count("pk"), took=Avg(took))
     return [Outcome(row["account_id"], row["kind"], row["status"], row["count"], row["took"]) for row in counted]

@@ -15,7 +15,7 @@ from django.db.models import Case, F, OuterRef, Q, Subquery, When
 from commands.actions.notifications import alerts
 from commands.actions.record import leases
 from commands.models import Account, Command, Pause
-from commands.queries.subqueries import CountOf
+from commands.queries.subqueries import SubqueryCount
 from commands.rules.states import Status
 
 
@@ -51,7 +51,7 @@ _FIELDS = ("act", "words", "since", "until", "refused")
 def resting(now: datetime) -> Q:
     """Of pauses: what is shown as resting. What is refused, until it works again; what is away, also while it is tried
     again: for as long after `until` as a try may take. What workers may do is `budget.resting`'s to say."""
-    return Q(refused=True) | ~leases.is_over("until", now - settings.SYNC_LEASE)
+    return Q(refused=True) | ~leases.has_passed("until", now - settings.SYNC_LEASE)
 
 
 def is_tried(until: datetime, now: datetime) -> bool:
@@ -64,25 +64,25 @@ def _is_shown(until: datetime, now: datetime) -> bool:
     return leases.is_ahead(until, now - settings.SYNC_LEASE)
 
 
-def beside(now: datetime) -> Mapping[str, Any]:
+def pause_annotations(now: datetime) -> Mapping[str, Any]:
     """Annotations of a query of accounts."""
     unsent = Command.objects.filter(account=OuterRef("pk"), status=Status.QUEUED, dispatch=None)
     held = Command.objects.filter(account=OuterRef("pk"), status=Status.QUEUED, held_at__isnull=False)
-    refuses = When(pauses__act=Pause.Act.CREATE, pauses__refused=True, then=CountOf(unsent.values("id")))
+    refuses = When(pauses__act=Pause.Act.CREATE, pauses__refused=True, then=SubqueryCount(unsent.values("id")))
     missing = alerts.nearly_lost(now).filter(command__account=OuterRef("pk")).order_by("deleted_remotely_at")
     first = Subquery(missing.values("deleted_remotely_at")[:1])
     return {
         **{f"pause_{field}": F(f"pauses__{field}") for field in _FIELDS},
         "throttled_until": F("credential__budget__paused_until"),
         "throttled_words": F("credential__budget__pause_words"),
-        "held": CountOf(held.values("id")),
+        "held": SubqueryCount(held.values("id")),
         "unsent": Case(refuses, default=0),
-        "losing": Case(When(pauses__act=Pause.Act.DOWNLOAD, then=CountOf(missing.values("id"))), default=0),
+        "losing": Case(When(pauses__act=Pause.Act.DOWNLOAD, then=SubqueryCount(missing.values("id"))), default=0),
         "losing_first_at": Case(When(pauses__act=Pause.Act.DOWNLOAD, then=first), default=None),
     }
 
 
-def trouble(rows: Iterable[Account], *, now: datetime) -> Trouble:
+def pauses_from_rows(rows: Iterable[Account], *, now: datetime) -> Trouble:
     """From the rows of one account, which have what is `beside()`."""
     found: list[Resting] = []
     throttled, held, unsent, losing = None, 0, 0, None

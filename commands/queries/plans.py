@@ -9,13 +9,13 @@ from uuid import UUID
 from commands.actions.sending.submit import Target
 from commands.models import Command, Device
 from commands.queries import devices
-from commands.queries.viewer_context import Place
+from commands.queries.viewer_context import ViewerContext
 from commands.rules import plan
 from commands.rules.kinds import Kind
 
 
-def made(
-    place: Place, targets: Sequence[Target], listed: Sequence[Device], kinds: Collection[Kind], *, now: datetime
+def build_plan(
+    place: ViewerContext, targets: Sequence[Target], listed: Sequence[Device], kinds: Collection[Kind], *, now: datetime
 ) -> plan.Plan:
     """What would happen to each target, in their order. `listed`: the rows of those that Cloudflare listed.
 
@@ -84,6 +84,6 @@ def _of_command(command: Command, rows: Sequence[Device]) -> plan.Target:
     return _unlisted(target, counts, ())
 
 
-def sent(made: plan.Plan, targets: Sequence[Target]) -> list[Target]:
+def sendable_targets(build_plan: plan.Plan, targets: Sequence[Target]) -> list[Target]:
     """The targets that are asked for: Cloudflare would refuse the others."""
-    return [target for target, line in zip(targets, made.lines, strict=True) if not line.is_left_out]
+    return [target for target, line in zip(targets, build_plan.lines, strict=True) if not line.is_left_out]

@@ -19,7 +19,7 @@ def states(run_id: UUID) -> Mapping[Status, int]:
     return {status: counts[status] for status in Status if status in counts}
 
 
-def made(run_id: UUID) -> tuple[int, UUID | None]:
+def count_and_only_id(run_id: UUID) -> tuple[int, UUID | None]:
     """How many commands it has; the one, where it has one only. Two queries."""
     rows = Command.objects.filter(run_id=run_id).order_by("id")
     count = rows.count()

@@ -17,7 +17,7 @@ from commands.actions.notifications import alerts
 from commands.actions.results.fetch import STOPPED
 from commands.models import Account, Artifact, Command, Heartbeat, Pause
 from commands.queries.pauses import resting
-from commands.queries.subqueries import CountOf
+from commands.queries.subqueries import SubqueryCount
 from commands.queries.viewer_context import claimed
 from commands.rules.states import Status
 
@@ -56,7 +56,7 @@ def state(rights: Rights, which: Q, *, now: datetime) -> State:
     for pause in resting_now.order_by("since", "id"):
         pauses[pause.account_id].append(pause)
     seen = [id_ for id_ in ids if Right.SEE in rights.within(id_)]
-    doubtful = _doubtful(now).filter(account__in=seen).select_related("account", "dispatch", "asked_by")
+    doubtful = _doubtful(now).filter(account__in=seen).select_related("account", "dispatch", "requested_by")
     return State(
         accounts=accounts,
         pauses=pauses,
@@ -76,13 +76,13 @@ def _doubtful(now: datetime) -> QuerySet[Command]:
 def _nearly_lost(now: datetime) -> Case:
     """Counted only where downloads rest."""
     missing = alerts.nearly_lost(now).filter(command__account=OuterRef("account"))
-    return Case(When(act=Pause.Act.DOWNLOAD, then=CountOf(missing.values("id"))), default=0)
+    return Case(When(act=Pause.Act.DOWNLOAD, then=SubqueryCount(missing.values("id"))), default=0)
 
 
 def _accounts(which: Q, now: datetime) -> QuerySet[Account]:
     queued = Command.objects.filter(status=Status.QUEUED, dispatch=None)
     barred = Command.objects.filter(status=Status.QUEUED, dispatch__isnull=False)
-    rows = Account.objects.in_force().filter(which).select_related("sync", "credential__budget")
+    rows = Account.objects.active().filter(which).select_related("sync", "credential__budget")
     return rows.annotate(
         count_queued=_count(queued),
         count_held=_count(queued.filter(held_at__isnull=False)),
@@ -97,10 +97,10 @@ def _accounts(which: Q, now: datetime) -> QuerySet[Account]:
 def _missing(now: datetime) -> dict[str, Any]:
     """How many results are not here, when Cloudflare deletes the first and why the last one failed; counted only where
     one has failed, or is nearly lost."""
-    missing = Artifact.objects.not_here().filter(command__account=OuterRef("pk"))
+    missing = Artifact.objects.to_fetch().filter(command__account=OuterRef("pk"))
     failed = missing.exclude(words__in=["", STOPPED])
     soon = missing.filter(deleted_remotely_at__lte=now + settings.ARTIFACT_URGENT)
-    told = When(Exists(failed) | Exists(soon), then=CountOf(missing.values("id")))
+    told = When(Exists(failed) | Exists(soon), then=SubqueryCount(missing.values("id")))
     return {
         "count_missing": Case(told, default=0),
         "missing_until": Subquery(missing.order_by("deleted_remotely_at", "id").values("deleted_remotely_at")[:1]),

@@ -3,7 +3,7 @@
 from django.db.models import IntegerField, Subquery
 
 
-class CountOf(Subquery):
+class SubqueryCount(Subquery):
     """Of a query of one column; it may be cut, so that a count stops somewhere."""
 
     template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"

@@ -20,14 +20,14 @@ from commands.actions.sending.submit import closed
 from commands.actions.upstream import quota
 from commands.models import Account, Command, Heartbeat, Pause, User
 from commands.queries import pauses
-from commands.queries.subqueries import CountOf
+from commands.queries.subqueries import SubqueryCount
 from dexportal.wake import quiet
 
 QUERIES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ViewerContext:
     """`accounts`: all in use that the person may see or run in, by name. `wakes`: this process reaches the broker, as
     far as it knows."""
 
@@ -59,7 +59,7 @@ class Place:
         return f"{self.account.version.number}.{self.user.rights_version}"
 
 
-def find(user: User, account_id: UUID | None, *, now: datetime, with_trouble: bool = True) -> Place:
+def find(user: User, account_id: UUID | None, *, now: datetime, with_trouble: bool = True) -> ViewerContext:
     """The place, for somebody who may see or run there; raises Http404 or PermissionDenied as `access.py` does.
 
     `with_trouble`: also what rests, for the banners.
@@ -68,7 +68,7 @@ def find(user: User, account_id: UUID | None, *, now: datetime, with_trouble: bo
     rows = list(_accounts(now))
     accounts = list({row.id: row for row in rows}.values())
     account = _chosen(accounts, rights, account_id)
-    return Place(
+    return ViewerContext(
         user=user,
         account=account,
         rights=rights.within(account.id),
@@ -81,14 +81,14 @@ def find(user: User, account_id: UUID | None, *, now: datetime, with_trouble: bo
         claimed=getattr(account, "claimed"),  # noqa: B009
         list_pause=getattr(account, "list_pause") or "",  # noqa: B009
         all_rights=rights,
-        trouble=pauses.trouble(_of(account, rows), now=now) if with_trouble else pauses.NO_TROUBLE,
+        trouble=pauses.pauses_from_rows(_of(account, rows), now=now) if with_trouble else pauses.NO_TROUBLE,
     )
 
 
-def claimed() -> CountOf:
+def claimed() -> SubqueryCount:
     """Of a query of accounts: how many commands the quota, as it was last read, does not know yet."""
     sent = Command.objects.filter(dispatch__account=OuterRef("pk")).claimed_since(OuterRef("sync__quota_read_at"))
-    return CountOf(sent.values("id"))
+    return SubqueryCount(sent.values("id"))
 
 
 def _of(account: Account, rows: list[Account]) -> list[Account]:
@@ -109,7 +109,7 @@ def _accounts(now: datetime) -> Any:
         database_now=Now(),
         list_pause=Subquery(listing.values("words")[:1]),
         **beats,
-        **pauses.beside(now),
+        **pauses.pause_annotations(now),
     )
     return rows.fetch_mode(FETCH_RAISE).order_by("name", "id")
 
@@ -130,7 +130,7 @@ def _chosen(accounts: list[Account], rights: Rights, account_id: UUID | None) ->
 
 
 def is_in_force(account: Account) -> bool:
-    """As `AccountQuerySet.in_force`, of a row that is here already."""
+    """As `AccountQuerySet.active`, of a row that is here already."""
     return closed(account) is None
 
 

@@ -139,7 +139,7 @@ class Adopt(_Decision):
 
     ours_id: UUID
     status: Status | None
-    likely: bool
+    match_uncertain: bool
     doubts: tuple[UUID, ...] = ()  # as in Doubt
 
 
@@ -376,7 +376,7 @@ def _adoptions(
             row,
             command.id,
             _moved(command, _status(row) or RUNNING),
-            likely=not only or row.created_at is None,
+            match_uncertain=not only or row.created_at is None,
             doubts=doubted,
         )
     return adoptions

@@ -16,7 +16,10 @@ from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu import Queue
 
-from dexportal.celery import heartbeat
+from dexportal.celery import (
+    file_broker,  # noqa: F401 - registers the spool:// transport
+    heartbeat,
+)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dexportal.settings")
 

@@ -117,7 +117,7 @@ class Portal:
 
     def send_now(self) -> None:
         ids = list(Command.objects.ours().values_list("id", flat=True))
-        self.to_go.update(map(str, holds.send_now(commands=ids, by=self.person, now=self.now)))
+        self.to_go.update(map(str, holds.release(commands=ids, by=self.person, now=self.now)))
 
     def run_again(self, id_: UUID) -> None:
         """With options of its own, as every command here."""
@@ -169,7 +169,7 @@ class Portal:
         now = self.now + timedelta(seconds=clock_off)
         if complete:
             AccountSync.objects.filter(account=self.account).update(complete_due_at=now)
-        schedule.hurry(self.account.id, at=now)
+        schedule.schedule_listing_by(self.account.id, at=now)
         try:
             sync.sync(self._fresh_account(), now=now)
         except WorkerDied:
@@ -180,13 +180,13 @@ class Portal:
     def settle(self) -> None:
         refused = Q(dispatch__outcome=Dispatch.Outcome.REJECTED)  # goes back after a complete listing
         looked_for = Command.objects.filter(~refused, status=Status.UNCERTAIN).values_list(
-            "id", "dispatch__lease_until", "unlisted"
+            "id", "dispatch__lease_until", "missed_listings"
         )
         early = {
             id_
-            for id_, lease_until, unlisted in looked_for
+            for id_, lease_until, missed_listings in looked_for
             if self.now < lease_until + settings.SETTLE_WINDOW_MAX
-            and (self.now < lease_until + settings.SETTLE_WINDOW or unlisted < settings.SETTLE_LISTINGS)
+            and (self.now < lease_until + settings.SETTLE_WINDOW or missed_listings < settings.SETTLE_LISTINGS)
         }
         reconcile.settle(now=self.now)
         given_up = Command.objects.filter(id__in=early).exclude(status=Status.UNCERTAIN)

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from commands.actions import settle
-from commands.actions.record.transitions import Change
+from commands.actions.record.transitions import StatusWriter
 from commands.actions.sending.claim import claim
 from commands.models import Artifact, Command, Dispatch
 from commands.rules.kinds import Kind
@@ -101,7 +101,7 @@ def test_listings_from_before_a_second_sending_do_not_count_for_it(world: World)
     _listed(world, 2)
     Command.objects.filter(id=command.id).update(status="queued", dispatch=None)  # as a late "not sent" would
     assert claim(world.account, now=world.now)
-    assert world.again(command).unlisted == 0
+    assert world.again(command).missed_listings == 0
 
 
 def test_what_cloudflare_said_no_to_and_listed_all_the_same_is_not_rejected_and_ends_as_it_ends(world: World) -> None:
@@ -128,17 +128,17 @@ def test_what_is_found_while_its_window_closes_stays_found(
     world.fault(kind, nth=1, when="after")
     assert world.deliver()
     world.heal()
-    Command.objects.filter(id=command.id).update(unlisted=3)
+    Command.objects.filter(id=command.id).update(missed_listings=3)
     world.forward(minutes=4, seconds=2)
-    move = Change.move
+    move = StatusWriter.move
 
-    def held_up(changes: Change, ids: Iterable[UUID], **rest: Any) -> list[UUID]:
+    def held_up(changes: StatusWriter, ids: Iterable[UUID], **rest: Any) -> list[UUID]:
         if ids := list(ids):
-            monkeypatch.setattr(Change, "move", move)
+            monkeypatch.setattr(StatusWriter, "move", move)
             assert world.sync()
         return move(changes, ids, **rest)
 
-    monkeypatch.setattr(Change, "move", held_up)
+    monkeypatch.setattr(StatusWriter, "move", held_up)
     world.settle()
     found = world.again(command)
     assert (found.remote_id, found.status) == (world.created()[0]["id"], "PENDING_EXEC")

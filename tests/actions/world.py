@@ -131,7 +131,7 @@ class World:
     def sync(self, *, complete: bool = False) -> bool:
         """A listing, due now though the last one may not be paid for; a complete one if so wanted."""
         AccountSync.objects.filter(account=self.account).update(not_before=None)
-        schedule.hurry(self.account.id, at=self.now, complete=complete)
+        schedule.schedule_listing_by(self.account.id, at=self.now, complete=complete)
         return sync(self.account, now=self.now)
 
     def use_up(self, call: Call) -> None:

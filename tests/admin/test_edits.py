@@ -118,7 +118,7 @@ class TestAccounts:
     ) -> None:
         given = {"name": "Acme", "cloudflare_id": "a" * 32, "credential": make_credential().pk, "dialect": "auto"}
         client_of_admin.post(page(Account, "add"), given)
-        account = Account.objects.in_force().get()
+        account = Account.objects.active().get()
         assert account.upstream == settings.UPSTREAM.name
         assert account.id.version == 7
         assert account.sync.listed_at is None
@@ -143,10 +143,10 @@ class TestAccounts:
     def test_retired_and_taken_back(self, client_of_admin: Client, account: Account) -> None:
         chosen = {"_selected_action": [str(account.pk)]}
         client_of_admin.post(page(Account, "changelist"), {"action": "retire", **chosen})
-        assert not Account.objects.in_force().exists()
+        assert not Account.objects.active().exists()
         assert "Retired." in history()
         client_of_admin.post(page(Account, "changelist"), {"action": "take_back", **chosen})
-        assert Account.objects.in_force().get() == account
+        assert Account.objects.active().get() == account
         assert AccountVersion.objects.get(account=account).number == 2
 
 

@@ -22,7 +22,7 @@ GROWING: dict[type[Model], Callable[[Command], object]] = {
     Device: lambda command: a_device(command.account),
     Dispatch: lambda command: a_command(_run(command), Status.SENDING),
     Event: lambda command: an_event(a_command(_run(command))),
-    Run: lambda command: a_run(command.account, _run(command).asked_by),
+    Run: lambda command: a_run(command.account, _run(command).requested_by),
 }
 
 

@@ -67,7 +67,8 @@ def _hold(portal: Portal, ticket: str) -> None:
     """As if sending had rested for so long that nobody would still wait for it."""
     with closing(sqlite3.connect(portal.var / "dexportal.sqlite3", timeout=20)) as database, database:
         done = database.execute(
-            "UPDATE commands_command SET held_at = asked_at, words = 'Too old.' WHERE ticket = ? AND status = 'queued'",
+            "UPDATE commands_command SET held_at = requested_at, words = 'Too old.'"
+            " WHERE ticket = ? AND status = 'queued'",
             [ticket],
         )
         assert done.rowcount == 1

@@ -239,7 +239,7 @@ class Asker:
 
     def _take_back(self, question: Question) -> None:
         """What was unsent before, and is untouched after the answer, was forgotten."""
-        run = self._look(lambda: Run.objects.get(asked_by__username=ASKER, form_key=question.key))
+        run = self._look(lambda: Run.objects.get(requested_by__username=ASKER, form_key=question.key))
         unsent = Command.objects.filter(run=run, status__in=UNSENT)
         before = self._look(lambda: set(unsent.values_list("id", "version")))
         self.taken_back.add(str(run.id))
@@ -267,7 +267,7 @@ class Asker:
         """One that has ended and was not run again before, nor is so young that dates could not tell the two apart."""
         before = timezone.now() - max(RUN_AGAIN_AFTER, settings.ADOPT_BEFORE)
         sent = Q(dispatch=None) | Q(dispatch__claimed_at__lt=before)
-        ended = Command.objects.ours().filter(sent, status__in=sorted(DONE), asked_at__lt=before)
+        ended = Command.objects.ours().filter(sent, status__in=sorted(DONE), requested_at__lt=before)
         for command in ended.select_related("account").order_by("-id")[:40]:
             if tag_of(command) not in self.run_again:
                 return command

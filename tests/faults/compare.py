@@ -74,7 +74,7 @@ class Recorded:
     is_merged: bool = False
     since: datetime | None = None
     until: datetime | None = None
-    asked_at: datetime | None = None
+    requested_at: datetime | None = None
     claimed_at: datetime | None = None  # the last time
     unlisted: int = 0  # complete listings after its lease that did not have it
     closes_at: datetime | None = None  # its window, without any listing
@@ -203,7 +203,7 @@ def _shared_out(rows: Sequence[Recorded], entries: Sequence[Entry]) -> Iterator[
     """Of what was run again, each command's own entries: those from when it was asked until it was asked again."""
     left = sorted(entries, key=lambda entry: entry.created_at)
     for row, later in zip_longest(rows, rows[1:]):
-        again = later.asked_at if later else None
+        again = later.requested_at if later else None
         its_own = [entry for entry in left if again is None or entry.created_at < again - CLOUDFLARE_OFF]
         left = left[len(its_own) :]
         yield row, its_own

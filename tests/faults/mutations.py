@@ -37,9 +37,9 @@ class Mutation:
     also: tuple[str, str] | None = None
 
 
-_DELIVER, _RECONCILE = "commands/actions/deliver.py", "commands/actions/reconcile.py"
-_MATCHING, _CLAIMS = "commands/matching.py", "commands/actions/claims.py"
-_SYNC, _QUEUE = "commands/actions/sync.py", "commands/actions/queue.py"
+_DELIVER, _RECONCILE = "commands/actions/sending/deliver.py", "commands/actions/settle.py"
+_MATCHING, _CLAIMS = "commands/rules/matching.py", "commands/actions/record/leases.py"
+_SYNC, _QUEUE = "commands/actions/listing/sync.py", "commands/actions/sending/claim.py"
 
 MUTATIONS: Sequence[Mutation] = (
     Mutation(
@@ -48,7 +48,7 @@ MUTATIONS: Sequence[Mutation] = (
         _CLAIMS,
         "return Q(pk=row.pk, lease_token=row.lease_token)",
         "return Q(pk=row.pk)",
-        (f"{ACTIONS}/test_claims.py", f"{ACTIONS}/test_collect.py", f"{ACTIONS}/test_sync.py"),
+        (f"{ACTIONS}/record/test_leases.py", f"{ACTIONS}/results/test_fetch.py", f"{ACTIONS}/listing/test_sync.py"),
     ),
     Mutation(
         "dispatch-fence",
@@ -56,7 +56,7 @@ MUTATIONS: Sequence[Mutation] = (
         _DELIVER,
         'ours = Q(dispatch=dispatch, remote_id="")',
         'ours = Q(remote_id="")',
-        (f"{ACTIONS}/test_fences.py", f"{ACTIONS}/test_late_answers.py"),
+        (f"{ACTIONS}/record/test_fences.py", f"{ACTIONS}/sending/test_late_answers.py"),
         also=("if dispatch.outcome not in (Dispatch.Outcome.OPEN, Dispatch.Outcome.UNKNOWN):", "if False:"),
     ),
     Mutation(
@@ -65,15 +65,15 @@ MUTATIONS: Sequence[Mutation] = (
         _RECONCILE,
         'to=Status.UNCERTAIN, because="The answer',
         'to=Status.QUEUED, values={"dispatch": None}, because="The answer',
-        (f"{ACTIONS}/test_late_answers.py", f"{ACTIONS}/test_reconcile.py"),
+        (f"{ACTIONS}/sending/test_late_answers.py", f"{ACTIONS}/test_settle.py"),
     ),
     Mutation(
-        "lookalike",
+        "possible_match",
         "what was refused together stays where a listing shows what may be it whatever the time",
         _RECONCILE,
-        "refused &= Q(unlisted__gte=1, lookalike=False)",
-        "refused &= Q(unlisted__gte=1)",
-        (f"{ACTIONS}/test_refused_together.py",),
+        "refused &= Q(missed_listings__gte=1, possible_match=False)",
+        "refused &= Q(missed_listings__gte=1)",
+        (f"{ACTIONS}/sending/test_refused_together.py",),
     ),
     Mutation(
         "settle-lock",
@@ -81,7 +81,7 @@ MUTATIONS: Sequence[Mutation] = (
         _RECONCILE,
         "to=Status.QUEUED, because=SENT_ALONE, where=refused",
         'to=Status.QUEUED, because=SENT_ALONE, where=Q(remote_id="")',
-        (f"{ACTIONS}/test_refused_together.py",),
+        (f"{ACTIONS}/sending/test_refused_together.py",),
     ),
     Mutation(
         "start-share",
@@ -89,23 +89,23 @@ MUTATIONS: Sequence[Mutation] = (
         _DELIVER,
         "if _too_late(claimed):",
         "if False:",
-        (f"{ACTIONS}/test_late_answers.py", f"{ACTIONS}/test_deliver.py"),
+        (f"{ACTIONS}/sending/test_late_answers.py", f"{ACTIONS}/sending/test_deliver.py"),
     ),
     Mutation(
         "settle-window",
         "an uncertain command is given up 3 minutes after its lease, not before",
         _RECONCILE,
-        "clock - settings.SETTLE_WINDOW, unlisted",
-        "clock, unlisted",
-        (f"{ACTIONS}/test_reconcile.py",),
+        "clock - settings.SETTLE_WINDOW, missed_listings",
+        "clock, missed_listings",
+        (f"{ACTIONS}/test_settle.py",),
     ),
     Mutation(
         "settle-listings",
         "and after 3 complete listings, not before",
         _RECONCILE,
-        "unlisted__gte=settings.SETTLE_LISTINGS",
-        "unlisted__gte=0",
-        (f"{ACTIONS}/test_reconcile.py", f"{ACTIONS}/test_sync.py"),
+        "missed_listings__gte=settings.SETTLE_LISTINGS",
+        "missed_listings__gte=0",
+        (f"{ACTIONS}/test_settle.py", f"{ACTIONS}/listing/test_sync.py"),
     ),
     Mutation(
         "import-age",
@@ -113,7 +113,7 @@ MUTATIONS: Sequence[Mutation] = (
         _MATCHING,
         "if clock.now + clock.offset - clock.doubt - born_by <= clock.import_age:",
         "if False:",
-        ("tests/test_matching.py", "tests/test_matching_histories.py"),
+        ("tests/rules/test_matching.py", "tests/rules/test_matching_histories.py"),
     ),
     Mutation(
         "import-complete",
@@ -121,7 +121,7 @@ MUTATIONS: Sequence[Mutation] = (
         _MATCHING,
         "    if not complete:\n        return LeaveAlone(row, Why.NOT_COMPLETE)\n",
         "",
-        ("tests/test_matching.py", f"{ACTIONS}/test_sync.py"),
+        ("tests/rules/test_matching.py", f"{ACTIONS}/listing/test_sync.py"),
     ),
     Mutation(
         "still-sending",
@@ -129,15 +129,15 @@ MUTATIONS: Sequence[Mutation] = (
         _MATCHING,
         "    return any(command.status is Status.SENDING for command in candidates)",
         "    return False",
-        ("tests/test_matching.py", "tests/test_matching_histories.py"),
+        ("tests/rules/test_matching.py", "tests/rules/test_matching_histories.py"),
     ),
     Mutation(
-        "likely",
+        "match_uncertain",
         "a pairing that was not the only possible one says likely",
         _MATCHING,
         "only = rivals[command.id] == 1 and len(fits[row.remote_id]) == 1 and not doubted",
         "only = True",
-        ("tests/test_matching.py", "tests/test_matching_histories.py"),
+        ("tests/rules/test_matching.py", "tests/rules/test_matching_histories.py"),
     ),
     Mutation(
         "hindsight",
@@ -145,7 +145,7 @@ MUTATIONS: Sequence[Mutation] = (
         _SYNC,
         "    _doubt(changes, decisions)\n",
         "",
-        (f"{ACTIONS}/test_doubt.py",),
+        (f"{ACTIONS}/listing/test_clock_doubt.py",),
     ),
     Mutation(
         "take-over",
@@ -153,15 +153,15 @@ MUTATIONS: Sequence[Mutation] = (
         _MATCHING,
         "mergers = _mergers(unknown, imported, fits, owners) if complete else {}",
         "mergers: dict[str, TakeOver] = {}",
-        ("tests/test_matching.py", f"{ACTIONS}/test_late_answers.py"),
+        ("tests/rules/test_matching.py", f"{ACTIONS}/sending/test_late_answers.py"),
     ),
     Mutation(
         "late-answer",
         "a late answer of one's own dispatch is never refused",
         _DELIVER,
-        'moved = hear(changes, heard, where=Q(dispatch=dispatch, remote_id=""))',
-        'moved = hear(changes, heard, where=Q(dispatch=dispatch, remote_id="", status=Status.SENDING))',
-        (f"{ACTIONS}/test_late_answers.py",),
+        'moved = apply_remote_updates(changes, heard, where=Q(dispatch=dispatch, remote_id=""))',
+        'moved = apply_remote_updates(changes, heard, where=Q(dispatch=dispatch, remote_id="", status=Status.SENDING))',
+        (f"{ACTIONS}/sending/test_late_answers.py",),
     ),
     Mutation(
         "constraint",
@@ -169,7 +169,7 @@ MUTATIONS: Sequence[Mutation] = (
         "commands/migrations/0001_initial.py",
         "fields=('account', 'device_id', 'kind'), name='command_one_in_flight_a_kind'",
         "fields=('account', 'device_id', 'kind', 'id'), name='command_one_in_flight_a_kind'",
-        (f"{ACTIONS}/test_queue.py", "tests/models/test_command_constraints.py"),
+        (f"{ACTIONS}/sending/test_claim.py", "tests/models/test_command_constraints.py"),
     ),
     Mutation(
         "busy",
@@ -177,7 +177,7 @@ MUTATIONS: Sequence[Mutation] = (
         _QUEUE,
         "rows = rows.exclude(kind=kind, device_id__in=busy.filter(kind=kind))",
         "pass",
-        (f"{ACTIONS}/test_queue.py",),
+        (f"{ACTIONS}/sending/test_claim.py",),
     ),
 )
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from django.http import QueryDict
 
 from commands.models import Account
-from commands.web.desk.forms import AskForm, Directory, Offers
+from commands.web.desk.forms import AskForm, Directory, FormChoices
 from tests.faults.asking import Question, dialect_of, questions
 
 DEVICES = [
@@ -36,7 +36,7 @@ def read(question: Question) -> AskForm:
         suggested=lambda _account, _text: [],
         is_suggested=lambda _device, _text: False,
     )
-    return AskForm(posted, account=account, directory=directory, offers=Offers((), ()))
+    return AskForm(posted, account=account, directory=directory, offers=FormChoices((), ()))
 
 
 def test_the_form_is_read_as_the_very_options_by_which_the_comparison_knows_a_command() -> None:

@@ -27,7 +27,7 @@ STORY = (
 NOBODY = Acts()
 STORED = Filed(ArtifactStatus.STORED, is_there=True)
 OURS = Recorded(
-    "c1", TAG, Status.SUCCESS, 3, "r1", since=at(-2), until=at(9), asked_at=at(0), file=STORED, history=STORY
+    "c1", TAG, Status.SUCCESS, 3, "r1", since=at(-2), until=at(9), requested_at=at(0), file=STORED, history=STORY
 )
 OWN = Entry("r1", TAG, at(1.5), foreign=False)
 TWIN = Entry("r2", OTHERS, at(2), foreign=True)
@@ -85,7 +85,7 @@ def test_another_end_of_somebody_elses_command_is_wrong() -> None:
 
 
 def test_what_was_run_again_has_an_entry_for_each_time() -> None:
-    again = replace(OURS, id="c2", remote_id="r2", asked_at=at(20), since=at(19), until=at(30))
+    again = replace(OURS, id="c2", remote_id="r2", requested_at=at(20), since=at(19), until=at(30))
     its_own = replace(OWN, id="r2", created_at=at(21))
     assert judged([OURS, again], [OWN, its_own], times=2).is_clean
     assert judged([OURS, again], [OWN, its_own, replace(its_own, id="r3")], times=2).doubled
@@ -95,7 +95,7 @@ def test_what_was_run_again_has_an_entry_for_each_time() -> None:
 
 def test_two_in_flight_on_one_machine_are_wrong_and_one_after_the_other_is_not() -> None:
     first, entries = replace(OURS, claimed_at=at(1)), [OWN, replace(OWN, id="r2", created_at=at(21))]
-    again = replace(OURS, id="c2", remote_id="r2", asked_at=at(20), since=at(19), until=at(30))
+    again = replace(OURS, id="c2", remote_id="r2", requested_at=at(20), since=at(19), until=at(30))
     assert judged([first, replace(again, claimed_at=at(2))], entries, times=2).is_clean
     assert judged([first, replace(again, claimed_at=at(1.9))], entries, times=2).wrong
 

@@ -112,7 +112,7 @@ def test_somebody_else_of_the_same_name_is_left_alone() -> None:
 
 def test_the_simulators_account_is_in_force_with_its_token() -> None:
     demo_people()
-    account = Account.objects.in_force().get()
+    account = Account.objects.active().get()
     assert account.cloudflare_id == SIMULATOR_ACCOUNT
     assert account.credential is not None
     assert account.credential.secret.reveal() == SIMULATOR_TOKEN
@@ -128,7 +128,7 @@ def test_beside_a_real_upstream_there_are_no_demo_people(portal: Settings) -> No
     assert not User.objects.exists()
     with pytest.raises(NotTheSimulator):
         ensure_demo_people(now=timezone.now())
-    account = Account.objects.in_force().get()
+    account = Account.objects.active().get()
     assert (account.upstream, account.cloudflare_id) == (REAL, ACCOUNT)
 
 
@@ -148,7 +148,7 @@ def test_beside_a_real_upstream_the_demo_people_cannot_sign_in_until_the_simulat
     assert "No demo people can sign in" in setup()
     assert not any(sign_in(name, password_in(told)) for name in PEOPLE)
     assert signed_in.get("/").status_code == 302
-    assert [account.upstream for account in Account.objects.in_force()] == [REAL]
+    assert [account.upstream for account in Account.objects.active()] == [REAL]
     assert Account.objects.count() == 2
     portal.UPSTREAM = simulator
     assert setup() == told

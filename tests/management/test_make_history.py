@@ -37,8 +37,8 @@ def test_every_command_has_three_events_and_an_artifact_row_and_none_is_open() -
     assert not Artifact.objects.filter(status__in=HAS_FILE).exists()
     assert Run.objects.count() < 200
     assert Command.objects.filter(device_id__in=Device.objects.values("device_id")).count() == 200
-    assert all(one.asked_at <= timezone.now() for one in Command.objects.all())
-    ids = list(Command.objects.order_by("id").values_list("asked_at", flat=True))
+    assert all(one.requested_at <= timezone.now() for one in Command.objects.all())
+    ids = list(Command.objects.order_by("id").values_list("requested_at", flat=True))
     assert ids == sorted(ids)
     connection.check_constraints()
 

@@ -102,14 +102,14 @@ def test_a_mac_may_run_two_kinds_of_capture(run: Run) -> None:
 
 
 def test_what_was_started_elsewhere_is_in_nobodys_way(run: Run) -> None:
-    a_command(run, Status.PENDING_EXEC, device_id="machine", run=None, asked_by=None, started_elsewhere=True)
+    a_command(run, Status.PENDING_EXEC, device_id="machine", run=None, requested_by=None, started_elsewhere=True)
     a_command(run, Status.SENDING, device_id="machine")
     assert Command.objects.ours().in_flight().count() == 1
 
 
 def test_a_command_of_ours_has_a_run_and_somebody_who_asked(run: Run) -> None:
     refuses("command_of_ours_has_run", lambda: a_command(run, run=None))
-    refuses("command_of_ours_has_run", lambda: a_command(run, asked_by=None))
+    refuses("command_of_ours_has_run", lambda: a_command(run, requested_by=None))
 
 
 def test_a_command_started_elsewhere_has_neither(run: Run) -> None:

@@ -10,7 +10,7 @@ from django.db import connection
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from commands.models import Credential
-from commands.models.encrypted_field import CannotOpen, Sealed
+from commands.models.encrypted_field import CannotDecrypt, EncryptedText
 from tests.people import make_account, make_credential
 
 SECRET = "cf-token-that-nobody-may-see"
@@ -66,30 +66,30 @@ def test_values_and_values_list_give_no_plain_text(credential: Credential) -> No
 def test_an_old_key_still_opens_and_the_first_one_seals(settings: Settings) -> None:
     old, new = (Fernet.generate_key().decode() for _ in range(2))
     settings.CREDENTIAL_KEYS = [old]
-    sealed = Sealed.of(SECRET)
+    sealed = EncryptedText.of(SECRET)
     settings.CREDENTIAL_KEYS = [new, old]
     assert sealed.reveal() == SECRET
     anew = sealed.rotated()
     settings.CREDENTIAL_KEYS = [new]
     assert anew.reveal() == SECRET
-    with pytest.raises(CannotOpen):
+    with pytest.raises(CannotDecrypt):
         sealed.reveal()
-    with pytest.raises(CannotOpen):
+    with pytest.raises(CannotDecrypt):
         sealed.rotated()
 
 
 def test_nothing_is_not_a_value() -> None:
-    assert not Sealed.of("")
-    with pytest.raises(CannotOpen):
-        Sealed.of("").reveal()
+    assert not EncryptedText.of("")
+    with pytest.raises(CannotDecrypt):
+        EncryptedText.of("").reveal()
 
 
 def test_what_was_tampered_with_does_not_open(settings: Settings) -> None:
-    sealed = Sealed.of(SECRET)
-    with pytest.raises(CannotOpen):
-        Sealed(sealed.token[:-6] + "AAAAA=").reveal()
-    with pytest.raises(CannotOpen):
-        Sealed("words").reveal()
+    sealed = EncryptedText.of(SECRET)
+    with pytest.raises(CannotDecrypt):
+        EncryptedText(sealed.token[:-6] + "AAAAA=").reveal()
+    with pytest.raises(CannotDecrypt):
+        EncryptedText("words").reveal()
 
 
 def test_a_list_of_credentials_opens_none_of_them(

@@ -88,8 +88,8 @@ def test_the_database_refuses(account: Account, constraint: str) -> None:
 
 def test_a_second_submit_of_a_form_makes_no_second_run(run: Run) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
-        rows.a_run(run.account, run.asked_by, form_key=run.form_key)
-    rows.a_run(run.account, run.asked_by, form_key=uuid4())
+        rows.a_run(run.account, run.requested_by, form_key=run.form_key)
+    rows.a_run(run.account, run.requested_by, form_key=uuid4())
 
 
 def test_every_constraint_has_a_test_that_violates_it() -> None:
@@ -109,7 +109,7 @@ def test_every_act_may_rest(account: Account, act: str) -> None:
 
 
 def test_what_the_record_names_cannot_be_deleted(run: Run) -> None:
-    for named in (run.account, run.asked_by):
+    for named in (run.account, run.requested_by):
         with pytest.raises(ProtectedError):
             named.delete()
 

@@ -48,7 +48,7 @@ def test_a_page_of_commands_is_one_query_and_loads_nothing_later(
     made = [a_command(run, Status.FAILED) for _ in range(3)]
     with django_assert_num_queries(1):
         rows, more = commands.newest(Filter(account.id))
-        assert [row.asked_by.username for row in rows if row.asked_by] == ["hanna"] * 3
+        assert [row.requested_by.username for row in rows if row.requested_by] == ["hanna"] * 3
     assert [row.id for row in rows] == [one.id for one in reversed(made)]
     assert not more
     with pytest.raises(FieldFetchBlocked):
@@ -76,4 +76,4 @@ def test_devices_are_named_in_batches_and_only_those_of_the_account(
     a_device(make_account("Foreign"), name="LAP-0042", email="maria@example.com")
     words = {f"word-{number}" for number in range(999)} | {"lap-0042"}
     with django_assert_num_queries(2):
-        assert devices.named(account.id, words) == [mine]
+        assert devices.find_by_identifiers(account.id, words) == [mine]

@@ -45,19 +45,19 @@ FILTERS: dict[str, Any] = {
     "device's name": lambda one: {"device_name": one.device_name.lower()},
     "ticket": lambda one: {"ticket": one.ticket.lower()},
     "kind": lambda one: {"kind": Kind.SPEED_TEST},
-    "asked by": lambda one: {"asked_by": one.asked_by_id},
+    "asked by": lambda one: {"requested_by": one.requested_by_id},
     "started elsewhere": lambda one: {"elsewhere": True},
     "asked here": lambda one: {"elsewhere": False},
-    "dates": lambda one: {"since": one.asked_at, "until": one.asked_at + timedelta(days=1)},
+    "dates": lambda one: {"since": one.requested_at, "until": one.requested_at + timedelta(days=1)},
     "run": lambda one: {"run_id": one.run_id},
     "a status within a run": lambda one: {"run_id": one.run_id, "status": Status.SUCCESS},
     "everything": lambda one: {
         "email": one.email,
         "ticket": one.ticket.lower(),
         "kind": Kind.PCAP,
-        "asked_by": one.asked_by_id,
+        "requested_by": one.requested_by_id,
         "status": Status.SUCCESS,
-        "since": one.asked_at,
+        "since": one.requested_at,
     },
     **{f"status {status}": lambda one, status=status: {"status": status} for status in Status},
     **{f"group {group}": lambda one, group=group: {"group": group} for group in GROUPS},
@@ -110,11 +110,11 @@ def _fits(one: Command, wanted: Filter) -> bool:
         (wanted.kind, one.kind == wanted.kind),
         (wanted.status, one.status == wanted.status),
         (wanted.group, one.status in GROUPS.get(wanted.group, ())),
-        (wanted.asked_by, one.asked_by_id == wanted.asked_by),
+        (wanted.requested_by, one.requested_by_id == wanted.requested_by),
         (wanted.elsewhere is not None, one.started_elsewhere is wanted.elsewhere),
         (wanted.run_id, one.run_id == wanted.run_id),
-        (wanted.since, wanted.since is not None and one.asked_at >= wanted.since),
-        (wanted.until, wanted.until is not None and one.asked_at < wanted.until),
+        (wanted.since, wanted.since is not None and one.requested_at >= wanted.since),
+        (wanted.until, wanted.until is not None and one.requested_at < wanted.until),
     )
     return all(fits for asked, fits in checks if asked)
 
@@ -134,11 +134,11 @@ def test_neither_a_search_nor_a_run_reads_every_command(past: Command) -> None:
 def test_a_claim_learns_which_machines_are_busy_from_what_is_in_flight_alone(past: Command) -> None:
     """However much is queued: the index holds nothing else."""
     never_sent = {"status": Status.QUEUED, "dispatch": None, "remote_id": ""}
-    Command.objects.filter(id=past.id).update(**never_sent, expires_at=past.asked_at + timedelta(days=9999))
+    Command.objects.filter(id=past.id).update(**never_sent, expires_at=past.requested_at + timedelta(days=9999))
     plans = Plans()
     with plans.watch():
-        assert claim.claim(past.account, now=past.asked_at)
-    looked = [plan for plan in plans.of_queries if "command_in_turn" in plan]
+        assert claim.claim(past.account, now=past.requested_at)
+    looked = [plan for plan in plans.of_queries if "command_by_queue_position" in plan]
     assert len(looked) == 2
     for plan in looked:
         assert plan.count("command_in_flight") == len(Kind) + 1

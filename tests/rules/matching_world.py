@@ -93,7 +93,7 @@ class World:
     remote: dict[str, Remote] = field(default_factory=dict)
     answers: list[tuple[datetime, UUID, str]] = field(default_factory=list)
     complete_since: dict[UUID, int] = field(default_factory=dict)
-    likely: set[UUID] = field(default_factory=set)
+    match_uncertain: set[UUID] = field(default_factory=set)
 
     def live(self, happening: Happening) -> None:
         match happening:
@@ -239,7 +239,7 @@ class World:
                 case TakeOver():
                     del self.commands[decision.imported_id]
                     self._attach(decision.ours_id, decision.row, decision.status)
-                    self.likely.add(decision.ours_id)
+                    self.match_uncertain.add(decision.ours_id)
                 case Import():
                     self._import(decision)
                 case Doubt():
@@ -248,21 +248,23 @@ class World:
     def _adopt(self, adopt: Adopt, listed: set[str]) -> None:
         command = self.commands[adopt.ours_id]
         assert command.status in (Status.UNCERTAIN, Status.UNCONFIRMED), "what is being sent is left alone"
-        if not adopt.likely:
+        if not adopt.match_uncertain:
             own = {i for i, r in self.remote.items() if r.owner == command.id}
             assert adopt.remote_id in own or not own & listed, "its own row was there, so it was not the only one"
         self._attach(adopt.ours_id, adopt.row, adopt.status)
         self._doubt(adopt.doubts)
-        if adopt.likely:
-            self.likely.add(adopt.ours_id)
+        if adopt.match_uncertain:
+            self.match_uncertain.add(adopt.ours_id)
         else:
             self.commands[adopt.ours_id] = replace(self.commands[adopt.ours_id], adopted=True)
 
     def _doubt(self, ours_ids: Sequence[UUID]) -> None:
         for ours_id in ours_ids:
             # Two rows of one listing may doubt the same command.
-            assert self.commands[ours_id].adopted or ours_id in self.likely, "only what was sure can be doubted"
-            self.likely.add(ours_id)
+            assert self.commands[ours_id].adopted or ours_id in self.match_uncertain, (
+                "only what was sure can be doubted"
+            )
+            self.match_uncertain.add(ours_id)
             self.commands[ours_id] = replace(self.commands[ours_id], adopted=False)
 
     def _attach(self, ours_id: UUID, row: Row, status: Status | None) -> None:

@@ -86,7 +86,7 @@ def decide(rows: list[Row], commands: list[Ours], clock: Clock = CLOCK, *, compl
 def test_an_uncertain_command_is_adopted_from_any_listing(complete: bool) -> None:
     command, seen = ours(), row()
     found = decide([seen], [command], complete=complete)
-    assert found == [Adopt(seen, command.id, Status.PENDING_EXEC, likely=False)]
+    assert found == [Adopt(seen, command.id, Status.PENDING_EXEC, match_uncertain=False)]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_row_of_another_device_kind_registration_or_email_is_not_ours(stranger
 def test_registration_and_email_absent_on_either_side_exclude_nothing(absent_here: bool) -> None:
     command = ours(registration_id="", email="") if absent_here else ours()
     seen = row() if absent_here else row(registration_id="", email="")
-    assert decide([seen], [command]) == [Adopt(seen, command.id, Status.PENDING_EXEC, likely=False)]
+    assert decide([seen], [command]) == [Adopt(seen, command.id, Status.PENDING_EXEC, match_uncertain=False)]
 
 
 @pytest.mark.parametrize(
@@ -171,17 +171,17 @@ def test_a_row_that_could_be_a_sending_or_an_unconfirmed_one_waits_for_the_answe
 @pytest.mark.parametrize("end", [Status.SUCCESS, Status.FAILED])
 def test_an_unconfirmed_command_that_turns_up_ended_is_moved(end: Status) -> None:
     command, seen = ours(Status.UNCONFIRMED), row(status=end)
-    assert decide([seen], [command]) == [Adopt(seen, command.id, end, likely=False)]
+    assert decide([seen], [command]) == [Adopt(seen, command.id, end, match_uncertain=False)]
 
 
 def test_an_unconfirmed_command_that_turns_up_running_gets_its_id_and_stays() -> None:
     command, seen = ours(Status.UNCONFIRMED), row()
-    assert decide([seen], [command]) == [Adopt(seen, command.id, None, likely=False)]
+    assert decide([seen], [command]) == [Adopt(seen, command.id, None, match_uncertain=False)]
 
 
 def test_an_uncertain_command_found_with_a_word_that_nobody_knows_is_running() -> None:
     command, seen = ours(), row(status="HALTED")
-    assert decide([seen], [command]) == [Adopt(seen, command.id, Status.PENDING_EXEC, likely=False)]
+    assert decide([seen], [command]) == [Adopt(seen, command.id, Status.PENDING_EXEC, match_uncertain=False)]
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s not in (Status.UNCERTAIN, Status.UNCONFIRMED)])
@@ -198,8 +198,8 @@ def test_two_rows_and_two_commands_pair_oldest_with_oldest_and_say_likely() -> N
     first, second = row("r9", age=6), row("r1", age=4)
     found = decide([second, first], [new, old])
     assert found == [
-        Adopt(second, new.id, Status.PENDING_EXEC, likely=True),
-        Adopt(first, old.id, None, likely=True),
+        Adopt(second, new.id, Status.PENDING_EXEC, match_uncertain=True),
+        Adopt(first, old.id, None, match_uncertain=True),
     ]
 
 
@@ -207,7 +207,7 @@ def test_of_two_rows_the_oldest_is_adopted_as_likely_and_the_other_is_ambiguous(
     command, first, second = ours(), row("r1", age=4), row("r2", age=3)
     assert decide([second, first], [command]) == [
         Ambiguous(second, (command.id,)),
-        Adopt(first, command.id, Status.PENDING_EXEC, likely=True),
+        Adopt(first, command.id, Status.PENDING_EXEC, match_uncertain=True),
     ]
 
 
@@ -219,7 +219,7 @@ def test_the_row_left_over_is_a_stranger_once_its_command_has_an_id() -> None:
 def test_one_row_for_two_commands_goes_to_the_oldest_as_likely() -> None:
     old, new = ours(Status.UNCONFIRMED, claimed=9, ended=8), ours(claimed=5, ended=4)
     seen = row(age=5)
-    assert decide([seen], [new, old]) == [Adopt(seen, old.id, None, likely=True)]
+    assert decide([seen], [new, old]) == [Adopt(seen, old.id, None, match_uncertain=True)]
 
 
 def test_oldest_first_never_costs_a_command_the_only_row_that_fits_it() -> None:
@@ -227,15 +227,15 @@ def test_oldest_first_never_costs_a_command_the_only_row_that_fits_it() -> None:
     new = ours(claimed=4, ended=3, registration_id="b")
     nobodys, theirs = row("r1", age=5, registration_id=""), row("r2", age=4, registration_id="a")
     assert decide([nobodys, theirs], [old, new]) == [
-        Adopt(nobodys, new.id, Status.PENDING_EXEC, likely=True),
-        Adopt(theirs, old.id, None, likely=True),
+        Adopt(nobodys, new.id, Status.PENDING_EXEC, match_uncertain=True),
+        Adopt(theirs, old.id, None, match_uncertain=True),
     ]
 
 
 def test_a_sure_pair_stays_sure_beside_an_ambiguous_one_on_another_machine() -> None:
     sure, torn = ours(device_id="desktop"), ours()
     found = decide([row("r1"), row("r2"), row("r3", device_id="desktop")], [sure, torn])
-    assert [d.likely for d in found if isinstance(d, Adopt)] == [True, False]
+    assert [d.match_uncertain for d in found if isinstance(d, Adopt)] == [True, False]
 
 
 # ---- rows without a date
@@ -243,12 +243,12 @@ def test_a_sure_pair_stays_sure_beside_an_ambiguous_one_on_another_machine() -> 
 
 def test_a_row_without_a_date_is_adopted_but_only_as_likely() -> None:
     command, seen = ours(), row(age=None)
-    assert decide([seen], [command]) == [Adopt(seen, command.id, Status.PENDING_EXEC, likely=True)]
+    assert decide([seen], [command]) == [Adopt(seen, command.id, Status.PENDING_EXEC, match_uncertain=True)]
 
 
 def test_a_row_without_a_date_is_not_for_an_unconfirmed_command_whose_window_is_over() -> None:
     old, new, seen = ours(Status.UNCONFIRMED, claimed=700, ended=699), ours(), row(age=None)
-    assert decide([seen], [old, new]) == [Adopt(seen, new.id, Status.PENDING_EXEC, likely=True)]
+    assert decide([seen], [old, new]) == [Adopt(seen, new.id, Status.PENDING_EXEC, match_uncertain=True)]
     assert decide([seen], [old]) == [Ambiguous(seen, (old.id,))]
     taken = imported("r1")
     assert decide([seen], [old, taken]) == [LeaveAlone(seen, Why.NO_NEWS)]
@@ -263,7 +263,7 @@ def test_a_dated_row_is_older_than_one_without_a_date() -> None:
     command, undated, dated = ours(), row("r1", age=None), row("r2")
     assert decide([undated, dated], [command]) == [
         Ambiguous(undated, (command.id,)),
-        Adopt(dated, command.id, Status.PENDING_EXEC, likely=True),
+        Adopt(dated, command.id, Status.PENDING_EXEC, match_uncertain=True),
     ]
 
 
@@ -320,7 +320,7 @@ def test_nothing_is_taken_over_where_an_unknown_row_fits_or_the_listing_ended_ea
     command, theirs, known, unknown = ours(), imported("r1"), row("r1"), row("r2")
     assert decide([known, unknown], [command, theirs]) == [
         LeaveAlone(known, Why.NO_NEWS),
-        Adopt(unknown, command.id, Status.PENDING_EXEC, likely=True),
+        Adopt(unknown, command.id, Status.PENDING_EXEC, match_uncertain=True),
     ]
     assert decide([known], [command, theirs], complete=False) == [LeaveAlone(known, Why.NO_NEWS)]
 
@@ -380,7 +380,7 @@ def test_a_command_with_an_id_is_no_candidate_for_another_row() -> None:
 def test_a_repeated_row_is_one_row_with_the_furthest_status_and_all_that_was_told() -> None:
     bare = row(status="SUCCESS", registration_id="", age=None, completed=1)
     found = decide([row(status="HALTED"), bare, row(email="")], [command := ours()])
-    assert found == [Adopt(row(status="SUCCESS", completed=1), command.id, Status.SUCCESS, likely=False)]
+    assert found == [Adopt(row(status="SUCCESS", completed=1), command.id, Status.SUCCESS, match_uncertain=False)]
 
 
 def test_a_command_that_is_looked_for_needs_the_times_of_its_dispatch() -> None:
@@ -405,5 +405,5 @@ def test_a_row_that_a_sure_command_could_not_have_been_casts_no_doubt() -> None:
 
 def test_a_row_that_fits_another_sure_command_is_adopted_as_likely_and_both_say_so() -> None:
     holder, command, seen = replace(ours(Status.SUCCESS, remote_id="r1"), adopted=True), ours(), row("r2")
-    adoption = Adopt(seen, command.id, Status.PENDING_EXEC, likely=True, doubts=(holder.id,))
+    adoption = Adopt(seen, command.id, Status.PENDING_EXEC, match_uncertain=True, doubts=(holder.id,))
     assert decide([seen], [holder, command]) == [adoption]

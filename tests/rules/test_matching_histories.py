@@ -87,7 +87,7 @@ def test_in_any_history_whoever_was_seen_has_one_owner_and_every_command_comes_t
     for remote_id, remote in world.remote.items():
         if remote.owner is not None and remote_id not in held_by_us:
             assert world.commands[remote.owner].remote_id, "its command holds another row in its place"
-            assert remote.owner in world.likely, "and it says so"
+            assert remote.owner in world.match_uncertain, "and it says so"
 
 
 @settings(max_examples=300, deadline=None)
@@ -114,4 +114,4 @@ def test_a_foreign_row_beside_our_own_is_adopted_only_as_likely(
     world.live(Foreign(place, theirs, "reg-laptop"))
     world.wait(seconds + 10)
     adoptions = [decision for decision in world.list(HONEST) if isinstance(decision, Adopt)]
-    assert [adoption.likely for adoption in adoptions] == [True]
+    assert [adoption.match_uncertain for adoption in adoptions] == [True]

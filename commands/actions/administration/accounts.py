@@ -23,7 +23,7 @@ from commands.models import (
     Credential,
     Pause,
 )
-from commands.models.encrypted_field import CannotOpen, Sealed
+from commands.models.encrypted_field import CannotDecrypt, EncryptedText
 from commands.rules.ids import new_id
 from commands.rules.states import ArtifactStatus, Status
 from dexportal.wake import wake
@@ -70,7 +70,7 @@ def return_account(account: Account) -> bool:
 
 @transaction.atomic
 def add_credential(credential: Credential, *, value: str) -> Credential:
-    credential.secret = Sealed.of(value)
+    credential.secret = EncryptedText.of(value)
     credential.save(force_insert=True)
     CallBudget.objects.create(credential=credential)
     return credential
@@ -81,7 +81,7 @@ def change_credential(credential: Credential, *, value: str = "") -> None:
     """Without a value the old one stays. Accounts that Cloudflare refused are tried again: this may have mended it."""
     fields = ["name", "scheme", "email", "changed_at"]
     if value:
-        credential.secret = Sealed.of(value)
+        credential.secret = EncryptedText.of(value)
         fields.append("secret")
     credential.save(update_fields=fields)
     _try_again(list(Account.objects.filter(credential=credential).values_list("id", flat=True)))
@@ -137,5 +137,5 @@ def _environment_credential() -> Credential:
 def _holds(credential: Credential, value: str) -> bool:
     try:
         return credential.secret.reveal() == value
-    except CannotOpen:
+    except CannotDecrypt:
         return False

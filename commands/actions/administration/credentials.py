@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from commands.models import Credential
-from commands.models.encrypted_field import CannotOpen
+from commands.models.encrypted_field import CannotDecrypt
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ def rotate() -> Rotation:
             continue
         try:
             anew = credential.secret.rotated()
-        except CannotOpen:
+        except CannotDecrypt:
             closed.append(credential.name)
             continue
         Credential.objects.filter(pk=credential.pk, secret=credential.secret).update(secret=anew)

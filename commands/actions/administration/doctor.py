@@ -165,7 +165,7 @@ def _mail() -> Finding:
 def _untold() -> Iterator[Finding]:
     """Accounts of which a refusal would be told to nobody."""
     told = Exists(alerts.administrators_of(OuterRef("pk")))
-    for account in Account.objects.in_force().exclude(told).order_by("name", "id"):
+    for account in Account.objects.active().exclude(told).order_by("name", "id"):
         yield Finding(
             "mail",
             f"nobody would be told that Cloudflare refuses {account.name}",
@@ -178,9 +178,7 @@ def _untold() -> Iterator[Finding]:
 
 def _upstream(now: Callable[[], datetime]) -> Iterator[Finding]:
     silent = Account.objects.without_credential()
-    accounts = list(
-        Account.objects.in_force().exclude(id__in=silent).select_related("credential").order_by("name", "id")
-    )
+    accounts = list(Account.objects.active().exclude(id__in=silent).select_related("credential").order_by("name", "id"))
     for name in silent.order_by("name").values_list("name", flat=True):
         yield Finding(f"account {name}", "has no credential with a value", "Enter one in the administration.")
     if not accounts:

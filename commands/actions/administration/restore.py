@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from commands.actions.record import leases
-from commands.actions.record.transitions import Change, change
+from commands.actions.record.transitions import StatusWriter, change_statuses
 from commands.audit import By, EventType
 from commands.models import AccountDirectory, AccountSync, Command, Dispatch, Event, Heartbeat
 from commands.rules.ids import new_id
@@ -48,7 +48,7 @@ def after_restore(*, now: datetime, since: datetime | None = None) -> Restored:
 
     `since`: when the backup was taken; by default the latest time that it bears itself.
     """
-    with change(by=RESTORE, now=now) as changes:
+    with change_statuses(by=RESTORE, now=now) as changes:
         clock = leases.database_now()
         since = min(since or _last_sign_of_life() or clock, clock)
         reopened = _reopen(changes, clock)
@@ -72,7 +72,7 @@ def _last_sign_of_life() -> datetime | None:
     return max((sign for sign in signs if sign), default=None)
 
 
-def _reopen(changes: Change, clock: datetime) -> int:
+def _reopen(changes: StatusWriter, clock: datetime) -> int:
     """POSTs whose end the backup does not know: their commands may also have been sent anew since, so until now."""
     open_ = Command.objects.filter(status__in=[Status.SENDING, Status.UNCERTAIN], dispatch__isnull=False)
     dispatches = Dispatch.objects.filter(id__in=open_.values("dispatch_id"))
@@ -80,7 +80,7 @@ def _reopen(changes: Change, clock: datetime) -> int:
     dispatches.filter(outcome=Dispatch.Outcome.OPEN).update(
         outcome=Dispatch.Outcome.UNKNOWN, words="The database was restored before its answer was recorded."
     )
-    open_.update(unlisted=0)
+    open_.update(missed_listings=0)
     sending = list(open_.filter(status=Status.SENDING).values_list("id", flat=True))
     return len(changes.move(sending, to=Status.UNCERTAIN, because=WORDS))
 
@@ -99,7 +99,7 @@ def _bar(since: datetime, clock: datetime) -> None:
             words="No POST: what may have been sent between a backup and its restore.",
         )
         queued.filter(account_id=account_id, kind=kind).update(
-            dispatch=dispatch, held_at=None, not_before=None, unlisted=0
+            dispatch=dispatch, held_at=None, not_before=None, missed_listings=0
         )
 
 
@@ -107,7 +107,7 @@ def _barred() -> QuerySet[Command]:
     return Command.objects.filter(status=Status.QUEUED, dispatch__isnull=False)
 
 
-def next_uncertain(changes: Change, *, most: int | None = MOST) -> int:
+def next_uncertain(changes: StatusWriter, *, most: int | None = MOST) -> int:
     """Barred commands whose machine is free become uncertain, the oldest first; returns how many."""
     there = Command.objects.in_flight().ours().filter(account=OuterRef("account"), device_id=OuterRef("device_id"))
     free = (
@@ -128,7 +128,7 @@ def _one_a_machine(rows: Iterable[tuple[UUID, UUID, str, str, str]]) -> list[UUI
     return list(taken.values())
 
 
-def _become_uncertain(changes: Change, ids: list[UUID]) -> list[UUID]:
+def _become_uncertain(changes: StatusWriter, ids: list[UUID]) -> list[UUID]:
     """Where a constraint says that a machine is busy after all, one by one without that one."""
 
     def move(some: list[UUID]) -> list[UUID]:
@@ -139,7 +139,7 @@ def _become_uncertain(changes: Change, ids: list[UUID]) -> list[UUID]:
                 by=RESTORE,
                 because=WORDS,
                 where=Q(dispatch__isnull=False),
-                values={"unlisted": 0},
+                values={"missed_listings": 0},
             )
 
     try:

@@ -16,10 +16,10 @@ from commands.rules.states import Status
 REFUSED = (Dispatch.Outcome.REJECTED, Dispatch.Outcome.SAID_NO)
 
 
-def mark(account: Account, rows: Iterable[Row]) -> None:
+def flag_possible_matches(account: Account, rows: Iterable[Row]) -> None:
     """Within the transaction that records the listing, when every row of ours has its owner."""
     refused = Command.objects.filter(
-        account=account, status=Status.UNCERTAIN, remote_id="", lookalike=False, dispatch__outcome__in=REFUSED
+        account=account, status=Status.UNCERTAIN, remote_id="", possible_match=False, dispatch__outcome__in=REFUSED
     ).select_related("dispatch")
     commands = list(refused.only("device_id", "kind", "registration_id", "email", "dispatch__claimed_at"))
     machines = {(command.device_id, command.kind) for command in commands}
@@ -42,4 +42,4 @@ def mark(account: Account, rows: Iterable[Row]) -> None:
 
     strangers = [row for row in there if row.remote_id not in ours]
     alike = [command.id for command in commands if any(may_be(row, command) for row in strangers)]
-    Command.objects.filter(id__in=alike).update(lookalike=True)
+    Command.objects.filter(id__in=alike).update(possible_match=True)

@@ -76,12 +76,12 @@ def _knows_the_time(doubt: timedelta) -> bool:
 
 
 def due_accounts(*, now: datetime) -> list[UUID]:
-    due = leases.is_over("sync__due_at", now) & leases.is_over("sync__not_before", now)
+    due = leases.has_passed("sync__due_at", now) & leases.has_passed("sync__not_before", now)
     longest = F("sync__due_at").asc(nulls_first=True)  # PostgreSQL would leave the never listed ones to the last
-    return list(Account.objects.in_force().filter(due).order_by(longest, "id").values_list("id", flat=True))
+    return list(Account.objects.active().filter(due).order_by(longest, "id").values_list("id", flat=True))
 
 
-def hurry(account_id: UUID, *, at: datetime, complete: bool = False) -> None:
+def schedule_listing_by(account_id: UUID, *, at: datetime, complete: bool = False) -> None:
     """Something new is to be watched: list the account by then, or as soon as the last listing is paid for."""
     rows = AccountSync.objects.filter(account_id=account_id)
     if complete:

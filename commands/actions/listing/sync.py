@@ -19,17 +19,17 @@ from commands import audit
 from commands.actions.listing import possible_matches, schedule
 from commands.actions.listing.schedule import Listing, Plan
 from commands.actions.record import leases
-from commands.actions.record.case_by_pk import ByKey
+from commands.actions.record.case_by_pk import CaseByPk
 from commands.actions.record.remote_updates import (
     MAX_EMAIL,
-    Heard,
+    RemoteUpdate,
+    apply_remote_updates,
     deadline,
     has_room_for,
-    hear,
     kept_word,
     merge_imports,
 )
-from commands.actions.record.transitions import BATCH, Change, change
+from commands.actions.record.transitions import BATCH, StatusWriter, change_statuses
 from commands.actions.upstream import clients, rate_limit
 from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.rate_limit import NotNow
@@ -87,13 +87,13 @@ class _Told(NamedTuple):
 
 def sync(account: Account, *, now: datetime) -> bool:
     """List the account if that is due, and record what it says; False if it was not due or could not be read."""
-    due = AccountSync.objects.filter(leases.is_over("due_at", now), account=account)
+    due = AccountSync.objects.filter(leases.has_passed("due_at", now), account=account)
     row = leases.take(due, lasting=settings.SYNC_LEASE, values={"due_at": None})
     if row is None:
         return False
     try:
         return _list(account, row, now=now)
-    except leases.AWAY:
+    except leases.DATABASE_DOWN:
         raise  # the database is away: nothing can be written now, and the lease ends by itself
     except Exception as problem:
         log.exception("sync_broke", account=str(account.id))
@@ -103,7 +103,7 @@ def sync(account: Account, *, now: datetime) -> bool:
 
 
 def _list(account: Account, row: AccountSync, *, now: datetime) -> bool:
-    resting = rate_limit.resting(account, Pause.Act.LIST, now=now)
+    resting = rate_limit.active_pause(account, Pause.Act.LIST, now=now)
     if resting:
         _hand_back(row, due_at=resting.until)
         return False
@@ -125,14 +125,14 @@ def _list(account: Account, row: AccountSync, *, now: datetime) -> bool:
         _pause(account, row, plan, listing, now)
     else:
         _finish(account, row, listing, now)
-        rate_limit.works(account, Pause.Act.LIST)
+        rate_limit.clear_pause(account, Pause.Act.LIST)
     return True
 
 
 def _rest_after(account: Account, failure: CloudflareError | NoCredential | NotNow, now: datetime) -> datetime:
     if isinstance(failure, NotNow):
         return failure.until
-    return clients.rest_after(account, Pause.Act.LIST, failure, now=now) or now + settings.PAUSE_MAX
+    return clients.pause_after_error(account, Pause.Act.LIST, failure, now=now) or now + settings.PAUSE_MAX
 
 
 # --- Recording ---
@@ -146,14 +146,14 @@ def apply(account: Account, row: AccountSync, listing: Listing, *, now: datetime
     rows = _rows(listing)
     decisions = _decide(account, listing, rows)
     try:
-        with change(by=CLOUDFLARE, now=now) as changes:
-            if not AccountSync.objects.select_for_update().filter(leases.held(row)).exists():
+        with change_statuses(by=CLOUDFLARE, now=now) as changes:
+            if not AccountSync.objects.select_for_update().filter(leases.is_holder(row)).exists():
                 log.warning("sync_lost", account=str(account.id))
                 return False
             _carry_out(changes, account, decisions)
             if listing.complete:
                 _carry_out_what_is_left(changes, account, listing, rows, decisions)
-            possible_matches.mark(account, rows)
+            possible_matches.flag_possible_matches(account, rows)
             if listing.complete and not listing.interrupted and listing.knows_the_time:
                 _count_unlisted(account, listing)
     except IntegrityError:
@@ -222,23 +222,25 @@ def _adopted_as_sure(commands: QuerySet[Command], device_ids: set[str]) -> dict[
     found = (EventType.ADOPTED, EventType.ATTACHED)  # attached: an unconfirmed command that did not move
     adopted = Exists(Event.objects.filter(command=OuterRef("pk"), event__in=found))
     here = commands.filter(
-        adopted, device_id__in=device_ids, started_elsewhere=False, likely=False, dispatch__isnull=False
+        adopted, device_id__in=device_ids, started_elsewhere=False, match_uncertain=False, dispatch__isnull=False
     )
     return _Told.of(here.exclude(remote_id=""))
 
 
-def _carry_out(changes: Change, account: Account, decisions: Sequence[Decision]) -> None:
+def _carry_out(changes: StatusWriter, account: Account, decisions: Sequence[Decision]) -> None:
     advances = [_heard(one, one.ours_id, one.status) for one in decisions if isinstance(one, Advance)]
     adopted = [
-        _heard(one, one.ours_id, one.status, event=EventType.ADOPTED, likely=one.likely)
+        _heard(one, one.ours_id, one.status, event=EventType.ADOPTED, match_uncertain=one.match_uncertain)
         for one in decisions
         if isinstance(one, Adopt)
     ]
     takeovers = _still_wanted([one for one in decisions if isinstance(one, TakeOver)])
     merge_imports(changes, account.id, {one.remote_id: one.ours_id for one in takeovers})
-    adopted += [_heard(one, one.ours_id, one.status, event=EventType.ADOPTED, likely=True) for one in takeovers]
-    hear(changes, advances, where=~Q(remote_id=""))
-    hear(changes, adopted, where=Q(remote_id="", status__in=(Status.UNCERTAIN, Status.UNCONFIRMED)))
+    adopted += [
+        _heard(one, one.ours_id, one.status, event=EventType.ADOPTED, match_uncertain=True) for one in takeovers
+    ]
+    apply_remote_updates(changes, advances, where=~Q(remote_id=""))
+    apply_remote_updates(changes, adopted, where=Q(remote_id="", status__in=(Status.UNCERTAIN, Status.UNCONFIRMED)))
     _doubt(changes, decisions)
     _import(changes, account, [one for one in decisions if isinstance(one, Import)])
     _note(changes, account, {one.ours_id: kept_word(one.row.status) for one in decisions if isinstance(one, Note)})
@@ -255,7 +257,7 @@ def _still_wanted(takeovers: Sequence[TakeOver]) -> list[TakeOver]:
 
 
 def _carry_out_what_is_left(
-    changes: Change, account: Account, listing: Listing, rows: Sequence[Row], decisions: Sequence[Decision]
+    changes: StatusWriter, account: Account, listing: Listing, rows: Sequence[Row], decisions: Sequence[Decision]
 ) -> None:
     """A row that matching leaves to the next listing, for its commands have others: after a long silence that one would
     no longer reach back to it, so with their ids attached it is decided at once."""
@@ -263,19 +265,19 @@ def _carry_out_what_is_left(
         _carry_out(changes, account, _decide(account, listing, rows))
 
 
-def _doubt(changes: Change, decisions: Sequence[Decision]) -> None:
+def _doubt(changes: StatusWriter, decisions: Sequence[Decision]) -> None:
     """What was adopted as the only possible one was not: from now on it says "likely"."""
     casts = [(one.row, one.ours_ids) for one in decisions if isinstance(one, Doubt)]
     casts += [(one.row, one.doubts) for one in decisions if isinstance(one, Adopt)]
     doubted: dict[UUID, dict[str, object]] = {id_: {"remote_id": row.remote_id} for row, ids in casts for id_ in ids}
-    sure = Q(likely=False)
-    changes.note(doubted, event=EventType.DOUBTED, where=sure, values={"likely": True}, each_data=doubted)
+    sure = Q(match_uncertain=False)
+    changes.note(doubted, event=EventType.DOUBTED, where=sure, values={"match_uncertain": True}, each_data=doubted)
 
 
-def _note(changes: Change, account: Account, words: dict[UUID, str]) -> None:
+def _note(changes: StatusWriter, account: Account, words: dict[UUID, str]) -> None:
     """One statement for hundreds of words: they come with every listing, and most of them are no news."""
     for some in batched(words.items(), BATCH):
-        new = ByKey(Command, "remote_status", dict(some))
+        new = CaseByPk(Command, "remote_status", dict(some))
         told = Command.objects.filter(id__in=[id_ for id_, _ in some]).exclude(remote_status=new)
         if told.update(remote_status=new):
             changes.touch(account.id)
@@ -287,10 +289,10 @@ def _heard(
     status: Status | None,
     *,
     event: EventType = EventType.MOVED,
-    likely: bool = False,
-) -> Heard:
+    match_uncertain: bool = False,
+) -> RemoteUpdate:
     row = decision.row
-    return Heard(
+    return RemoteUpdate(
         command_id,
         row.remote_id,
         status,
@@ -298,12 +300,12 @@ def _heard(
         created_at=row.created_at,
         completed_at=row.completed_at,
         filename=row.filename,
-        likely=likely,
+        match_uncertain=match_uncertain,
         event=event,
     )
 
 
-def _import(changes: Change, account: Account, imports: Sequence[Import]) -> None:
+def _import(changes: StatusWriter, account: Account, imports: Sequence[Import]) -> None:
     """Rows that nobody here asked for, shown as "started elsewhere"."""
     devices = {
         (device.device_id, device.registration_id): device
@@ -333,7 +335,7 @@ def _imported(account: Account, one: Import, device: Device | None, now: datetim
         id=new_id(born),
         account=account,
         started_elsewhere=True,
-        asked_at=born,
+        requested_at=born,
         kind=row.kind,
         device_id=row.device_id,
         registration_id=row.registration_id,
@@ -357,7 +359,7 @@ def _count_unlisted(account: Account, listing: Listing) -> None:
     refused = Q(dispatch__outcome=Dispatch.Outcome.REJECTED, dispatch__ended_at__lt=listing.begun_at)
     over = refused | Q(dispatch__lease_until__lte=listing.begun_at)
     missing = Command.objects.filter(over, account=account, status=Status.UNCERTAIN, remote_id="")
-    missing.update(unlisted=F("unlisted") + 1)
+    missing.update(missed_listings=F("missed_listings") + 1)
 
 
 # --- When next ---
@@ -401,4 +403,6 @@ def _hand_back(row: AccountSync, *, due_at: datetime, not_before: datetime | Non
     """Due again then, or earlier if somebody asked for it since the row was taken; but never before `not_before`."""
     asked = Least(Coalesce("due_at", Value(due_at)), Value(due_at))
     due = Greatest(asked, Value(not_before)) if not_before else asked
-    AccountSync.objects.filter(leases.held(row)).update(due_at=due, **leases.released(not_before=not_before), **values)
+    AccountSync.objects.filter(leases.is_holder(row)).update(
+        due_at=due, **leases.released(not_before=not_before), **values
+    )

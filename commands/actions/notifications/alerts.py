@@ -41,7 +41,7 @@ def tell(*, now: datetime) -> int:
     sent = 0
     loses = Exists(nearly_lost(now).filter(command__account=OuterRef("account")))
     news = Q(told_at=None) | Q(loses, act=Pause.Act.DOWNLOAD, lost_told_at=None)
-    untold = Pause.objects.filter(news, refused=True, account__in=Account.objects.in_force())
+    untold = Pause.objects.filter(news, refused=True, account__in=Account.objects.active())
     while (pause := leases.take(untold.order_by("since", "id"), lasting=settings.MAIL_LEASE)) is not None:
         sent += _tell(pause, now)
     return sent
@@ -104,7 +104,7 @@ def administrators_of(account: Account | OuterRef) -> QuerySet[User]:
 def nearly_lost(now: datetime) -> QuerySet[Artifact]:
     """Results that are not here yet and that Cloudflare deletes within ARTIFACT_URGENT."""
     soon = now + settings.ARTIFACT_URGENT
-    return Artifact.objects.not_here().filter(deleted_remotely_at__gt=now, deleted_remotely_at__lte=soon)
+    return Artifact.objects.to_fetch().filter(deleted_remotely_at__gt=now, deleted_remotely_at__lte=soon)
 
 
 def _told(pause: Pause, now: datetime, *, loses: bool) -> None:
@@ -112,7 +112,7 @@ def _told(pause: Pause, now: datetime, *, loses: bool) -> None:
     told_at = Case(When(words=pause.words, then=Value(now)), default=F("told_at"))
     words = list(dict.fromkeys([*pause.told_words, pause.words]))[-MOST_TOLD:]
     lost: dict[str, object] = {"lost_told_at": now} if loses else {}
-    Pause.objects.filter(leases.held(pause)).update(told_at=told_at, told_words=words, **lost, **leases.released())
+    Pause.objects.filter(leases.is_holder(pause)).update(told_at=told_at, told_words=words, **lost, **leases.released())
 
 
 def _postpone(pause: Pause, problem: Exception) -> None:

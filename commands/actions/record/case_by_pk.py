@@ -12,7 +12,7 @@ from django.db.models import Expression, F, Field, ForeignKey, Model
 from django.db.models.sql.compiler import SQLCompiler
 
 
-class ByKey(Expression):
+class CaseByPk(Expression):
     """`CASE id WHEN … THEN … END` for a column of `model`; a row that is not named keeps what it has."""
 
     def __init__(self, model: type[Model], name: str, values: Mapping[UUID, object]) -> None:

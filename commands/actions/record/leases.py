@@ -17,7 +17,7 @@ from django.db.models import F, Q, QuerySet
 
 from commands.models.leased import Leased
 
-AWAY = (OperationalError, InterfaceError, InternalError)
+DATABASE_DOWN = (OperationalError, InterfaceError, InternalError)
 """What is raised when the database is away, or has given up a transaction that stood still."""
 
 
@@ -39,7 +39,7 @@ def database_now() -> datetime:
     return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
 
 
-def is_over(name: str, now: datetime) -> Q:
+def has_passed(name: str, now: datetime) -> Q:
     """Nothing is to be waited for any more: there is no time in this column, or it has come.
 
     Or it is further ahead than anything is ever meant to last: the clock was wrong when it was written.
@@ -53,7 +53,7 @@ def is_ahead(at: datetime | None, now: datetime) -> bool:
 
 
 def is_free(now: datetime) -> Q:
-    return is_over("lease_until", now) & is_over("not_before", now)
+    return has_passed("lease_until", now) & has_passed("not_before", now)
 
 
 def take[L: Leased](rows: QuerySet[L], *, lasting: timedelta, values: Mapping[str, object] | None = None) -> L | None:
@@ -71,14 +71,14 @@ def take[L: Leased](rows: QuerySet[L], *, lasting: timedelta, values: Mapping[st
         return row
 
 
-def held(row: Leased) -> Q:
+def is_holder(row: Leased) -> Q:
     """The fence: true only while this lease is still the row's own."""
     return Q(pk=row.pk, lease_token=row.lease_token)
 
 
 def renew(row: Leased, *, lasting: timedelta) -> bool:
     """Longer work, a longer lease; False if it was no longer ours."""
-    return type(row)._default_manager.filter(held(row)).update(lease_until=database_now() + lasting) == 1
+    return type(row)._default_manager.filter(is_holder(row)).update(lease_until=database_now() + lasting) == 1
 
 
 class KeptAlive:
@@ -102,10 +102,10 @@ def released(*, attempts: int = 0, not_before: datetime | None = None) -> dict[s
 def hand_back(row: Leased, *, attempts: int = 0, not_before: datetime | None = None) -> bool:
     """Let go of a lease; False if it was no longer ours."""
     values = released(attempts=attempts, not_before=not_before)
-    return type(row)._default_manager.filter(held(row)).update(**values) == 1
+    return type(row)._default_manager.filter(is_holder(row)).update(**values) == 1
 
 
-def insist(write: Callable[[], None], *, until: float, every: float = 0.5) -> None:
+def retry_while_database_is_down(write: Callable[[], None], *, until: float, every: float = 0.5) -> None:
     """Write what must not be lost: again and again while the database is away, until this monotonic time.
 
     A rival that wrote the same id in the same moment is seen by the next try.
@@ -113,7 +113,7 @@ def insist(write: Callable[[], None], *, until: float, every: float = 0.5) -> No
     while True:
         try:
             return write()
-        except (*AWAY, IntegrityError):
+        except (*DATABASE_DOWN, IntegrityError):
             if time.monotonic() + every > until:
                 raise
         connection.close()

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q
 
-from commands.actions.record.transitions import Change
+from commands.actions.record.transitions import StatusWriter
 from commands.audit import CLOUDFLARE, EventType
 from commands.models import Artifact, Command
 from commands.rules import kinds
@@ -34,7 +34,7 @@ def kept_word(status: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class RemoteUpdate:
     """One command of ours as Cloudflare names it. `status`: where to move it; None moves nothing."""
 
     command_id: UUID
@@ -44,7 +44,7 @@ class Heard:
     created_at: datetime | None = None
     completed_at: datetime | None = None
     filename: str = ""
-    likely: bool = False
+    match_uncertain: bool = False
     event: EventType = EventType.MOVED
     because: str = ""
 
@@ -55,7 +55,7 @@ class Heard:
             said["remote_created_at"] = self.created_at
         if self.completed_at:
             said["remote_completed_at"] = self.completed_at
-        return said | ({"likely": True} if self.likely else {})
+        return said | ({"match_uncertain": True} if self.match_uncertain else {})
 
 
 def remote_status(raw: str) -> Status | None:
@@ -63,18 +63,19 @@ def remote_status(raw: str) -> Status | None:
     return Status(raw) if raw in REMOTE else None
 
 
-def hear(changes: Change, heard: Sequence[Heard], *, where: Q | None = None) -> set[UUID]:
+def apply_remote_updates(changes: StatusWriter, heard: Sequence[RemoteUpdate], *, where: Q | None = None) -> set[UUID]:
     """Move and attach; returns the commands that changed. One without a status to move to gets its id attached."""
     changed: set[UUID] = set()
 
-    def key(one: Heard) -> tuple[str, str, str]:
+    def key(one: RemoteUpdate) -> tuple[str, str, str]:
         return one.event, one.status or "", one.because
 
     for (event, status, because), group in groupby(sorted(heard, key=key), key=key):
         ones = list(group)
         each = {one.command_id: one.values() for one in ones}
         each_data: dict[UUID, dict[str, object]] = {
-            one.command_id: {"remote_id": one.remote_id, **({"likely": True} if one.likely else {})} for one in ones
+            one.command_id: {"remote_id": one.remote_id, **({"match_uncertain": True} if one.match_uncertain else {})}
+            for one in ones
         }
         if status:
             done = changes.move(
@@ -97,7 +98,7 @@ def hear(changes: Change, heard: Sequence[Heard], *, where: Q | None = None) -> 
 
 
 def _with_deadlines(
-    changes: Change, each: dict[UUID, dict[str, object]], status: Status
+    changes: StatusWriter, each: dict[UUID, dict[str, object]], status: Status
 ) -> dict[UUID, dict[str, object]]:
     """A command that begins to run at Cloudflare gets the time by which its end must have been heard of."""
     if status not in IN_FLIGHT:
@@ -112,7 +113,7 @@ def deadline(kind: Kind, options: kinds.Options, start: datetime) -> datetime:
     return start + kinds.deadline(kind, options) / settings.TIME_SCALE
 
 
-def want_artifacts(changes: Change, done: Sequence[Heard]) -> None:
+def want_artifacts(changes: StatusWriter, done: Sequence[RemoteUpdate]) -> None:
     """A row for each file that is to be fetched: those of our own commands. Cloudflare keeps one for 7 days.
 
     Those begin between the POST and now: a date outside of that is a wrong one, and must not move the file's end.
@@ -136,12 +137,12 @@ def want_artifacts(changes: Change, done: Sequence[Heard]) -> None:
     )
 
 
-def _ended_at(one: Heard, sent_at: datetime | None, now: datetime) -> datetime:
+def _ended_at(one: RemoteUpdate, sent_at: datetime | None, now: datetime) -> datetime:
     told = min(one.completed_at or now, now)
     return max(told, sent_at) if sent_at else told
 
 
-def merge_imports(changes: Change, account_id: UUID, owners: dict[str, UUID]) -> dict[str, Status]:
+def merge_imports(changes: StatusWriter, account_id: UUID, owners: dict[str, UUID]) -> dict[str, Status]:
     """Rows taken for "started elsewhere" whose ids ({remote id: our command}) are ours give them up.
 
     Returns how far Cloudflare had told of each of them: our command goes there at once.

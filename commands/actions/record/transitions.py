@@ -17,7 +17,7 @@ from django.db.models import F, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Greatest
 
 from commands import audit
-from commands.actions.record.case_by_pk import ByKey
+from commands.actions.record.case_by_pk import CaseByPk
 from commands.audit import By, EventType, Subject
 from commands.models import AccountVersion, Artifact, Command, Event
 from commands.rules.states import ARTIFACT_MOVES, COMMAND_MOVES, ArtifactStatus, Status, sources
@@ -34,7 +34,7 @@ type Values = Mapping[str, object]
 
 
 @dataclass(slots=True)
-class Change:
+class StatusWriter:
     """A transaction that changes what lists show. Made by `change()`; its verbs raise nothing for what did not move."""
 
     now: datetime
@@ -160,10 +160,10 @@ class Change:
 
 
 @contextmanager
-def change(*, by: By, now: datetime) -> Iterator[Change]:
+def change_statuses(*, by: By, now: datetime) -> Iterator[StatusWriter]:
     """One transaction for moves and notes; its last statement raises the version of every account it touched."""
     with transaction.atomic():
-        changes = Change(now=now, by=by)
+        changes = StatusWriter(now=now, by=by)
         yield changes
         AccountVersion.objects.raise_for(changes.accounts)
     for line in changes.news:
@@ -206,5 +206,5 @@ def _single(before: Mapping[UUID, Values], each: Mapping[UUID, Values], values: 
         if all(value == first for value in after.values()):
             columns[name] = first
         else:
-            columns[name] = ByKey(Command, name, after)
+            columns[name] = CaseByPk(Command, name, after)
     return columns

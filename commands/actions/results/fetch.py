@@ -28,7 +28,7 @@ from django.db.models import QuerySet
 
 from commands.actions.listing import schedule
 from commands.actions.record import leases
-from commands.actions.record.transitions import MAX_WORDS, change
+from commands.actions.record.transitions import MAX_WORDS, change_statuses
 from commands.actions.upstream import clients, rate_limit
 from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.rate_limit import NotNow
@@ -105,31 +105,33 @@ def collect(*, now: Callable[[], datetime], is_wanted: Callable[[], bool] = lamb
     except Lost:
         log.warning("artifact_lost", artifact=str(artifact.id))
         return True
-    except (Stopped, *leases.AWAY):
+    except (Stopped, *leases.DATABASE_DOWN):
         write = partial(_hand_back, artifact)
     except (CloudflareError, NotNow, NoCredential, bundle.NotWhole, NotStored, OSError) as failure:
         write = partial(_record_failure, artifact, failure, has_grown=_spooled(artifact) > before)
     else:
         write = partial(_record_stored, artifact, whole)
     # A database that is away costs no file an attempt; whoever has taken it over meanwhile is told by the fence.
-    leases.insist(lambda: write(now=now()), until=time.monotonic() + settings.ARTIFACT_LEASE.total_seconds() / 2)
+    leases.retry_while_database_is_down(
+        lambda: write(now=now()), until=time.monotonic() + settings.ARTIFACT_LEASE.total_seconds() / 2
+    )
     return True
 
 
 def askable(now: datetime) -> QuerySet[Account]:
     """The accounts whose files may be asked for: not retired, of the upstream in force, and not resting."""
-    resting = Pause.objects.filter(act=Pause.Act.DOWNLOAD).exclude(leases.is_over("until", now)).values("account_id")
-    accounts = Account.objects.in_force().exclude(id__in=resting)
-    return accounts.filter(leases.is_over("credential__budget__paused_until", now))
+    resting = Pause.objects.filter(act=Pause.Act.DOWNLOAD).exclude(leases.has_passed("until", now)).values("account_id")
+    accounts = Account.objects.active().exclude(id__in=resting)
+    return accounts.filter(leases.has_passed("credential__budget__paused_until", now))
 
 
 def _claim(now: datetime) -> Artifact | None:
     """The most urgent file of an account of which nobody else is fetching one."""
-    files = Artifact.objects.not_here().filter(attempts__lt=settings.ATTEMPTS)
+    files = Artifact.objects.to_fetch().filter(attempts__lt=settings.ATTEMPTS)
     files = files.filter(command__account__in=askable(now)).order_by("deleted_remotely_at", "id")
     passed: set[UUID] = set()
     while True:
-        with change(by=PORTAL, now=now) as changes:
+        with change_statuses(by=PORTAL, now=now) as changes:
             free = files.filter(leases.is_free(leases.database_now()))
             busy = passed | set(_under_way().values_list("command__account_id", flat=True))
             account_id = free.exclude(command__account__in=busy).values_list("command__account_id", flat=True).first()
@@ -144,7 +146,7 @@ def _claim(now: datetime) -> Artifact | None:
 
 
 def _under_way() -> QuerySet[Artifact]:
-    over = leases.is_over("lease_until", leases.database_now())
+    over = leases.has_passed("lease_until", leases.database_now())
     return Artifact.objects.filter(status=ArtifactStatus.FETCHING).exclude(over)
 
 
@@ -180,7 +182,7 @@ def _lying_in_store(artifact: Artifact) -> Whole | None:
         return replace(whole, stored_at=storage().get_modified_time(name))
     except bundle.NotWhole:
         return None
-    except (Lost, *leases.AWAY):
+    except (Lost, *leases.DATABASE_DOWN):
         raise
     except Exception as problem:  # a bucket's errors are not those of a disk
         log.warning("storage_not_read", artifact=str(artifact.id), problem=repr(problem))
@@ -206,7 +208,7 @@ def _fetch(artifact: Artifact, is_wanted: Callable[[], bool]) -> Whole:
         return _checked(path)
     _download(artifact, path, offset, is_wanted)
     whole = _checked(path)
-    rate_limit.works(artifact.command.account, Pause.Act.DOWNLOAD)
+    rate_limit.clear_pause(artifact.command.account, Pause.Act.DOWNLOAD)
     return whole
 
 
@@ -226,7 +228,7 @@ def _download(artifact: Artifact, path: Path, offset: int, is_wanted: Callable[[
     ):
         # After the spool was emptied: a tag never stands beside the bytes of another one.
         begun = {"etag": download.etag, "announced_size": download.total} if download.resumable else FROM_ZERO
-        Artifact.objects.filter(leases.held(artifact)).update(**begun)
+        Artifact.objects.filter(leases.is_holder(artifact)).update(**begun)
         artifact.etag = str(begun["etag"])
         spool.seek(download.starts_at)
         lease = leases.KeptAlive(artifact, lasting=settings.ARTIFACT_LEASE)
@@ -311,8 +313,8 @@ def _record_stored(artifact: Artifact, whole: Whole, *, now: datetime) -> None:
     words = causes.partial_words(artifact.command.kind, artifact.command.options, whole.files)
     stored_at = min(whole.stored_at or now, now)
     values = {"size": whole.size, "sha256": whole.sha256, "stored_at": stored_at, "words": words, **leases.released()}
-    with change(by=PORTAL, now=now) as changes:
-        changes.move_artifact(artifact, to=ArtifactStatus.STORED, where=leases.held(artifact), values=values)
+    with change_statuses(by=PORTAL, now=now) as changes:
+        changes.move_artifact(artifact, to=ArtifactStatus.STORED, where=leases.is_holder(artifact), values=values)
     whole.path.unlink(missing_ok=True)
     log.info("artifact_stored", artifact=str(artifact.id), size=whole.size)
 
@@ -320,9 +322,9 @@ def _record_stored(artifact: Artifact, whole: Whole, *, now: datetime) -> None:
 def _hand_back(artifact: Artifact, *, now: datetime) -> None:
     """To be continued at once, by whoever comes next; the attempt does not count."""
     values = {"words": artifact.words or STOPPED, **leases.released(attempts=artifact.attempts - 1)}
-    with change(by=PORTAL, now=now) as changes:
+    with change_statuses(by=PORTAL, now=now) as changes:
         changes.move_artifact(
-            artifact, to=ArtifactStatus.WANTED, where=leases.held(artifact), values=values, tell=False
+            artifact, to=ArtifactStatus.WANTED, where=leases.is_holder(artifact), values=values, tell=False
         )
     log.info("artifact_handed_back", artifact=str(artifact.id))
 
@@ -336,16 +338,16 @@ def _record_failure(artifact: Artifact, failure: Failure, *, has_grown: bool, no
         words = f"{words} {UNLISTED}"
     costs_nothing = has_grown or is_doubted or (not is_alone and _is_not_the_files_fault(failure))
     to, values = _after(artifact, failure, now, costs_nothing=costs_nothing)
-    if to == ArtifactStatus.REFUSED and is_over(artifact, now):
+    if to == ArtifactStatus.REFUSED and is_past_retention(artifact, now):
         words = too_late(words)
     if to != ArtifactStatus.WANTED:
         spool_path(artifact).unlink(missing_ok=True)
     elif isinstance(failure, NotFound):  # by which the next 404 can count
-        schedule.hurry(artifact.command.account_id, at=now, complete=True)
+        schedule.schedule_listing_by(artifact.command.account_id, at=now, complete=True)
     tell = to != ArtifactStatus.WANTED or _is_news(artifact, words)
-    with change(by=PORTAL, now=now) as changes:
+    with change_statuses(by=PORTAL, now=now) as changes:
         changes.move_artifact(
-            artifact, to=to, where=leases.held(artifact), values={"words": words, **values}, tell=tell
+            artifact, to=to, where=leases.is_holder(artifact), values={"words": words, **values}, tell=tell
         )
     log.warning("artifact_not_fetched", artifact=str(artifact.id), status=to, words=words)
 
@@ -367,7 +369,7 @@ def _is_news(artifact: Artifact, words: str) -> bool:
     return len(told) < MOST_TOLD and words not in told
 
 
-def is_over(artifact: Artifact, now: datetime) -> bool:
+def is_past_retention(artifact: Artifact, now: datetime) -> bool:
     """Cloudflare deleted it so long ago that nothing is worth waiting for."""
     return now >= artifact.deleted_remotely_at + settings.ARTIFACT_GIVE_UP
 
@@ -386,7 +388,7 @@ def _after(
     if isinstance(failure, TooLarge):
         return ArtifactStatus.TOO_LARGE, leases.released()
     again = _not_before(artifact, failure, now, costs_nothing=costs_nothing)
-    if counted >= settings.ATTEMPTS or is_over(artifact, now):
+    if counted >= settings.ATTEMPTS or is_past_retention(artifact, now):
         return ArtifactStatus.REFUSED, leases.released()
     return ArtifactStatus.WANTED, leases.released(attempts=counted, not_before=again)
 
@@ -403,7 +405,7 @@ def _not_before(artifact: Artifact, failure: Failure, now: datetime, *, costs_no
     if isinstance(failure, Refused) and not costs_nothing:
         return again
     if isinstance(failure, CloudflareError | NoCredential):
-        resumes = clients.rest_after(artifact.command.account, Pause.Act.DOWNLOAD, failure, now=now)
+        resumes = clients.pause_after_error(artifact.command.account, Pause.Act.DOWNLOAD, failure, now=now)
         if resumes and isinstance(failure, Unknown | Refused):  # another file first: this one may be all that is wrong
             resumes += settings.ARTIFACT_RETRIES[0]
         return max(again, resumes) if resumes else again

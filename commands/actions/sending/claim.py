@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from commands.actions.record import leases
-from commands.actions.record.transitions import Change, change
+from commands.actions.record.transitions import StatusWriter, change_statuses
 from commands.actions.sending import holds
 from commands.actions.upstream import quota, rate_limit
 from commands.audit import PORTAL
@@ -74,18 +74,18 @@ def _body(items: Sequence[NewCommand], dialect: Dialect) -> dict[str, object]:
 def accounts_with_queued(*, now: datetime) -> list[UUID]:
     """Accounts with something to send that may be sent now."""
     queued = Command.objects.filter(account=OuterRef("id"), status=Status.QUEUED, expires_at__gt=now)
-    ready = queued.filter(_UNBARRED).filter(leases.is_over("not_before", now))
-    return list(Account.objects.in_force().filter(Exists(ready)).order_by("id").values_list("id", flat=True))
+    ready = queued.filter(_UNBARRED).filter(leases.has_passed("not_before", now))
+    return list(Account.objects.active().filter(Exists(ready)).order_by("id").values_list("id", flat=True))
 
 
 def claim(account: Account, *, now: datetime) -> Claimed | None:
     """Take the next commands of one kind, one a machine, none of them busy; commits before anything is sent."""
     began = time.monotonic()
-    with change(by=PORTAL, now=now) as changes:
+    with change_statuses(by=PORTAL, now=now) as changes:
         # Claims of an account look one after the other, or each would see the room that all of them take.
         sync = AccountSync.objects.select_for_update().get(account=account)
         clock = leases.database_now()
-        if holds.hold_back(changes, clock=clock, account=account) >= holds.MOST:
+        if holds.hold_stale(changes, clock=clock, account=account) >= holds.MOST:
             return None  # more may be too old to go: the next claim looks again
         room = _room(account, sync, clock)
         chosen = _next_commands(account, clock, room) if room > 0 else []
@@ -108,21 +108,21 @@ def claim(account: Account, *, now: datetime) -> Claimed | None:
         if len(commands) < len(chosen):
             dispatch.body = _body(_items(account, commands), Dialect(account.dialect))
             dispatch.save(update_fields=["body"])
-        reached = max(command.turn for command in commands)
-        if reached > sync.turn:
-            AccountSync.objects.filter(account=account).update(turn=reached)
+        reached = max(command.queue_position for command in commands)
+        if reached > sync.queue_position:
+            AccountSync.objects.filter(account=account).update(queue_position=reached)
     return Claimed(account, dispatch, commands, began)
 
 
 def _room(account: Account, sync: AccountSync, clock: datetime) -> int:
     """How many commands may go into a POST now: pauses, POSTs under way, quota."""
-    if rate_limit.resting(account, Pause.Act.CREATE, now=clock):
+    if rate_limit.active_pause(account, Pause.Act.CREATE, now=clock):
         return 0
     assert account.credential_id is not None
     if rate_limit.paused_credentials([account.credential_id], now=clock):
         return 0
     under_way = Dispatch.objects.filter(account=account, outcome=Dispatch.Outcome.OPEN)
-    if under_way.exclude(leases.is_over("lease_until", clock)).count() >= settings.POSTS_AT_ONCE:
+    if under_way.exclude(leases.has_passed("lease_until", clock)).count() >= settings.POSTS_AT_ONCE:
         return 0
     left = quota.left(sync, clock)
     return settings.POST_DEVICES if left is None else min(settings.POST_DEVICES, left)
@@ -132,19 +132,19 @@ def turns(account: Account, *, devices: int, commands: int) -> Sequence[int]:
     """The turns of a new run's commands, in their order."""
     if devices <= SMALL_RUN:
         return [0] * commands
-    reached = AccountSync.objects.values_list("turn", flat=True).get(account=account)
+    reached = AccountSync.objects.values_list("queue_position", flat=True).get(account=account)
     return range(reached + 1, reached + 1 + commands)
 
 
 def _next_commands(account: Account, clock: datetime, room: int) -> list[Command]:
     """The command whose turn it is, and those of its kind for other machines, as many as one POST takes."""
-    ready = _ready(account, clock).order_by("turn", "id")
-    first = ready.values("id", "kind", "alone", "listed").first()
+    ready = _ready(account, clock).order_by("queue_position", "id")
+    first = ready.values("id", "kind", "send_alone", "listed").first()
     if first is None:
         return []
-    if first["alone"] or not first["listed"]:
+    if first["send_alone"] or not first["listed"]:
         return list(_locked([first["id"]]))
-    alike = ready.filter(kind=first["kind"], alone=False, listed=True).values_list("device_id", "id")
+    alike = ready.filter(kind=first["kind"], send_alone=False, listed=True).values_list("device_id", "id")
     machines: dict[str, UUID] = {}
     for device_id, id_ in alike[:CANDIDATES]:
         machines.setdefault(device_id, id_)
@@ -166,7 +166,7 @@ def _ready(account: Account, clock: datetime) -> QuerySet[Command]:
     rows = (
         Command.objects.filter(account=account, status=Status.QUEUED, expires_at__gt=clock)
         .filter(_UNBARRED)
-        .filter(leases.is_over("not_before", clock))
+        .filter(leases.has_passed("not_before", clock))
     )
     # One set of machines a kind, read once: a look-up for each row is what a planner without statistics gets wrong.
     busy = Command.objects.shown().in_flight().filter(account=account).values("device_id")
@@ -175,7 +175,7 @@ def _ready(account: Account, clock: datetime) -> QuerySet[Command]:
     return rows.exclude(platform="windows", kind__in=CAPTURES, device_id__in=busy.filter(kind__in=CAPTURES))
 
 
-def _take(changes: Change, ids: Sequence[UUID], dispatch: Dispatch) -> list[UUID]:
+def _take(changes: StatusWriter, ids: Sequence[UUID], dispatch: Dispatch) -> list[UUID]:
     """Move to `sending`; where a constraint says that a machine is busy after all, one by one without that one."""
 
     def send(some: Sequence[UUID]) -> list[UUID]:
@@ -183,7 +183,7 @@ def _take(changes: Change, ids: Sequence[UUID], dispatch: Dispatch) -> list[UUID
             return changes.move(
                 some,
                 to=Status.SENDING,
-                values={"dispatch": dispatch, "not_before": None, "unlisted": 0, "lookalike": False},
+                values={"dispatch": dispatch, "not_before": None, "missed_listings": 0, "possible_match": False},
                 data={"dispatch": str(dispatch.id)},
             )
 

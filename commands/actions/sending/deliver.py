@@ -17,8 +17,14 @@ from django.db.models import Q
 
 from commands.actions.listing import schedule
 from commands.actions.record import leases
-from commands.actions.record.remote_updates import Heard, has_room_for, hear, merge_imports, remote_status
-from commands.actions.record.transitions import Change, change
+from commands.actions.record.remote_updates import (
+    RemoteUpdate,
+    apply_remote_updates,
+    has_room_for,
+    merge_imports,
+    remote_status,
+)
+from commands.actions.record.transitions import StatusWriter, change_statuses
 from commands.actions.sending.claim import Claimed, claim
 from commands.actions.upstream import clients, quota, rate_limit
 from commands.actions.upstream.clients import NoCredential
@@ -55,7 +61,7 @@ def deliver(account: Account, *, now: datetime) -> bool:
     def write() -> None:
         record(claimed, answer, now=leases.database_now())
 
-    leases.insist(write, until=claimed.began + settings.DISPATCH_LEASE.total_seconds())
+    leases.retry_while_database_is_down(write, until=claimed.began + settings.DISPATCH_LEASE.total_seconds())
     return True
 
 
@@ -71,7 +77,7 @@ def post(claimed: Claimed) -> CreateResult | Failure:
             return client.create(claimed.items())
     except (CloudflareError, NotNow, NoCredential) as failure:
         return failure
-    except leases.AWAY:  # the clock and the budget are asked before a byte leaves, never after
+    except leases.DATABASE_DOWN:  # the clock and the budget are asked before a byte leaves, never after
         connection.close()
         return NotNow(claimed.dispatch.claimed_at, "The database did not answer before it could be sent.")
 
@@ -88,7 +94,7 @@ def _too_late(claimed: Claimed) -> bool:
 
 def record(claimed: Claimed, answer: CreateResult | Failure, *, now: datetime) -> None:
     """Write what became of a POST, late or not: once, and only for commands that still point to this dispatch."""
-    with change(by=CLOUDFLARE, now=now) as changes:
+    with change_statuses(by=CLOUDFLARE, now=now) as changes:
         # The dispatch first, as settle() does: two that lock in one order never wait for each other.
         dispatch = Dispatch.objects.select_for_update(no_key=True).get(id=claimed.dispatch.id)
         if dispatch.outcome not in (Dispatch.Outcome.OPEN, Dispatch.Outcome.UNKNOWN):
@@ -99,7 +105,7 @@ def record(claimed: Claimed, answer: CreateResult | Failure, *, now: datetime) -
             _record_failure(changes, claimed, answer)
     if isinstance(answer, Rejected) and len(claimed.commands) > 1:
         # After the commit: who records a listing locks in the other order.
-        schedule.hurry(claimed.account.id, at=now, complete=True)
+        schedule.schedule_listing_by(claimed.account.id, at=now, complete=True)
     log.info(
         "dispatch_ended",
         dispatch=str(claimed.dispatch.id),
@@ -113,7 +119,7 @@ def _end(dispatch: Dispatch, outcome: Dispatch.Outcome, now: datetime, **values:
     Dispatch.objects.filter(id=dispatch.id).update(outcome=outcome, ended_at=now, **values)
 
 
-def _record_created(changes: Change, claimed: Claimed, answer: CreateResult) -> None:
+def _record_created(changes: StatusWriter, claimed: Claimed, answer: CreateResult) -> None:
     dispatch = claimed.dispatch
     pairing = pair(claimed.items(), [one for one in answer.created if has_room_for(one.id)])
     created = {claimed.commands[index].id: one for index, one in pairing.pairs}
@@ -125,7 +131,7 @@ def _record_created(changes: Change, claimed: Claimed, answer: CreateResult) -> 
     merged = merge_imports(changes, claimed.account.id, ids)
     owned = _owned_by_others(claimed.account, created)
     heard = [
-        Heard(
+        RemoteUpdate(
             id_,
             one.id,
             max(remote_status(one.status) or Status.PENDING_EXEC, merged.get(one.id, Status.PENDING_EXEC), key=rank),
@@ -135,7 +141,7 @@ def _record_created(changes: Change, claimed: Claimed, answer: CreateResult) -> 
         for id_, one in created.items()
         if one.id not in owned
     ]
-    moved = hear(changes, heard, where=Q(dispatch=dispatch, remote_id=""))
+    moved = apply_remote_updates(changes, heard, where=Q(dispatch=dispatch, remote_id=""))
     _attach_late(changes, [one for one in heard if one.command_id not in moved], dispatch)
     changes.move(
         [*missing, *(id_ for id_, one in created.items() if one.id in owned)],
@@ -147,7 +153,7 @@ def _record_created(changes: Change, claimed: Claimed, answer: CreateResult) -> 
     said = {} if dispatch.body.get("dialect") == answer.dialect else {"body": claimed.body(answer.dialect)}
     _end(dispatch, Dispatch.Outcome.CREATED, changes.now, http_status=200, **said)
     clients.remember_dialect(claimed.account, answer.dialect)
-    rate_limit.works(claimed.account, Pause.Act.CREATE)
+    rate_limit.clear_pause(claimed.account, Pause.Act.CREATE)
 
 
 def _owned_by_others(account: Account, created: Mapping[UUID, Created]) -> set[str]:
@@ -157,7 +163,7 @@ def _owned_by_others(account: Account, created: Mapping[UUID, Created]) -> set[s
     return set(others.values_list("remote_id", flat=True))
 
 
-def _attach_late(changes: Change, late: Sequence[Heard], dispatch: Dispatch) -> None:
+def _attach_late(changes: StatusWriter, late: Sequence[RemoteUpdate], dispatch: Dispatch) -> None:
     """Commands that went further without the answer: they get their id if they have none, and an Event either way.
 
     One that was adopted with another id keeps it, for what it brought is known by it, but says "likely" from now on.
@@ -172,11 +178,11 @@ def _attach_late(changes: Change, late: Sequence[Heard], dispatch: Dispatch) -> 
     )
     others = {id_: data for id_, data in each_data.items() if id_ not in attached}
     held = set(Command.objects.filter(id__in=list(others)).values_list("remote_id", flat=True))
-    another = {one.command_id: {"likely": True} for one in late if one.remote_id not in held}
+    another = {one.command_id: {"match_uncertain": True} for one in late if one.remote_id not in held}
     changes.note(others, event=EventType.LATE_ANSWER, where=~Q(remote_id=""), each=another, each_data=others)
 
 
-def _record_failure(changes: Change, claimed: Claimed, failure: Failure) -> None:
+def _record_failure(changes: StatusWriter, claimed: Claimed, failure: Failure) -> None:
     dispatch, ids = claimed.dispatch, [command.id for command in claimed.commands]
     outcome = _outcome(failure)
     resumes = _rest(claimed, failure, changes.now)
@@ -224,4 +230,4 @@ def _rest(claimed: Claimed, failure: Failure, now: datetime) -> datetime | None:
     """When what was not sent may be tried again; the pause that follows is written on the way."""
     if isinstance(failure, NotNow):
         return failure.until
-    return clients.rest_after(claimed.account, Pause.Act.CREATE, failure, now=now)
+    return clients.pause_after_error(claimed.account, Pause.Act.CREATE, failure, now=now)

@@ -13,7 +13,7 @@ import structlog
 from django.conf import settings
 from django.db.models import F, Q
 
-from commands.actions.record.transitions import Change, change
+from commands.actions.record.transitions import StatusWriter, change_statuses
 from commands.audit import EventType, by_person
 from commands.models import Account, CallBudget, Command, Pause, User
 from commands.rules.states import Status
@@ -25,12 +25,12 @@ WORDS = "Sending rested for a long time after this was asked for: it goes out on
 MOST = 1000  # of one account in one transaction; the rest follows with the next call
 
 
-def hold_back(changes: Change, *, clock: datetime, account: Account | None = None) -> int:
+def hold_stale(changes: StatusWriter, *, clock: datetime, account: Account | None = None) -> int:
     """Hold what long pauses have made too old to go out by itself, of one account or of all; returns how many."""
     held = 0
     for account_id, since in _long_pauses(clock, account):
         waiting = Command.objects.filter(account_id=account_id, status=Status.QUEUED, dispatch=None, held_at=None)
-        waiting = waiting.filter(asked_at__lte=since).filter(Q(send_now_at=None) | Q(send_now_at__lte=since))
+        waiting = waiting.filter(requested_at__lte=since).filter(Q(send_now_at=None) | Q(send_now_at__lte=since))
         ids = list(waiting.order_by("id").values_list("id", flat=True)[:MOST])
         if not ids:
             continue
@@ -63,9 +63,9 @@ def _long_pauses(clock: datetime, account: Account | None) -> Iterator[tuple[UUI
             yield account_id, since
 
 
-def send_now(*, commands: Iterable[UUID], by: User, now: datetime) -> list[UUID]:
+def release(*, commands: Iterable[UUID], by: User, now: datetime) -> list[UUID]:
     """A person lets held commands go; returns those that were held. They still wait for what else is in their way."""
-    with change(by=by_person(by), now=now) as changes:
+    with change_statuses(by=by_person(by), now=now) as changes:
         freed = changes.note(
             commands,
             event=EventType.SEND_NOW,

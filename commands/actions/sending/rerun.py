@@ -115,7 +115,7 @@ def may_run_until(command: Command) -> datetime | None:
     if command.status != Status.UNCONFIRMED or command.kind not in set(Kind):
         return None
     dispatch = command.dispatch
-    sent_by = dispatch.lease_until if dispatch else command.asked_at
+    sent_by = dispatch.lease_until if dispatch else command.requested_at
     return causes.may_run_until(
         Kind(command.kind), command.options, command.remote_created_at or sent_by, scale=settings.TIME_SCALE
     )

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import IntegrityError
 
 from commands import audit
-from commands.actions.record.transitions import change
+from commands.actions.record.transitions import change_statuses
 from commands.actions.sending import claim
 from commands.audit import EventType, Subject, by_person
 from commands.models import Account, Command, Run, User
@@ -68,7 +68,7 @@ def ask(
     try:
         return _make(account, by, now, form_key, options, targets, wanted, purpose, ticket, reason)
     except IntegrityError:
-        made = Run.objects.filter(asked_by=by, form_key=form_key).first()
+        made = Run.objects.filter(requested_by=by, form_key=form_key).first()
         if made is None:
             raise
         asked = (account.id, _kept(options), purpose, ticket, reason)
@@ -100,12 +100,12 @@ def _make(  # noqa: PLR0917 - ask() names them
     ticket: str,
     reason: str,
 ) -> Run:
-    with change(by=by_person(by), now=now) as changes:
+    with change_statuses(by=by_person(by), now=now) as changes:
         run = Run.objects.create(
             id=new_id(now),
             account=account,
-            asked_by=by,
-            asked_at=now,
+            requested_by=by,
+            requested_at=now,
             options=_kept(options),
             devices=len(targets),
             purpose=purpose,
@@ -115,14 +115,14 @@ def _make(  # noqa: PLR0917 - ask() names them
         )
         turns = claim.turns(account, devices=len(targets), commands=len(wanted))
         commands = [
-            _command(run, target, kind, dict(options[kind]), turn)
-            for (target, kind), turn in zip(wanted, turns, strict=True)
+            _command(run, target, kind, dict(options[kind]), queue_position)
+            for (target, kind), queue_position in zip(wanted, turns, strict=True)
         ]
         Command.objects.bulk_create(commands, batch_size=500)
         subjects = [Subject(one.id, account.id, run.id, one.version, "", one.status) for one in commands]
         audit.write(
             subjects,
-            event=EventType.ASKED,
+            event=EventType.REQUESTED,
             by=by_person(by),
             now=now,
             data={"purpose": purpose, "ticket": ticket, "reason": reason},
@@ -132,13 +132,13 @@ def _make(  # noqa: PLR0917 - ask() names them
     return run
 
 
-def _command(run: Run, target: Target, kind: Kind, options: Options, turn: int) -> Command:
+def _command(run: Run, target: Target, kind: Kind, options: Options, queue_position: int) -> Command:
     return Command(
-        id=new_id(run.asked_at),
+        id=new_id(run.requested_at),
         account_id=run.account_id,
         run_id=run.id,
-        asked_by_id=run.asked_by_id,
-        asked_at=run.asked_at,
+        requested_by_id=run.requested_by_id,
+        requested_at=run.requested_at,
         ticket=run.ticket,
         kind=kind,
         options=options,
@@ -149,8 +149,8 @@ def _command(run: Run, target: Target, kind: Kind, options: Options, turn: int) 
         platform=target.platform,
         listed=target.listed,
         status=Status.QUEUED,
-        status_at=run.asked_at,
+        status_at=run.requested_at,
         version=1,
-        turn=turn,
-        expires_at=run.asked_at + settings.QUEUED_EXPIRY,
+        queue_position=queue_position,
+        expires_at=run.requested_at + settings.QUEUED_EXPIRY,
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import batched
 from uuid import UUID
 
-from commands.actions.record.transitions import BATCH, change
+from commands.actions.record.transitions import BATCH, change_statuses
 from commands.audit import by_person
 from commands.models import Account, Command, User
 from commands.models.command import CommandQuerySet
@@ -25,7 +25,7 @@ def withdraw(*, account: Account, ids: Collection[UUID], by: User, now: datetime
     """Take back those commands of the account that are not sent yet; ids that it does not have are in neither."""
     ours = Command.objects.filter(account=account).ours()
     known = dict(_statuses(ours, ids))
-    with change(by=by_person(by), now=now) as changes:
+    with change_statuses(by=by_person(by), now=now) as changes:
         withdrawn = frozenset(changes.move(known, to=Status.WITHDRAWN))
     return Withdrawal(withdrawn, dict(_statuses(ours, set(known) - withdrawn)))
 

@@ -15,7 +15,7 @@ from commands.cloudflare.client import Client
 from commands.cloudflare.errors import CloudflareError, NotFound, NotSent, Refused, Throttled, Unknown
 from commands.cloudflare.types import Call, Dialect, Limits
 from commands.models import Account, Credential, Pause
-from commands.models.encrypted_field import CannotOpen
+from commands.models.encrypted_field import CannotDecrypt
 from dexportal import __version__, logs
 
 NO_CREDENTIAL = "The account has no credential."
@@ -44,7 +44,7 @@ def _auth(account: Account) -> Auth:
         secret = credential.secret.reveal()
         logs.hide(secret)
         return KeyAuth(credential.email, secret) if credential.scheme == Credential.Scheme.KEY else TokenAuth(secret)
-    except CannotOpen:
+    except CannotDecrypt:
         raise NoCredential(NOT_OPENED) from None
     except ValueError:
         raise NoCredential(NOT_CARRIED) from None
@@ -93,7 +93,7 @@ def remember_dialect(account: Account, dialect: Dialect) -> None:
     Account.objects.filter(id=account.id, dialect=Account.Dialect.AUTO).update(dialect=dialect)
 
 
-def rest_after(
+def pause_after_error(
     account: Account, act: Pause.Act, error: CloudflareError | NoCredential, *, now: datetime
 ) -> datetime | None:
     """The pause that follows from a failure: the credential's, the act's, or none. Returns until when."""

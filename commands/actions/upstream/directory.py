@@ -29,8 +29,8 @@ _TOLD = ("email", "name", "platform", "client_version", "connection", "eligible"
 
 
 def due_accounts(*, now: datetime) -> list[UUID]:
-    due = leases.is_over("directory__due_at", now)
-    return list(Account.objects.in_force().filter(due).order_by("id").values_list("id", flat=True))
+    due = leases.has_passed("directory__due_at", now)
+    return list(Account.objects.active().filter(due).order_by("id").values_list("id", flat=True))
 
 
 def refresh(account: Account, *, now: datetime) -> int:
@@ -41,7 +41,7 @@ def refresh(account: Account, *, now: datetime) -> int:
     An account that was never listed is listed whole, each page kept as it comes: what interrupts it loses none. From
     then on one page a step, so that a pass is spread.
     """
-    due = AccountDirectory.objects.filter(leases.is_over("due_at", now), account=account)
+    due = AccountDirectory.objects.filter(leases.has_passed("due_at", now), account=account)
     row = leases.take(due, lasting=settings.DIRECTORY_LEASE)
     if row is None:
         return 0
@@ -63,7 +63,7 @@ def refresh(account: Account, *, now: datetime) -> int:
     except (CloudflareError, NoCredential) as failure:
         if isinstance(failure, TooManyPages):
             row.page = 1
-        until = clients.rest_after(account, Pause.Act.DIRECTORY, failure, now=now)
+        until = clients.pause_after_error(account, Pause.Act.DIRECTORY, failure, now=now)
         _hand_back(row, due_at=until or now + settings.PAUSE_MAX)
         return listed
     Device.objects.filter(account=account, listed_at__lt=now - settings.DEVICE_FORGOTTEN_AFTER).delete()
@@ -86,7 +86,7 @@ def _keep_page(account: Account, row: AccountDirectory, page: Page[ListedDevice]
             row.page, row.pages = 1, page.number
         else:
             row.page, row.pages = page.number + 1, row.pages and max(row.pages, page.number)
-        AccountDirectory.objects.filter(leases.held(row)).update(page=row.page, pages=row.pages)
+        AccountDirectory.objects.filter(leases.is_holder(row)).update(page=row.page, pages=row.pages)
     return True
 
 
@@ -95,7 +95,7 @@ def _finish(account: Account, row: AccountDirectory, now: datetime) -> None:
         row.page, row.pages = 1, row.page
     AccountSync.objects.filter(account=account).update(directory_at=now)
     _hand_back(row, due_at=now + _step(row))
-    rate_limit.works(account, Pause.Act.DIRECTORY)
+    rate_limit.clear_pause(account, Pause.Act.DIRECTORY)
 
 
 def _step(row: AccountDirectory) -> timedelta:
@@ -104,7 +104,7 @@ def _step(row: AccountDirectory) -> timedelta:
 
 def _hand_back(row: AccountDirectory, *, due_at: datetime) -> None:
     values = {"due_at": due_at, "page": row.page, "pages": row.pages, **leases.released()}
-    AccountDirectory.objects.filter(leases.held(row)).update(**values)
+    AccountDirectory.objects.filter(leases.is_holder(row)).update(**values)
 
 
 def keep(account: Account, listed: Iterable[ListedDevice], *, now: datetime) -> None:

@@ -36,21 +36,21 @@ def probe() -> None:
             pass  # as it was said of commands or files
         except (CloudflareError, NotNow) as failure:
             if isinstance(failure, Throttled):
-                clients.rest_after(account, act, failure, now=now)
+                clients.pause_after_error(account, act, failure, now=now)
             log.info("probe_unclear", account=str(account.id), act=act, words=failure.words)
             return  # a Cloudflare that hangs keeps no worker for the time of all its accounts
         else:
-            rate_limit.seems_to_work(pause)
+            rate_limit.clear_pause_after_probe(pause)
 
 
 def _untried() -> QuerySet[Pause]:
     """What could have been tried would have been, and its answer be here: a POST has ended before its lease."""
     now = leases.database_now()
-    over = leases.is_over("until", now - settings.DISPATCH_LEASE) & leases.is_over(
+    over = leases.has_passed("until", now - settings.DISPATCH_LEASE) & leases.has_passed(
         "probed_at", now - settings.PAUSE_MAX
     )
     rows = Pause.objects.filter(over, refused=True, act__in=list(PROBES))
-    return rows.filter(account__in=Account.objects.in_force()).order_by("until", "id")
+    return rows.filter(account__in=Account.objects.active()).order_by("until", "id")
 
 
 def may_download(client: Client) -> None:

@@ -56,7 +56,7 @@ def renew(account: Account, *, now: datetime) -> None:
         with clients.client_for(account) as client:
             try_to_read(account, client, now=now)
     except NoCredential as failure:
-        clients.rest_after(account, Pause.Act.DIRECTORY, failure, now=now)
+        clients.pause_after_error(account, Pause.Act.DIRECTORY, failure, now=now)
 
 
 def is_old(account: Account, *, now: datetime) -> bool:
@@ -73,7 +73,7 @@ def try_to_read(account: Account, client: Client, *, now: datetime) -> None:
     except NotNow:
         pass
     except Throttled as failure:
-        clients.rest_after(account, Pause.Act.DIRECTORY, failure, now=now)
+        clients.pause_after_error(account, Pause.Act.DIRECTORY, failure, now=now)
     except CloudflareError as failure:
         log.warning("quota_not_read", account=str(account.id), words=failure.words)
 

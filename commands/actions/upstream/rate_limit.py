@@ -93,7 +93,7 @@ def _wait(call: Call, left: float, list_left: float) -> timedelta:
 
 def share_of_listings(account: Account, calls: int) -> timedelta:
     """The time in which the account may make so many calls to list, if all accounts of its credential list as much."""
-    sharers = Account.objects.in_force().filter(credential=account.credential_id).count()
+    sharers = Account.objects.active().filter(credential=account.credential_id).count()
     return _list_calls().wait_for(0, calls * max(1, sharers))
 
 
@@ -167,7 +167,7 @@ def _no_longer_told(row: Pause, words: str, now: datetime, *, refused: bool, ane
     return {"told_at": None} if refused and words not in (row.words, *row.told_words) else {}
 
 
-def works(account: Account, act: Pause.Act) -> None:
+def clear_pause(account: Account, act: Pause.Act) -> None:
     """The act succeeded: its pause, if there was one, is over; and so is that of a throttled credential."""
     rows = Pause.objects.filter(account=account, act=act)
     if (row := rows.first()) is not None and rows.delete()[0] and row.until > row.since:
@@ -177,7 +177,7 @@ def works(account: Account, act: Pause.Act) -> None:
         log.info("throttle_ends", credential=account.credential_id)
 
 
-def seems_to_work(pause: Pause) -> None:
+def clear_pause_after_probe(pause: Pause) -> None:
     """A harmless call of the same act was let through: the pause is over, if nothing was refused meanwhile.
 
     But only a command or a file proves it. Until then the row stays, as a pause of no length, for what the admins were
@@ -188,10 +188,10 @@ def seems_to_work(pause: Pause) -> None:
         log.info("pause_ends", account=str(pause.account_id), act=pause.act, by="probe")
 
 
-def resting(account: Account, act: Pause.Act, *, now: datetime) -> Pause | None:
-    return Pause.objects.filter(account=account, act=act).exclude(leases.is_over("until", now)).first()
+def active_pause(account: Account, act: Pause.Act, *, now: datetime) -> Pause | None:
+    return Pause.objects.filter(account=account, act=act).exclude(leases.has_passed("until", now)).first()
 
 
 def paused_credentials(credential_ids: Iterable[int], *, now: datetime) -> set[int]:
-    rows = CallBudget.objects.filter(credential_id__in=credential_ids).exclude(leases.is_over("paused_until", now))
+    rows = CallBudget.objects.filter(credential_id__in=credential_ids).exclude(leases.has_passed("paused_until", now))
     return set(rows.values_list("credential_id", flat=True))

@@ -27,7 +27,7 @@ class Command(BaseCommand):
         if not force and models.Command.objects.ours().exists():
             raise CommandError("Here are commands that people asked for: an invented past beside them needs --force.")
         now = timezone.now()
-        account = models.Account.objects.in_force().order_by("id").first() or accounts.ensure_upstream_account(now=now)
+        account = models.Account.objects.active().order_by("id").first() or accounts.ensure_upstream_account(now=now)
         world = World(seed, commands, now.replace(hour=0, minute=0, second=0, microsecond=0))
         begun = time.monotonic()
         made = load.files(settings.BASE_DIR / "build" / "history", _key(world), COLUMNS, world.rows())

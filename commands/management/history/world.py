@@ -47,11 +47,11 @@ ASKERS = tuple(f"{{asker-{number:02}}}" for number in range(1, 13))
 type Row = Sequence[str | None]
 
 COLUMNS = {
-    "commands_run": "id account_id asked_by_id asked_at options devices purpose ticket reason form_key",
+    "commands_run": "id account_id requested_by_id requested_at options devices purpose ticket reason form_key",
     "commands_command": (
-        "id account_id run_id asked_by_id asked_at ticket started_elsewhere kind options device_id registration_id "
-        "email device_name platform listed status status_at version words alone unlisted lookalike remote_id "
-        "remote_status remote_created_at remote_completed_at likely"
+        "id account_id run_id requested_by_id requested_at ticket started_elsewhere kind options device_id "
+        "registration_id email device_name platform listed status status_at version words send_alone missed_listings "
+        "possible_match remote_id remote_status remote_created_at remote_completed_at match_uncertain"
     ),
     "commands_event": "id at event account_id run_id command_id version from_status to_status mover by_id data",
     "commands_artifact": (

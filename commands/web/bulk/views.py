@@ -42,7 +42,7 @@ def act(request: SignedIn) -> HttpResponseBase:
     commands = access.get_commands(request.user, ids, Right.RUN)
     wanted, now = Act(request.POST["act"]), timezone.now()
     kept = _do(wanted, commands, key_of(request), by=request.user, now=now)
-    done, others = page.said(wanted, commands, kept)
+    done, others = page.result_messages(wanted, commands, kept)
     for sentence in done:
         messages.success(request, sentence)
     for sentence in others:
@@ -59,7 +59,7 @@ def _do(wanted: Act, commands: Sequence[Command], key: UUID, *, by: User, now: d
     kept = {one.id: why for one in commands if (why := page.refusal(wanted, one))}
     ready = [one.id for one in commands if one.id not in kept]
     if wanted is Act.SEND_NOW:
-        freed = holds.send_now(commands=ready, by=by, now=now)
+        freed = holds.release(commands=ready, by=by, now=now)
         return kept | {id_: Refusal("It was not held back any more.") for id_ in ready if id_ not in freed}
     for account in {one.account_id: one.account for one in commands}.values():
         done = take_back(account=account, ids=ready, by=by, now=now)

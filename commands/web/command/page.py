@@ -53,10 +53,10 @@ class CommandPage:
     ticket_url: str
     reason: str
     asker: str
-    asked_at: datetime
+    requested_at: datetime
     remote_id: str
     remote_status: str
-    likely: bool
+    match_uncertain: bool
     progress: rows.Progress | None
     took: str
     timeline: Sequence[Moment]
@@ -105,12 +105,12 @@ def build(
         ticket_url=ticket_url(command.account_id, command.ticket),
         reason=command.run.reason if command.run else "",
         asker=rows.asker_of(command, viewer),
-        asked_at=command.asked_at,
+        requested_at=command.requested_at,
         remote_id=command.remote_id,
         remote_status=command.remote_status,
-        likely=command.likely,
+        match_uncertain=command.match_uncertain,
         progress=rows.progress_of(command, now),
-        took=timeline.duration(command.status_at - command.asked_at) if status in DONE else "",
+        took=timeline.duration(command.status_at - command.requested_at) if status in DONE else "",
         timeline=timeline.build(events, viewer, is_over=not is_live),
         file=_file(command, artifact, rights, now) if artifact else None,
         no_file=_no_file(status),

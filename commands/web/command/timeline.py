@@ -65,7 +65,7 @@ def build(events: Sequence[Event], viewer: User, *, is_over: bool) -> list[Momen
                 words=_words(event, viewer),
                 at=event.at,
                 took=duration(gone) if gone >= timedelta(seconds=1) else "",
-                because=f"{because} {_LIKELY}".strip() if event.data.get("likely") else because,
+                because=f"{because} {_LIKELY}".strip() if event.data.get("match_uncertain") else because,
                 tone=_tone(event, is_last=number == len(events), is_over=is_over),
             )
         )
@@ -88,7 +88,7 @@ def _what(event: Event) -> str:
         return _MOVED[Status(event.to_status)]
     if kind is EventType.ARTIFACT:
         return _FILE[ArtifactStatus(str(event.data["artifact_status"]))]
-    return {EventType.ASKED: "Asked", EventType.DOWNLOADED: "Downloaded", EventType.HELD: "Held back"}.get(
+    return {EventType.REQUESTED: "Asked", EventType.DOWNLOADED: "Downloaded", EventType.HELD: "Held back"}.get(
         kind, audit.wording(event)
     )
 
@@ -104,7 +104,7 @@ def _tone(event: Event, *, is_last: bool, is_over: bool) -> str:
     own = _own_tone(event)
     if is_last and not is_over:
         return own
-    if own in (Tone.DONE, Tone.RUNNING) or event.event == EventType.ASKED:
+    if own in (Tone.DONE, Tone.RUNNING) or event.event == EventType.REQUESTED:
         return Tone.DONE
     return own if is_last or _is_end(event) else "neutral"
 

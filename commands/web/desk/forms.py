@@ -41,7 +41,7 @@ class Directory:
 
 
 @dataclass(frozen=True, slots=True)
-class Offers:
+class FormChoices:
     """What admins keep for people to pick from."""
 
     presets: Sequence[Preset]
@@ -132,7 +132,7 @@ class AskForm(forms.Form):
         *,
         account: Account,
         directory: Directory,
-        offers: Offers,
+        offers: FormChoices,
         initial: Mapping[str, Any] | None = None,
     ) -> None:
         initial = {"account": account.id, "key": uuid4(), **(initial or {})}

@@ -11,7 +11,7 @@ from django.urls import reverse
 from commands.access import Right
 from commands.models import Command
 from commands.queries.commands import COUNTED, GROUP_LABELS, GROUPS, Filter
-from commands.queries.viewer_context import Place
+from commands.queries.viewer_context import ViewerContext
 from commands.rules.kinds import SPECS, Kind
 from commands.web.shared import rows
 from commands.web.shared.components import ALWAYS_COUNTED, Bar, ChipLink, Columns, Nothing, bar, capped
@@ -33,7 +33,7 @@ class View:
     before: UUID | None = None
 
     @classmethod
-    def of(cls, query: Mapping[str, str], place: Place) -> "View":
+    def of(cls, query: Mapping[str, str], place: ViewerContext) -> "View":
         asked = query.get("asked", "")
         default = MINE if Right.RUN in place.rights else EVERYONE
         group, kind, days = query.get("group", ""), query.get("kind", ""), query.get("days", "")
@@ -45,10 +45,10 @@ class View:
             before=_uuid(query.get("before", "")),
         )
 
-    def filter(self, place: Place, *, now: datetime) -> Filter:
+    def filter(self, place: ViewerContext, *, now: datetime) -> Filter:
         return Filter(
             account_id=place.account.id,
-            asked_by=place.user.pk if self.asked == MINE else None,
+            requested_by=place.user.pk if self.asked == MINE else None,
             group=self.group,
             kind=Kind(self.kind) if self.kind else None,
             since=now - _WEEK if self.days == WEEK else None,
@@ -66,7 +66,7 @@ class View:
     def url(self, account_id: UUID) -> str:
         return f"{reverse('desk')}?{self.query(account_id)}"
 
-    def counted(self, place: Place, *, now: datetime) -> list[Filter]:
+    def counted(self, place: ViewerContext, *, now: datetime) -> list[Filter]:
         """What the chips count: each group, within the rest of the view."""
         return [replace(self, group=group).filter(place, now=now) for group in COUNTED]
 
@@ -92,7 +92,7 @@ class Table:
 
 
 def build(
-    place: Place,
+    place: ViewerContext,
     view: View,
     commands: Sequence[Command],
     *,

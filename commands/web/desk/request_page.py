@@ -12,7 +12,7 @@ from commands.access import Right
 from commands.models import Device, Run
 from commands.queries import plans
 from commands.queries.devices import SUGGESTIONS
-from commands.queries.viewer_context import Place
+from commands.queries.viewer_context import ViewerContext
 from commands.rules import plan, policies
 from commands.rules.kinds import Kind
 from commands.rules.plan import Verdict
@@ -143,7 +143,7 @@ def _choice(device: Device, machines: Mapping[str, int], now: datetime, *, check
 
 
 def plan_box(
-    place: Place,
+    place: ViewerContext,
     made: plan.Plan | None,
     *,
     lines: int,

@@ -13,10 +13,10 @@ from commands.access import Right
 from commands.models import Account
 from commands.queries import choices, plans, viewer_context
 from commands.queries import devices as directory
-from commands.queries.viewer_context import Place
+from commands.queries.viewer_context import ViewerContext
 from commands.rules.kinds import Kind
 from commands.web.desk import request_page as page
-from commands.web.desk.forms import AskForm, Directory, Offers, is_key, with_preset
+from commands.web.desk.forms import AskForm, Directory, FormChoices, is_key, with_preset
 from commands.web.shared import layout
 from commands.web.shared.auth import SignedIn, account_in, need, signed_in
 
@@ -30,8 +30,8 @@ def devices(request: SignedIn) -> HttpResponseBase:
     here = _here(request, request.GET, now)
     looked_for = request.GET.get("who", "").strip()[:100]
     ticks = [int(tick) for tick in request.GET.getlist("device") if is_key(tick)]
-    ticked = directory.picked(here.account.id, ticks)
-    found = directory.suggested(here.account.id, looked_for)
+    ticked = directory.get_by_pks(here.account.id, ticks)
+    found = directory.suggest(here.account.id, looked_for)
     machines = directory.rows_of_machines(here.account.id, {one.device_id for one in [*ticked, *found]})
     were_listed = here.account.sync.directory_at is not None
     shown = page.devices(ticked, found, machines, looked_for=looked_for, were_listed=were_listed, now=now)
@@ -63,35 +63,35 @@ def plan(request: SignedIn) -> HttpResponseBase:
     """What would happen if Run were pressed now, and the button that says so."""
     now = timezone.now()
     here = _here(request, request.POST, now)
-    form = form_of(here.account, request.POST, Offers((), ()))
+    form = form_of(here.account, request.POST, FormChoices((), ()))
     form.is_valid()
     kinds = [Kind(kind) for kind in form.cleaned_data.get("kinds", [])]
     targets = form.chosen_targets
-    made = plans.made(here, targets, form.resolved.devices, kinds, now=now) if targets and kinds else None
+    made = plans.build_plan(here, targets, form.resolved.devices, kinds, now=now) if targets and kinds else None
     box = page.plan_box(here, made, lines=form.lines, wrong=form.line_errors, problems=form.problems)
     return render(request, "commands/_plan.html", {"plan": box})
 
 
-_DIRECTORY = Directory(directory.named, directory.picked, directory.suggested, directory.is_suggested)
+_DIRECTORY = Directory(directory.find_by_identifiers, directory.get_by_pks, directory.suggest, directory.is_suggested)
 
 
 def form_of(
-    account: Account, data: QueryDict | None = None, offered: Offers | None = None, initial: Any = None
+    account: Account, data: QueryDict | None = None, offered: FormChoices | None = None, initial: Any = None
 ) -> AskForm:
-    offered = offered or Offers(choices.presets(), choices.purposes())
+    offered = offered or FormChoices(choices.presets(), choices.purposes())
     return AskForm(data, account=account, directory=_DIRECTORY, offers=offered, initial=initial)
 
 
 def parts(form: AskForm, now: datetime) -> dict[str, object]:
     """The form with the devices that stand ticked in it, or that a line may have meant."""
     account = form.account_row.id
-    ticked = directory.picked(account, form.ticks) if form.ticks else []
+    ticked = directory.get_by_pks(account, form.ticks) if form.ticks else []
     found = form.find_candidates()
     machines = directory.rows_of_machines(account, {one.device_id for one in [*ticked, *found]})
     return {"form": form, "devices": page.devices(ticked, found, machines, looked_for="", now=now)}
 
 
-def _here(request: SignedIn, given: QueryDict, now: datetime) -> Place:
+def _here(request: SignedIn, given: QueryDict, now: datetime) -> ViewerContext:
     here = viewer_context.find(request.user, account_in(given.get("account")), now=now)
     need(here, Right.RUN)
     return here

@@ -17,7 +17,7 @@ from commands.actions.sending import submit
 from commands.models import Run
 from commands.queries import commands as rows
 from commands.queries import plans, runs, viewer_context
-from commands.queries.viewer_context import Place
+from commands.queries.viewer_context import ViewerContext
 from commands.rules.kinds import Kind
 from commands.web.desk import page
 from commands.web.desk import request_page as ask_page
@@ -73,8 +73,8 @@ def _ask(request: SignedIn) -> HttpResponse:
     form = form_of(here.account, request.POST)
     if not form.is_valid():
         return _refuse(request, here, form)
-    planned = plans.made(here, form.chosen_targets, form.resolved.devices, list(form.options), now=now)
-    targets = plans.sent(planned, form.chosen_targets)
+    planned = plans.build_plan(here, form.chosen_targets, form.resolved.devices, list(form.options), now=now)
+    targets = plans.sendable_targets(planned, form.chosen_targets)
     if not targets:
         form.add_error("who", ask_page.nothing_sent(planned))
         return _refuse(request, here, form)
@@ -93,11 +93,11 @@ def _ask(request: SignedIn) -> HttpResponse:
     except submit.SentBefore:
         form.renew()
         return _refuse(request, here, form)
-    said = ask_page.said(made, *runs.made(made.id), asked=planned, rights=here.rights)
+    said = ask_page.said(made, *runs.count_and_only_id(made.id), asked=planned, rights=here.rights)
     return _answer(request, here, said, made)
 
 
-def _refuse(request: SignedIn, here: Place, form: AskForm | None) -> HttpResponse:
+def _refuse(request: SignedIn, here: ViewerContext, form: AskForm | None) -> HttpResponse:
     """The form as it was typed, with what is wrong; without one, why there is none."""
     if not request.htmx:
         return _whole(request, here, form, status=422)
@@ -105,7 +105,7 @@ def _refuse(request: SignedIn, here: Place, form: AskForm | None) -> HttpRespons
     return render(request, f"{TEMPLATE}#ask", context, status=422)
 
 
-def _answer(request: SignedIn, here: Place, said: ask_page.Said, made: Run) -> HttpResponse:
+def _answer(request: SignedIn, here: ViewerContext, said: ask_page.Said, made: Run) -> HttpResponse:
     """An empty form, and the new rows on top of the table that the person looks at."""
     if not request.htmx:
         messages.success(request, _linked(said))
@@ -132,12 +132,12 @@ def _linked(said: ask_page.Said) -> str:
     return format_html("{} {}", link, said.left_out)
 
 
-def _fresh(request: SignedIn, here: Place) -> AskForm:
+def _fresh(request: SignedIn, here: ViewerContext) -> AskForm:
     """An empty form, but for the target that a link names."""
     return form_of(here.account, initial={"who": request.GET.get("who", "")[:WHO_LENGTH]})
 
 
-def _whole(request: SignedIn, here: Place, form: AskForm | None, status: int = 200) -> HttpResponse:
+def _whole(request: SignedIn, here: ViewerContext, form: AskForm | None, status: int = 200) -> HttpResponse:
     now = timezone.now()
     context = {
         "frame": layout.build(here, now=now),
@@ -148,7 +148,7 @@ def _whole(request: SignedIn, here: Place, form: AskForm | None, status: int = 2
     return render(request, TEMPLATE, context, status=status)
 
 
-def _table(here: Place, view: page.View, now: datetime) -> page.Table:
+def _table(here: ViewerContext, view: page.View, now: datetime) -> page.Table:
     found, more = rows.newest(view.filter(here, now=now), before=view.before)
     counts = rows.count_up_to(view.counted(here, now=now))
     is_first_run = not found and not rows.has_any(here.account.id)

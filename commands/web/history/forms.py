@@ -124,7 +124,7 @@ class HistoryForm(forms.Form):
         is_status = status in set(Status)
         return Filter(
             account_id=account_id,
-            asked_by=cleaned["asked"].pk if cleaned["asked"] else None,
+            requested_by=cleaned["asked"].pk if cleaned["asked"] else None,
             group="" if is_status else status,
             kind=Kind(cleaned["kind"]) if cleaned["kind"] else None,
             since=_midnight(cleaned["since"], self.zone_of_days),

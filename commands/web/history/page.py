@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from commands.models import Command
-from commands.queries.viewer_context import Place
+from commands.queries.viewer_context import ViewerContext
 from commands.web.history.forms import HistoryForm
 from commands.web.shared.components import Nothing
 from commands.web.shared.lists import page as listing
@@ -23,7 +23,7 @@ class HistoryPage:
 
 
 def build(
-    place: Place,
+    place: ViewerContext,
     form: HistoryForm,
     found: tuple[Sequence[Command], bool] | None,
     count: int,

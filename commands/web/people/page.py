@@ -10,7 +10,7 @@ from django.urls import reverse
 from commands.access import Right
 from commands.models import Command, Device
 from commands.queries.commands import COUNTED, Filter
-from commands.queries.viewer_context import Place
+from commands.queries.viewer_context import ViewerContext
 from commands.web.shared import rows
 from commands.web.shared.components import Nothing
 from commands.web.shared.links import device_url, person_url
@@ -51,7 +51,7 @@ class SubjectPage:
     commands: Listing
 
 
-def run_url(place: Place, line: str) -> str:
+def run_url(place: ViewerContext, line: str) -> str:
     """The desk with this line as the target; '' for somebody who may not run anything there."""
     if Right.RUN not in place.rights:
         return ""
@@ -65,7 +65,7 @@ def filters(base: Filter, group: str) -> tuple[Filter, list[Filter]]:
 
 
 def person(
-    place: Place,
+    place: ViewerContext,
     email: str,
     devices: Sequence[Device],
     found: tuple[Sequence[Command], bool],
@@ -89,7 +89,7 @@ def person(
 
 
 def device(
-    place: Place,
+    place: ViewerContext,
     device_id: str,
     devices: Sequence[Device],
     found: tuple[Sequence[Command], bool],
@@ -116,7 +116,7 @@ def device(
 
 
 def _commands(
-    place: Place,
+    place: ViewerContext,
     found: tuple[Sequence[Command], bool],
     counts: Sequence[int],
     where: Where,
@@ -143,7 +143,7 @@ def _commands(
     )
 
 
-def _registration(place: Place, device: Device) -> Registration:
+def _registration(place: ViewerContext, device: Device) -> Registration:
     chip, reason = _ability(device)
     return Registration(
         device=device.name or device.device_id,

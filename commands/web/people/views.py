@@ -11,7 +11,7 @@ from commands.models import Device
 from commands.queries import commands as rows
 from commands.queries import devices
 from commands.queries.commands import Filter
-from commands.queries.viewer_context import Place
+from commands.queries.viewer_context import ViewerContext
 from commands.web.people import page
 from commands.web.shared.auth import SignedIn, signed_in
 from commands.web.shared.lists.view import is_known, place_of, respond, where_of
@@ -43,7 +43,9 @@ def device(request: SignedIn, device_id: str) -> HttpResponseBase:
     return _page(request, here, Filter(here.account.id, device_id=device_id), listed, now)
 
 
-def _page(request: SignedIn, here: Place, base: Filter, listed: list[Device], now: datetime) -> HttpResponseBase:
+def _page(
+    request: SignedIn, here: ViewerContext, base: Filter, listed: list[Device], now: datetime
+) -> HttpResponseBase:
     """Whom neither the directory nor the record of this account knows is not there."""
     group = request.GET.get("group", "")
     wanted, counted = page.filters(base, group)

@@ -11,7 +11,7 @@ from commands.access import Right
 from commands.actions.sending.withdraw import Withdrawal
 from commands.models import Command, Run
 from commands.queries.runs import TO_REPEAT
-from commands.queries.viewer_context import Place
+from commands.queries.viewer_context import ViewerContext
 from commands.rules.kinds import SPECS, Kind, describe
 from commands.rules.states import DONE, UNSENT, WORDS, Status
 from commands.web.shared import rows
@@ -20,7 +20,7 @@ from commands.web.shared.layout import name_of
 from commands.web.shared.links import ticket_url
 from commands.web.shared.lists import page as listing
 from commands.web.shared.lists.page import Listing, Where
-from commands.web.shared.operations import some
+from commands.web.shared.operations import join_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Asked:
 class RunPage:
     title: str
     asker: str
-    asked_at: datetime
+    requested_at: datetime
     purpose: str
     ticket: str
     ticket_url: str
@@ -50,7 +50,7 @@ class RunPage:
 
 
 def build(
-    place: Place,
+    place: ViewerContext,
     run: Run,
     states: Mapping[Status, int],
     found: tuple[Sequence[Command], bool],
@@ -63,8 +63,8 @@ def build(
     may = Right.RUN in place.rights
     return RunPage(
         title=f"{' and '.join(_kinds(run))} on {_devices(run.devices)}",
-        asker="you" if run.asked_by_id == place.user.pk else name_of(run.asked_by),
-        asked_at=run.asked_at,
+        asker="you" if run.requested_by_id == place.user.pk else name_of(run.requested_by),
+        requested_at=run.requested_at,
         purpose=run.purpose,
         ticket=run.ticket,
         ticket_url=ticket_url(run.account_id, run.ticket),
@@ -82,7 +82,11 @@ def build(
 
 
 def _commands(
-    place: Place, states: Mapping[Status, int], found: tuple[Sequence[Command], bool], where: Where, now: datetime
+    place: ViewerContext,
+    states: Mapping[Status, int],
+    found: tuple[Sequence[Command], bool],
+    where: Where,
+    now: datetime,
 ) -> Listing:
     picked = where.given.get("status", "")
     everything = where.url(status="")
@@ -122,9 +126,9 @@ def said(done: Withdrawal, names: Mapping[UUID, str]) -> list[str]:
     """What became of each: one sentence for those taken back, one for each state that kept the others."""
     sentences = []
     if done.withdrawn:
-        sentences.append(f"Taken back: {some(sorted(names.get(id_, '') for id_ in done.withdrawn))}.")
+        sentences.append(f"Taken back: {join_names(sorted(names.get(id_, '') for id_ in done.withdrawn))}.")
     for status in Status:
         kept = sorted(names.get(id_, "") for id_, now_in in done.kept.items() if now_in == status)
         if kept:
-            sentences.append(f"Not taken back, {WORDS[status].label.lower()} already: {some(kept)}.")
+            sentences.append(f"Not taken back, {WORDS[status].label.lower()} already: {join_names(kept)}.")
     return sentences or ["Nothing was left to take back."]

@@ -21,7 +21,7 @@ from commands.web.bulk.views import key_of
 from commands.web.run import page
 from commands.web.shared.auth import SignedIn, signed_in
 from commands.web.shared.lists.view import is_known, respond, where_of
-from commands.web.shared.operations import Act, said
+from commands.web.shared.operations import Act, result_messages
 
 
 @require_safe
@@ -67,7 +67,7 @@ def again(request: SignedIn, run_id: UUID) -> HttpResponseBase:
         now=timezone.now(),
         form_key=key_of(request),
     )
-    done, others = said(Act.AGAIN, commands, made.kept)
+    done, others = result_messages(Act.AGAIN, commands, made.kept)
     for sentence in [*done, *others] or ["Nothing of it is left to run again."]:
         messages.success(request, sentence)
     return HttpResponse(

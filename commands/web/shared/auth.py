@@ -13,7 +13,7 @@ from django_htmx.middleware import HtmxDetails
 
 from commands.access import Right
 from commands.models import User
-from commands.queries.viewer_context import Place
+from commands.queries.viewer_context import ViewerContext
 
 
 class SignedIn(HttpRequest):
@@ -59,7 +59,7 @@ def account_in(given: str | None) -> UUID | None:
         raise Http404("There is no such thing here.") from None
 
 
-def need(place: Place, right: Right) -> None:
+def need(place: ViewerContext, right: Right) -> None:
     """Raises PermissionDenied, naming what is missing."""
     if right not in place.rights:
         raise PermissionDenied(f"You don't have the right to {right.words} in {place.account.name}.")

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from commands.access import Right
 from commands.queries.commands import COUNT_STOPS_AT
-from commands.queries.viewer_context import Place
+from commands.queries.viewer_context import ViewerContext
 
 ALWAYS_COUNTED = ("open", "done", "failed")
 """The chips that stay where they are; those of the other groups show up when there is something in them."""
@@ -62,6 +62,6 @@ def capped(count: int) -> str:
     return f"{COUNT_STOPS_AT}+" if count > COUNT_STOPS_AT else str(count)
 
 
-def bar(place: Place, back: str) -> Bar | None:
+def bar(place: ViewerContext, back: str) -> Bar | None:
     """None for somebody who may do nothing."""
     return Bar(reverse("act"), uuid4(), back) if Right.RUN in place.rights else None

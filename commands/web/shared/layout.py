@@ -13,7 +13,7 @@ from commands.access import Right
 from commands.actions.administration.heartbeats import Role
 from commands.models import User
 from commands.queries.status import administered
-from commands.queries.viewer_context import Place, is_in_force
+from commands.queries.viewer_context import ViewerContext, is_in_force
 from commands.web.shared import banners as pauses
 from commands.web.shared.banners import Banner
 
@@ -64,7 +64,7 @@ class Frame:
     status_url: str
 
 
-def build(place: Place, *, now: datetime) -> Frame:
+def build(place: ViewerContext, *, now: datetime) -> Frame:
     account = place.account
     query = urlencode({"account": account.id})
     return Frame(
@@ -96,7 +96,7 @@ def initials_of(user: User) -> str:
     return "".join(word[0] for word in words[:2]).upper() if len(words) > 1 else name_of(user)[:2].upper()
 
 
-def _quota(place: Place, now: datetime) -> Quota | None:
+def _quota(place: ViewerContext, now: datetime) -> Quota | None:
     sync = place.account.sync
     if place.quota_used is None or not sync.quota_total:
         return None
@@ -106,7 +106,7 @@ def _quota(place: Place, now: datetime) -> Quota | None:
     return Quota(place.quota_used, sync.quota_total, sync.quota_reset_at, url)
 
 
-def _freshness(place: Place, now: datetime) -> Freshness:
+def _freshness(place: ViewerContext, now: datetime) -> Freshness:
     """The age of the last *due* listing: between two that are due there is nothing to be late with."""
     sync = place.account.sync
     if not is_in_force(place.account):
@@ -119,7 +119,7 @@ def _freshness(place: Place, now: datetime) -> Freshness:
     return Freshness("waiting" if late else "done", "Synced", sync.listed_at, "It is overdue." if late else "")
 
 
-def _banners(place: Place, now: datetime) -> list[Banner]:
+def _banners(place: ViewerContext, now: datetime) -> list[Banner]:
     """What is away, in words; the pages work all the same."""
     if not is_in_force(place.account):
         return [Banner("waiting", "This account is not in use.", "What is recorded stays; nothing is sent for it.")]

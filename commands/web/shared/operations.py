@@ -73,7 +73,7 @@ def kept_because(status: Status) -> Refusal:
     return policies.withdraw(status) or Refusal("Something else happened to it meanwhile: try again.")
 
 
-def possible(command: Command) -> str:
+def allowed_actions(command: Command) -> str:
     """The acts that a tick of it would be good for, as the row's tick box carries them."""
     return " ".join(act for act in Act if refusal(act, command) is None)
 
@@ -86,13 +86,13 @@ def build(command: Command, rights: frozenset[Right], *, now: datetime) -> Acts:
         withdraw_url=reverse("act") if Right.RUN in rights and not refusal(Act.WITHDRAW, command) else "",
         again_url=reverse("run-again", args=[command.id]) if may else "",
         again_key=uuid4(),
-        again_label=f"Run again on {whom(command)}",
+        again_label=f"Run again on {target_label(command)}",
         again_words=_words(until, now),
         runs_until=until if until and until > now else None,
     )
 
 
-def whom(command: Command) -> str:
+def target_label(command: Command) -> str:
     """Such as "LAP-0042 of maria@example.com"."""
     device = _name(command)
     return f"{device} of {command.email}" if command.email else device
@@ -109,21 +109,21 @@ def _words(until: datetime | None, now: datetime) -> str:
 # --- What became of it
 
 
-def said(act: Act, commands: Sequence[Command], kept: Mapping[UUID, Refusal]) -> tuple[list[str], list[str]]:
+def result_messages(act: Act, commands: Sequence[Command], kept: Mapping[UUID, Refusal]) -> tuple[list[str], list[str]]:
     """A result for each: those that it was done with; and the others, by what stood in the way."""
     done = [_name(command) for command in commands if command.id not in kept]
     others = []
     for reason in dict.fromkeys(refused.reason for refused in kept.values()):
         names = [_name(one) for one in commands if one.id in kept and kept[one.id].reason == reason]
-        others.append(f"Not {counted(len(names))} ({some(names)}): {reason[:1].lower()}{reason[1:]}")
-    return [f"{counted(len(done))} {_DONE[act]}: {some(done)}."] if done else [], others
+        others.append(f"Not {counted(len(names))} ({join_names(names)}): {reason[:1].lower()}{reason[1:]}")
+    return [f"{counted(len(done))} {_DONE[act]}: {join_names(done)}."] if done else [], others
 
 
 def counted(count: int) -> str:
     return "1 command" if count == 1 else f"{count} commands"
 
 
-def some(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     shown, left = names[:_NAMED], len(names) - _NAMED
     return f"{', '.join(shown)} and {left} more" if left > 0 else ", ".join(shown)
 

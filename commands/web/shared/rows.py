@@ -77,7 +77,7 @@ class Row:
     kind: str
     options: str
     asker: str
-    asked_at: datetime
+    requested_at: datetime
     ticket: Name
     progress: Progress | None
     result: str
@@ -107,9 +107,9 @@ def chip_of(command: Command) -> Chip:
 
 
 def asker_of(command: Command, viewer: User) -> str:
-    if command.started_elsewhere or command.asked_by is None:
+    if command.started_elsewhere or command.requested_by is None:
         return "started elsewhere"
-    return "you" if command.asked_by_id == viewer.pk else name_of(command.asked_by)
+    return "you" if command.requested_by_id == viewer.pk else name_of(command.requested_by)
 
 
 def artifact_of(command: Command) -> Artifact | None:
@@ -128,15 +128,15 @@ def build(
         id=command.id,
         url=reverse("command", args=[command.id]),
         chip=chip_of(command),
-        whom=operations.whom(command),
+        whom=operations.target_label(command),
         who=who,
         on=on,
         platform="" if about is About.DEVICE else platform_name(command.platform),
-        acts=operations.possible(command) if Right.RUN in rights else "",
+        acts=operations.allowed_actions(command) if Right.RUN in rights else "",
         kind=kind_label(command.kind),
         options=options_words(command),
         asker=asker_of(command, viewer),
-        asked_at=command.asked_at,
+        requested_at=command.requested_at,
         ticket=Name(command.ticket, ticket_url(command.account_id, command.ticket)),
         progress=progress_of(command, now),
         result=_result(command, artifact),

@@ -43,7 +43,7 @@ def operations(request: SignedIn) -> HttpResponseBase:
 @signed_in
 def send_now(request: SignedIn, command_id: UUID) -> HttpResponseBase:
     found = access.get_command(request.user, command_id, Right.RUN)
-    holds.send_now(commands=[found.id], by=request.user, now=timezone.now())
+    holds.release(commands=[found.id], by=request.user, now=timezone.now())
     return _back_to(request, found.id)
 
 

@@ -10,7 +10,7 @@ from django.core.management import call_command
 
 from commands.actions.administration import restore
 from commands.actions.administration.restore import after_restore
-from commands.actions.record.transitions import change
+from commands.actions.record.transitions import change_statuses
 from commands.actions.sending import withdraw
 from commands.actions.sending.claim import claim
 from commands.actions.upstream import directory
@@ -66,7 +66,7 @@ def test_what_was_sent_after_the_backup_is_found_and_not_sent_again(world: World
     _lives_on(world, hours=1)
     assert len(world.posts()) == posts
     assert {world.status(one) for one in before} == {"SUCCESS"}
-    assert not any(world.again(one).likely for one in before)
+    assert not any(world.again(one).match_uncertain for one in before)
     _each_entry_has_one_command(world)
 
 
@@ -230,6 +230,6 @@ def test_nobody_withdraws_or_expires_what_a_restore_made_doubtful(world: World) 
     world.ask()
     (barred,) = world.ask()
     after_restore(now=world.now)
-    with change(by=by_person(world.person), now=world.now) as changes:
+    with change_statuses(by=by_person(world.person), now=world.now) as changes:
         assert changes.move([barred.id], to=Status.WITHDRAWN) == []
     assert world.status(barred) not in DONE

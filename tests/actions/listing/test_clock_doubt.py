@@ -19,10 +19,10 @@ def test_a_foreign_row_adopted_as_sure_says_likely_once_our_own_turns_up(world: 
     world.heal()
     assert world.sync()
     adopted = world.again(command)
-    assert (adopted.remote_id, adopted.likely) == (foreign, False)
+    assert (adopted.remote_id, adopted.match_uncertain) == (foreign, False)
     own = eventually(lambda: next((row["id"] for row in world.created_for(command)), None), within=10)
     assert world.sync(complete=True)
-    assert world.again(command).likely
+    assert world.again(command).match_uncertain
     assert world.story(command)[-1] == "doubted"
     world.forward(minutes=30)
     assert world.sync(complete=True)
@@ -41,7 +41,7 @@ def test_a_late_answer_that_names_another_than_the_adopted_one_makes_it_likely(w
     Command.objects.filter(id=command.id).update(remote_id=foreign, status="PENDING_EXEC")
     deliver.record(claimed, answer, now=world.now)
     held = world.again(command)
-    assert (held.remote_id, held.likely) == (foreign, True)
+    assert (held.remote_id, held.match_uncertain) == (foreign, True)
     assert world.history(command)[-1].data["remote_id"] == own
     world.forward(minutes=30)
     assert world.sync(complete=True)
@@ -59,10 +59,10 @@ def test_what_an_unconfirmed_command_took_while_it_runs_is_doubted_as_well(world
     Command.objects.filter(id=command.id).update(status="unconfirmed")
     assert world.sync()
     taken = world.again(command)
-    assert (taken.status, taken.remote_id, taken.likely) == ("unconfirmed", stranger, False)
+    assert (taken.status, taken.remote_id, taken.match_uncertain) == ("unconfirmed", stranger, False)
     world.foreign(world.device())
     assert world.sync()
-    assert world.again(command).likely
+    assert world.again(command).match_uncertain
 
 
 def test_after_hours_without_a_listing_two_rows_for_one_command_are_both_recorded(world: World) -> None:
@@ -78,7 +78,7 @@ def test_after_hours_without_a_listing_two_rows_for_one_command_are_both_recorde
     for _ in range(2):
         assert world.sync(complete=True)
         world.forward(minutes=10)
-    assert world.again(command).likely
+    assert world.again(command).match_uncertain
     assert {row.remote_id for row in Command.objects.all()} == {own, foreign}
 
 
@@ -93,5 +93,5 @@ def test_our_own_that_turns_up_after_hours_without_a_listing_is_recorded(world: 
     for _ in range(2):
         world.forward(hours=2)
         assert world.sync(complete=True)
-    assert world.again(command).likely
+    assert world.again(command).match_uncertain
     assert Command.objects.get(remote_id=own).started_elsewhere

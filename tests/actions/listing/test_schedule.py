@@ -107,7 +107,7 @@ def test_who_asks_for_a_listing_while_one_is_under_way_gets_another(
     def read_and_be_hurried(*given: Any, **named: Any) -> Any:
         listing = real(*given, **named)
         world.forward(seconds=2)  # it was one call, which is paid for by then
-        schedule.hurry(world.account.id, at=world.now)
+        schedule.schedule_listing_by(world.account.id, at=world.now)
         AccountSync.objects.update(complete_due_at=world.now)
         return listing
 
@@ -132,7 +132,7 @@ def test_a_listing_that_fails_rests_longer_each_time_and_counts_for_nothing(worl
     assert not world.sync()
     pause = world.pauses()["list"]
     assert pause.refused
-    assert world.again(command).unlisted == 0
+    assert world.again(command).missed_listings == 0
     assert schedule.due_accounts(now=world.now) == []
     world.heal()
     world.forward(minutes=6)
@@ -144,13 +144,13 @@ def test_only_complete_listings_begun_after_the_lease_count_for_not_listed(world
     command = _lost(world)
     world.fault("missing_rows", call="list")
     assert world.sync(complete=True)
-    assert world.again(command).unlisted == 0, "the lease still ran"
+    assert world.again(command).missed_listings == 0, "the lease still ran"
     world.forward(seconds=90)
     assert world.sync(complete=True)
-    assert world.again(command).unlisted == 1
+    assert world.again(command).missed_listings == 1
     world.forward(seconds=10)
     assert world.sync()
-    assert world.again(command).unlisted == 1, "a quick one counts for nothing"
+    assert world.again(command).missed_listings == 1, "a quick one counts for nothing"
 
 
 # --- Paid for ---
@@ -168,7 +168,7 @@ def test_the_interval_stretches_to_what_the_listing_cost_and_no_hurry_shortens_i
     due_at = world.sync_row().due_at
     assert due_at is not None
     assert cost - timedelta(seconds=1) < due_at - world.now <= cost
-    schedule.hurry(world.account.id, at=world.now)
+    schedule.schedule_listing_by(world.account.id, at=world.now)
     assert world.sync_row().due_at == due_at
     assert schedule.due_accounts(now=world.now) == []
     assert not sync(world.account, now=world.now)
@@ -215,7 +215,7 @@ def test_a_complete_listing_of_more_pages_than_calls_goes_on_until_its_end(world
     row = world.sync_row()
     assert (row.pass_page, row.complete_at, row.listed_at) == (11, None, None)
     assert Command.objects.filter(started_elsewhere=True).count() == 10
-    assert world.again(lost).unlisted == 0, "who knows what the other pages have"
+    assert world.again(lost).missed_listings == 0, "who knows what the other pages have"
     parts = 1
     while world.sync_row().pass_page:
         _to_when_it_is_due(world)
@@ -226,7 +226,7 @@ def test_a_complete_listing_of_more_pages_than_calls_goes_on_until_its_end(world
     assert row.complete_at is not None
     assert begun <= row.complete_at < begun + timedelta(seconds=5), "what came since is for the next one"
     assert foreign <= set(Command.objects.filter(started_elsewhere=True).values_list("remote_id", flat=True))
-    assert world.again(lost).unlisted == 1
+    assert world.again(lost).missed_listings == 1
 
 
 @pytest.mark.usefixtures("scarce")
@@ -312,7 +312,7 @@ def test_times_that_a_wrong_clock_wrote_stop_no_listing(world: World) -> None:
     plan = schedule.plan_listing(world.account, world.sync_row(), now=world.now)
     assert plan is not None
     assert plan.complete
-    assert plan.since < command.asked_at
+    assert plan.since < command.requested_at
     assert sync(world.account, now=world.now)
     complete_at = world.sync_row().complete_at
     assert complete_at is not None

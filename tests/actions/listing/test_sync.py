@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from commands.actions.listing import schedule
 from commands.actions.listing.sync import sync
-from commands.actions.record.remote_updates import Heard, hear
-from commands.actions.record.transitions import change
+from commands.actions.record.remote_updates import RemoteUpdate, apply_remote_updates
+from commands.actions.record.transitions import change_statuses
 from commands.actions.sending import deliver
 from commands.actions.sending.claim import claim
 from commands.audit import CLOUDFLARE
@@ -54,9 +54,9 @@ def test_statuses_go_forward_one_by_one_as_cloudflare_tells_them(world: World) -
 def test_a_date_that_cannot_be_moves_the_end_of_a_file_by_nothing(world: World, wrong: timedelta) -> None:
     """It ended after it was sent and before we heard of it, whatever Cloudflare says."""
     command = world.sent()
-    heard = Heard(command.id, command.remote_id, Status.SUCCESS, "SUCCESS", completed_at=world.now + wrong)
-    with change(by=CLOUDFLARE, now=world.now) as changes:
-        hear(changes, [heard])
+    heard = RemoteUpdate(command.id, command.remote_id, Status.SUCCESS, "SUCCESS", completed_at=world.now + wrong)
+    with change_statuses(by=CLOUDFLARE, now=world.now) as changes:
+        apply_remote_updates(changes, [heard])
     off = abs(world.artifact(command).deleted_remotely_at - timedelta(days=7) - world.now)
     assert off < timedelta(minutes=5)
 
@@ -153,7 +153,7 @@ def test_a_command_whose_answer_was_lost_is_found_and_attached(world: World) -> 
     assert world.sync()
     found = world.again(command)
     assert found.remote_id == world.created()[0]["id"]
-    assert not found.likely
+    assert not found.match_uncertain
     assert [event.event for event in world.history(command)] == ["asked", "moved", "moved", "adopted"]
 
 
@@ -176,7 +176,7 @@ def test_without_a_date_the_pairing_says_likely(world: World) -> None:
     command = _lost(world)
     world.fault("created_date_absent", call="list")
     assert world.sync()
-    assert world.again(command).likely
+    assert world.again(command).match_uncertain
 
 
 def test_a_foreign_twin_is_never_adopted_in_silence(world: World) -> None:
@@ -188,7 +188,7 @@ def test_a_foreign_twin_is_never_adopted_in_silence(world: World) -> None:
     assert world.deliver()
     world.heal()
     assert world.sync(complete=True)
-    assert world.again(command).likely
+    assert world.again(command).match_uncertain
     world.forward(minutes=10)
     assert world.sync(complete=True)
     assert Command.objects.filter(started_elsewhere=True).count() == 1
@@ -290,7 +290,7 @@ def test_after_a_week_nobody_looks_any_more(world: World) -> None:
     plan = schedule.plan_listing(world.account, world.sync_row(), now=world.now)
     assert plan is not None
     assert plan.complete
-    assert plan.since > world.again(command).asked_at
+    assert plan.since > world.again(command).requested_at
 
 
 def test_the_old_are_looked_for_in_complete_listings_only(world: World) -> None:
@@ -303,7 +303,7 @@ def test_the_old_are_looked_for_in_complete_listings_only(world: World) -> None:
     plan = schedule.plan_listing(world.account, world.sync_row(), now=world.now)
     assert plan is not None
     assert not plan.complete
-    assert plan.since > world.again(old).asked_at
+    assert plan.since > world.again(old).requested_at
 
 
 # --- Imported ---
@@ -318,7 +318,12 @@ def test_what_somebody_else_started_is_imported_and_goes_forward_without_a_file(
     assert world.sync(complete=True)
     imported = Command.objects.get()
     assert (imported.remote_id, imported.started_elsewhere, imported.status) == (foreign, True, "PENDING_EXEC")
-    assert (imported.platform, imported.email, imported.run, imported.asked_by) == ("mac", imported.email, None, None)
+    assert (imported.platform, imported.email, imported.run, imported.requested_by) == (
+        "mac",
+        imported.email,
+        None,
+        None,
+    )
     world.forward(QUICK_END * 5)
     assert world.sync()
     assert world.status(imported) == "SUCCESS"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from commands.actions.record.transitions import change
+from commands.actions.record.transitions import change_statuses
 from commands.audit import PORTAL
 from commands.rules.states import Status
 from dexportal import logs
@@ -75,7 +75,7 @@ def test_what_was_rolled_back_is_not_told(world: World, caplog: pytest.LogCaptur
 
 
 def _expire_and_fail(world: World, command_id: Any) -> None:
-    with change(by=PORTAL, now=world.now) as changes:
+    with change_statuses(by=PORTAL, now=world.now) as changes:
         changes.move([command_id], to=Status.EXPIRED)
         raise ZeroDivisionError
 

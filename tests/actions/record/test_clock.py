@@ -56,7 +56,7 @@ def test_an_answer_with_the_date_of_tomorrow_imports_nothing_of_ours_and_hides_i
         assert listings < 15, "a doubt is to halve with every listing"
         assert world.sync()
     found = world.again(command)
-    assert (found.remote_id, found.likely) == (world.created()[0]["id"], False)
+    assert (found.remote_id, found.match_uncertain) == (world.created()[0]["id"], False)
 
 
 def test_a_clock_that_was_set_is_believed_when_it_stays(world: World) -> None:
@@ -74,10 +74,10 @@ def test_a_listing_that_may_not_know_the_time_closes_no_window(world: World) -> 
     world.past_the_lease()
     _date_is_off(world, HOUR)
     assert world.sync(complete=True)
-    assert world.again(command).unlisted == 0
+    assert world.again(command).missed_listings == 0
     AccountSync.objects.update(clock_doubt=timedelta())
     assert world.sync(complete=True)
-    assert world.again(command).unlisted == 1
+    assert world.again(command).missed_listings == 1
 
 
 def test_what_was_refused_together_waits_until_a_listing_knows_the_time(world: World) -> None:

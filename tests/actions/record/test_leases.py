@@ -71,8 +71,8 @@ def test_who_lost_the_lease_writes_nothing_more(row: AccountSync) -> None:
     assert owner is not None
     assert not leases.renew(late, lasting=LEASE)
     assert not leases.hand_back(late)
-    assert not AccountSync.objects.filter(leases.held(late)).exists()
-    assert AccountSync.objects.filter(leases.held(owner)).exists()
+    assert not AccountSync.objects.filter(leases.is_holder(late)).exists()
+    assert AccountSync.objects.filter(leases.is_holder(owner)).exists()
 
 
 @pytest.mark.django_db
@@ -131,7 +131,7 @@ def test_what_must_not_be_lost_is_written_as_soon_as_the_database_is_back(away: 
             raise failures.pop()
         written.append("answer")
 
-    leases.insist(write, until=time.monotonic() + 30, every=0.001)
+    leases.retry_while_database_is_down(write, until=time.monotonic() + 30, every=0.001)
     assert written == ["answer"]
 
 
@@ -144,7 +144,7 @@ def test_nobody_insists_beyond_the_lease() -> None:
         raise OperationalError("away")
 
     with pytest.raises(OperationalError):
-        leases.insist(write, until=time.monotonic() + 0.01, every=0.002)
+        leases.retry_while_database_is_down(write, until=time.monotonic() + 0.01, every=0.002)
     assert 2 <= len(tries) <= 6
 
 
@@ -157,7 +157,7 @@ def test_a_mistake_of_ours_is_no_reason_to_insist() -> None:
         raise ValueError("ours")
 
     with pytest.raises(ValueError, match="ours"):
-        leases.insist(write, until=time.monotonic() + 30)
+        leases.retry_while_database_is_down(write, until=time.monotonic() + 30)
     assert len(tries) == 1
 
 

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from commands.actions.record.transitions import change
+from commands.actions.record.transitions import change_statuses
 from commands.actions.sending import submit
 from commands.actions.sending.submit import Target
 from commands.audit import CLOUDFLARE, PORTAL, By, EventType, by_person
@@ -60,7 +60,7 @@ def version_of(account: Account) -> int:
 def test_a_move_writes_status_words_event_and_version(ask: Ask, person: User) -> None:
     (command,) = ask(1)
     now = timezone.now()
-    with change(by=by_person(person), now=now) as changes:
+    with change_statuses(by=by_person(person), now=now) as changes:
         assert changes.move([command.id], to=Status.WITHDRAWN, because="Wrong device.") == [command.id]
     command.refresh_from_db()
     assert (command.status, command.status_at, command.words, command.version) == ("withdrawn", now, "Wrong device.", 2)
@@ -71,10 +71,10 @@ def test_a_move_writes_status_words_event_and_version(ask: Ask, person: User) ->
 
 def test_what_may_not_make_the_move_is_left_alone_and_the_others_make_it(ask: Ask, account: Account) -> None:
     first, second, third = ask(3)
-    with change(by=PORTAL, now=timezone.now()) as changes:
+    with change_statuses(by=PORTAL, now=timezone.now()) as changes:
         changes.move([second.id], to=Status.EXPIRED)
     before = version_of(account)
-    with change(by=PORTAL, now=timezone.now()) as changes:
+    with change_statuses(by=PORTAL, now=timezone.now()) as changes:
         assert changes.move([first.id, second.id, third.id], to=Status.EXPIRED) == [first.id, third.id]
     assert Event.objects.filter(command=second).count() == 2
     assert version_of(account) == before + 1
@@ -83,7 +83,7 @@ def test_what_may_not_make_the_move_is_left_alone_and_the_others_make_it(ask: As
 @pytest.mark.parametrize("by", [Mover.PERSON, Mover.CLOUDFLARE, Mover.APPROVER])
 def test_a_mover_makes_no_move_that_is_not_its_own(ask: Ask, by: Mover) -> None:
     (command,) = ask(1)
-    with change(by=By(by), now=timezone.now()) as changes:
+    with change_statuses(by=By(by), now=timezone.now()) as changes:
         assert changes.move([command.id], to=Status.EXPIRED) == []
     command.refresh_from_db()
     assert (command.status, command.version) == ("queued", 1)
@@ -95,7 +95,7 @@ def test_a_command_moves_exactly_if_the_table_says_so(account: Account, person: 
     for target, mover in product(Status, Mover):
         command = a_command(group, status=source, device_id=uuid4().hex)
         values = {"dispatch": command.dispatch or a_dispatch(account), "remote_id": _remote_id(command, target)}
-        with change(by=By(mover), now=timezone.now()) as changes:
+        with change_statuses(by=By(mover), now=timezone.now()) as changes:
             moved = changes.move([command.id], to=target, values=values)
         assert bool(moved) is (mover in COMMAND_MOVES.get((source, target), ())), (target, mover)
 
@@ -114,7 +114,7 @@ def test_a_failed_transaction_leaves_neither_status_nor_event_nor_version(ask: A
 
 
 def _expire_and_fail(command: Command) -> None:
-    with change(by=PORTAL, now=timezone.now()) as changes:
+    with change_statuses(by=PORTAL, now=timezone.now()) as changes:
         changes.move([command.id], to=Status.EXPIRED)
         raise ZeroDivisionError
 
@@ -122,7 +122,7 @@ def _expire_and_fail(command: Command) -> None:
 def test_versions_have_no_gaps_and_events_keep_their_order(ask: Ask, person: User) -> None:
     commands = ask(3)
     for to, by in ((Status.WAITING_DEVICE, PORTAL), (Status.QUEUED, PORTAL), (Status.WITHDRAWN, by_person(person))):
-        with change(by=by, now=timezone.now()) as changes:
+        with change_statuses(by=by, now=timezone.now()) as changes:
             changes.move([command.id for command in commands], to=to)
             changes.note([commands[1].id], event=EventType.ATTACHED)
     for command in commands:
@@ -136,7 +136,7 @@ def test_versions_have_no_gaps_and_events_keep_their_order(ask: Ask, person: Use
 def test_the_version_of_the_account_is_raised_once_and_last(ask: Ask, account: Account) -> None:
     commands = ask(4)
     before = version_of(account)
-    with CaptureQueriesContext(connection) as queries, change(by=PORTAL, now=timezone.now()) as changes:
+    with CaptureQueriesContext(connection) as queries, change_statuses(by=PORTAL, now=timezone.now()) as changes:
         changes.move([commands[0].id, commands[1].id], to=Status.EXPIRED)
         changes.move([commands[2].id], to=Status.WAITING_DEVICE)
         changes.touch(account.id)
@@ -149,7 +149,7 @@ def test_the_version_of_the_account_is_raised_once_and_last(ask: Ask, account: A
 def test_nothing_moved_means_that_no_list_is_told(ask: Ask, account: Account) -> None:
     (command,) = ask(1)
     before = version_of(account)
-    with change(by=CLOUDFLARE, now=timezone.now()) as changes:
+    with change_statuses(by=CLOUDFLARE, now=timezone.now()) as changes:
         assert changes.move([command.id], to=Status.SUCCESS) == []
     assert version_of(account) == before
 
@@ -157,7 +157,7 @@ def test_nothing_moved_means_that_no_list_is_told(ask: Ask, account: Account) ->
 def test_a_thousand_commands_move_in_a_bounded_number_of_queries(ask: Ask) -> None:
     commands = ask(1000)
     each = {command.id: {"remote_status": f"word {index}"} for index, command in enumerate(commands)}
-    with CaptureQueriesContext(connection) as queries, change(by=PORTAL, now=timezone.now()) as changes:
+    with CaptureQueriesContext(connection) as queries, change_statuses(by=PORTAL, now=timezone.now()) as changes:
         moved = changes.move([command.id for command in reversed(commands)], to=Status.EXPIRED, each=each)
     assert moved == [command.id for command in commands]
     assert len(queries) <= 20
@@ -168,7 +168,7 @@ def test_a_thousand_commands_move_in_a_bounded_number_of_queries(ask: Ask) -> No
 
 def test_values_of_single_ones_go_before_those_of_all(ask: Ask) -> None:
     first, second = ask(2)
-    with change(by=PORTAL, now=timezone.now()) as changes:
+    with change_statuses(by=PORTAL, now=timezone.now()) as changes:
         changes.move(
             [first.id, second.id],
             to=Status.EXPIRED,
@@ -181,14 +181,14 @@ def test_values_of_single_ones_go_before_those_of_all(ask: Ask) -> None:
 
 def test_a_further_condition_is_one(ask: Ask) -> None:
     first, second = ask(2)
-    with change(by=PORTAL, now=timezone.now()) as changes:
-        late = Q(expires_at__lte=first.asked_at + timedelta(minutes=1))
+    with change_statuses(by=PORTAL, now=timezone.now()) as changes:
+        late = Q(expires_at__lte=first.requested_at + timedelta(minutes=1))
         assert changes.move([first.id, second.id], to=Status.EXPIRED, where=late) == []
 
 
 def test_words_that_are_longer_than_their_column_are_cut(ask: Ask) -> None:
     (command,) = ask(1)
-    with change(by=PORTAL, now=timezone.now()) as changes:
+    with change_statuses(by=PORTAL, now=timezone.now()) as changes:
         changes.move([command.id], to=Status.EXPIRED, because="x" * 900)
     command.refresh_from_db()
     assert len(command.words) == 500
@@ -196,19 +196,19 @@ def test_words_that_are_longer_than_their_column_are_cut(ask: Ask) -> None:
 
 def test_a_move_of_one_that_began_earlier_does_not_go_back_in_time(ask: Ask) -> None:
     (command,) = ask(1)
-    with change(by=PORTAL, now=command.status_at - timedelta(seconds=1)) as changes:
+    with change_statuses(by=PORTAL, now=command.status_at - timedelta(seconds=1)) as changes:
         assert changes.move([command.id], to=Status.EXPIRED)
     at = list(Event.objects.filter(command=command).order_by("version").values_list("at", flat=True))
     command.refresh_from_db()
-    assert at == [command.asked_at, command.asked_at]
-    assert command.status_at == command.asked_at
+    assert at == [command.requested_at, command.requested_at]
+    assert command.status_at == command.requested_at
 
 
 def test_a_note_of_one_whose_clock_is_behind_does_not_go_back_in_time(ask: Ask) -> None:
     (command,) = ask(1)
     ahead = command.status_at + timedelta(seconds=2)
     for now in (ahead, command.status_at):
-        with change(by=CLOUDFLARE, now=now) as changes:
+        with change_statuses(by=CLOUDFLARE, now=now) as changes:
             assert changes.note([command.id], event=EventType.DOUBTED)
     at = list(Event.objects.filter(command=command).order_by("version").values_list("at", flat=True))
-    assert at == [command.asked_at, ahead, ahead]
+    assert at == [command.requested_at, ahead, ahead]

@@ -13,7 +13,7 @@ from django.db import OperationalError
 
 from commands.actions.administration.accounts import retire_account
 from commands.actions.record import leases
-from commands.actions.record.transitions import Change
+from commands.actions.record.transitions import StatusWriter
 from commands.actions.results import fetch as module
 from commands.actions.results.fetch import spool_path
 from commands.models import Artifact, Command, Pause
@@ -169,14 +169,14 @@ def test_a_file_whose_late_worker_renews_its_lease_is_not_ended_meanwhile(
         world.forward(days=9)
         retire_account(world.account, now=world.now)
     world.forward(minutes=3)
-    real = Change.move_artifact
+    real = StatusWriter.move_artifact
 
-    def renewed_before(changes: Change, one: Artifact, **rest: Any) -> bool:
+    def renewed_before(changes: StatusWriter, one: Artifact, **rest: Any) -> bool:
         assert leases.renew(artifact, lasting=timedelta(minutes=15))
         return real(changes, one, **rest)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Change, "move_artifact", renewed_before)
+        patched.setattr(StatusWriter, "move_artifact", renewed_before)
         world.settle()
     assert world.artifact(done).status == "fetching"
     world.forward(minutes=16)

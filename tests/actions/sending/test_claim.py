@@ -111,7 +111,7 @@ def test_an_import_that_was_taken_over_keeps_nobody_from_its_machine(world: Worl
         id=new_id(world.now),
         account=world.account,
         started_elsewhere=True,
-        asked_at=world.now,
+        requested_at=world.now,
         kind="pcap",
         device_id=ours.device_id,
         status="PENDING_EXEC",
@@ -189,7 +189,7 @@ def test_what_waits_for_its_time_does_not_hold_back_the_turns(world: World, sett
 
 
 def _turn(command: Command) -> tuple[int, UUID]:
-    return command.turn, command.id
+    return command.queue_position, command.id
 
 
 # --- When nothing may go ---

@@ -77,7 +77,7 @@ def test_a_late_answer_that_names_another_than_the_adopted_one_makes_it_likely(w
     Command.objects.filter(id=command.id).update(remote_id=foreign, status="PENDING_EXEC", status_at=world.now)
     deliver.record(claimed, answer, now=world.now)
     held = world.again(command)
-    assert (held.remote_id, held.likely) == (foreign, True)
+    assert (held.remote_id, held.match_uncertain) == (foreign, True)
     assert world.history(command)[-1].data["remote_id"] == own
     world.forward(minutes=30)
     assert world.sync(complete=True)

@@ -10,7 +10,7 @@ import pytest
 from commands.actions import settle
 from commands.actions.listing.sync import sync
 from commands.actions.record import leases
-from commands.actions.record.transitions import Change
+from commands.actions.record.transitions import StatusWriter
 from commands.actions.sending import deliver
 from commands.actions.sending.claim import Claimed, claim
 from commands.cloudflare.client import Client
@@ -139,7 +139,7 @@ def test_a_listing_in_pieces_of_which_one_did_not_know_the_time_gives_nothing_up
         world.forward(seconds=5)
         assert world.sync()
     assert world.sync_row().pass_page == 0, "the other piece came, too"
-    assert world.again(command).unlisted == 0
+    assert world.again(command).missed_listings == 0
 
 
 def test_rows_that_come_while_pages_are_read_hide_none_of_ours(
@@ -171,17 +171,17 @@ def test_what_another_settle_has_put_back_and_a_worker_is_sending_stays_with_tha
     """The slower settle looked before the quicker one, and locks after it."""
     commands = _refused(world, created=False)
     assert world.sync(complete=True)
-    move, claimed = Change.move, list[Claimed]()
+    move, claimed = StatusWriter.move, list[Claimed]()
 
-    def held_up(changes: Change, ids: Iterable[UUID], **rest: Any) -> list[UUID]:
+    def held_up(changes: StatusWriter, ids: Iterable[UUID], **rest: Any) -> list[UUID]:
         if ids := list(ids):
-            monkeypatch.setattr(Change, "move", move)
+            monkeypatch.setattr(StatusWriter, "move", move)
             move(changes, ids, **rest)
             while one := claim(Account.objects.select_related("credential").get(id=world.account.id), now=world.now):
                 claimed.append(one)
         return move(changes, ids, **rest)
 
-    monkeypatch.setattr(Change, "move", held_up)
+    monkeypatch.setattr(StatusWriter, "move", held_up)
     world.settle()
     assert {world.status(command) for command in commands} == {"sending"}
     for one in claimed:

@@ -33,7 +33,12 @@ def test_every_kind_for_every_target_in_the_order_in_which_they_go(world: World)
     ]
     assert {command.status for command in commands} == {"queued"}
     made = Run.objects.get()
-    assert (made.devices, made.ticket, made.reason, made.asked_by) == (2, "HD-1", "the portal is slow", world.person)
+    assert (made.devices, made.ticket, made.reason, made.requested_by) == (
+        2,
+        "HD-1",
+        "the portal is slow",
+        world.person,
+    )
     assert made.options == {kind.value: dict(options) for kind, options in BOTH.items()}
 
 
@@ -48,7 +53,7 @@ def test_a_command_keeps_its_own_copy_of_whom_it_is_about(world: World) -> None:
     )
     assert (second.device_name, second.platform, second.registration_id, second.listed) == ("", "", "", False)
     assert first.options == PCAP[Kind.PCAP]
-    assert first.asked_by == world.person
+    assert first.requested_by == world.person
 
 
 def test_who_asked_and_why_is_written_with_it(world: World) -> None:
@@ -71,7 +76,7 @@ def test_who_asked_and_why_is_written_with_it(world: World) -> None:
 def test_it_may_wait_an_hour_in_the_queue(world: World) -> None:
     (command,) = world.ask(PCAP, targets=TARGETS[:1])
     assert command.expires_at is not None
-    assert command.expires_at - command.asked_at == timedelta(minutes=60)
+    assert command.expires_at - command.requested_at == timedelta(minutes=60)
 
 
 def test_a_form_that_is_sent_twice_makes_one_run(world: World) -> None:

@@ -161,7 +161,7 @@ def test_after_a_long_pause_the_old_waits_for_a_word_and_the_new_goes_out(world:
     while world.deliver():
         pass
     assert (world.status(before), world.status(during)) == ("queued", "PENDING_EXEC")
-    assert holds.send_now(commands=[before.id, during.id], by=world.person, now=world.now) == [before.id]
+    assert holds.release(commands=[before.id, during.id], by=world.person, now=world.now) == [before.id]
     assert world.deliver()
     assert world.status(before) == "PENDING_EXEC"
     assert [len(world.created_for(one)) for one in (before, during)] == [1, 1]
@@ -232,15 +232,15 @@ def test_a_throttled_credential_holds_back_as_any_long_pause(world: World) -> No
 
 def test_send_now_in_a_pause_that_goes_on_is_not_held_again(world: World) -> None:
     before, _ = _long_pause(world)
-    holds.send_now(commands=[before.id], by=world.person, now=world.now)
+    holds.release(commands=[before.id], by=world.person, now=world.now)
     world.settle()
     assert world.again(before).held_at is None
 
 
 def test_what_was_let_go_already_takes_no_second_word(world: World) -> None:
     before, _ = _long_pause(world)
-    holds.send_now(commands=[before.id], by=world.person, now=world.now)
-    assert holds.send_now(commands=[before.id], by=world.person, now=world.now) == []
+    holds.release(commands=[before.id], by=world.person, now=world.now)
+    assert holds.release(commands=[before.id], by=world.person, now=world.now) == []
     assert Event.objects.filter(command=before, event="send_now").count() == 1
 
 

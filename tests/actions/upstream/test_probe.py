@@ -36,7 +36,7 @@ def test_with_nothing_to_send_a_mended_refusal_ends_by_itself_and_nothing_is_cre
     world.forward(minutes=5, seconds=1)
     tasks.tell_due()
     pause = world.pauses()["create"]
-    assert (pause.refused, rate_limit.resting(world.account, Pause.Act.CREATE, now=world.now)) == (False, None)
+    assert (pause.refused, rate_limit.active_pause(world.account, Pause.Act.CREATE, now=world.now)) == (False, None)
     assert world.created() == []
     (command,) = world.ask()
     assert world.deliver()

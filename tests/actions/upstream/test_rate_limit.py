@@ -103,7 +103,7 @@ def test_429s_in_a_row_that_ask_for_no_rest_rest_longer_and_longer_all_the_same(
     assert [round(rest) for rest in rests[:6]] == [5, 5, 10, 20, 40, 80]
     assert rests[-1] == pytest.approx(settings.THROTTLE_MAX.total_seconds(), abs=1)
     world.forward(seconds=1)
-    rate_limit.works(world.account, CREATE)
+    rate_limit.clear_pause(world.account, CREATE)
     again = rate_limit.throttled(credential, retry_after=0, words="slow down") - world.now
     assert round(again.total_seconds()) == 5
 
@@ -122,8 +122,8 @@ def test_a_pause_doubles_up_to_its_bound_and_is_forgotten_with_a_success(world: 
         world.forward(rests[-1].total_seconds())
     seconds = [round(rest.total_seconds()) for rest in rests]
     assert seconds == [5, 10, 20, 40, 80, 160, 300, 300, 300, 300]
-    rate_limit.works(world.account, CREATE)
-    assert rate_limit.resting(world.account, CREATE, now=world.now) is None
+    rate_limit.clear_pause(world.account, CREATE)
+    assert rate_limit.active_pause(world.account, CREATE, now=world.now) is None
     again = rate_limit.pause(world.account, CREATE, words="away", refused=False, now=world.now) - world.now
     assert round(again.total_seconds()) == 5
 
@@ -131,11 +131,11 @@ def test_a_pause_doubles_up_to_its_bound_and_is_forgotten_with_a_success(world: 
 def test_a_refusal_rests_as_long_as_can_be_and_one_act_does_not_stop_another(world: World) -> None:
     until = rate_limit.pause(world.account, CREATE, words="token expired", refused=True, now=world.now)
     assert until - world.now > timedelta(minutes=4, seconds=59)
-    resting = rate_limit.resting(world.account, CREATE, now=world.now)
+    resting = rate_limit.active_pause(world.account, CREATE, now=world.now)
     assert resting is not None
     assert (resting.refused, resting.words) == (True, "token expired")
-    assert rate_limit.resting(world.account, LIST, now=world.now) is None
-    assert rate_limit.resting(world.account, CREATE, now=until) is None
+    assert rate_limit.active_pause(world.account, LIST, now=world.now) is None
+    assert rate_limit.active_pause(world.account, CREATE, now=until) is None
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from commands.actions.record.transitions import change
+from commands.actions.record.transitions import change_statuses
 from commands.audit import PORTAL
 from commands.models import Account, Command, Run, User
 from commands.rules.states import Status
@@ -45,7 +45,7 @@ def test_the_timeline_tells_every_step_with_its_cause_and_how_long_it_took(
     begin = timezone.now() - timedelta(minutes=5)
     an_event(command, 1, event="asked", mover="person", by=helpdesk, at=begin, to_status="queued")
     an_event(command, 2, at=begin + timedelta(seconds=7), to_status="sending")
-    data = {"because": "HTTP 400: no such device", "likely": True}
+    data = {"because": "HTTP 400: no such device", "match_uncertain": True}
     values = {"at": begin + timedelta(seconds=69), "mover": "cloudflare", "data": data}
     an_event(command, 3, to_status="rejected", **values)
     text = desk.get(f"/commands/{command.id}/").text
@@ -164,7 +164,7 @@ def test_a_poll_is_silent_until_something_happens(desk: Client, command: Command
     assert found
     url = unescape(found[1])
     assert desk.get(url, headers=HTMX).status_code == 204
-    with change(by=PORTAL, now=timezone.now()) as changes:
+    with change_statuses(by=PORTAL, now=timezone.now()) as changes:
         changes.move([command.id], to=Status.EXPIRED, because="Nobody was there.")
     answer = desk.get(url, headers=HTMX)
     assert answer.status_code == 200
@@ -174,7 +174,7 @@ def test_a_poll_is_silent_until_something_happens(desk: Client, command: Command
 
 def test_a_command_that_somebody_started_elsewhere_has_a_page_too(desk: Client, account: Account) -> None:
     now = timezone.now()
-    values = {"id": "01234567-89ab-7def-8123-456789abcdef", "account": account, "asked_at": now, "status_at": now}
+    values = {"id": "01234567-89ab-7def-8123-456789abcdef", "account": account, "requested_at": now, "status_at": now}
     command = Command.objects.create(
         **values, kind="quantum-leap", device_id="d", status="FAILED", started_elsewhere=True, remote_id="r"
     )

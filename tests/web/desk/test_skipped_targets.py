@@ -179,7 +179,7 @@ def test_an_account_that_is_not_in_force_has_no_form_but_a_sentence(
     account: Account, desk: Client, helpdesk: User, values: dict[str, Any], sentence: str
 ) -> None:
     device = laptop(account, "maria@example.com", "LAP-0042")
-    old = a_command(a_run(account, helpdesk), Status.FAILED, asked_at=timezone.now() - timedelta(hours=1))
+    old = a_command(a_run(account, helpdesk), Status.FAILED, requested_at=timezone.now() - timedelta(hours=1))
     Account.objects.update(**values)
     page = desk.get(f"/?account={account.id}").text
     assert sentence in page

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from commands.actions.record.transitions import change
+from commands.actions.record.transitions import change_statuses
 from commands.actions.results.fetch import storage
 from commands.audit import PORTAL
 from commands.models import Account, Command, User
@@ -42,7 +42,7 @@ def test_a_poll_with_the_token_in_hand_says_nothing(desk: Client, command: Comma
 def test_a_poll_after_a_change_brings_the_rows_and_the_next_token(desk: Client, command: Command) -> None:
     url = poll_url(desk.get("/").text)
     now = timezone.now()
-    with change(by=PORTAL, now=now) as changes:
+    with change_statuses(by=PORTAL, now=now) as changes:
         changes.move([command.id], to=Status.EXPIRED, because="Nobody was there.")
     answer = desk.get(url, headers=HTMX)
     assert answer.status_code == 200
@@ -202,7 +202,7 @@ def test_who_may_not_see_contents_sees_no_link_that_would_be_refused(account: Ac
 def rows_everywhere(account: Account, person: User, count: int) -> Command:
     run = a_run(account, person)
     for _ in range(count):
-        command = a_command(run, Status.SUCCESS, asked_by=person)
+        command = a_command(run, Status.SUCCESS, requested_by=person)
         an_event(command, 1, by=person, to_status="SUCCESS")
         an_artifact(command, "stored", size=1000, sha256="f" * 64, stored_at=timezone.now())
     for version in range(2, count + 2):

@@ -51,7 +51,7 @@ def one(run: Run, manager: User) -> Command:
         run,
         Status.FAILED,
         id=new_id(day),
-        asked_at=day,
+        requested_at=day,
         kind="speed-test",
         device_id=str(uuid4()),
         device_name="LAP-0042",
@@ -107,7 +107,7 @@ def test_every_filter_finds_its_command_and_no_other(client: Client, one: Comman
 def test_a_day_is_that_of_the_zone_in_which_times_are_shown(client: Client, run: Run, manager: User) -> None:
     """An hour before midnight in London it is the next day already in Berlin."""
     at = datetime(2026, 1, 10, 23, 30, tzinfo=UTC)
-    late = a_command(run, Status.FAILED, id=new_id(at), asked_at=at)
+    late = a_command(run, Status.FAILED, id=new_id(at), requested_at=at)
     day = {"since": "2026-01-11", "until": "2026-01-11"}
     assert shown(client, **day, zone="Europe/Berlin") == [str(late.id)]
     assert "Europe/Berlin" in page(client, **day, zone="Europe/Berlin")
@@ -130,7 +130,7 @@ def test_what_was_started_elsewhere_is_told_from_what_was_asked_here(client: Cli
     now = timezone.now()
     values: dict[str, Any] = {"started_elsewhere": True, "kind": "pcap", "device_id": "d", "status": Status.SUCCESS}
     import_ = Command.objects.create(
-        id=new_id(now), account=one.account, asked_at=now, status_at=now, remote_id="r", **values
+        id=new_id(now), account=one.account, requested_at=now, status_at=now, remote_id="r", **values
     )
     assert shown(client, started="elsewhere") == [str(import_.id)]
     assert shown(client, started="here") == [str(one.id)]
@@ -196,8 +196,8 @@ def test_what_is_counted_stops_at_a_thousand(client: Client, run: Run, manager: 
             id=new_id(now),
             account=run.account,
             run=run,
-            asked_by=run.asked_by,
-            asked_at=now,
+            requested_by=run.requested_by,
+            requested_at=now,
             status_at=now,
             status=Status.EXPIRED,
             kind="pcap",
@@ -219,7 +219,7 @@ def test_the_page_takes_eight_queries_however_many_rows_it_has(
     counts = []
     for _ in range(2):
         for _ in range(3):
-            a_command(run, asked_by=run.asked_by)
+            a_command(run, requested_by=run.requested_by)
         with CaptureQueriesContext(connection) as captured:
             page(client, asked="hilde", kind="pcap")
         counts.append(len(captured))
@@ -232,7 +232,7 @@ def test_a_poll_with_the_current_token_reads_no_row_and_one_with_an_old_token_br
     url = page(client).split('hx-get="/history/')[1].split('"')[0].replace("&amp;", "&")
     with CaptureQueriesContext(connection) as captured:
         assert client.get(f"/history/{url}", headers={"HX-Request": "true"}).status_code == 204
-    assert not any('"commands_command"."asked_at"' in query["sql"] for query in captured.captured_queries)
+    assert not any('"commands_command"."requested_at"' in query["sql"] for query in captured.captured_queries)
     words = client.get("/history/", {"token": "old"}, headers={"HX-Request": "true"}).content.decode()
     assert f'<tr id="row-{one.id}"' in words
     assert "<html" not in words

@@ -41,7 +41,7 @@ def _scrape() -> dict[tuple[str, ...], float]:
 def test_what_is_open_is_counted_by_state_also_where_it_is_none(account: Account) -> None:
     run = a_run(account, make_person("hanna"))
     for status in (Status.QUEUED, Status.QUEUED, Status.UNCERTAIN, Status.SUCCESS):
-        a_command(run, status, asked_at=timezone.now() - timedelta(minutes=5))
+        a_command(run, status, requested_at=timezone.now() - timedelta(minutes=5))
     told = _scrape()
     assert told["commands_open", "acme", "queued"] == 2
     assert told["commands_open", "acme", "uncertain"] == 1
@@ -51,9 +51,9 @@ def test_what_is_open_is_counted_by_state_also_where_it_is_none(account: Account
 
 def test_what_is_held_or_looked_for_after_a_restore_is_not_what_should_have_gone(account: Account) -> None:
     run, now = a_run(account, make_person("hanna")), timezone.now()
-    a_command(run, Status.QUEUED, asked_at=now - timedelta(minutes=5))
-    a_command(run, Status.QUEUED, asked_at=now - timedelta(hours=3), held_at=now)
-    a_command(run, Status.QUEUED, asked_at=now - timedelta(hours=4), dispatch=a_dispatch(account))
+    a_command(run, Status.QUEUED, requested_at=now - timedelta(minutes=5))
+    a_command(run, Status.QUEUED, requested_at=now - timedelta(hours=3), held_at=now)
+    a_command(run, Status.QUEUED, requested_at=now - timedelta(hours=4), dispatch=a_dispatch(account))
     told = _scrape()
     assert 295 < told["oldest_unsent_seconds", "acme"] < 360
     assert told["commands_held", "acme"] == 1
@@ -76,8 +76,8 @@ def test_outcomes_and_durations_are_those_of_the_last_day(account: Account) -> N
     run = a_run(account, make_person("hanna"))
     now = timezone.now()
     for seconds in (30, 90):
-        a_command(run, Status.SUCCESS, asked_at=now - timedelta(seconds=seconds), status_at=now)
-    a_command(run, Status.FAILED, kind="warp-diag", asked_at=now, status_at=now)
+        a_command(run, Status.SUCCESS, requested_at=now - timedelta(seconds=seconds), status_at=now)
+    a_command(run, Status.FAILED, kind="warp-diag", requested_at=now, status_at=now)
     told = _scrape()
     assert told["outcomes_last_day", "acme", "pcap", "SUCCESS"] == 2
     assert told["outcomes_last_day_duration_seconds_mean", "acme", "pcap", "SUCCESS"] == pytest.approx(60)
@@ -87,7 +87,7 @@ def test_outcomes_and_durations_are_those_of_the_last_day(account: Account) -> N
 def test_what_was_started_elsewhere_is_no_outcome_of_ours(account: Account) -> None:
     run = a_run(account, make_person("hanna"))
     a_command(run, Status.SUCCESS)
-    a_command(run, Status.SUCCESS, run=None, asked_by=None, started_elsewhere=True)
+    a_command(run, Status.SUCCESS, run=None, requested_by=None, started_elsewhere=True)
     assert _scrape()["outcomes_last_day", "acme", "pcap", "SUCCESS"] == 1
 
 

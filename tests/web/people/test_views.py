@@ -132,7 +132,7 @@ def test_why_a_device_takes_no_command_stands_beside_it_in_cloudflares_words(cli
 @pytest.mark.parametrize("path", ["/people/mia@example.com/", f"/devices/{DEVICE}/"])
 def test_what_is_open_now_is_counted_and_the_count_opens_it(client: Client, command: Command, path: str) -> None:
     facts = {"device_id": command.device_id, "email": command.email}
-    waiting = a_command(a_run(command.account, command.asked_by), Status.QUEUED, **facts)  # type: ignore[arg-type]
+    waiting = a_command(a_run(command.account, command.requested_by), Status.QUEUED, **facts)  # type: ignore[arg-type]
     words = page(client, path)
     assert rows(words) == [str(waiting.id), str(command.id)]
     assert 'Open <span class="count">1</span>' in words
@@ -278,8 +278,8 @@ def test_a_search_finds_nothing_that_a_click_would_refuse(client: Client, comman
 
 @pytest.mark.parametrize("word", ["mia@example.com", "LAP-0042", "INC-88", DEVICE, "nothing"])
 def test_a_search_takes_eight_queries(client: Client, command: Command, word: str) -> None:
-    assert command.asked_by
-    trouble(command.account, command.asked_by)
+    assert command.requested_by
+    trouble(command.account, command.requested_by)
     with CaptureQueriesContext(connection) as captured:
         client.get("/search/", {"q": word})
     assert len(captured) <= 8
@@ -289,6 +289,6 @@ def test_an_import_that_turned_out_to_be_ours_leads_to_the_command_that_it_is(cl
     now = timezone.now()
     facts: dict[str, Any] = {"kind": "pcap", "device_id": DEVICE, "started_elsewhere": True, "status": Status.SUCCESS}
     import_ = Command.objects.create(
-        id=uuid4(), account=command.account, asked_at=now, status_at=now, merged_into=command, **facts
+        id=uuid4(), account=command.account, requested_at=now, status_at=now, merged_into=command, **facts
     )
     assert found(client, str(import_.id)) == f"/commands/{command.id}/"

@@ -342,7 +342,7 @@ def held(command: Command) -> Command:
 
 
 def test_a_held_command_has_its_button_in_the_table_and_on_its_page(desk: Client, held: Command) -> None:
-    Command.objects.update(asked_by=held.asked_by)
+    Command.objects.update(requested_by=held.requested_by)
     for page in ("/?asked=everyone", f"/commands/{held.id}/"):
         text = desk.get(page).text
         assert f'action="/commands/{held.id}/send-now"' in text
@@ -398,7 +398,7 @@ def test_what_has_ended_is_run_again_with_the_same_options_once_a_form(
         "INC-1",
     )
     assert new.run is not None
-    assert (new.run.reason, new.asked_by) == ("slow", helpdesk)
+    assert (new.run.reason, new.requested_by) == ("slow", helpdesk)
 
 
 def test_of_an_unconfirmed_one_it_is_said_that_the_old_one_may_still_run(

@@ -9,7 +9,7 @@ from uuid import UUID
 from commands.access import Right
 from commands.models import Command
 from commands.queries.commands import GROUP_LABELS
-from commands.queries.viewer_context import Place
+from commands.queries.viewer_context import ViewerContext
 from commands.web.shared import rows
 from commands.web.shared.components import ALWAYS_COUNTED, Bar, ChipLink, Columns, Nothing, bar, capped
 from commands.web.shared.rows import About
@@ -57,7 +57,7 @@ class Listing:
 
 
 def build(
-    place: Place,
+    place: ViewerContext,
     found: tuple[Sequence[Command], bool],
     *,
     where: Where,

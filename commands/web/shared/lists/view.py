@@ -8,7 +8,7 @@ from django.shortcuts import render
 
 from commands.access import Right
 from commands.queries import viewer_context
-from commands.queries.viewer_context import Place
+from commands.queries.viewer_context import ViewerContext
 from commands.web.shared import layout
 from commands.web.shared.auth import SignedIn, account_in, need
 from commands.web.shared.lists.page import AFTER, BEFORE, Listing, Where, cursor_of
@@ -16,25 +16,27 @@ from commands.web.shared.lists.page import AFTER, BEFORE, Listing, Where, cursor
 LIST = "commands/_list.html"
 
 
-def place_of(request: SignedIn, *, now: datetime) -> Place:
+def place_of(request: SignedIn, *, now: datetime) -> ViewerContext:
     """Where the person stands, with the right to see there."""
     here = viewer_context.find(request.user, account_in(request.GET.get("account")), now=now)
     need(here, Right.SEE)
     return here
 
 
-def is_known(request: SignedIn, here: Place) -> bool:
+def is_known(request: SignedIn, here: ViewerContext) -> bool:
     """The browser has everything already: no row is read."""
     return request.GET.get("token") == here.token
 
 
-def where_of(request: SignedIn, here: Place, given: Mapping[str, str], *, is_oldest_first: bool = False) -> Where:
+def where_of(
+    request: SignedIn, here: ViewerContext, given: Mapping[str, str], *, is_oldest_first: bool = False
+) -> Where:
     cursor = cursor_of(request.GET, AFTER if is_oldest_first else BEFORE)
     return Where(request.path, here.account.id, given, cursor, is_oldest_first)
 
 
 def respond(
-    request: SignedIn, here: Place, template: str, page: object, listing: Listing | None, *, now: datetime
+    request: SignedIn, here: ViewerContext, template: str, page: object, listing: Listing | None, *, now: datetime
 ) -> HttpResponse:
     if request.htmx and listing is not None:
         part = "update" if "token" in request.GET else "list"
