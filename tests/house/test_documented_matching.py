@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
-from commands import matching
-from commands.kinds import Kind
-from commands.matching import Adopt, Ambiguous, Clock, Decision, Import, Ours, Row, Sent
-from commands.states import Status
+from commands.rules import matching
+from commands.rules.kinds import Kind
+from commands.rules.matching import Adopt, Ambiguous, Clock, Decision, Import, Ours, Row, Sent
+from commands.rules.states import Status
 
 TEXT = (Path(__file__).resolve().parent.parent.parent / "docs" / "matching.md").read_text()
 LEASE = timedelta(seconds=60)
@@ -40,7 +40,7 @@ def _command(line: dict[str, str]) -> Ours:
 def _words(decision: Decision) -> str:
     match decision:
         case Adopt():
-            return f"adopt: {NAMES[decision.ours_id]}{', uncertain match' if decision.likely else ''}"
+            return f"adopt: {NAMES[decision.ours_id]}{', uncertain match' if decision.match_uncertain else ''}"
         case Ambiguous():
             return "ambiguous"
         case Import():
