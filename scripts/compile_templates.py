@@ -1,4 +1,4 @@
-"""Compiles every template of ours, and looks up the templates that they extend and include by name."""
+"""Check that every template compiles, and that the templates it extends or includes by name exist."""
 
 import os
 import sys
@@ -17,23 +17,23 @@ ROOT = Path(__file__).resolve().parent.parent
 def problems(names: list[str]) -> Iterator[str]:
     for name in names:
         try:
-            for needed in needed_by(get_template(name).template):  # type: ignore[attr-defined]  # Django's own engine
-                get_template(needed)
+            for dependency in dependencies(get_template(name).template):  # type: ignore[attr-defined]  # Django's own engine
+                get_template(dependency)
         except TemplateSyntaxError as problem:
             yield f"{name}: {problem}"
         except TemplateDoesNotExist as problem:
-            yield f"{name}: there is no template {problem}"
+            yield f"{name}: template {problem} does not exist"
 
 
-def needed_by(template: Template) -> Iterator[str]:
+def dependencies(template: Template) -> Iterator[str]:
     for node in template.nodelist.get_nodes_by_type(ExtendsNode):
-        yield from _constant(node.parent_name)  # type: ignore[attr-defined]
+        yield from _literal_name(node.parent_name)  # type: ignore[attr-defined]
     for node in template.nodelist.get_nodes_by_type(IncludeNode):
-        yield from _constant(node.template)  # type: ignore[attr-defined]
+        yield from _literal_name(node.template)  # type: ignore[attr-defined]
 
 
-def _constant(expression: FilterExpression) -> Iterator[str]:
-    """A name that is computed can only be looked up when the page is made."""
+def _literal_name(expression: FilterExpression) -> Iterator[str]:
+    """Yield the template's name, unless it is a variable, whose value is known only when the page is rendered."""
     if isinstance(expression.var, str):
         yield expression.var.partition("#")[0]
 
@@ -43,9 +43,9 @@ def main() -> int:
     django.setup()
     folders = [ROOT / "templates", *ROOT.glob("*/templates")]
     names = [str(path.relative_to(folder)) for folder in folders for path in sorted(folder.rglob("*.*"))]
-    found = list(problems(names))
-    print("\n".join(found) or f"{len(names)} templates compile")
-    return bool(found)
+    messages = list(problems(names))
+    print("\n".join(messages) or f"{len(names)} templates compile")
+    return bool(messages)
 
 
 if __name__ == "__main__":

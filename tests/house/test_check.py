@@ -10,32 +10,32 @@ from scripts.check import Step
 from scripts.compile_templates import problems
 
 
-def test_all_checks_run_and_each_failure_is_told_at_the_end(capfd: pytest.CaptureFixture[str]) -> None:
-    fails, works = "import sys; sys.exit('it is bad')", "print('not of interest')"
-    order = [Step("one", (sys.executable, "-c", fails)), Step("two", (sys.executable, "-c", works))]
-    assert check.main([*order, Step("three", (sys.executable, "-c", fails))]) == 1
-    said = capfd.readouterr().out
-    lines = said.splitlines()
+def test_all_checks_run_and_failures_are_printed_at_the_end(capfd: pytest.CaptureFixture[str]) -> None:
+    failing, passing = "import sys; sys.exit('bad line 7')", "print('all good')"
+    steps = [Step(name, (sys.executable, "-c", code)) for name, code in (("one", failing), ("two", passing))]
+    assert check.main([*steps, Step("three", (sys.executable, "-c", failing))]) == 1
+    output = capfd.readouterr().out
+    lines = output.splitlines()
     assert [line.split()[:2] for line in lines[:3]] == [["one", "FAILED"], ["two", "ok"], ["three", "FAILED"]]
-    assert said.count("it is bad") == 4  # the command and its output, twice
-    assert "not of interest" not in said
+    assert output.count("bad line 7") == 4  # the command and its output, for both failures
+    assert "all good" not in output
 
 
-def test_when_all_is_well_the_status_is_0() -> None:
+def test_exit_status_is_0_when_every_check_passes() -> None:
     assert check.main([Step("one", (sys.executable, "-c", "pass"))]) == 0
 
 
-def test_every_check_is_a_program_that_is_installed() -> None:
-    assert all(Path(step.words[0]).exists() for step in check.steps())
+def test_the_program_of_every_check_is_installed() -> None:
+    assert all(Path(step.command[0]).exists() for step in check.steps())
 
 
-def test_a_template_that_does_not_compile_or_misses_another_is_told(tmp_path: Path) -> None:
+def test_templates_that_do_not_compile_or_name_a_missing_template_are_reported(tmp_path: Path) -> None:
     (tmp_path / "broken.html").write_text("{% if %}")
     (tmp_path / "orphan.html").write_text("{% extends 'nowhere.html' %}")
     (tmp_path / "includes.html").write_text("{% include 'elsewhere.html#part' %}")
     (tmp_path / "good.html").write_text("{% include 'orphan.html' %}{% include name %}")
     with override_settings(TEMPLATES=[{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]):
-        found = list(problems(["broken.html", "orphan.html", "includes.html", "good.html"]))
-    assert [line.partition(":")[0] for line in found] == ["broken.html", "orphan.html", "includes.html"]
-    assert "there is no template nowhere.html" in found[1]
-    assert "there is no template elsewhere.html" in found[2]
+        messages = list(problems(["broken.html", "orphan.html", "includes.html", "good.html"]))
+    assert [line.partition(":")[0] for line in messages] == ["broken.html", "orphan.html", "includes.html"]
+    assert "template nowhere.html does not exist" in messages[1]
+    assert "template elsewhere.html does not exist" in messages[2]
