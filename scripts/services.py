@@ -1,7 +1,8 @@
-"""`make test-services`: tests/services, and every test that uses the database once more, on PostgreSQL.
+"""Tests that need services, as `make test-services` runs them.
 
-Starts servers of its own unless DATABASE_URL or REDIS_URL name others, and stops them whatever happens. It installs
-only what is missing, only as root, and says in one line what is left out otherwise.
+They are tests/services, tests/faults, and once more, on PostgreSQL, every test that uses the database. The run starts
+its own servers, unless DATABASE_URL or REDIS_URL name others, and always stops them. Missing programs are installed
+only when the user is root. Otherwise one line for each says that the tests that need it are not collected.
 """
 
 import os
@@ -20,26 +21,26 @@ PACKAGES = {"postgresql": "PostgreSQL", "redis-server": "Redis", "tshark": "tsha
 
 
 def missing() -> list[str]:
-    """Debian's names of what is not here."""
-    found = {
+    """Return the Debian packages whose programs are not installed."""
+    available = {
         "postgresql": servers.postgresql_folder() is not None or "DATABASE_URL" in os.environ,
         "redis-server": servers.redis_server() is not None or "REDIS_URL" in os.environ,
         "tshark": shutil.which("tshark") is not None,
     }
-    return [package for package in PACKAGES if not found[package]]
+    return [package for package in PACKAGES if not available[package]]
 
 
 def install(packages: list[str]) -> None:
-    """Debian's postgresql would start a server of its own: only its programs are wanted."""
     if os.getuid() != 0 or not shutil.which("apt-get"):
         return
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PG_CREATE_MAIN_CLUSTER": "false"}
-    for words in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *packages]):
-        subprocess.run(["apt-get", *words], env=quiet, check=False)
+    # Without a main cluster, Debian's postgresql package starts no server. Only its programs are needed.
+    settings = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "PG_CREATE_MAIN_CLUSTER": "false"}
+    for arguments in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *packages]):
+        subprocess.run(["apt-get", *arguments], env=settings, check=False)
 
 
 def environment(stack: ExitStack) -> dict[str, str]:
-    """What the tests find in theirs: the addresses of the servers that there are."""
+    """Start the servers that can be started, and return an environment that holds their addresses."""
     urls = {"DEXPORTAL_SERVICES": "1"}
     if "DATABASE_URL" not in os.environ and servers.postgresql_folder():
         urls["DATABASE_URL"] = stack.enter_context(servers.postgresql())
@@ -49,13 +50,13 @@ def environment(stack: ExitStack) -> dict[str, str]:
 
 
 def stop(number: int, _frame: FrameType | None) -> None:
-    """As Ctrl-C does: through every `finally`, so that the servers go too."""
+    """Stop like Ctrl-C, through every `finally`, so that no server keeps running."""
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
-def run_tests(given: dict[str, str], arguments: list[str]) -> int:
-    where = ["tests/services", *(["tests"] if "DATABASE_URL" in given else [])]
-    words = [
+def run_tests(variables: dict[str, str], arguments: list[str]) -> int:
+    folders = ["tests/services", *(["tests"] if "DATABASE_URL" in variables else [])]
+    command = [
         sys.executable,
         "-m",
         "pytest",
@@ -65,10 +66,10 @@ def run_tests(given: dict[str, str], arguments: list[str]) -> int:
         "worksteal",
         "-m",
         "not browser",
-        *where,
+        *folders,
         *arguments,
     ]
-    with subprocess.Popen(words, cwd=ROOT, env=given) as tests:
+    with subprocess.Popen(command, cwd=ROOT, env=variables) as tests:
         try:
             return tests.wait()
         except KeyboardInterrupt:
@@ -78,10 +79,10 @@ def run_tests(given: dict[str, str], arguments: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, stop)
-    if absent := missing():
-        install(absent)
+    if packages := missing():
+        install(packages)
     for package in missing():
-        print(f"test-services: {PACKAGES[package]} is not here, and what needs it is not collected.")
+        print(f"test-services: {PACKAGES[package]} is not installed, so what needs it is not collected.")
     try:
         with ExitStack() as stack:
             return run_tests(environment(stack), arguments)
