@@ -2,4 +2,4 @@ import sys
 
 from dexportal.run.portal import main
 
-sys.exit(main())
+sys.exit(main(sys.argv[1:]))

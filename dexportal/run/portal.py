@@ -4,12 +4,13 @@ It owns the list of programs and their order, and what has to be true before the
 is supervisor.py's business. It must not load Django's settings: what is wrong with them is for manage.py to say.
 """
 
+import argparse
 import http.client
 import os
 import socket
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -88,6 +89,11 @@ def web(port: int) -> Program:
     return Program("web", [*granian, *limits, "dexportal.wsgi:application"])
 
 
+def development_web(port: int) -> Program:
+    """Return Django's own server, which reloads itself. WhiteNoise serves the static files, as it does in `web`."""
+    return Program("web", [sys.executable, "manage.py", "runserver", "--nostatic", f"{HOST}:{port}"])
+
+
 def prepare(supervisor: Supervisor) -> str:
     """Brings the database up to date and says who can sign in; the words about that."""
     status, said = supervisor.finish([sys.executable, "manage.py", "setup", "--verbosity", "0"])
@@ -115,12 +121,14 @@ def announcer(port: int, signins: str) -> Callable[[], bool]:
     return announce
 
 
-def run(supervisor: Supervisor) -> int:
+def run(supervisor: Supervisor, *, dev: bool = False) -> int:
     port = env.number("PORT", 8000, least=1, most=65535)
     require_free_port(port)
     var = Path(env.text("VAR_DIR") or BASE_DIR / "var")
     require_writable(var)
-    programs = [worker("talk", TALK_THREADS), worker("fetch", 2), beat(), web(port)]
+    programs = [worker("talk", TALK_THREADS), worker("fetch", 2), beat(), development_web(port) if dev else web(port)]
+    if dev:
+        supervisor.environment.setdefault("DEBUG", "true")
     address, known = "", upstream.simulator_file(var)
     if upstream.from_environment(var).is_simulator and not env.text("SIMULATOR_URL"):
         chosen = free_port()
@@ -137,11 +145,14 @@ def run(supervisor: Supervisor) -> int:
         known.unlink(missing_ok=True)
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="dexportal.run", description="Starts the whole portal on this machine.")
+    parser.add_argument("--dev", action="store_true", help="debug pages, and a web process that reloads changed code")
+    options = parser.parse_args(arguments)
     supervisor = Supervisor(BASE_DIR, os.environ)
     supervisor.listen()
     try:
-        return run(supervisor)
+        return run(supervisor, dev=options.dev)
     except (CannotStart, ImproperlyConfigured) as problem:
         say(str(problem))
         return 1

@@ -1,6 +1,6 @@
-"""A supervisor in a process of its own, with small shell programs as children: signals need a real process.
+"""Supervisor in its own process, with small shell scripts as its programs, for tests that send real signals.
 
-`python -m tests.house.supervised` is that process; `Supervised` is how tests start it, listen to it and signal it.
+`python -m tests.house.supervised` is that process. Tests start it, read its output and signal it through `Supervised`.
 """
 
 import json
@@ -18,24 +18,24 @@ from time import monotonic
 from dexportal.run.supervisor import Patience, Program, Supervisor
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-WITHIN = 20.0  # seconds; all of this takes a fraction of one on an idle machine
+WITHIN = 20.0  # seconds: a bound on hanging, because an idle machine needs a fraction of a second
 
 
 class Supervised:
-    def __init__(self, words: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, *words],
+            [sys.executable, *arguments],
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self.heard: list[str] = []
+        self.output: list[str] = []
         self._lines: Queue[str | None] = Queue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        threading.Thread(target=self._read_output, daemon=True).start()
 
-    def _listen(self) -> None:
+    def _read_output(self) -> None:
         assert self.process.stdout
         with self.process.stdout as lines:
             for line in lines:
@@ -43,19 +43,19 @@ class Supervised:
         self._lines.put(None)
 
     def expect(self, pattern: str, within: float = WITHIN) -> re.Match[str]:
-        """The first line from here on in which the pattern is found."""
+        """Wait for a line that matches the pattern, beginning after the last line that was read."""
         until = monotonic() + within
         while (line := self._next(until)) is not None:
             if match := re.search(pattern, line):
                 return match
-        raise AssertionError(f"nothing like {pattern!r} in:\n" + "\n".join(self.heard))
+        raise AssertionError(f"no line matches {pattern!r} in:\n" + "\n".join(self.output))
 
     def expect_all(self, *patterns: str, within: float = WITHIN) -> None:
-        """Each of them in some line from here on, in whatever order."""
+        """Wait until every pattern has matched a line, in any order."""
         missing, until = set(patterns), monotonic() + within
         while missing and (line := self._next(until)) is not None:
             missing = {pattern for pattern in missing if not re.search(pattern, line)}
-        assert not missing, f"nothing like {missing} in:\n" + "\n".join(self.heard)
+        assert not missing, f"no line matches {missing} in:\n" + "\n".join(self.output)
 
     def _next(self, until: float) -> str | None:
         try:
@@ -63,11 +63,11 @@ class Supervised:
         except Empty:
             return None
         if line is not None:
-            self.heard.append(line)
+            self.output.append(line)
         return line
 
-    def end(self, within: float = WITHIN) -> int:
-        """Waits for its end and takes the rest of what it said; the exit status."""
+    def wait(self, within: float = WITHIN) -> int:
+        """Wait for the process to exit, read the rest of its output, and return its exit status."""
         status = self.process.wait(within)
         until = monotonic() + within
         while self._next(until) is not None:
@@ -79,7 +79,7 @@ class Supervised:
 
 
 def supervised(programs: Mapping[str, str], patience: Mapping[str, float] | None = None) -> Supervised:
-    """`programs`: names and shell scripts, in the order in which they start."""
+    """Start a supervisor of these programs: names and shell scripts, in the order in which they start."""
     return Supervised(["-m", "tests.house.supervised", json.dumps([dict(programs), dict(patience or {})])])
 
 
@@ -95,8 +95,8 @@ def is_gone(pid: int, within: float = WITHIN) -> bool:
     return False
 
 
-def main(order: str) -> int:
-    programs, patience = json.loads(order)
+def main(configuration: str) -> int:
+    programs, patience = json.loads(configuration)
     supervisor = Supervisor(ROOT, os.environ, Patience(**{"restart_after": 0.01, "stop": 10.0, **patience}))
     supervisor.listen()
     supervisor.start([Program(name, ["sh", "-c", script]) for name, script in programs.items()])

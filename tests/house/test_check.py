@@ -5,7 +5,7 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 
-from scripts import check
+from scripts import check, fix
 from scripts.check import Step
 from scripts.compile_templates import problems
 
@@ -25,8 +25,33 @@ def test_exit_status_is_0_when_every_check_passes() -> None:
     assert check.main([Step("one", (sys.executable, "-c", "pass"))]) == 0
 
 
-def test_the_program_of_every_check_is_installed() -> None:
-    assert all(Path(step.command[0]).exists() for step in check.steps())
+def test_the_program_of_every_check_and_repair_is_installed() -> None:
+    assert all(Path(step.command[0]).exists() for step in [*check.steps(), *fix.steps()])
+
+
+def test_every_repair_belongs_to_a_check() -> None:
+    assert {step.name for step in fix.steps()} <= {step.name for step in check.steps()}
+
+
+def test_repair_that_succeeds_only_the_second_time_changed_a_file_and_passes(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mark = tmp_path / "formatted"
+    formatter = f"import pathlib, sys; p = pathlib.Path({str(mark)!r}); p.exists() or sys.exit(p.touch() or 'changed')"
+    assert fix.main([Step("format", (sys.executable, "-c", formatter))]) == 0
+    assert capfd.readouterr().out.split() == ["format", "ok"]
+
+
+def test_all_repairs_run_and_what_is_left_to_repair_by_hand_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    failing = Step("style", (sys.executable, "-c", "import sys; sys.exit('bad line 7')"))
+    passing = Step("format", (sys.executable, "-c", "pass"))
+    assert fix.main([failing, passing]) == 1
+    lines = capfd.readouterr().out.splitlines()
+    assert [line.split() for line in lines] == [
+        ["style", "repair", "by", "hand"],
+        ["bad", "line", "7"],
+        ["format", "ok"],
+    ]
 
 
 def test_templates_that_do_not_compile_or_name_a_missing_template_are_reported(tmp_path: Path) -> None:

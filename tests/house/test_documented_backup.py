@@ -1,4 +1,4 @@
-"""The commands of docs/backup.md for the embedded database, as somebody runs them, day after day."""
+"""Tests of the commands that docs/backup.md gives for the embedded database, run on several days."""
 
 import os
 import re
@@ -18,7 +18,7 @@ FILE = "0190/one.zip"
 
 @pytest.fixture
 def portal(tmp_path: Path) -> Iterator[sqlite3.Connection]:
-    """A folder like the portal's, whose database is in use: what was committed last stands beside it."""
+    """Make a folder like the portal's, with a database in use, whose last commits are still in its write-ahead log."""
     for folder in (".venv/bin", "bin", "var/artifacts/0190"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
@@ -29,30 +29,29 @@ def portal(tmp_path: Path) -> Iterator[sqlite3.Connection]:
         yield database
 
 
-def _sh(order: str, folder: Path, day: str) -> int:
-    """By a shell whose `date` says that day."""
+def _run_in_shell(commands: str, folder: Path, day: str) -> int:
+    """Run the commands in a shell whose `date` prints that day, and return the exit status."""
     date = folder / "bin" / "date"
     date.write_text(f'#!/bin/sh\n[ "$*" = +%F ] && echo {day}\n')
     date.chmod(0o755)
     path = f"{folder / 'bin'}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["/bin/sh", "-c", order], cwd=folder, env={"PATH": path}, capture_output=True, timeout=60, check=False
+    process = subprocess.run(
+        ["/bin/sh", "-c", commands], cwd=folder, env={"PATH": path}, capture_output=True, timeout=60, check=False
     )
-    return done.returncode
+    return process.returncode
 
 
 def _backup(folder: Path, day: str) -> int:
-    [order] = [block for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) if "VACUUM INTO" in block]
-    return _sh(order, folder, day)
+    [commands] = [block for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) if "VACUUM INTO" in block]
+    return _run_in_shell(commands, folder, day)
 
 
 def _restore(folder: Path, day: str) -> int:
-    """The steps of the database and of the artifacts."""
-    orders = [
-        order for order in re.findall(r"`([^`\n]+)`", TEXT) if "backup/2026-11-26/" in order and "pg_" not in order
-    ]
-    assert len(orders) == 2
-    return _sh("set -e\n" + "\n".join(orders).replace("2026-11-26", day), folder, day)
+    """Run the two documented steps, for the database and for the artifacts."""
+    quoted = re.findall(r"`([^`\n]+)`", TEXT)
+    commands = [text for text in quoted if "backup/2026-11-26/" in text and "pg_" not in text]
+    assert len(commands) == 2
+    return _run_in_shell("set -e\n" + "\n".join(commands).replace("2026-11-26", day), folder, day)
 
 
 def _days(file: Path) -> list[str]:
@@ -60,7 +59,7 @@ def _days(file: Path) -> list[str]:
         return [day for (day,) in database.execute("SELECT day FROM done ORDER BY day")]
 
 
-def test_every_day_has_a_whole_backup_of_its_own_that_nobody_else_can_read(
+def test_each_day_gets_a_complete_backup_that_only_its_owner_can_read(
     portal: sqlite3.Connection, tmp_path: Path
 ) -> None:
     for day in ("2026-11-26", "2026-11-27"):
@@ -75,24 +74,24 @@ def test_every_day_has_a_whole_backup_of_its_own_that_nobody_else_can_read(
     assert {first.stat().st_mode & 0o777, second.stat().st_mode & 0o777} == {0o700}
 
 
-def test_a_backup_that_is_there_is_not_touched_and_one_that_failed_is_not_taken_for_whole(
+def test_existing_backup_is_not_changed_and_a_failed_one_is_replaced(
     portal: sqlite3.Connection, tmp_path: Path
 ) -> None:
-    shutil.rmtree(tmp_path / "var" / "artifacts")  # as before the first file was stored
+    shutil.rmtree(tmp_path / "var" / "artifacts")  # a portal that has not stored a file yet
     (tmp_path / "backup").write_text("in the way")
     assert _backup(tmp_path, "2026-11-26") != 0
     (tmp_path / "backup").unlink()
-    half = tmp_path / "backup" / "2026-11-26.part"
-    half.mkdir(parents=True)
-    (half / "dexportal.sqlite3").write_text("half of it")
+    unfinished = tmp_path / "backup" / "2026-11-26.part"
+    unfinished.mkdir(parents=True)
+    (unfinished / "dexportal.sqlite3").write_text("unfinished")
     assert _backup(tmp_path, "2026-11-26") == 0
     portal.execute("INSERT INTO done VALUES ('later')")
     assert _backup(tmp_path, "2026-11-26") != 0
-    [whole] = (tmp_path / "backup").iterdir()
-    assert _days(whole / "dexportal.sqlite3") == []
+    [backup] = (tmp_path / "backup").iterdir()
+    assert _days(backup / "dexportal.sqlite3") == []
 
 
-def test_the_restore_puts_back_what_was_and_leaves_files_that_are_there(
+def test_restore_brings_back_the_database_and_files_and_keeps_newer_files(
     portal: sqlite3.Connection, tmp_path: Path
 ) -> None:
     assert _backup(tmp_path, "2026-11-27") == 0

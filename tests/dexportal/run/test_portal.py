@@ -1,8 +1,9 @@
-"""`python -m dexportal.run`: what it refuses to start with, and one whole start and stop of the real portal."""
+"""Tests of `python -m dexportal.run`: refused starts, and whole starts and stops of the real portal."""
 
 import signal
 import socket
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,8 +18,8 @@ from tests.house.supervised import Supervised
 
 
 @contextmanager
-def portal(**environment: str) -> Iterator[Supervised]:
-    running = Supervised(["-m", "dexportal.run"], environment)
+def portal(*arguments: str, **environment: str) -> Iterator[Supervised]:
+    running = Supervised(["-m", "dexportal.run", *arguments], environment)
     try:
         yield running
     finally:
@@ -26,29 +27,29 @@ def portal(**environment: str) -> Iterator[Supervised]:
         running.process.wait(30)
 
 
-def test_a_port_in_use_is_one_clear_sentence(tmp_path: Path) -> None:
+def test_port_in_use_is_reported_in_one_line(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
         with portal(PORT=port, VAR_DIR=str(tmp_path)) as refused:
-            assert refused.end() == 1
-    assert len(refused.heard) == 1
-    assert f"Port {port} of 127.0.0.1 cannot be used (Address already in use)" in refused.heard[0]
+            assert refused.wait() == 1
+    assert len(refused.output) == 1
+    assert f"Port {port} of 127.0.0.1 cannot be used (Address already in use)" in refused.output[0]
 
 
-def test_a_var_folder_that_cannot_be_written_is_one_clear_sentence(tmp_path: Path) -> None:
+def test_folder_that_cannot_be_written_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     folder = tmp_path / "file" / "var"
     with portal(PORT=str(free_port()), VAR_DIR=str(folder)) as refused:
-        assert refused.end() == 1
-    assert len(refused.heard) == 1
-    assert f"{folder} cannot be written to" in refused.heard[0]
+        assert refused.wait() == 1
+    assert len(refused.output) == 1
+    assert f"{folder} cannot be written to" in refused.output[0]
 
 
-def test_the_last_port_in_use_is_answered_with_the_name_of_one_that_there_is() -> None:
+def test_highest_port_in_use_suggests_a_port_that_exists() -> None:
     with socket.socket() as taken:
-        with suppress(OSError):  # somebody else's, then
+        with suppress(OSError):  # another program uses it, which is just as good
             taken.bind(("127.0.0.1", 65535))
             taken.listen()
         with pytest.raises(
@@ -57,14 +58,14 @@ def test_the_last_port_in_use_is_answered_with_the_name_of_one_that_there_is() -
             require_free_port(65535)
 
 
-def test_a_port_that_is_no_number_is_one_clear_sentence(tmp_path: Path) -> None:
+def test_port_that_is_not_a_number_is_reported_in_one_line(tmp_path: Path) -> None:
     with portal(PORT="eight thousand", VAR_DIR=str(tmp_path)) as refused:
-        assert refused.end() == 1
-    assert len(refused.heard) == 1
-    assert "PORT must be a whole number" in refused.heard[0]
+        assert refused.wait() == 1
+    assert len(refused.output) == 1
+    assert "PORT must be a whole number" in refused.output[0]
 
 
-def test_the_whole_portal_starts_says_how_to_sign_in_and_stops_within_20_seconds(tmp_path: Path) -> None:
+def test_portal_starts_prints_how_to_sign_in_and_stops(tmp_path: Path) -> None:
     port = free_port()
     environment = {"PORT": str(port), "VAR_DIR": str(tmp_path), "DEXPORTAL_DEMO_PASSWORD": "a-password-of-this-test"}
     with portal(**environment) as running:
@@ -82,18 +83,32 @@ def test_the_whole_portal_starts_says_how_to_sign_in_and_stops_within_20_seconds
         assert "account Simulator: creates commands" in doctor(tmp_path)
         begun = monotonic()
         running.send(signal.SIGTERM)
-        assert running.end(within=30) == 0
+        assert running.wait(within=30) == 0
         assert monotonic() - begun < 20
     assert processes_of(tmp_path) == []
     assert not (tmp_path / "simulator_url").exists()
 
 
+def test_dev_mode_shows_debug_pages_and_leaves_no_process(tmp_path: Path) -> None:
+    port = free_port()
+    with portal("--dev", PORT=str(port), VAR_DIR=str(tmp_path)) as running:
+        running.expect(f"The portal is at http://127.0.0.1:{port}", within=90)
+        assert any(line.startswith("simulator|") for line in running.output)
+        with pytest.raises(urllib.error.HTTPError, match="404") as missing:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/no-such-page", timeout=20)
+        with missing.value as page:
+            assert b"<code>DEBUG = True</code>" in page.read()
+        running.send(signal.SIGTERM)
+        assert running.wait(within=30) == 0
+    assert processes_of(tmp_path) == []
+
+
 def doctor(var: Path) -> str:
-    """In a shell beside it, which knows no more than the folder."""
+    """Run `manage.py doctor` as a second shell would, with nothing but the portal's folder."""
     return run({"VAR_DIR": str(var)}, "manage.py", "doctor").stdout
 
 
 def processes_of(var: Path) -> list[str]:
-    """Every process whose environment names this folder."""
+    """Find every process that has this folder in its environment."""
     table = subprocess.run(["ps", "axeww", "-o", "pid,command"], capture_output=True, text=True, check=True).stdout
     return [line for line in table.splitlines() if f"VAR_DIR={var}" in line]
