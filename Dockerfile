@@ -1,5 +1,5 @@
-# The portal: web process by default, workers and beat by other commands (docker-compose.yml).
-# Nothing of the simulator, the tests or the tools is in it; .dockerignore lets only the portal in.
+# Image of the portal. It starts a web process, and workers or beat with the commands in docker-compose.yml.
+# .dockerignore keeps the simulator, the tests and the tools out of it.
 
 FROM python:3.13-slim AS build
 ENV PATH=/venv/bin:/usr/local/bin:/usr/bin:/bin \
@@ -14,7 +14,7 @@ COPY dexportal dexportal
 COPY commands commands
 COPY templates templates
 COPY static static
-# The settings of production want these; nothing of them is reached, used or kept.
+# Production settings require these variables. The build connects to none of these addresses and keeps no value.
 RUN CREDENTIAL_KEYS="$(python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')" && \
     export CREDENTIAL_KEYS SECRET_KEY=build PUBLIC_URL=https://build.invalid DATABASE_URL=sqlite:////tmp/none \
         REDIS_URL=redis://build.invalid STORAGE_URL=file:///tmp EMAIL_URL=console:// && \
@@ -22,7 +22,7 @@ RUN CREDENTIAL_KEYS="$(python -c 'from cryptography.fernet import Fernet; print(
     python -m compileall -q manage.py dexportal commands
 
 FROM python:3.13-slim
-# 10001 is nobody on the host. What is written goes to the volume, to /tmp, and nowhere else.
+# No user of the host has the id 10001. The portal writes only to the volume and to /tmp.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp portal && \
     install -d -o portal -g portal -m 700 /var/lib/dexportal
 COPY --from=build /venv /venv
