@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,11 +69,13 @@ class Source:
     def is_portal(self) -> bool:
         return self.path.parts[0] in {"commands", "dexportal"}
 
-    def nodes(self) -> Iterator[ast.AST]:
-        return ast.walk(ast.parse(self.text)) if self.is_python else iter(())
+    @cached_property
+    def nodes(self) -> Sequence[ast.AST]:
+        """Nodes of the syntax tree, parents before their children. None if this is not Python."""
+        return tuple(ast.walk(ast.parse(self.text))) if self.is_python else ()
 
     def docstrings(self) -> Iterator[ast.Constant]:
-        for node in self.nodes():
+        for node in self.nodes:
             match node:
                 case (
                     ast.Module(body=[ast.Expr(value=ast.Constant(value=str()) as docstring), *_])
@@ -89,7 +92,7 @@ class Source:
         """
         docstrings = {(node.lineno, node.col_offset) for node in self.docstrings()}
         pieces: set[int] = set()
-        for node in self.nodes():  # ast.walk visits an f-string before its pieces
+        for node in self.nodes:  # an f-string comes before its pieces
             match node:
                 case ast.JoinedStr(values=values):
                     pieces.update(id(value) for value in values)
@@ -121,7 +124,7 @@ def files_are_short(source: Source) -> Violations:
 
 
 def functions_are_short(source: Source) -> Violations:
-    for node in source.nodes():
+    for node in source.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             if lines > FUNCTION_LINES:
@@ -153,7 +156,7 @@ def templates_have_no_inline_code(source: Source) -> Violations:
 def saves_name_their_fields(source: Source) -> Violations:
     if not source.is_portal:
         return
-    for node in source.nodes():
+    for node in source.nodes:
         match node:
             case ast.Call(func=ast.Attribute(attr="save"), args=[], keywords=[]):
                 yield node.lineno, "a bare save() overwrites concurrent changes: pass update_fields or force_insert"
@@ -162,7 +165,7 @@ def saves_name_their_fields(source: Source) -> Violations:
 def tests_are_never_skipped(source: Source) -> Violations:
     if source.path.parts[0] != "tests":
         return
-    for node in source.nodes():
+    for node in source.nodes:
         if isinstance(node, ast.Attribute) and node.attr in SKIPPING:
             yield node.lineno, f"{node.attr}: a skipped test proves nothing, so run it or delete it"
 
@@ -171,7 +174,7 @@ def tests_do_not_sleep(source: Source) -> Violations:
     if source.path.parts[0] != "tests":
         return
     message = "sleep: wait for the expected event instead"
-    for node in source.nodes():
+    for node in source.nodes:
         match node:
             case ast.Attribute(value=ast.Name(id="time" | "asyncio"), attr="sleep"):
                 yield node.lineno, message
