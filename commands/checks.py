@@ -18,7 +18,7 @@ from django.utils import timezone
 from commands.actions.administration import demo
 from commands.models import Account, Credential, Heartbeat, User
 from commands.models.encrypted_field import CannotDecrypt
-from dexportal.health import is_writable
+from commands.storage import is_writable
 
 _SHORTEST_KEY = 50  # as Django's own check of deployments has it
 _Apps = Sequence[AppConfig] | None

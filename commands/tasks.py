@@ -22,7 +22,7 @@ from commands.actions.sending import claim
 from commands.actions.sending import deliver as delivering
 from commands.actions.upstream import directory, probe
 from commands.models import Account
-from dexportal.wake import wake
+from commands.wakeup import wake
 
 
 class FromBeat(Task):  # type: ignore[type-arg]  # generic for the type checker only

@@ -1,4 +1,4 @@
-"""Wiring that has to happen when Django is ready: system checks, and the cache's table with the migrations."""
+"""Wiring when Django is ready: system checks, the Celery app, and the cache table after the migrations."""
 
 from typing import Any
 
@@ -11,9 +11,10 @@ class DexportalConfig(AppConfig):
     name = "dexportal"
 
     def ready(self) -> None:
-        from commands import checks  # noqa: F401, PLC0415 - registers itself; it needs the models
+        from commands import checks  # noqa: F401, PLC0415 - registers itself, and needs the models
+        from dexportal.celery import app  # noqa: F401, PLC0415 - current_app is this app from now on
 
-        # Django sends the signal for apps with models only, and this one has none.
+        # Django sends this signal only for apps with models, and `dexportal` has none.
         post_migrate.connect(_create_cache_table, sender=apps.get_app_config("commands"))
 
 

@@ -5,8 +5,6 @@ ImproperlyConfigured with one sentence that names the variable and never repeats
 not set. It must not import Django's settings.
 """
 
-import os
-import tempfile
 import warnings
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -218,24 +216,6 @@ def passwords(*addresses: str) -> list[str]:
     """What stands before the @ of these addresses after a colon, as written and decoded."""
     written = [urlsplit(address).password or "" for address in addresses]
     return [form for word in written for form in (word, unquote(word))]
-
-
-def kept(file: Path, make: Callable[[], str]) -> str:
-    """The text of a file with mode 600, made once; processes that start at once agree on one value."""
-    if not file.exists():
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(dir=file.parent)  # mode 600 from its first moment
-        with os.fdopen(handle, "w") as writer:
-            writer.write(make())
-            writer.flush()
-            os.fsync(writer.fileno())
-        try:
-            os.link(draft, file)  # fails where another process was first: then its value counts
-        except FileExistsError:
-            pass
-        finally:
-            os.unlink(draft)
-    return file.read_text()
 
 
 def _read[T](name: str, default: T, parse: Callable[..., Any], problem: str) -> T:

@@ -1,4 +1,4 @@
-"""The WSGI application that granian serves."""
+"""WSGI application that granian serves."""
 
 import os
 
@@ -7,6 +7,6 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dexportal.settings")
 application = get_wsgi_application()
 
-from dexportal import wake  # noqa: E402 - it needs the settings
+from commands import wakeup  # noqa: E402 - it needs the settings
 
-wake.prepare()
+wakeup.prepare()

@@ -19,10 +19,10 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from commands.access import Right
-from commands.actions.results.fetch import storage
 from commands.grants import ADMIN_GROUP, GROUPS
 from commands.models import Account, Artifact, Command, Device, Pause, Run, User
 from commands.rules.states import ArtifactStatus, Status
+from commands.storage import artifact_storage
 from tests.people import make_account, make_group, make_person
 from tests.rows import a_command, a_device, a_dispatch, a_run, an_artifact, an_event
 
@@ -144,7 +144,7 @@ def things(name: str) -> Things:
     command = a_command(run, Status.SUCCESS, remote_id="one remote id", **facts)
     values: dict[str, Any] = {"size": 3, "sha256": "0" * 64, "stored_at": timezone.now()}
     artifact = an_artifact(command, ArtifactStatus.READ, **values)
-    storage().save(artifact.storage_name, ContentFile(b"zip"))
+    artifact_storage().save(artifact.storage_name, ContentFile(b"zip"))
     a_device(account, device_id=DEVICE, email=EMAIL, name=f"of {name}")
     return Things(account, command.id, run.id)
 

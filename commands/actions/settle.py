@@ -79,7 +79,9 @@ def _refused_together(changes: StatusWriter) -> int:
 
 
 def _closed_windows(changes: StatusWriter, clock: datetime) -> int:
-    looked_for = Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW, missed_listings__gte=settings.SETTLE_LISTINGS)
+    looked_for = Q(
+        dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW, missed_listings__gte=settings.SETTLE_LISTINGS
+    )
     long_ago = Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW_MAX)
     closed = Command.objects.filter(looked_for | long_ago, status=Status.UNCERTAIN)
     # A "no" is believed once listings have borne it out; after a day without them, nobody knows. And one with an id was

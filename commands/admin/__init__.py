@@ -1,8 +1,21 @@
-"""Django's admin, one module a noun. It decides nothing: what changes anything is a verb of `actions/`."""
+"""Django admin, one module a noun. It makes no decisions: changes are verbs of `actions/`."""
 
+import django_stubs_ext
 from django.contrib import admin
 
-from commands.admin import accounts, commands, credentials, groups, operations, people, presets
+# Django's admin and form classes are generic for the type checker only. This lets them take brackets at run time too.
+# Here and not in the settings, because only processes with the admin should pay for the imports.
+django_stubs_ext.monkeypatch()
+
+from commands.admin import (  # noqa: E402 - after the patch
+    accounts,
+    commands,
+    credentials,
+    groups,
+    operations,
+    people,
+    presets,
+)
 
 admin.site.site_header = admin.site.site_title = "dexportal"
 admin.site.index_title = "Administration"

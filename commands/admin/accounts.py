@@ -4,13 +4,13 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 
 from commands.actions.administration import accounts
 from commands.admin.base import Kept, OfAccounts, administered
 from commands.admin.credentials import usable
-from commands.admin.typed import ModelForm
 from commands.models import Account, Credential
 
 

@@ -6,12 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin import ModelAdmin
+from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 from commands.access import Right, rights_of
-from commands.admin.typed import ModelAdmin, Paginator
 from commands.models import User
 from commands.rules.states import ARTIFACT_WORDS, WORDS, ArtifactStatus, Status
 

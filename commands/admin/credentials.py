@@ -4,14 +4,15 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin import ModelAdmin
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
 from commands.actions.administration import accounts
 from commands.admin.base import administered
-from commands.admin.typed import ModelAdmin, ModelForm
 from commands.models import Account, Credential
 from commands.models.encrypted_field import CannotDecrypt
 

@@ -1,14 +1,15 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin import TabularInline
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
 
 from commands.admin.base import OfThePortal, administered
-from commands.admin.typed import BaseInlineFormSet, TabularInline
 from commands.models import Grant
 
 admin.site.unregister(Group)

@@ -1,11 +1,11 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from commands.admin.base import Kept, OfThePortal
-from commands.admin.typed import UserAdmin
 from commands.models import User
 
 

@@ -3,8 +3,9 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin import ModelAdmin
+from django.forms import ModelForm
 
-from commands.admin.typed import ModelAdmin, ModelForm
 from commands.models import Preset, Purpose
 from commands.rules.kinds import Kind, clean_options
 

@@ -21,7 +21,7 @@ from commands.actions.upstream import quota
 from commands.models import Account, Command, Heartbeat, Pause, User
 from commands.queries import pauses
 from commands.queries.subqueries import SubqueryCount
-from dexportal.wake import quiet
+from commands.wakeup import backoff
 
 QUERIES = 2
 
@@ -77,7 +77,7 @@ def find(user: User, account_id: UUID | None, *, now: datetime, with_trouble: bo
             {role: getattr(account, f"alive_{role}") for role in Heartbeat.Role},
             getattr(account, "database_now"),  # noqa: B009 - an annotation that no type knows
         ),
-        wakes=not quiet.lasts(),
+        wakes=not backoff.is_active(),
         claimed=getattr(account, "claimed"),  # noqa: B009
         list_pause=getattr(account, "list_pause") or "",  # noqa: B009
         all_rights=rights,

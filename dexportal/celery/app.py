@@ -1,7 +1,7 @@
-"""The Celery app, its two queues and the whole beat schedule.
+"""Celery app, its two queues and the whole beat schedule.
 
-The queue of work is the database: a message here only wakes a worker, so losing one costs a few seconds. No task's
-result is kept and none is delivered twice on purpose (acknowledged early): beat comes again anyway.
+The database is the queue of work: a message only wakes a worker, so a lost message costs a few seconds. No task's
+result is kept. Messages are acknowledged early and never delivered twice, because beat comes again anyway.
 """
 
 import os
@@ -14,11 +14,12 @@ from celery import Celery
 from celery.signals import setup_logging
 from django.conf import settings
 from django_structlog.celery.steps import DjangoStructLogInitStep
-from kombu import Queue
+from kombu import Connection, Queue
 
 from dexportal.celery import (
     file_broker,  # noqa: F401 - registers the spool:// transport
     heartbeat,
+    queue_limit,
 )
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dexportal.settings")
@@ -28,7 +29,7 @@ FETCH = "fetch"  # collect, sweep, read, purge: long
 
 FETCH_TASKS = ("collect_due", "sweep_due")  # every other task of ours is talk
 
-# A worker only listens: without these it would wait for ever for a broker that vanished without a word. Seconds.
+# A worker only listens. Without keepalive it would wait forever for a broker that vanished. Values in seconds.
 KEEPALIVE = {
     getattr(socket, name): value
     for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
@@ -37,7 +38,7 @@ KEEPALIVE = {
 
 
 def beat_schedule() -> dict[str, dict[str, Any]]:
-    """Every periodic task. Each takes a lease in the database or may be doubled, so a second beat does no harm."""
+    """Return every periodic task. Each takes a lease in the database or is harmless twice, so two beats do no harm."""
     return dict(
         [
             every(settings.DELIVER_INTERVAL, "deliver_due"),
@@ -52,13 +53,16 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
 
 
 def every(interval: timedelta, name: str) -> tuple[str, dict[str, Any]]:
-    """A message lives much longer than the interval, for the clock by which a worker judges its age may be wrong."""
+    """Return one entry of the schedule.
+
+    A message lives much longer than the interval, because the clock by which a worker judges its age may be wrong.
+    """
     options = {"expires": settings.MESSAGE_LIFE}
     return name, {"task": f"commands.tasks.{name}", "schedule": heartbeat.Steadily(interval), "options": options}
 
 
 def broker_options(url: str, timeout: timedelta) -> dict[str, Any]:
-    """Kombu's transport options; `timeout` is for connecting and for each answer."""
+    """Return Kombu's transport options for a broker URL. `timeout` bounds connecting and each answer."""
     if not url.startswith("spool:"):
         seconds = timeout.total_seconds()
         return {
@@ -66,8 +70,8 @@ def broker_options(url: str, timeout: timedelta) -> dict[str, Any]:
             "socket_connect_timeout": seconds,
             "retry_on_timeout": False,
             "max_retries": 0,
-            # Nothing is delivered again on purpose. And with it, an acknowledgement that Redis did not take would hold
-            # a place among those that a worker may have at hand for ever: a few, and the worker takes nothing more.
+            # Messages are never redelivered. With emulated acknowledgements, one that Redis did not take would occupy
+            # a prefetch slot forever, and after a few of those the worker would take no more messages.
             "ack_emulation": False,
             "socket_keepalive": True,
             "socket_keepalive_options": KEEPALIVE,
@@ -86,7 +90,7 @@ def configuration() -> dict[str, Any]:
         "broker_url": settings.BROKER_URL,
         "broker_transport_options": broker_options(settings.BROKER_URL, settings.BROKER_TIMEOUT),
         "broker_connection_retry_on_startup": True,
-        "broker_connection_max_retries": None,  # a worker without its broker has nothing better to do than to wait
+        "broker_connection_max_retries": None,  # a worker without its broker can only wait
         "task_publish_retry": False,
         "task_queues": [Queue(name, routing_key=name) for name in (TALK, FETCH)],
         "task_default_queue": TALK,
@@ -105,12 +109,29 @@ def configuration() -> dict[str, Any]:
     }
 
 
+class PortalCelery(Celery):
+    """Celery app with what `commands/wakeup.py` needs: a short-timeout connection, and sending with a queue limit."""
+
+    def load_sending(self) -> None:
+        """Import what sending a message needs, without connecting to a broker."""
+        with self.wakeup_connection() as broker:
+            _ = broker.transport, self.amqp, self.backend, self.events.Dispatcher
+
+    def wakeup_connection(self) -> Connection:
+        options = broker_options(settings.BROKER_URL, settings.WAKE_TIMEOUT)
+        return self.connection_for_write(settings.BROKER_URL, transport_options=options)
+
+    def send_if_room(self, task: str, args: tuple[object, ...], connection: Connection) -> None:
+        if queue_limit.has_room(self, connection, task):
+            self.send_task(task, args=args, connection=connection, expires=settings.MESSAGE_LIFE)
+
+
 @setup_logging.connect
 def _log_as_django_does(**_signal: Any) -> None:
     dictConfig(settings.LOGGING)
 
 
-app = Celery("dexportal")
+app = PortalCelery("dexportal")
 app.config_from_object(configuration())
 app.autodiscover_tasks()
 app.steps["worker"].add(DjangoStructLogInitStep)

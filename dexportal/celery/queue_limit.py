@@ -1,7 +1,8 @@
-"""A queue that nobody reads is not filled for ever: a broker that is full takes nothing for the other workers either.
+"""Upper bound on the messages that wait in one queue.
 
-Its messages expire, but Redis keeps them until a worker takes them. What is not sent is not lost: the database says
-what is to be done, and beat sends again when there is room.
+Messages expire, but Redis keeps an expired message until a worker takes it. A queue without a worker would grow until
+Redis is full and the other workers get nothing either. A message that is not sent loses nothing: the database holds the
+work, and beat sends again when there is room.
 """
 
 from typing import Any
@@ -12,7 +13,7 @@ from kombu import Connection
 
 
 def has_room(app: Celery, broker: Connection, task: str) -> bool:
-    """Whether the queue of this task may take a message more. Asks the broker; raises what its absence raises."""
+    """Ask the broker whether the task's queue may take one more message. Raises the broker's errors."""
     queue: str = app.amqp.router.route({}, task)["queue"].name
     channel: Any = broker.default_channel
     waiting: int = channel.queue_declare(queue).message_count

@@ -1,18 +1,11 @@
-"""What of sign-in is ours: nobody signs up, and the form looks like the portal's others."""
+"""Sign-in form of django-allauth with the look of the portal's other forms."""
 
 from typing import Any
 
-from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.forms import LoginForm
-from django.http import HttpRequest
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # the library has no types
-    def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return False
-
-
-class SignInForm(LoginForm):  # type: ignore[misc]  # as above
+class SignInForm(LoginForm):  # type: ignore[misc]  # the library has no types
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["login"].label = "User name or email"

@@ -48,7 +48,7 @@ def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]
 
 def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     process = start(environment, *arguments)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 

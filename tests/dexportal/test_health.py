@@ -14,14 +14,14 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from commands.models import Heartbeat
+from commands.wakeup import backoff
 from dexportal import env
-from dexportal.wake import quiet
 from tests.dexportal.portals import run
 
 
 @pytest.fixture(autouse=True)
 def _a_good_world(tmp_path: Path, settings: Settings) -> None:
-    quiet.end()
+    backoff.end()
     settings.BROKER_URL = "spool://localhost"
     settings.BROKER_DIR = tmp_path / "broker"
     artifacts = settings.STORAGES["artifacts"] | {

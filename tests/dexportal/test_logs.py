@@ -12,6 +12,7 @@ import pytest
 import structlog
 from django.test import Client
 
+from commands import redaction
 from dexportal import logs
 
 SECRET = 'pa"ss/wo rd-é'
@@ -68,7 +69,7 @@ def test_a_known_secret_is_hidden_in_messages_fields_and_tracebacks(lines: Lines
 
 
 def test_a_secret_learned_later_is_hidden_from_then_on(lines: Lines) -> None:
-    logs.hide("a-token-out-of-the-database")
+    redaction.hide("a-token-out-of-the-database")
     structlog.get_logger("tests").warning("called with a-token-out-of-the-database")
     assert "out-of-the-database" not in lines.text()
 

@@ -82,7 +82,7 @@ def _halted(stage: Stage) -> list[str]:
     """Wakes again what nobody heard: a wake is soon forgotten, and there is no beat."""
     from commands.models import Account
     from commands.tasks import deliver_account
-    from dexportal.wake import wake
+    from commands.wakeup import wake
 
     wake(deliver_account, str(Account.objects.get().id))
     return stage.halts.halted()

@@ -10,7 +10,7 @@ from kombu import Connection, Queue
 from pytest_django import Settings
 from redis import Redis
 
-from dexportal import wake as wakes
+from commands import wakeup as wakes
 from dexportal.celery import app as celery
 from dexportal.celery import heartbeat
 from dexportal.celery.app import broker_options
@@ -48,7 +48,7 @@ def test_a_wake_keeps_its_connection_and_makes_another_when_redis_was_restarted(
     redis_server: Server, settings: Settings
 ) -> None:
     settings.BROKER_URL = redis_server.url
-    wakes.quiet.end()
+    wakes.backoff.end()
     with Redis.from_url(redis_server.url) as redis:
         wakes.wake("commands.tasks.settle_due")
         before = _connections_made(redis)
@@ -70,7 +70,7 @@ def test_a_queue_of_redis_that_nobody_reads_takes_no_more_than_so_many_messages(
     redis_server: Server, settings: Settings
 ) -> None:
     settings.BROKER_URL, settings.MESSAGES_MAX = redis_server.url, 3
-    wakes.quiet.end()
+    wakes.backoff.end()
     app = Celery("own", set_as_current=False)
     app.config_from_object(celery.configuration())
     beat = heartbeat.TouchingScheduler(app)

@@ -26,7 +26,7 @@ from commands.models import (
 from commands.models.encrypted_field import CannotDecrypt, EncryptedText
 from commands.rules.ids import new_id
 from commands.rules.states import ArtifactStatus, Status
-from dexportal.wake import wake
+from commands.wakeup import wake
 
 SIMULATOR = "Simulator"
 ENVIRONMENT = "Cloudflare (from the environment)"

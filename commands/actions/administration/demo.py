@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from commands.models import User
-from dexportal import env
+from commands.secret_file import read_or_create_secret
 
 PEOPLE: Mapping[str, Sequence[str]] = {
     "helpdesk": ("helpdesk",),
@@ -36,7 +36,9 @@ class NotTheSimulator(Exception):
 
 def demo_password() -> str:
     """Given by DEXPORTAL_DEMO_PASSWORD, else generated once and kept in a file that only its owner may read."""
-    return settings.DEMO_PASSWORD or env.kept(settings.VAR_DIR / "demo_password", lambda: secrets.token_urlsafe(12))
+    return settings.DEMO_PASSWORD or read_or_create_secret(
+        settings.VAR_DIR / "demo_password", lambda: secrets.token_urlsafe(12)
+    )
 
 
 def ensure_demo_people(*, now: datetime) -> list[User]:
@@ -98,7 +100,7 @@ def _set_password(password: str, people: Sequence[User]) -> None:
         person.save(update_fields=["password"])
     file = _fingerprint_file()
     file.unlink(missing_ok=True)
-    env.kept(file, lambda: _fingerprint(password, people))
+    read_or_create_secret(file, lambda: _fingerprint(password, people))
 
 
 def _is_current(password: str, people: Sequence[User]) -> bool:

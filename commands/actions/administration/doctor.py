@@ -20,10 +20,10 @@ from django.core.mail import mailers
 from django.db import DatabaseError, connection
 from django.db.models import Exists, OuterRef
 
+from commands import redaction, schema, storage, wakeup
 from commands.actions.administration import heartbeats
 from commands.actions.notifications import alerts
 from commands.actions.record import leases
-from commands.actions.results.fetch import storage
 from commands.actions.upstream import clients
 from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.probe import may_download
@@ -31,7 +31,7 @@ from commands.actions.upstream.rate_limit import NotNow
 from commands.cloudflare.client import Client
 from commands.cloudflare.errors import CloudflareError, NotSent, Refused, Throttled
 from commands.models import Account
-from dexportal import health, logs, wake
+from commands.storage import artifact_storage
 
 CLOCK_MAY_BE_OFF = timedelta(seconds=30)
 READ = "Cloudflare DEX Read (or Write), Zero Trust Read or Zero Trust Report"
@@ -69,7 +69,7 @@ def _database() -> Finding:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        if not health.is_migrated():
+        if not schema.is_migrated():
             return Finding("database", "answers, but migrations are missing", "Run manage.py migrate.")
     except DatabaseError as problem:
         return Finding("database", _one_line(problem), "Start the database, or mend DATABASE_URL.")
@@ -101,7 +101,7 @@ def _processes() -> Iterator[Finding]:
 
 
 def _storage() -> Finding:
-    store, written = storage(), uuid4().bytes
+    store, written = artifact_storage(), uuid4().bytes
     try:
         saved = store.save(f"doctor/{uuid4()}", ContentFile(written))
         try:
@@ -134,7 +134,7 @@ def _spool() -> Finding:
 
 def _room(subject: str, words: str, folder: Path) -> Finding:
     """Well only if the largest file that may come has room."""
-    free, largest = (size // 1_000_000 for size in (health.free_bytes(folder), settings.ARTIFACT_MAX_BYTES))
+    free, largest = (size // 1_000_000 for size in (storage.free_bytes(folder), settings.ARTIFACT_MAX_BYTES))
     if free < largest:
         mend = f"Make room on the disk of {folder}: results that do not fit are lost when Cloudflare deletes them."
         return Finding(subject, f"{free} MB free, and a result may have {largest} MB", mend)
@@ -142,7 +142,7 @@ def _room(subject: str, words: str, folder: Path) -> Finding:
 
 
 def _broker() -> Finding:
-    if wake.reachable():
+    if wakeup.is_broker_reachable():
         return Finding("broker", "answers here")
     where = "Start Redis, or mend REDIS_URL" if settings.BROKER_URL.startswith("redis") else "Make VAR_DIR writable"
     return Finding("broker", "does not answer", f"{where}; until then beat finds all work, only later.")
@@ -260,4 +260,4 @@ def _clock(subject: str, offset: timedelta, whose: str) -> Finding:
 def _one_line(problem: Exception) -> str:
     """Its words without line breaks, and without what is secret in them."""
     words = " ".join(str(problem).split()) or type(problem).__name__
-    return logs.scrub(words)[:300]
+    return redaction.scrub(words)[:300]

@@ -19,9 +19,9 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 
-from commands.actions.results.fetch import storage
 from commands.models import Artifact
 from commands.rules.states import HAS_FILE, TO_FETCH, ArtifactStatus
+from commands.storage import artifact_storage
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +78,7 @@ def _changed_before(path: Path, now: datetime) -> bool:
 
 def _sweep_storage(now: datetime, is_wanted: Callable[[], bool]) -> int:
     """One folder holds the files of some weeks: listing it is all that one sweep asks of a bucket."""
-    folders = sorted(filter(_FOLDER.fullmatch, storage().listdir("")[0]))
+    folders = sorted(filter(_FOLDER.fullmatch, artifact_storage().listdir("")[0]))
     if not folders:
         return 0
     turn = int(now.timestamp() // settings.SWEEP_INTERVAL.total_seconds())
@@ -87,20 +87,22 @@ def _sweep_storage(now: datetime, is_wanted: Callable[[], bool]) -> int:
         if not is_wanted():
             break
         if _is_old(name, now) and _is_lost(name, id_, _statuses([id_])):
-            storage().delete(name)
+            artifact_storage().delete(name)
             log.info("file_swept", name=name)
             swept += 1
     return swept
 
 
 def _is_old(name: str, now: datetime) -> bool:
-    return storage().get_modified_time(name) <= now - settings.SWEEP_GRACE
+    return artifact_storage().get_modified_time(name) <= now - settings.SWEEP_GRACE
 
 
 def _lost(folder: str) -> Iterator[tuple[str, UUID]]:
     """The files of the folder that their rows do not want; those without a row are told of, and left."""
     files = {
-        f"{folder}/{name}": UUID(found[1]) for name in storage().listdir(folder)[1] if (found := _FILE.fullmatch(name))
+        f"{folder}/{name}": UUID(found[1])
+        for name in artifact_storage().listdir(folder)[1]
+        if (found := _FILE.fullmatch(name))
     }
     statuses: Statuses = {}
     for ids in batched(sorted(set(files.values())), BATCH):

@@ -23,7 +23,6 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.core.files import File
-from django.core.files.storage import Storage, storages
 from django.db.models import QuerySet
 
 from commands.actions.listing import schedule
@@ -47,6 +46,7 @@ from commands.cloudflare.errors import (
 from commands.models import Account, AccountSync, Artifact, Event, Pause
 from commands.rules import causes
 from commands.rules.states import ArtifactStatus
+from commands.storage import artifact_storage
 
 log = structlog.get_logger(__name__)
 
@@ -81,10 +81,6 @@ class Whole:
 
 
 type Failure = CloudflareError | NotNow | NoCredential | bundle.NotWhole | NotStored | OSError
-
-
-def storage() -> Storage:
-    return storages["artifacts"]
 
 
 def collect(*, now: Callable[[], datetime], is_wanted: Callable[[], bool] = lambda: True) -> bool:
@@ -172,14 +168,14 @@ def _lying_in_store(artifact: Artifact) -> Whole | None:
     """
     name = artifact.storage_name
     try:
-        if not storage().exists(name):
+        if not artifact_storage().exists(name):
             return None
         if not leases.renew(artifact, lasting=settings.ARTIFACT_STORE_LEASE):
             raise Lost
-        with storage().open(name) as file:
+        with artifact_storage().open(name) as file:
             whole = _inspected(file, spool_path(artifact))
         _sync_to_disk(name)
-        return replace(whole, stored_at=storage().get_modified_time(name))
+        return replace(whole, stored_at=artifact_storage().get_modified_time(name))
     except bundle.NotWhole:
         return None
     except (Lost, *leases.DATABASE_DOWN):
@@ -270,15 +266,15 @@ def _store(artifact: Artifact, whole: Whole) -> None:
         raise Lost
     name = artifact.storage_name
     try:
-        storage().delete(name)
+        artifact_storage().delete(name)
         with whole.path.open("rb") as spool:
-            stored = storage().save(name, File(spool, name=name))
+            stored = artifact_storage().save(name, File(spool, name=name))
     except Exception as problem:  # a bucket's errors are not those of a disk
         log.warning("artifact_not_stored", artifact=str(artifact.id), problem=repr(problem))
         _clear_away(artifact)
         raise NotStored(f"The file could not be stored: {_told_by(problem)}.") from problem
     if stored != name:
-        storage().delete(stored)
+        artifact_storage().delete(stored)
         raise NotStored("Another worker stored the same file at the same time.")
     _sync_to_disk(name)
 
@@ -286,7 +282,7 @@ def _store(artifact: Artifact, whole: Whole) -> None:
 def _sync_to_disk(name: str) -> None:
     """A power cut must not find a part of what is recorded as whole; a bucket sees to that itself."""
     try:
-        path = Path(storage().path(name))
+        path = Path(artifact_storage().path(name))
     except NotImplementedError:
         return
     for one in (path, path.parent):
@@ -301,7 +297,7 @@ def _clear_away(artifact: Artifact) -> None:
     """A part of a file must not lie where a file is looked for. Without its lease it may be another's: `keep.py`."""
     if leases.renew(artifact, lasting=settings.ARTIFACT_LEASE):
         with suppress(Exception):  # of a storage that just failed; the next attempt begins with the same
-            storage().delete(artifact.storage_name)
+            artifact_storage().delete(artifact.storage_name)
 
 
 def _told_by(problem: Exception) -> str:

@@ -17,7 +17,7 @@ from commands.actions.record.transitions import StatusWriter, change_statuses
 from commands.audit import EventType, by_person
 from commands.models import Account, CallBudget, Command, Pause, User
 from commands.rules.states import Status
-from dexportal.wake import wake
+from commands.wakeup import wake
 
 log = structlog.get_logger(__name__)
 

@@ -18,7 +18,7 @@ from commands.rules.ids import new_id
 from commands.rules.kinds import SPECS, Kind, Options
 from commands.rules.policies import Refusal
 from commands.rules.states import Status
-from dexportal.wake import wake
+from commands.wakeup import wake
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from django.conf import settings
 
+from commands import redaction
 from commands.actions.upstream import rate_limit
 from commands.cloudflare.auth import Auth, KeyAuth, TokenAuth
 from commands.cloudflare.client import Client
@@ -16,7 +17,6 @@ from commands.cloudflare.errors import CloudflareError, NotFound, NotSent, Refus
 from commands.cloudflare.types import Call, Dialect, Limits
 from commands.models import Account, Credential, Pause
 from commands.models.encrypted_field import CannotDecrypt
-from dexportal import __version__, logs
 
 NO_CREDENTIAL = "The account has no credential."
 NO_VALUE = "The account's credential has no value: enter it."
@@ -42,7 +42,7 @@ def _auth(account: Account) -> Auth:
         raise NoCredential(NO_VALUE)
     try:
         secret = credential.secret.reveal()
-        logs.hide(secret)
+        redaction.hide(secret)
         return KeyAuth(credential.email, secret) if credential.scheme == Credential.Scheme.KEY else TokenAuth(secret)
     except CannotDecrypt:
         raise NoCredential(NOT_OPENED) from None
@@ -83,7 +83,7 @@ def client_for(account: Account) -> Iterator[Client]:
         dialect=Dialect(account.dialect),
         limits=limits(),
         permit=permit,
-        user_agent=f"dexportal/{__version__}",
+        user_agent=f"dexportal/{settings.VERSION}",
     ) as client:
         yield client
 

@@ -17,7 +17,7 @@ from django.db.models import F
 from commands.actions.record import leases
 from commands.cloudflare.types import Call
 from commands.models import Account, CallBudget, Pause
-from dexportal.wake import wake
+from commands.wakeup import wake
 
 log = structlog.get_logger(__name__)
 

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from commands.actions.administration import doctor
-from dexportal import logs
+from commands.redaction import scrub
 
 
 class Command(BaseCommand):
@@ -16,9 +16,9 @@ class Command(BaseCommand):
         wrong = 0
         for finding in doctor.examine(now=timezone.now):
             mark = "ok   " if finding.is_well else "WRONG"
-            self.stdout.write(logs.scrub(f"{mark}  {finding.subject}: {finding.words}"))
+            self.stdout.write(scrub(f"{mark}  {finding.subject}: {finding.words}"))
             if finding.mend:
-                self.stdout.write(f"       -> {logs.scrub(finding.mend)}")
+                self.stdout.write(f"       -> {scrub(finding.mend)}")
                 wrong += 1
         self.stdout.write("All is well." if not wrong else f"{wrong} to mend.")
         if wrong:

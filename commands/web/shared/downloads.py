@@ -9,10 +9,10 @@ from django.http import FileResponse, Http404, HttpResponseBase
 from django.shortcuts import render
 
 from commands import audit
-from commands.actions.results.fetch import storage
 from commands.audit import EventType, by_person
 from commands.models import Artifact, Command
 from commands.rules.states import HAS_FILE
+from commands.storage import artifact_storage
 from commands.web.shared.auth import SignedIn
 from commands.web.shared.links import download_name
 
@@ -44,7 +44,7 @@ def send(request: SignedIn, command: Command, artifact: Artifact | None, *, now:
     if not _slots.acquire(blocking=False):
         return _busy(request)
     try:
-        file = storage().open(artifact.storage_name)
+        file = artifact_storage().open(artifact.storage_name)
     except FileNotFoundError:
         _slots.release()
         raise Http404("There is no such thing here.") from None

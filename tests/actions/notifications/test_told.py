@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from commands import redaction
 from commands.actions.record.transitions import change_statuses
 from commands.audit import PORTAL
 from commands.rules.states import Status
-from dexportal import logs
 from simulator.config import DEFAULT_TOKEN
 from tests.actions.world import QUICK_END, World, refusal
 
@@ -123,9 +123,9 @@ def test_a_pause_that_turns_from_away_to_refused_and_back_is_told(
 def test_a_secret_that_was_opened_is_hidden_from_every_line(world: World) -> None:
     secret = "an-invented-secret-of-this-test"
     assert world.account.credential is not None
-    assert logs.scrub(f"oh {secret}") == f"oh {secret}"
+    assert redaction.scrub(f"oh {secret}") == f"oh {secret}"
     type(world.account.credential).objects.update(secret=secret)
     world.account.refresh_from_db()
     world.sync(complete=True)
-    assert logs.scrub(f"oh {secret}") == "oh [hidden]"
-    assert DEFAULT_TOKEN not in logs.scrub(DEFAULT_TOKEN)
+    assert redaction.scrub(f"oh {secret}") == "oh [hidden]"
+    assert DEFAULT_TOKEN not in redaction.scrub(DEFAULT_TOKEN)

@@ -16,9 +16,9 @@ from kombu import Connection, Queue
 from pytest_django import Settings
 
 from commands.tasks import FromBeat
+from commands.wakeup import backoff, wake
 from dexportal.celery import app as celery
 from dexportal.celery import heartbeat
-from dexportal.wake import quiet, wake
 from tests.polling import eventually
 
 TASKS = {
@@ -87,7 +87,7 @@ def test_a_worker_whose_clock_is_wrong_by_minutes_takes_what_beat_and_wakes_sent
     def note() -> None:
         arrived.release()
 
-    quiet.end()
+    backoff.end()
     wake("own.note")
     _send_as_beat(app, "note")
     monkeypatch.setattr(request, "datetime", _off_by(ahead))
@@ -128,7 +128,7 @@ def test_what_beat_sent_while_no_worker_was_there_is_run_once(app: Celery) -> No
         done.set()
 
     _send_as_beat(app, "look", times=5)
-    quiet.end()
+    backoff.end()
     wake("own.end")
     with start_worker(app, pool="threads", concurrency=1, perform_ping_check=False, queues=["talk"], loglevel="ERROR"):
         assert done.wait(timeout=30)
@@ -139,14 +139,14 @@ def test_what_beat_sent_while_no_worker_was_there_is_run_once(app: Celery) -> No
 def test_a_queue_that_nobody_reads_takes_no_more_than_so_many_messages(app: Celery, settings: Settings) -> None:
     """A broker that is full takes nothing for the other workers either."""
     settings.MESSAGES_MAX = 3
-    quiet.end()
+    backoff.end()
     _send_as_beat(app, "look", times=5)
     for _ in range(5):
         wake("commands.tasks.settle_due")
         wake("commands.tasks.collect_due")
     names = [file.name for file in (Path(settings.BROKER_DIR) / "messages").iterdir()]
     assert [sum(f".{queue}." in name for name in names) for queue in ("talk", "fetch")] == [3, 3]
-    assert not quiet.lasts(), "the broker is well"
+    assert not backoff.is_active(), "the broker is well"
 
 
 @pytest.mark.django_db(transaction=True)  # a worker that starts runs Django's checks

@@ -12,11 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from commands.actions.record.transitions import change_statuses
-from commands.actions.results.fetch import storage
 from commands.audit import PORTAL
 from commands.models import Account, Command, User
 from commands.rules.ids import new_id
 from commands.rules.states import Status
+from commands.storage import artifact_storage
 from tests.people import make_group, make_person
 from tests.rows import a_command, a_run, an_artifact, an_event, trouble
 from tests.web.conftest import SignIn
@@ -224,7 +224,7 @@ def test_no_page_asks_more_than_its_budget_and_none_asks_more_with_more_rows(
     counts = []
     for more in (1, 20):
         command = rows_everywhere(account, helpdesk, more)
-        storage().save(command.artifact.storage_name, ContentFile(b"zip"))
+        artifact_storage().save(command.artifact.storage_name, ContentFile(b"zip"))
         with CaptureQueriesContext(connection) as queries:
             answer = desk.get(address.format(id=command.id, run=command.run_id))
             assert answer.status_code == 200

@@ -11,9 +11,9 @@ from django.db import close_old_connections
 from django.test import Client
 from django.utils import timezone
 
-from commands.actions.results.fetch import storage
 from commands.models import Account, Artifact, Event, User
 from commands.rules.states import Status
+from commands.storage import artifact_storage
 from tests.rows import a_command, a_run, an_artifact
 
 pytestmark = pytest.mark.django_db
@@ -35,7 +35,7 @@ def artifact(account: Account, helpdesk: User) -> Artifact:
     digest = hashlib.sha256(CONTENT).hexdigest()
     values = {"size": len(CONTENT), "sha256": digest, "stored_at": timezone.now()}
     made = an_artifact(command, "stored", **values)
-    storage().save(made.storage_name, ContentFile(CONTENT))
+    artifact_storage().save(made.storage_name, ContentFile(CONTENT))
     return made
 
 
@@ -102,7 +102,7 @@ def test_without_a_file_there_is_nothing(desk: Client, account: Account, helpdes
 
 
 def test_a_file_that_is_gone_from_the_storage_is_a_404_and_keeps_no_place(desk: Client, artifact: Artifact) -> None:
-    storage().delete(artifact.storage_name)
+    artifact_storage().delete(artifact.storage_name)
     for _ in range(settings.STREAMS + 1):
         assert desk.get(address(artifact)).status_code == 404
     assert not Event.objects.exists()

@@ -14,7 +14,7 @@ from commands.actions.administration.accounts import retire_account
 from commands.actions.record import leases
 from commands.models import Account, AccountSync, Heartbeat, Pause, User
 from commands.rules.ids import new_id
-from dexportal.wake import quiet
+from commands.wakeup import backoff
 from tests.people import make_account
 from tests.rows import a_command, a_run
 
@@ -23,9 +23,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def _nothing_failed_lately() -> Iterator[None]:
-    quiet.end()
+    backoff.end()
     yield
-    quiet.end()
+    backoff.end()
 
 
 @pytest.fixture
@@ -68,10 +68,10 @@ def test_a_broker_that_takes_nothing_from_beat_is_away_and_no_worker_is_accused(
 
 
 def test_while_wakes_fail_here_it_is_said_that_beat_finds_what_is_asked_for(desk: Client, alive: None) -> None:
-    quiet.begin()
+    backoff.begin()
     assert titles(desk) == ["The broker is away."]
     assert "some seconds later" in desk.get("/").text
-    quiet.end()
+    backoff.end()
     assert titles(desk) == []
 
 

@@ -12,8 +12,8 @@ import structlog
 from django.db import transaction
 from pytest_django import Settings
 
-from dexportal import wake as wakes
-from dexportal.wake import prepare, quiet, reachable, wake
+from commands import wakeup as wakes
+from commands.wakeup import backoff, is_broker_reachable, prepare, wake
 from tests.dexportal.portals import run
 
 TASK = "commands.tasks.deliver_account"
@@ -21,9 +21,9 @@ TASK = "commands.tasks.deliver_account"
 
 @pytest.fixture(autouse=True)
 def _nothing_failed_lately() -> Iterator[None]:
-    quiet.end()
+    backoff.end()
     yield
-    quiet.end()
+    backoff.end()
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def _gives_up_once_and_then_keeps_quiet() -> None:
 def test_the_first_wake_of_a_web_process_has_nothing_left_to_load(listener: socket.socket, tmp_path: Path) -> None:
     """Loading takes longer than the time-outs of a broker that is away, and is in no time-out."""
     script = (
-        "import sys, dexportal.wsgi; from dexportal.wake import wake; before = set(sys.modules);"
+        "import sys, dexportal.wsgi; from commands.wakeup import wake; before = set(sys.modules);"
         f"wake({TASK!r}); print(*(name for name in set(sys.modules) - before if name.startswith({BROKERS!r})))"
     )
     environment = {"VAR_DIR": str(tmp_path), "REDIS_URL": redis_at(listener), "LOG_LEVEL": "ERROR"}
@@ -137,15 +137,15 @@ def test_a_view_whose_wake_fails_still_commits(listener: socket.socket, settings
 @pytest.mark.django_db(transaction=True)
 def test_the_quiet_ends_by_itself(messages: Path, settings: Settings) -> None:
     settings.WAKE_QUIET = settings.WAKE_QUIET * 0
-    quiet.begin()
+    backoff.begin()
     wake(TASK)
     assert len(sent(messages)) == 1
 
 
 def test_the_broker_is_reachable_or_not(messages: Path, listener: socket.socket, settings: Settings) -> None:
-    assert reachable()
+    assert is_broker_reachable()
     settings.BROKER_URL = redis_at(listener)
     begun = time.monotonic()
-    assert not reachable()
-    assert not reachable()
+    assert not is_broker_reachable()
+    assert not is_broker_reachable()
     assert time.monotonic() - begun < HUNG

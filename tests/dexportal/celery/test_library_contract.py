@@ -1,0 +1,53 @@
+"""Parts of Celery and kombu that dexportal/celery/ overrides, as the installed versions have them.
+
+A new version that changes one of them fails here, by name, before anything behaves oddly.
+"""
+
+import inspect
+from pathlib import Path
+
+import pytest
+from celery import bootsteps
+from celery.app.base import Celery
+from celery.beat import Scheduler
+from celery.schedules import schedule
+from kombu.transport import filesystem, virtual
+
+from dexportal.celery import file_broker, heartbeat
+
+PARAMETERS = [
+    (virtual.Channel._lookup, ["self", "exchange", "routing_key", "default"]),
+    (virtual.Channel.queue_declare, ["self", "queue", "passive", "kwargs"]),
+    (filesystem.Channel._queue_bind, ["self", "exchange", "routing_key", "pattern", "queue"]),
+    (filesystem.Channel._put, ["self", "queue", "payload", "kwargs"]),
+    (Scheduler.tick, ["self", "event_t", "min", "heappop", "heappush"]),
+    (Scheduler._ensure_connected, ["self"]),
+    (Scheduler.apply_async, ["self", "entry", "producer", "advance", "kwargs"]),
+    (schedule.__init__, ["self", "run_every", "relative", "nowfun", "app"]),
+    (bootsteps.StartStopStep.start, ["self", "parent"]),
+    (Celery.connection_for_write, ["self", "url", "kwargs"]),
+]
+
+
+@pytest.mark.parametrize(("method", "names"), PARAMETERS, ids=lambda value: getattr(value, "__qualname__", ""))
+def test_overridden_method_of_the_library_takes_the_parameters_we_know(method: object, names: list[str]) -> None:
+    assert list(inspect.signature(method).parameters) == names  # type: ignore[arg-type]
+
+
+def test_overrides_replace_methods_that_the_library_calls() -> None:
+    assert file_broker.Channel.__mro__[1] is filesystem.Channel
+    assert heartbeat.TouchingScheduler.__mro__[1] is Scheduler
+    for ours, theirs in ((file_broker.Channel, filesystem.Channel), (heartbeat.TouchingScheduler, Scheduler)):
+        overridden = [name for name, value in vars(ours).items() if inspect.isfunction(value)]
+        own = {"_speak"}
+        assert [name for name in overridden if name not in own and not hasattr(theirs, name)] == []
+
+
+def test_reader_of_the_file_broker_takes_no_draft() -> None:
+    source = inspect.getsource(filesystem.Channel._get)
+    assert ".msg" in source, "a draft is hidden from readers by its ending alone"
+
+
+def test_file_broker_is_found_by_its_url() -> None:
+    assert Path(inspect.getfile(file_broker)).parent.name == "celery"
+    assert file_broker.TRANSPORT_ALIASES["spool"] == "dexportal.celery.file_broker:Transport"
