@@ -62,7 +62,7 @@ def test_a_known_secret_is_hidden_in_messages_fields_and_tracebacks(lines: Lines
         log.exception("failed")
         logging.getLogger("foreign").exception("failed too")
     told = lines.text()
-    assert told.count(logs.HIDDEN) >= 6
+    assert told.count(redaction.HIDDEN) >= 6
     assert "ValueError" in told
     for form in (SECRET, json.dumps(SECRET)[1:-1], quote(SECRET, safe=""), "wo rd"):
         assert form not in told
@@ -93,7 +93,7 @@ def test_what_looks_like_a_secret_is_hidden_though_nobody_knows_it(said: str, li
 @pytest.mark.parametrize("name", ["password", "api_token", "Authorization", "credential_keys", "cookies"])
 def test_a_field_with_a_telling_name_is_hidden_whatever_it_holds(name: str, json_lines: Lines) -> None:
     structlog.get_logger("tests").warning("event", **{name: "1234"})
-    assert json_lines.events()[0][name] == logs.HIDDEN
+    assert json_lines.events()[0][name] == redaction.HIDDEN
 
 
 def test_words_that_are_no_secret_stay(json_lines: Lines) -> None:

@@ -4,14 +4,13 @@ A new version that changes one of them fails here, by name, before anything beha
 """
 
 import inspect
-from pathlib import Path
 
 import pytest
 from celery import bootsteps
 from celery.app.base import Celery
 from celery.beat import Scheduler
 from celery.schedules import schedule
-from kombu.transport import filesystem, virtual
+from kombu.transport import TRANSPORT_ALIASES, filesystem, virtual
 
 from dexportal.celery import file_broker, heartbeat
 
@@ -21,7 +20,7 @@ PARAMETERS = [
     (filesystem.Channel._queue_bind, ["self", "exchange", "routing_key", "pattern", "queue"]),
     (filesystem.Channel._put, ["self", "queue", "payload", "kwargs"]),
     (Scheduler.tick, ["self", "event_t", "min", "heappop", "heappush"]),
-    (Scheduler._ensure_connected, ["self"]),
+    (Scheduler._ensure_connected, ["self"]),  # type: ignore[attr-defined]  # not in the stubs
     (Scheduler.apply_async, ["self", "entry", "producer", "advance", "kwargs"]),
     (schedule.__init__, ["self", "run_every", "relative", "nowfun", "app"]),
     (bootsteps.StartStopStep.start, ["self", "parent"]),
@@ -49,5 +48,4 @@ def test_reader_of_the_file_broker_takes_no_draft() -> None:
 
 
 def test_file_broker_is_found_by_its_url() -> None:
-    assert Path(inspect.getfile(file_broker)).parent.name == "celery"
-    assert file_broker.TRANSPORT_ALIASES["spool"] == "dexportal.celery.file_broker:Transport"
+    assert TRANSPORT_ALIASES["spool"] == "dexportal.celery.file_broker:Transport"
