@@ -34,7 +34,7 @@ class TokenAuth(AuthBase):
         request.headers["Authorization"] = f"Bearer {self.token}"
         return request
 
-    def scrubbed(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Without the secret: an answer may repeat what it was sent."""
         return text.replace(self.token, _SCRUBBED)
 
@@ -56,7 +56,7 @@ class KeyAuth(AuthBase):
         request.headers["X-Auth-Key"] = self.key
         return request
 
-    def scrubbed(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Without the secret: an answer may repeat what it was sent."""
         return text.replace(self.key, _SCRUBBED)
 

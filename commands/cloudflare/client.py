@@ -14,22 +14,22 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote, urlsplit
 
-from commands.cloudflare import answers, bodies, dialects, downloads, parsing, values
+from commands.cloudflare import coerce, dialects, downloads, parsing, response_body, responses
 from commands.cloudflare.auth import Auth
-from commands.cloudflare.errors import Rejected, TooManyPages, Unknown, Unreadable
+from commands.cloudflare.errors import OutcomeUnknown, Rejected, TooManyPages, Unreadable
 from commands.cloudflare.retries import Retries
-from commands.cloudflare.transport import Answer, Ask, Transport
+from commands.cloudflare.transport import PreparedCall, Response, Transport
 from commands.cloudflare.types import (
     Call,
+    ClientLimits,
     CreateResult,
     Dialect,
     Json,
-    Limits,
     ListedCommand,
     ListedDevice,
     NewCommand,
     Page,
-    Quota,
+    QuotaReading,
 )
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -48,7 +48,7 @@ class Client:
         auth: Auth,
         *,
         dialect: Dialect = Dialect.AUTO,
-        limits: Limits | None = None,
+        limits: ClientLimits | None = None,
         permit: Callable[[Call], None] | None = None,
         user_agent: str = "dexportal",
         sleep: Callable[[float], None] = time.sleep,
@@ -58,7 +58,7 @@ class Client:
             raise ValueError("The account id is not one: at most 32 letters, digits, - and _.")
         self._account = f"{_checked_base(base_url)}/accounts/{account_id}/dex"
         self._dialect = dialect
-        self._limits = limits or Limits()
+        self._limits = limits or ClientLimits()
         self._permit = permit
         self._auth = auth
         self._transport = Transport(auth, self._limits, user_agent)
@@ -92,11 +92,11 @@ class Client:
             return self._post(items, Dialect.LEGACY, deadline)
         except Rejected as error:
             problems = rejected.problems + error.problems
-        raise Rejected(Call.CREATE, rejected.words, status=rejected.status, problems=problems)
+        raise Rejected(Call.CREATE, rejected.message, status=rejected.status, problems=problems)
 
-    def may_create(self) -> None:
+    def check_create_permission(self) -> None:
         """One POST without a command: nothing is created, but who may not create at all is Refused."""
-        ask = Ask(
+        ask = PreparedCall(
             call=Call.CREATE,
             url=f"{self._account}/commands",
             deadline=time.monotonic() + self._limits.create_deadline,
@@ -178,7 +178,7 @@ class Client:
             first,
         )
 
-    def quota(self) -> Quota:
+    def quota(self) -> QuotaReading:
         result, date = self._get(Call.QUOTA, "commands/quota", {})
         return parsing.quota(Call.QUOTA, result, date)
 
@@ -205,15 +205,15 @@ class Client:
         """
         deadline = time.monotonic() + self._limits.download_deadline
         command = _segment(Call.DOWNLOAD, command_id)
-        name = values.safe_filename(filename) or f"{command}.zip"
+        name = coerce.safe_filename(filename) or f"{command}.zip"
         urls = [f"{self._account}/commands/{command}/downloads/{quote(name, safe='')}"]
         if device_id:
             device = _segment(Call.DOWNLOAD, device_id)
             urls.append(f"{self._account}/devices/{device}/commands/downloads/{command}.zip")
         resume = downloads.Resume(offset, etag, total)
 
-        def ask(url: str, headers: Mapping[str, str]) -> Answer:
-            request = Ask(call=Call.DOWNLOAD, url=url, deadline=deadline, headers=headers)
+        def ask(url: str, headers: Mapping[str, str]) -> Response:
+            request = PreparedCall(call=Call.DOWNLOAD, url=url, deadline=deadline, headers=headers)
             return self._retries.run(deadline, lambda: self._open(request))
 
         answer, starts_at = downloads.opened(ask, urls, resume)
@@ -225,13 +225,15 @@ class Client:
             answer.close()
 
     def _may_switch(self, items: Sequence[NewCommand], error: Rejected) -> bool:
-        return self._dialect is Dialect.AUTO and error.status in (400, 422) and dialects.can_say(items, Dialect.LEGACY)
+        return (
+            self._dialect is Dialect.AUTO and error.status in (400, 422) and dialects.can_express(items, Dialect.LEGACY)
+        )
 
     def _post(self, items: Sequence[NewCommand], dialect: Dialect, deadline: float) -> CreateResult:
-        if not dialects.can_say(items, dialect):
+        if not dialects.can_express(items, dialect):
             raise Rejected(Call.CREATE, "This account speaks the older form, which has no such command.")
         headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
-        ask = Ask(
+        ask = PreparedCall(
             call=Call.CREATE,
             url=f"{self._account}/commands",
             deadline=deadline,
@@ -239,7 +241,7 @@ class Client:
             body=dialects.body(items, dialect),
         )
         value, date = self._json(ask)
-        result = answers.result(Call.CREATE, value, self._auth)
+        result = responses.unwrap(Call.CREATE, value, self._auth)
         found = parsing.rows(Call.CREATE, result, "commands")
         self._dialect = dialect
         created = tuple(parsing.created(entry) for entry in found if isinstance(entry, dict))
@@ -250,7 +252,7 @@ class Client:
     ) -> tuple[Json, datetime | None]:
         """What is in the envelope; `bare`: the answer may come without one."""
         deadline = time.monotonic() + self._limits.deadline
-        ask = Ask(
+        ask = PreparedCall(
             call=call,
             url=f"{self._account}/{path}",
             deadline=deadline,
@@ -260,24 +262,24 @@ class Client:
         value, date = self._retries.run(deadline, lambda: self._json(ask))
         if bare and not (isinstance(value, dict) and "success" in value):
             return value, date
-        return answers.result(call, value, self._auth), date
+        return responses.unwrap(call, value, self._auth), date
 
-    def _json(self, ask: Ask) -> tuple[Json, datetime | None]:
+    def _json(self, ask: PreparedCall) -> tuple[Json, datetime | None]:
         answer = self._open(ask)
         try:
-            body = bodies.whole(answer, self._limits.max_answer_bytes)
+            body = response_body.read_all(answer, self._limits.max_answer_bytes)
         finally:
             answer.close()
         if not body:  # also what is left of an answer that was cut in its headers
-            raise Unknown(ask.call, "Cloudflare's answer was empty.", status=answer.status)
-        return answers.parsed(ask.call, body), values.answered_at(answer.headers)
+            raise OutcomeUnknown(ask.call, "Cloudflare's answer was empty.", status=answer.status)
+        return responses.parse_json(ask.call, body), coerce.response_date(answer.headers)
 
-    def _open(self, ask: Ask) -> Answer:
+    def _open(self, ask: PreparedCall) -> Response:
         """An answer of 2xx, its body not yet read."""
         if self._permit is not None:
             self._permit(ask.call)
         answer = self._transport.open(ask)
-        error = answers.verdict(answer, self._auth)
+        error = responses.error_for_status(answer, self._auth)
         if error is not None:
             answer.close()
             raise error

@@ -18,7 +18,7 @@ def commands(items: Sequence[NewCommand], dialect: Dialect) -> list[dict[str, Js
     return [_item(item, dialect) for item in items]
 
 
-def can_say(items: Sequence[NewCommand], dialect: Dialect) -> bool:
+def can_express(items: Sequence[NewCommand], dialect: Dialect) -> bool:
     return dialect is not Dialect.LEGACY or all(item.kind in LEGACY_KINDS for item in items)
 
 

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from commands.cloudflare import answers, bodies, values
+from commands.cloudflare import coerce, response_body, responses
 from commands.cloudflare.auth import Auth
 from commands.cloudflare.errors import NotFound, Refused, Rejected, TooLarge, Truncated, Unreadable
-from commands.cloudflare.transport import Answer
+from commands.cloudflare.transport import Response
 from commands.cloudflare.types import Call
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
@@ -27,16 +27,16 @@ class Resume:
     @property
     def headers(self) -> dict[str, str]:
         """Empty where there is nothing to continue, or no strong tag to hold on to."""
-        tag = values.strong_etag(self.etag)
+        tag = coerce.strong_etag(self.etag)
         return {"Range": f"bytes={self.offset}-", "If-Range": tag} if self.offset > 0 and tag else {}
 
-    def continued_by(self, answer: Answer) -> bool:
+    def continued_by(self, answer: Response) -> bool:
         span = _span(answer)
-        if answer.status != 206 or span is None or bodies.is_encoded(answer):
+        if answer.status != 206 or span is None or response_body.is_encoded(answer):
             return False
         start, _, total = span
-        tag = values.strong_etag(answer.headers.get("ETag", ""))
-        return start == self.offset and self.total in (None, total) and tag in ("", values.strong_etag(self.etag))
+        tag = coerce.strong_etag(answer.headers.get("ETag", ""))
+        return start == self.offset and self.total in (None, total) and tag in ("", coerce.strong_etag(self.etag))
 
 
 class Download:
@@ -46,21 +46,21 @@ class Download:
     `starts_at` is the offset of the first chunk: 0 means from the beginning, whatever was asked for.
     """
 
-    def __init__(self, answer: Answer, starts_at: int, max_bytes: int) -> None:
+    def __init__(self, answer: Response, starts_at: int, max_bytes: int) -> None:
         self._answer = answer
         self._max_bytes = max_bytes
-        self.encoded = bodies.is_encoded(answer)
+        self.encoded = response_body.is_encoded(answer)
         self.starts_at = starts_at
         self.total = None if self.encoded else _announced(answer)
-        self.etag = values.strong_etag(answer.headers.get("ETag", ""))
+        self.etag = coerce.strong_etag(answer.headers.get("ETag", ""))
         self.resumable = bool(self.etag) and not self.encoded
         if self.total is not None and self.total > max_bytes:
             raise self._too_large()
 
     def chunks(self) -> Iterator[bytes]:
-        """Pieces of at most 64 KiB. Raises TooLarge, Truncated, Overdue, Unknown, Unreadable."""
+        """Pieces of at most 64 KiB. Raises TooLarge, Truncated, DeadlineExceeded, OutcomeUnknown, Unreadable."""
         position = self.starts_at
-        for piece in bodies.pieces(self._answer):
+        for piece in response_body.iter_chunks(self._answer):
             position += len(piece)
             if position > self._max_bytes:
                 raise self._too_large()
@@ -74,10 +74,10 @@ class Download:
         return TooLarge(Call.DOWNLOAD, f"The file is over {self._max_bytes} bytes.")
 
 
-type Asking = Callable[[str, Mapping[str, str]], Answer]  # an address and headers, to an answer of 2xx
+type Asking = Callable[[str, Mapping[str, str]], Response]  # an address and headers, to an answer of 2xx
 
 
-def opened(ask: Asking, urls: Sequence[str], resume: Resume) -> tuple[Answer, int]:
+def opened(ask: Asking, urls: Sequence[str], resume: Resume) -> tuple[Response, int]:
     """The file's answer and the offset that it begins at: the one asked for, else 0, by a second request."""
     if resume.headers:
         answer = _continuation(ask, urls, resume)
@@ -90,7 +90,7 @@ def opened(ask: Asking, urls: Sequence[str], resume: Resume) -> tuple[Answer, in
     return _first(ask, urls, {}), 0
 
 
-def _continuation(ask: Asking, urls: Sequence[str], resume: Resume) -> Answer | None:
+def _continuation(ask: Asking, urls: Sequence[str], resume: Resume) -> Response | None:
     try:
         return _first(ask, urls, resume.headers)
     except Rejected as error:
@@ -99,7 +99,7 @@ def _continuation(ask: Asking, urls: Sequence[str], resume: Resume) -> Answer | 
     return None
 
 
-def _first(ask: Asking, urls: Sequence[str], headers: Mapping[str, str]) -> Answer:
+def _first(ask: Asking, urls: Sequence[str], headers: Mapping[str, str]) -> Response:
     """The answer of the first address that has the file; of several that have not, the first one's error.
 
     The other addresses are documented nowhere: who is refused there is not refused where files are.
@@ -115,10 +115,14 @@ def _first(ask: Asking, urls: Sequence[str], headers: Mapping[str, str]) -> Answ
     raise missing[0]
 
 
-def checked(answer: Answer, auth: Auth) -> None:
-    """Raises SaidNo or Unreadable where a 2xx answer is not a whole file from its beginning."""
+def checked(answer: Response, auth: Auth) -> None:
+    """Raises ReportedFailure or Unreadable where a 2xx answer is not a whole file from its beginning."""
     if answer.headers.get("Content-Type", "").lower().startswith("application/json"):
-        answers.result(answer.call, answers.parsed(answer.call, bodies.whole(answer, bodies.PIECE)), auth)
+        responses.unwrap(
+            answer.call,
+            responses.parse_json(answer.call, response_body.read_all(answer, response_body.CHUNK_BYTES)),
+            auth,
+        )
         raise Unreadable(answer.call, "Cloudflare answered with JSON instead of a file.", status=answer.status)
     span = _span(answer)
     whole = answer.status == 200 or (
@@ -128,7 +132,7 @@ def checked(answer: Answer, auth: Auth) -> None:
         raise Unreadable(answer.call, "Cloudflare answered with a part that was not asked for.", status=answer.status)
 
 
-def _span(answer: Answer) -> tuple[int, int, int] | None:
+def _span(answer: Response) -> tuple[int, int, int] | None:
     """First byte, last byte, total of Content-Range; None where it is absent, open or contradicts itself."""
     found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", "").strip())
     if found is None:
@@ -137,10 +141,10 @@ def _span(answer: Answer) -> tuple[int, int, int] | None:
     return (first, last, total) if first <= last < total else None
 
 
-def _announced(answer: Answer) -> int | None:
+def _announced(answer: Response) -> int | None:
     if answer.status == 206:
         span = _span(answer)
         return span[2] if span else None
     if answer.headers.get("Transfer-Encoding"):
         return None
-    return values.count(answer.headers.get("Content-Length", "").strip())
+    return coerce.count(answer.headers.get("Content-Length", "").strip())

@@ -5,27 +5,27 @@ Every error carries the call and a short sentence for people; never a secret, ne
 
 from commands.cloudflare.types import Call, Problem
 
-MAX_WORDS = 300
+MAX_MESSAGE = 300
 
 
 class CloudflareError(Exception):
-    """The root. `words` is a sentence for people of at most MAX_WORDS characters."""
+    """The root. `message` is a sentence for people of at most MAX_MESSAGE characters."""
 
     def __init__(
         self,
         call: Call,
-        words: str,
+        message: str,
         *,
         status: int = 0,
         problems: tuple[Problem, ...] = (),
         retry_after: float | None = None,
     ) -> None:
         self.call = call
-        self.words = words if len(words) <= MAX_WORDS else words[: MAX_WORDS - 1] + "…"
+        self.message = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"
         self.status = status  # HTTP's, 0 where there was no answer
         self.problems = problems
         self.retry_after = retry_after  # seconds, None where Cloudflare did not say
-        super().__init__(self.words)
+        super().__init__(self.message)
 
     @property
     def code(self) -> int:
@@ -53,27 +53,27 @@ class Throttled(CloudflareError):
     """429: nothing was done. Every call of the credential waits for `retry_after`."""
 
 
-class Unknown(CloudflareError):
+class OutcomeUnknown(CloudflareError):
     """What was sent may have landed (time-out, reset, 408, 409, 425, 5xx, an answer that cannot be read)."""
 
 
-class Overdue(Unknown):
+class DeadlineExceeded(OutcomeUnknown):
     """The total deadline of the call passed after something was sent."""
 
 
-class Truncated(Unknown):
+class Truncated(OutcomeUnknown):
     """The answer ended before its announced length."""
 
 
-class TooLarge(Unknown):
+class TooLarge(OutcomeUnknown):
     """The answer is over the cap; it was not read to its end."""
 
 
-class Unreadable(Unknown):
+class Unreadable(OutcomeUnknown):
     """A success by its status, but the answer makes no sense."""
 
 
-class SaidNo(Unknown):
+class ReportedFailure(OutcomeUnknown):
     """HTTP 200 with `success: false`: an error, but whether something was done before it is unknown."""
 
 

@@ -6,9 +6,9 @@ Raises Unreadable where the whole makes no sense, and nothing else.
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from commands.cloudflare import values
+from commands.cloudflare import coerce
 from commands.cloudflare.errors import Unreadable
-from commands.cloudflare.types import Call, Created, Json, ListedCommand, ListedDevice, Page, Quota
+from commands.cloudflare.types import Call, Created, Json, ListedCommand, ListedDevice, Page, QuotaReading
 
 _MAX_NAME = 4000
 
@@ -41,53 +41,53 @@ def page[Row](
 def created(fields: Fields) -> Created:
     args = _either(fields, "args", "command_args")
     return Created(
-        id=values.identifier(fields.get("id")),
-        kind=values.text(_either(fields, "type", "command_type")).lower(),
-        status=values.text(fields.get("status")),
-        device_id=values.identifier(fields.get("device_id")),
-        registration_id=values.identifier(fields.get("registration_id")),
-        args=tuple(sorted((key, values.text(value)) for key, value in args.items())) if isinstance(args, dict) else (),
+        id=coerce.identifier(fields.get("id")),
+        kind=coerce.text(_either(fields, "type", "command_type")).lower(),
+        status=coerce.text(fields.get("status")),
+        device_id=coerce.identifier(fields.get("device_id")),
+        registration_id=coerce.identifier(fields.get("registration_id")),
+        args=tuple(sorted((key, coerce.text(value)) for key, value in args.items())) if isinstance(args, dict) else (),
     )
 
 
 def listed_command(fields: Fields) -> ListedCommand:
     filename = fields.get("filename")
     return ListedCommand(
-        id=values.identifier(fields.get("id")),
-        kind=values.text(_either(fields, "type", "command_type")).lower(),
-        status=values.text(fields.get("status")),
-        device_id=values.identifier(fields.get("device_id")),
-        registration_id=values.identifier(fields.get("registration_id")),
-        user_email=values.email(fields.get("user_email")),
-        created_date=values.instant(fields.get("created_date")),
-        completed_date=values.instant(fields.get("completed_date")),
-        filename=values.safe_filename(filename[:_MAX_NAME]) if isinstance(filename, str) else "",
+        id=coerce.identifier(fields.get("id")),
+        kind=coerce.text(_either(fields, "type", "command_type")).lower(),
+        status=coerce.text(fields.get("status")),
+        device_id=coerce.identifier(fields.get("device_id")),
+        registration_id=coerce.identifier(fields.get("registration_id")),
+        user_email=coerce.email(fields.get("user_email")),
+        created_date=coerce.instant(fields.get("created_date")),
+        completed_date=coerce.instant(fields.get("completed_date")),
+        filename=coerce.safe_filename(filename[:_MAX_NAME]) if isinstance(filename, str) else "",
     )
 
 
 def listed_device(fields: Fields) -> ListedDevice:
     return ListedDevice(
-        device_id=values.identifier(fields.get("deviceId")),
-        registration_id=values.identifier(fields.get("registrationId")),
-        user_email=values.email(fields.get("personEmail")),
-        name=values.text(fields.get("deviceName")),
-        platform=values.text(fields.get("platform")).lower(),
-        version=values.text(fields.get("version")),
-        status=values.text(fields.get("status")),
-        eligible=values.flag(fields.get("eligible")),
-        ineligible_reason=values.text(fields.get("ineligibleReason")),
-        seen_at=values.instant(fields.get("timestamp")),
+        device_id=coerce.identifier(fields.get("deviceId")),
+        registration_id=coerce.identifier(fields.get("registrationId")),
+        user_email=coerce.email(fields.get("personEmail")),
+        name=coerce.text(fields.get("deviceName")),
+        platform=coerce.text(fields.get("platform")).lower(),
+        version=coerce.text(fields.get("version")),
+        status=coerce.text(fields.get("status")),
+        eligible=coerce.flag(fields.get("eligible")),
+        ineligible_reason=coerce.text(fields.get("ineligibleReason")),
+        seen_at=coerce.instant(fields.get("timestamp")),
     )
 
 
-def quota(call: Call, result: Json, date: datetime | None) -> Quota:
+def quota(call: Call, result: Json, date: datetime | None) -> QuotaReading:
     fields = {} if result is None else result
     if not isinstance(fields, dict):
         raise Unreadable(call, "Cloudflare's answer has no quota.", status=200)
-    return Quota(
-        total=values.count(fields.get("quota")),
-        used=values.count(fields.get("quota_usage")),
-        reset_at=values.instant(fields.get("reset_time")),
+    return QuotaReading(
+        total=coerce.count(fields.get("quota")),
+        used=coerce.count(fields.get("quota_usage")),
+        reset_at=coerce.instant(fields.get("reset_time")),
         date=date,
     )
 

@@ -4,16 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-from commands.cloudflare.errors import CloudflareError, NotSent, Throttled, Truncated, Unknown
-from commands.cloudflare.types import Limits
+from commands.cloudflare.errors import CloudflareError, NotSent, OutcomeUnknown, Throttled, Truncated
+from commands.cloudflare.types import ClientLimits
 
 # Of the unknown ones those that may pass: not an answer too large, unreadable or without success.
-_PASSING = (Unknown, Truncated)
+_PASSING = (OutcomeUnknown, Truncated)
 
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    limits: Limits
+    limits: ClientLimits
     sleep: Callable[[float], None]
     random: Callable[[], float]  # 0 <= n < 1
 

@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from http.client import IncompleteRead
 from time import monotonic
 
-from requests import Request, Response, Session
+import requests
 from requests.exceptions import ProxyError
 from urllib3.exceptions import IncompleteRead as CutShort
 from urllib3.exceptions import ProxyError as PoolProxyError
 
 from commands.cloudflare.auth import Auth
-from commands.cloudflare.errors import CloudflareError, NotSent, Overdue, Truncated, Unknown
-from commands.cloudflare.types import Call, Limits
-from commands.cloudflare.wire import Attempt, WatchedAdapter, watching
+from commands.cloudflare.deadline_connection import Attempt, DeadlineAdapter, watching
+from commands.cloudflare.errors import CloudflareError, DeadlineExceeded, NotSent, OutcomeUnknown, Truncated
+from commands.cloudflare.types import Call, ClientLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class PreparedCall:
     """A request to make; a body makes it a POST. `deadline` is a monotonic instant."""
 
     call: Call
@@ -34,10 +34,10 @@ class Ask:
     body: bytes | None = None
 
 
-class Answer:
+class Response:
     """Status and headers are here, the body is still on the wire. Close it."""
 
-    def __init__(self, call: Call, response: Response, attempt: Attempt, own: WatchedAdapter | None) -> None:
+    def __init__(self, call: Call, response: requests.Response, attempt: Attempt, own: DeadlineAdapter | None) -> None:
         self.call = call
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
@@ -68,21 +68,21 @@ class Answer:
 class Transport:
     """Sends requests for one credential. GETs share connections, a POST takes a fresh one of its own."""
 
-    def __init__(self, auth: Auth, limits: Limits, user_agent: str) -> None:
+    def __init__(self, auth: Auth, limits: ClientLimits, user_agent: str) -> None:
         self._auth = auth
         self._limits = limits
         self._user_agent = user_agent
-        self._session = Session()  # its environment (proxies, CA bundle); never its redirects or cookies
+        self._session = requests.Session()  # its environment (proxies, CA bundle); never its redirects or cookies
         self._session.headers.clear()
-        self._shared = WatchedAdapter()
+        self._shared = DeadlineAdapter()
 
     def close(self) -> None:
         self._shared.close()
         self._session.close()
 
-    def open(self, ask: Ask) -> Answer:
-        """Raises NotSent, or Unknown and its kinds; every answer with a status is returned."""
-        own = WatchedAdapter(pool_connections=1, pool_maxsize=1) if ask.body is not None else None
+    def open(self, ask: PreparedCall) -> Response:
+        """Raises NotSent, or OutcomeUnknown and its kinds; every answer with a status is returned."""
+        own = DeadlineAdapter(pool_connections=1, pool_maxsize=1) if ask.body is not None else None
         attempt = Attempt(ask.deadline)
         try:
             outcome = self._outcome(ask, own or self._shared, attempt)
@@ -92,12 +92,14 @@ class Transport:
         if isinstance(outcome, CloudflareError):
             attempt.close()
             raise outcome
-        return Answer(ask.call, outcome, attempt, own)
+        return Response(ask.call, outcome, attempt, own)
 
-    def _outcome(self, ask: Ask, adapter: WatchedAdapter, attempt: Attempt) -> Response | CloudflareError:
+    def _outcome(
+        self, ask: PreparedCall, adapter: DeadlineAdapter, attempt: Attempt
+    ) -> requests.Response | CloudflareError:
         try:
             prepared = self._session.prepare_request(
-                Request(
+                requests.Request(
                     method="GET" if ask.body is None else "POST",
                     url=ask.url,
                     params=ask.params,
@@ -131,12 +133,12 @@ def _meaning(call: Call, attempt: Attempt, error: Exception) -> CloudflareError:
     if any(isinstance(cause, IncompleteRead | CutShort) for cause in causes):
         return Truncated(call, "Cloudflare's answer ended before its announced length.")
     if any(isinstance(cause, TimeoutError) for cause in causes):
-        return Unknown(call, "Cloudflare did not answer in time.")
-    return Unknown(call, "The connection to Cloudflare broke before the answer was complete.")
+        return OutcomeUnknown(call, "Cloudflare did not answer in time.")
+    return OutcomeUnknown(call, "The connection to Cloudflare broke before the answer was complete.")
 
 
-def _overdue(call: Call) -> Overdue:
-    return Overdue(call, "Cloudflare's answer was not complete by the deadline.")
+def _overdue(call: Call) -> DeadlineExceeded:
+    return DeadlineExceeded(call, "Cloudflare's answer was not complete by the deadline.")
 
 
 def _obstacle(attempt: Attempt, causes: list[BaseException]) -> str:

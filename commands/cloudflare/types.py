@@ -32,7 +32,7 @@ class Dialect(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ClientLimits:
     """Bounds of every call; times in seconds, sizes in bytes.
 
     A deadline is the total for one call with its retries (a page of a listing is a call); the resolution
@@ -129,7 +129,7 @@ class ListedDevice:
 
 
 @dataclass(frozen=True, slots=True)
-class Quota:
+class QuotaReading:
     """Commands a day: `total` may be what is left in answers of the older form."""
 
     total: int | None

@@ -15,7 +15,15 @@ from itertools import batched
 from random import Random
 
 from commands.actions.upstream import rate_limit
-from commands.cloudflare.errors import CloudflareError, NotSent, Refused, Rejected, SaidNo, Throttled, Unknown
+from commands.cloudflare.errors import (
+    CloudflareError,
+    NotSent,
+    OutcomeUnknown,
+    Refused,
+    Rejected,
+    ReportedFailure,
+    Throttled,
+)
 from commands.cloudflare.types import Call, Created, CreateResult, Dialect, ListedCommand, NewCommand, Page
 from commands.models import Account
 from commands.rules.states import FINAL_REMOTE, Status
@@ -54,12 +62,12 @@ ERRORS: dict[Fate, CloudflareError] = {
     Fate.REFUSED: Refused(Call.CREATE, "Not allowed.", status=403),
     Fate.REJECTED: Rejected(Call.CREATE, "Not understood.", status=400),
     Fate.REJECTED_BUT_LANDED: Rejected(Call.CREATE, "Not understood.", status=400),
-    Fate.SAID_NO: SaidNo(Call.CREATE, "No.", status=200),
-    Fate.SAID_NO_BUT_LANDED: SaidNo(Call.CREATE, "No.", status=200),
+    Fate.SAID_NO: ReportedFailure(Call.CREATE, "No.", status=200),
+    Fate.SAID_NO_BUT_LANDED: ReportedFailure(Call.CREATE, "No.", status=200),
 }
 
 LIST_ERRORS: Sequence[CloudflareError] = (
-    Unknown(Call.LIST, "Bad gateway.", status=502),
+    OutcomeUnknown(Call.LIST, "Bad gateway.", status=502),
     NotSent(Call.LIST, "No connection."),
     Throttled(Call.LIST, "Too many calls.", status=429, retry_after=40),
     Refused(Call.LIST, "Not allowed.", status=403),
@@ -170,7 +178,7 @@ class Cloudflare:
         if error := ERRORS.get(post.fate):
             raise error
         if post.fate not in (Fate.ANSWERED, Fate.ONE_NOT_NAMED):
-            raise Unknown(Call.CREATE, "No answer.")
+            raise OutcomeUnknown(Call.CREATE, "No answer.")
         named = chance.sample(landed, len(landed) - (post.fate is Fate.ONE_NOT_NAMED))
         return CreateResult(tuple(_named(entry) for entry in named), Dialect.LEGACY, self.clock.now + self.offset)
 

@@ -16,13 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from commands.cloudflare.auth import TokenAuth
 from commands.cloudflare.client import Client
-from commands.cloudflare.types import Limits
-from tests.cloudflare.upstream import Act, Upstream
+from commands.cloudflare.types import ClientLimits
+from tests.cloudflare.raw_server import Act, Upstream
 
 ACCOUNT = "01a7362d577a6c3019a474fd6f485823"
 TOKEN = "tok-Sn3lZJTBX6kkg7Od-invented"
 # Ample, so that a busy machine fails no test; the tests that wait for a time-out name their own.
-LIMITS = Limits(
+LIMITS = ClientLimits(
     connect_timeout=10,
     read_timeout=10,
     deadline=20,

@@ -6,10 +6,10 @@ import pytest
 
 from commands.cloudflare.auth import TokenAuth
 from commands.cloudflare.client import Client
-from commands.cloudflare.errors import CloudflareError, NotSent, Rejected, Throttled, Unknown
+from commands.cloudflare.errors import CloudflareError, NotSent, OutcomeUnknown, Rejected, Throttled
 from commands.cloudflare.types import Call, Created, Dialect, NewCommand
 from tests.cloudflare.conftest import ACCOUNT, Connect, Serve
-from tests.cloudflare.upstream import Upstream, close, no, ok, reset, say
+from tests.cloudflare.raw_server import Upstream, close, no, ok, reset, say
 
 PCAP = NewCommand("dev-1", "pcap", "ann@example.com", "reg-1", {"time-limit-min": 5, "interfaces": ("default",)})
 DIAG = NewCommand("dev-2", "warp-diag", "bob@example.com", options={"test-all-routes": True})
@@ -108,11 +108,11 @@ def test_two_rejections_are_one_with_the_words_of_both(serve: Serve, connect: Co
         connect(upstream).create([PCAP])
     assert [problem.code for problem in caught.value.problems] == [1003, 1004]
     assert caught.value.status == 422
-    assert "no such device" in caught.value.words
+    assert "no such device" in caught.value.message
 
 
 def test_what_breaks_in_the_other_dialect_is_unknown(serve: Serve, connect: Connect) -> None:
-    with pytest.raises(Unknown):
+    with pytest.raises(OutcomeUnknown):
         connect(serve(say(no(), 400), reset)).create([PCAP])
 
 
@@ -176,7 +176,7 @@ def test_a_get_does_not_spoil_the_connection_of_a_post(serve: Serve, connect: Co
     upstream = serve(say(EMPTY), close, say(EMPTY))
     client = connect(upstream)
     client.list_commands(1)
-    with pytest.raises(Unknown):
+    with pytest.raises(OutcomeUnknown):
         client.create([PCAP])
     assert client.create([PCAP]).created == ()
 

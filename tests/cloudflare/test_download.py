@@ -10,19 +10,19 @@ from commands.cloudflare.client import Client
 from commands.cloudflare.downloads import Download
 from commands.cloudflare.errors import (
     CloudflareError,
+    DeadlineExceeded,
     NotFound,
-    Overdue,
+    OutcomeUnknown,
     Refused,
     Rejected,
-    SaidNo,
+    ReportedFailure,
     TooLarge,
     Truncated,
-    Unknown,
     Unreadable,
 )
 from commands.cloudflare.types import Call
 from tests.cloudflare.conftest import ACCOUNT, BRIEF, IMPATIENT, LIMITS, RETRYING, Connect, Serve
-from tests.cloudflare.upstream import Act, Upstream, drip, hang, head, no, raw, reset, say, then_hang
+from tests.cloudflare.raw_server import Act, Upstream, drip, hang, head, no, raw, reset, say, then_hang
 
 FILE = bytes(range(256)) * 800  # 204 800 bytes, several chunks
 TAG = {"ETag": '"v1"', "Accept-Ranges": "bytes"}
@@ -134,7 +134,7 @@ def test_a_part_of_a_part_says_where_it_was_cut(serve: Serve, connect: Connect) 
     [
         pytest.param(raw(head(200, {"Content-Length": "5000"}) + FILE[:1000]), Truncated, id="too short"),
         pytest.param(raw(head(200, {"Transfer-Encoding": "chunked"}) + b"ff\r\nabc"), Truncated, id="cut chunk"),
-        pytest.param(then_hang(head(200, {"Content-Length": "5000"}) + FILE[:1000]), Unknown, id="hangs"),
+        pytest.param(then_hang(head(200, {"Content-Length": "5000"}) + FILE[:1000]), OutcomeUnknown, id="hangs"),
         pytest.param(
             raw(head(200, {"Content-Encoding": "gzip"}) + gzip.compress(FILE)[:-20]), Truncated, id="cut gzip"
         ),
@@ -143,7 +143,10 @@ def test_a_part_of_a_part_says_where_it_was_cut(serve: Serve, connect: Connect) 
 def test_a_file_that_ends_early_is_never_complete(
     act: Act, kind: type[CloudflareError], serve: Serve, connect: Connect
 ) -> None:
-    with connect(serve(act), limits=IMPATIENT).download("c1", "c1.zip") as file, pytest.raises(Unknown) as caught:
+    with (
+        connect(serve(act), limits=IMPATIENT).download("c1", "c1.zip") as file,
+        pytest.raises(OutcomeUnknown) as caught,
+    ):
         list(file.chunks())
     assert type(caught.value) is kind
 
@@ -200,7 +203,7 @@ def test_an_encoded_file_is_decoded_and_not_resumable(serve: Serve, connect: Con
 def test_a_dripping_file_ends_at_the_deadline(serve: Serve, connect: Connect) -> None:
     client = connect(serve(drip(head(200))), limits=BRIEF)
     began = monotonic()
-    with client.download("c1", "c1.zip") as file, pytest.raises(Overdue):
+    with client.download("c1", "c1.zip") as file, pytest.raises(DeadlineExceeded):
         list(file.chunks())
     assert 0.5 < monotonic() - began < 5
 
@@ -240,13 +243,13 @@ def test_a_refusal_of_the_unpublished_address_says_nothing_of_the_account(
         (say(no(), 403), Refused),
         (say(b"", 302, {"Location": "/elsewhere"}), Refused),
         (say(no(), 400), Rejected),
-        (say(no(1001, "expired"), headers={"Content-Type": "application/json"}), SaidNo),
+        (say(no(1001, "expired"), headers={"Content-Type": "application/json"}), ReportedFailure),
         (say(b"{}", headers={"Content-Type": "application/json; charset=utf-8"}), Unreadable),
         (say({"success": True}, headers={"Content-Type": "application/json"}), Unreadable),
         (say(b"", 204), Unreadable),
         (part(0, end=1000), Unreadable),
         (say(FILE, headers={"Content-Encoding": "br"}), Unreadable),
-        (hang, Unknown),
+        (hang, OutcomeUnknown),
     ],
 )
 def test_what_is_no_file_is_named(act: Act, kind: type[CloudflareError], serve: Serve, connect: Connect) -> None:

@@ -15,21 +15,21 @@ import pytest
 
 from commands.cloudflare.errors import (
     CloudflareError,
+    DeadlineExceeded,
     NotFound,
     NotSent,
-    Overdue,
+    OutcomeUnknown,
     Rejected,
-    SaidNo,
+    ReportedFailure,
     Throttled,
     TooLarge,
     TooManyPages,
     Truncated,
-    Unknown,
     Unreadable,
 )
-from commands.cloudflare.types import Call, ListedCommand, ListedDevice, Quota
+from commands.cloudflare.types import Call, ListedCommand, ListedDevice, QuotaReading
 from tests.cloudflare.conftest import ACCOUNT, BRIEF, LIMITS, RETRYING, Connect, Serve
-from tests.cloudflare.upstream import Act, Upstream, close, drip, hang, head, no, ok, raw, reset, say
+from tests.cloudflare.raw_server import Act, Upstream, close, drip, hang, head, no, ok, raw, reset, say
 
 DATE = {"Date": "Sun, 22 Nov 2026 06:00:00 GMT"}
 EMPTY = say(ok({"commands": []}))
@@ -209,7 +209,7 @@ def test_the_quota_is_read_as_far_as_it_goes(
 ) -> None:
     found = connect(serve(say(ok(result), headers=DATE))).quota()
     reset_at = datetime(2026, 11, 23, tzinfo=UTC) if quota[2] else None
-    assert found == Quota(quota[0], quota[1], reset_at, datetime(2026, 11, 22, 6, tzinfo=UTC))  # type: ignore[arg-type]
+    assert found == QuotaReading(quota[0], quota[1], reset_at, datetime(2026, 11, 22, 6, tzinfo=UTC))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("answer", [ok([{"detection": 1}]), [{"detection": 1}]])
@@ -286,7 +286,7 @@ def test_a_get_is_tried_again_with_growing_pauses(act: Act, serve: Serve, connec
 
 def test_a_get_gives_up_after_its_tries(serve: Serve, connect: Connect) -> None:
     upstream = serve(say(b"", 502))
-    with pytest.raises(Unknown):
+    with pytest.raises(OutcomeUnknown):
         connect(upstream, limits=RETRYING).quota()
     assert len(upstream.received) == 3
 
@@ -298,8 +298,8 @@ def test_a_get_gives_up_after_its_tries(serve: Serve, connect: Connect) -> None:
         (say(no(), 400), Rejected),
         (say(no(), 429), Throttled),
         (say(no(), 429, {"Retry-After": "11"}), Throttled),
-        (say(no(), 503, {"Retry-After": "11"}), Unknown),
-        (say(no()), SaidNo),
+        (say(no(), 503, {"Retry-After": "11"}), OutcomeUnknown),
+        (say(no()), ReportedFailure),
         (say(b"no json"), Unreadable),
     ],
 )
@@ -341,7 +341,7 @@ def test_retry_after_is_read_in_both_forms(header: str, seconds: float | None, s
 def test_no_try_begins_when_its_pause_would_pass_the_deadline(serve: Serve, connect: Connect) -> None:
     upstream = serve(say(b"", 500))
     limits = replace(LIMITS, tries=9, backoff=100, max_backoff=100)
-    with pytest.raises(Unknown):
+    with pytest.raises(OutcomeUnknown):
         connect(upstream, limits=limits).quota()
     assert len(upstream.received) == 1
 
@@ -352,7 +352,7 @@ def test_no_try_begins_when_its_pause_would_pass_the_deadline(serve: Serve, conn
 def test_a_dripping_server_does_not_hold_a_get_past_its_deadline(act: Act, serve: Serve, connect: Connect) -> None:
     client = connect(serve(act), limits=replace(BRIEF, tries=9, backoff=0.01))
     began = monotonic()
-    with pytest.raises(Overdue):
+    with pytest.raises(DeadlineExceeded):
         client.quota()
     assert 0.5 < monotonic() - began < 5
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commands.cloudflare import answers, parsing, values
+from commands.cloudflare import coerce, parsing, responses
 from commands.cloudflare.auth import TokenAuth
-from commands.cloudflare.errors import SaidNo, Unknown, Unreadable
-from commands.cloudflare.pairing import pair
+from commands.cloudflare.errors import OutcomeUnknown, ReportedFailure, Unreadable
+from commands.cloudflare.match_response import pair
 from commands.cloudflare.types import Call, Created, Json, NewCommand
 
 AUTH = TokenAuth("secret")
@@ -43,10 +43,10 @@ RESULTS = st.fixed_dictionaries({"commands": st.lists(ROWS | ANYTHING), "devices
 def test_the_parser_raises_nothing_but_its_own_errors(value: object) -> None:
     body = json.dumps(value).encode()
     try:
-        result = answers.result(Call.LIST, answers.parsed(Call.LIST, body), AUTH)
+        result = responses.unwrap(Call.LIST, responses.parse_json(Call.LIST, body), AUTH)
         commands = parsing.rows(Call.LIST, result, "commands")
         devices = parsing.rows(Call.DEVICES, result, "devices")
-    except Unknown:
+    except OutcomeUnknown:
         return
     listed = parsing.page(commands, parsing.listed_command, 1, 50, None)
     assert len(listed.rows) + listed.unreadable == len(commands)
@@ -65,7 +65,7 @@ def test_the_parser_raises_nothing_but_its_own_errors(value: object) -> None:
 @CALM
 @given(ANYTHING)
 def test_a_quota_is_read_from_anything(value: object) -> None:
-    cleaned = answers.parsed(Call.QUOTA, json.dumps(value).replace("NaN", "0").replace("Infinity", "1").encode())
+    cleaned = responses.parse_json(Call.QUOTA, json.dumps(value).replace("NaN", "0").replace("Infinity", "1").encode())
     if isinstance(cleaned, dict | None):
         quota = parsing.quota(Call.QUOTA, cleaned, None)
         assert quota.total is None or quota.total >= 0
@@ -78,7 +78,7 @@ def test_a_quota_is_read_from_anything(value: object) -> None:
 @given(st.binary(max_size=200))
 def test_bytes_become_json_or_unreadable(body: bytes) -> None:
     try:
-        found = answers.parsed(Call.LIST, body)
+        found = responses.parse_json(Call.LIST, body)
     except Unreadable:
         return
     assert found == found  # noqa: PLR0124 - a NaN is not equal to itself, and no database takes it
@@ -91,19 +91,19 @@ def test_bytes_become_json_or_unreadable(body: bytes) -> None:
 )
 def test_what_is_no_json_for_us_is_unreadable(body: bytes) -> None:
     with pytest.raises(Unreadable):
-        answers.parsed(Call.ANALYSIS, body)
+        responses.parse_json(Call.ANALYSIS, body)
 
 
 def test_an_analysis_keeps_its_lines_and_loses_what_no_database_takes() -> None:
     body = rb'{"a\u0000b": "one\n\ttwo\u0000\ud800", "n": 1e999, "ok": [1, 2.5, true, null]}'
-    found = answers.parsed(Call.ANALYSIS, body)
+    found = responses.parse_json(Call.ANALYSIS, body)
     assert found == {"a�b": "one\n\ttwo��", "n": None, "ok": [1, 2.5, True, None]}
 
 
 @pytest.mark.parametrize("success", [False, None, "true", 0, 1, []])
 def test_only_true_is_success(success: Json) -> None:
-    with pytest.raises(SaidNo):
-        answers.result(Call.LIST, {"success": success, "result": {}}, AUTH)
+    with pytest.raises(ReportedFailure):
+        responses.unwrap(Call.LIST, {"success": success, "result": {}}, AUTH)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_only_true_is_success(success: Json) -> None:
     ],
 )
 def test_times_come_in_both_forms(value: Json, at: datetime | None) -> None:
-    assert values.instant(value) == at
+    assert coerce.instant(value) == at
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_times_come_in_both_forms(value: Json, at: datetime | None) -> None:
     [(" AbC ", "abc"), (7, "7"), (None, ""), (True, ""), (["a"], ""), ("x" * 101, ""), ("a\x00b", "a�b")],
 )
 def test_an_id_is_trimmed_lower_case_or_absent(value: Json, found: str) -> None:
-    assert values.identifier(value) == found
+    assert coerce.identifier(value) == found
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_an_id_is_trimmed_lower_case_or_absent(value: Json, found: str) -> None:
     ],
 )
 def test_cloudflares_clock_is_read_or_absent(headers: Mapping[str, str], at: datetime | None) -> None:
-    assert values.answered_at(headers) == at
+    assert coerce.response_date(headers) == at
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_cloudflares_clock_is_read_or_absent(headers: Mapping[str, str], at: dat
     ],
 )
 def test_a_pause_is_read_with_its_decimals_and_has_a_bound(value: str, seconds: float | None) -> None:
-    assert values.retry_after({"Retry-After": value}) == seconds
+    assert coerce.retry_after({"Retry-After": value}) == seconds
 
 
 @pytest.mark.parametrize("row", [{"type": " PCAP"}, {"command_type": "Pcap"}])
@@ -186,10 +186,10 @@ def test_a_kind_is_lower_case_in_an_answer_and_in_a_listing(row: dict[str, Json]
 @given(st.text(max_size=60))
 def test_headers_of_any_text_are_read_without_an_error(value: str) -> None:
     headers = {"Date": value, "Retry-After": value}
-    values.answered_at(headers)
-    pause = values.retry_after(headers)
+    coerce.response_date(headers)
+    pause = coerce.retry_after(headers)
     assert pause is None or 0 <= pause <= 86_400
-    name = values.safe_filename(value)
+    name = coerce.safe_filename(value)
     assert name not in {".", ".."}
     assert "/" not in name
     assert "\\" not in name
@@ -208,14 +208,14 @@ def test_answers_are_paired_by_device_and_kind_in_any_order() -> None:
     answer = [made("c", "d2"), made("b", "d1", "warp-diag", "r9"), made("a", "d1", "pcap", "r1")]
     found = pair(items, answer)
     assert [(index, created.id) for index, created in found.pairs] == [(0, "a"), (1, "b"), (2, "c")]
-    assert (found.missing, found.strangers) == ((), ())
+    assert (found.missing, found.unmatched) == ((), ())
 
 
 def test_the_registration_counts_only_where_both_sides_have_one() -> None:
     assert pair([asked("d1", registration="r1")], [made("a", "d1")]).missing == ()
     assert pair([asked("d1")], [made("a", "d1", registration="r1")]).missing == ()
     other = pair([asked("d1", registration="r1")], [made("a", "d1", registration="r2")])
-    assert (other.missing, [created.id for created in other.strangers]) == ((0,), ["a"])
+    assert (other.missing, [created.id for created in other.unmatched]) == ((0,), ["a"])
 
 
 def test_an_exact_registration_goes_before_an_absent_one() -> None:
@@ -239,13 +239,13 @@ def test_nothing_is_guessed(items: list[NewCommand], answer: list[Created]) -> N
     found = pair(items, answer)
     assert found.pairs == ()
     assert found.missing == tuple(range(len(items)))
-    assert set(found.strangers) == set(answer)
+    assert set(found.unmatched) == set(answer)
 
 
 def test_a_repeated_row_is_one_answer() -> None:
     found = pair([asked("d1")], [made("a", "d1"), made("a", "d1")])
     assert [created.id for _, created in found.pairs] == ["a"]
-    assert found.strangers == ()
+    assert found.unmatched == ()
 
 
 COMMANDS = st.builds(
@@ -271,4 +271,4 @@ def test_every_command_has_one_answer_or_is_missing_and_no_id_has_two_owners(
     ids = [created.id for _, created in found.pairs]
     assert len(ids) == len(set(ids))
     assert "" not in ids
-    assert {created for _, created in found.pairs} | set(found.strangers) == set(answer)
+    assert {created for _, created in found.pairs} | set(found.unmatched) == set(answer)

@@ -193,7 +193,7 @@ def _account(account: Account, now: Callable[[], datetime]) -> Iterator[Finding]
         with clients.client_for(account) as client:
             yield from _calls(subject, client, now)
     except NoCredential as problem:
-        yield Finding(subject, problem.words, "Enter the credential anew in the administration.")
+        yield Finding(subject, problem.message, "Enter the credential anew in the administration.")
 
 
 def _calls(subject: str, client: Client, now: Callable[[], datetime]) -> Iterator[Finding]:
@@ -213,7 +213,7 @@ def _calls(subject: str, client: Client, now: Callable[[], datetime]) -> Iterato
     yield _try(subject, "lists devices", lambda: client.list_devices(1, 1), READ)
     yield _try(subject, "reads the quota", client.quota, READ)
     yield _try(subject, "downloads results", partial(may_download, client), READ)
-    yield _try(subject, "creates commands", client.may_create, "Cloudflare DEX Write")
+    yield _try(subject, "creates commands", client.check_create_permission, "Cloudflare DEX Write")
 
 
 _AWAY = "not reached"
@@ -224,17 +224,17 @@ def _try(subject: str, words: str, call: Callable[[], object], permission: str) 
     try:
         call()
     except NotNow as rest:
-        return Finding(subject, f"{_AWAY}: {rest.words}", f"Ask again after {rest.until:%H:%M:%S} UTC.")
+        return Finding(subject, f"{_AWAY}: {rest.message}", f"Ask again after {rest.until:%H:%M:%S} UTC.")
     except Throttled as problem:
-        return Finding(subject, f"{_AWAY}: {problem.words}", "Wait until Cloudflare takes calls again: 5 minutes.")
+        return Finding(subject, f"{_AWAY}: {problem.message}", "Wait until Cloudflare takes calls again: 5 minutes.")
     except Refused as problem:
         mend = f"Check the account's id, and give its token the permission: {permission}."
-        return Finding(subject, f"may not: {words}. {problem.words}", mend)
+        return Finding(subject, f"may not: {words}. {problem.message}", mend)
     except NotSent as problem:
-        return Finding(subject, f"{_AWAY}: {problem.words}", _on_the_way(host))
+        return Finding(subject, f"{_AWAY}: {problem.message}", _on_the_way(host))
     except CloudflareError as problem:
         return Finding(
-            subject, f"{words}: {problem.words}", f"Cloudflare's trouble, or not Cloudflare: is {host} right?"
+            subject, f"{words}: {problem.message}", f"Cloudflare's trouble, or not Cloudflare: is {host} right?"
         )
     return Finding(subject, words)
 

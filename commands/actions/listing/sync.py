@@ -116,7 +116,7 @@ def _list(account: Account, row: AccountSync, *, now: datetime) -> bool:
     except (CloudflareError, NoCredential, NotNow) as failure:
         page = row.pass_page if isinstance(failure, NotNow | Throttled) else 0
         _hand_back(row, due_at=_rest_after(account, failure, now), pass_page=page)
-        log.warning("sync_failed", account=str(account.id), words=failure.words)
+        log.warning("sync_failed", account=str(account.id), words=failure.message)
         return False
     if not apply(account, row, listing, now=now):
         _hand_back(row, due_at=now)

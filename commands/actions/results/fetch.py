@@ -35,13 +35,13 @@ from commands.artifacts import bundle
 from commands.audit import PORTAL, EventType
 from commands.cloudflare.errors import (
     CloudflareError,
+    DeadlineExceeded,
     NotFound,
     NotSent,
-    Overdue,
+    OutcomeUnknown,
     Refused,
     Throttled,
     TooLarge,
-    Unknown,
 )
 from commands.models import Account, AccountSync, Artifact, Event, Pause
 from commands.rules import causes
@@ -350,7 +350,7 @@ def _record_failure(artifact: Artifact, failure: Failure, *, has_grown: bool, no
 
 def _words(failure: Failure) -> str:
     if isinstance(failure, CloudflareError | NotNow | NoCredential):
-        return failure.words[:MAX_WORDS]
+        return failure.message[:MAX_WORDS]
     return f"The file could not be kept: {_told_by(failure)}." if isinstance(failure, OSError) else str(failure)
 
 
@@ -402,7 +402,8 @@ def _not_before(artifact: Artifact, failure: Failure, now: datetime, *, costs_no
         return again
     if isinstance(failure, CloudflareError | NoCredential):
         resumes = clients.pause_after_error(artifact.command.account, Pause.Act.DOWNLOAD, failure, now=now)
-        if resumes and isinstance(failure, Unknown | Refused):  # another file first: this one may be all that is wrong
+        # another file first: this one may be all that is wrong
+        if resumes and isinstance(failure, OutcomeUnknown | Refused):
             resumes += settings.ARTIFACT_RETRIES[0]
         return max(again, resumes) if resumes else again
     return again
@@ -435,6 +436,6 @@ def _is_not_the_files_fault(failure: Failure) -> bool:
         return False
     if isinstance(failure, CloudflareError) and failure.status >= 500:
         return True
-    if type(failure) in (Unknown, Overdue):  # no answer, or a connection that broke
+    if type(failure) in (OutcomeUnknown, DeadlineExceeded):  # no answer, or a connection that broke
         return True
     return isinstance(failure, NotNow | NoCredential | NotSent | Throttled | Refused | NotStored | OSError)

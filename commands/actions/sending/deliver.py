@@ -30,8 +30,8 @@ from commands.actions.upstream import clients, quota, rate_limit
 from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.rate_limit import NotNow
 from commands.audit import CLOUDFLARE, PORTAL, EventType
-from commands.cloudflare.errors import CloudflareError, NotSent, Refused, Rejected, SaidNo, Throttled
-from commands.cloudflare.pairing import pair
+from commands.cloudflare.errors import CloudflareError, NotSent, Refused, Rejected, ReportedFailure, Throttled
+from commands.cloudflare.match_response import pair
 from commands.cloudflare.types import Created, CreateResult
 from commands.models import Account, Command, Dispatch, Pause
 from commands.rules.states import Status, rank
@@ -111,7 +111,7 @@ def record(claimed: Claimed, answer: CreateResult | Failure, *, now: datetime) -
         dispatch=str(claimed.dispatch.id),
         commands=len(claimed.commands),
         outcome="created" if isinstance(answer, CreateResult) else _outcome(answer),
-        words="" if isinstance(answer, CreateResult) else answer.words,
+        words="" if isinstance(answer, CreateResult) else answer.message,
     )
 
 
@@ -124,8 +124,8 @@ def _record_created(changes: StatusWriter, claimed: Claimed, answer: CreateResul
     pairing = pair(claimed.items(), [one for one in answer.created if has_room_for(one.id)])
     created = {claimed.commands[index].id: one for index, one in pairing.pairs}
     missing = [claimed.commands[index].id for index in pairing.missing]
-    if pairing.strangers:
-        log.warning("answer_with_strangers", dispatch=str(dispatch.id), strangers=len(pairing.strangers))
+    if pairing.unmatched:
+        log.warning("answer_with_strangers", dispatch=str(dispatch.id), strangers=len(pairing.unmatched))
     takers = set(Command.objects.filter(dispatch=dispatch, remote_id="").values_list("id", flat=True))
     ids = {one.id: id_ for id_, one in created.items() if id_ in takers}
     merged = merge_imports(changes, claimed.account.id, ids)
@@ -188,22 +188,22 @@ def _record_failure(changes: StatusWriter, claimed: Claimed, failure: Failure) -
     resumes = _rest(claimed, failure, changes.now)
     ours = Q(dispatch=dispatch, remote_id="")  # what a listing has an id for was created, whatever this answer says
     if outcome is Dispatch.Outcome.REJECTED and len(ids) == 1:
-        changes.move(ids, to=Status.REJECTED, because=failure.words, where=ours)
+        changes.move(ids, to=Status.REJECTED, because=failure.message, where=ours)
     elif outcome is Dispatch.Outcome.REJECTED:
         # What Cloudflare said is about one of them, and nobody knows which: the Dispatch keeps it, none of them does.
         # Nor whether the others were created: a complete listing tells, and then `reconcile.py` sends them again.
         changes.move(ids, to=Status.UNCERTAIN, by=PORTAL, because=REFUSED_TOGETHER, where=ours)
     elif outcome in (Dispatch.Outcome.SAID_NO, Dispatch.Outcome.UNKNOWN):
-        changes.move(ids, to=Status.UNCERTAIN, by=PORTAL, because=failure.words, where=ours)
+        changes.move(ids, to=Status.UNCERTAIN, by=PORTAL, because=failure.message, where=ours)
     else:
         values: dict[str, object] = {"dispatch": None, "not_before": resumes}
-        changes.move(ids, to=Status.QUEUED, because=failure.words, where=ours, values=values)
+        changes.move(ids, to=Status.QUEUED, because=failure.message, where=ours, values=values)
     code, status = (failure.code, failure.status) if isinstance(failure, CloudflareError) else (0, 0)
     _end(
         dispatch,
         outcome,
         changes.now,
-        words=failure.words,
+        words=failure.message,
         code=code if 0 < code <= MAX_CODE else None,
         http_status=status or None,
     )
@@ -220,7 +220,7 @@ def _outcome(failure: Failure) -> Dispatch.Outcome:
             return Dispatch.Outcome.REFUSED
         case Rejected():
             return Dispatch.Outcome.REJECTED
-        case SaidNo():
+        case ReportedFailure():
             return Dispatch.Outcome.SAID_NO
         case _:
             return Dispatch.Outcome.UNKNOWN

@@ -13,8 +13,8 @@ from commands import redaction
 from commands.actions.upstream import rate_limit
 from commands.cloudflare.auth import Auth, KeyAuth, TokenAuth
 from commands.cloudflare.client import Client
-from commands.cloudflare.errors import CloudflareError, NotFound, NotSent, Refused, Throttled, Unknown
-from commands.cloudflare.types import Call, Dialect, Limits
+from commands.cloudflare.errors import CloudflareError, NotFound, NotSent, OutcomeUnknown, Refused, Throttled
+from commands.cloudflare.types import Call, ClientLimits, Dialect
 from commands.models import Account, Credential, Pause
 from commands.models.encrypted_field import CannotDecrypt
 
@@ -27,11 +27,11 @@ OUR_OWN = frozenset({NO_CREDENTIAL, NO_VALUE, NOT_OPENED, NOT_CARRIED})
 
 
 class NoCredential(Exception):
-    """The account cannot be spoken for; the words tell an admin what to mend. Nothing was sent."""
+    """The account cannot be spoken for; the message tells an admin what to mend. Nothing was sent."""
 
-    def __init__(self, words: str) -> None:
-        super().__init__(words)
-        self.words = words
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 def _auth(account: Account) -> Auth:
@@ -50,9 +50,9 @@ def _auth(account: Account) -> Auth:
         raise NoCredential(NOT_CARRIED) from None
 
 
-def limits() -> Limits:
+def limits() -> ClientLimits:
     """The settings in the client's terms: seconds and bytes."""
-    return Limits(
+    return ClientLimits(
         connect_timeout=settings.CONNECT_TIMEOUT.total_seconds(),
         read_timeout=settings.READ_TIMEOUT.total_seconds(),
         deadline=settings.GET_DEADLINE.total_seconds(),
@@ -100,14 +100,14 @@ def pause_after_error(
     match error:
         case Throttled():
             assert account.credential_id is not None
-            return rate_limit.throttled(account.credential_id, retry_after=error.retry_after, words=error.words)
+            return rate_limit.throttled(account.credential_id, retry_after=error.retry_after, words=error.message)
         case NotFound() if act == Pause.Act.DOWNLOAD:
             return None  # it is about the file, not about the account
         case NoCredential() | Refused():
-            return rate_limit.pause(account, act, words=error.words, refused=True, now=now)
-        case NotSent() | Unknown():
-            return rate_limit.pause(account, act, words=error.words, refused=False, now=now)
+            return rate_limit.pause(account, act, words=error.message, refused=True, now=now)
+        case NotSent() | OutcomeUnknown():
+            return rate_limit.pause(account, act, words=error.message, refused=False, now=now)
         case _ if act in (Pause.Act.LIST, Pause.Act.DIRECTORY):
-            return rate_limit.pause(account, act, words=error.words, refused=False, now=now)
+            return rate_limit.pause(account, act, words=error.message, refused=False, now=now)
         case _:
             return None  # it is about what was sent, or about the file

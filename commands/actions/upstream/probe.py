@@ -37,7 +37,7 @@ def probe() -> None:
         except (CloudflareError, NotNow) as failure:
             if isinstance(failure, Throttled):
                 clients.pause_after_error(account, act, failure, now=now)
-            log.info("probe_unclear", account=str(account.id), act=act, words=failure.words)
+            log.info("probe_unclear", account=str(account.id), act=act, words=failure.message)
             return  # a Cloudflare that hangs keeps no worker for the time of all its accounts
         else:
             rate_limit.clear_pause_after_probe(pause)
@@ -63,6 +63,6 @@ def may_download(client: Client) -> None:
 
 
 PROBES: Mapping[Pause.Act, Callable[[Client], None]] = {
-    Pause.Act.CREATE: Client.may_create,
+    Pause.Act.CREATE: Client.check_create_permission,
     Pause.Act.DOWNLOAD: may_download,
 }

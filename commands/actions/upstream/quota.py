@@ -14,7 +14,7 @@ from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.rate_limit import NotNow
 from commands.cloudflare.client import Client
 from commands.cloudflare.errors import CloudflareError, Throttled
-from commands.cloudflare.types import Quota
+from commands.cloudflare.types import QuotaReading
 from commands.models import Account, AccountSync, Command, Pause
 
 log = structlog.get_logger(__name__)
@@ -75,7 +75,7 @@ def try_to_read(account: Account, client: Client, *, now: datetime) -> None:
     except Throttled as failure:
         clients.pause_after_error(account, Pause.Act.DIRECTORY, failure, now=now)
     except CloudflareError as failure:
-        log.warning("quota_not_read", account=str(account.id), words=failure.words)
+        log.warning("quota_not_read", account=str(account.id), words=failure.message)
 
 
 def read(account: Account, client: Client) -> None:
@@ -84,7 +84,7 @@ def read(account: Account, client: Client) -> None:
     keep(account, client.quota(), began=began)
 
 
-def keep(account: Account, told: Quota, *, began: datetime) -> None:
+def keep(account: Account, told: QuotaReading, *, began: datetime) -> None:
     syncs = AccountSync.objects.filter(account=account)
     is_left = _is_left(syncs.get(), told)
     total = told.total + (told.used or 0) if is_left and told.total is not None else told.total
@@ -97,7 +97,7 @@ def keep(account: Account, told: Quota, *, began: datetime) -> None:
     )
 
 
-def _is_left(before: AccountSync, told: Quota) -> bool:
+def _is_left(before: AccountSync, told: QuotaReading) -> bool:
     """Whether `quota` is what is left, as the older text has it: only the figures show it.
 
     More was used than there is; or, since the last reading, it fell by just as much as the usage rose. It is the total

@@ -27,10 +27,10 @@ OTHER_CALLS_FLOOR = 0.25  # files and devices leave this part of the bucket to P
 class NotNow(Exception):
     """This call is not to be made before `until`; nothing was sent."""
 
-    def __init__(self, until: datetime, words: str) -> None:
-        super().__init__(words)
+    def __init__(self, until: datetime, message: str) -> None:
+        super().__init__(message)
         self.until = until
-        self.words = words
+        self.message = message
 
 
 @dataclass(frozen=True, slots=True)

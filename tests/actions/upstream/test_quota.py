@@ -9,7 +9,7 @@ from commands.actions.record import leases
 from commands.actions.sending.claim import claim
 from commands.actions.sending.deliver import post, record
 from commands.actions.upstream import clients, quota
-from commands.cloudflare.types import Quota
+from commands.cloudflare.types import QuotaReading
 from commands.models import AccountSync
 from tests.actions.world import World
 
@@ -136,7 +136,7 @@ def _told(world: World, *readings: tuple[int | None, int | None]) -> tuple[int |
     """The day's total after these (quota, usage), and whether it is taken for what is left."""
 
     for total, used in readings:
-        quota.keep(world.account, Quota(total, used, None, None), began=world.now)
+        quota.keep(world.account, QuotaReading(total, used, None, None), began=world.now)
     row = world.sync_row()
     return row.quota_total, row.quota_is_left
 

@@ -81,7 +81,7 @@ def test_a_429_stops_every_call_of_the_credential_and_a_shorter_one_does_not_end
     for call in Call:
         with pytest.raises(NotNow) as told:
             rate_limit.spend(credential, call)
-        assert (told.value.until, told.value.words) == (until, "slow down")
+        assert (told.value.until, told.value.message) == (until, "slow down")
     assert rate_limit.paused_credentials([credential], now=world.now) == {credential}
     world.forward(seconds=61)
     rate_limit.spend(credential, Call.CREATE)

@@ -14,21 +14,21 @@ import pytest
 from commands.cloudflare.client import Client
 from commands.cloudflare.errors import (
     CloudflareError,
+    DeadlineExceeded,
     NotFound,
     NotSent,
-    Overdue,
+    OutcomeUnknown,
     Refused,
     Rejected,
-    SaidNo,
+    ReportedFailure,
     Throttled,
     TooLarge,
     Truncated,
-    Unknown,
     Unreadable,
 )
-from commands.cloudflare.types import Call, Dialect, Limits, NewCommand
+from commands.cloudflare.types import Call, ClientLimits, Dialect, NewCommand
 from tests.cloudflare.conftest import BRIEF, IMPATIENT, LIMITS, Connect, Serve
-from tests.cloudflare.upstream import (
+from tests.cloudflare.raw_server import (
     Act,
     Peer,
     Received,
@@ -53,7 +53,7 @@ def posted(client: Client) -> CloudflareError:
         client.create([ITEM])
     error = caught.value
     assert error.call is Call.CREATE
-    assert 10 < len(error.words) <= 300
+    assert 10 < len(error.message) <= 300
     assert error.__cause__ is None
     assert error.__context__ is None
     return error
@@ -85,13 +85,13 @@ def full_port() -> Iterator[int]:
 def test_a_refused_connection_is_not_sent(connect: Connect, deaf_port: int) -> None:
     error = posted(connect(f"http://127.0.0.1:{deaf_port}"))
     assert type(error) is NotSent
-    assert "refused" in error.words
+    assert "refused" in error.message
 
 
 def test_a_connection_that_times_out_is_not_sent(connect: Connect, full_port: int) -> None:
     error = posted(connect(f"http://127.0.0.1:{full_port}", limits=replace(LIMITS, connect_timeout=0.3)))
     assert type(error) is NotSent
-    assert "time-out" in error.words
+    assert "time-out" in error.message
 
 
 def test_a_dead_address_of_several_is_passed_over(
@@ -118,14 +118,14 @@ def test_a_name_that_does_not_resolve_is_not_sent(connect: Connect, monkeypatch:
     monkeypatch.setattr(socket, "getaddrinfo", unresolved)
     error = posted(connect("http://api.example.com/client/v4"))
     assert type(error) is NotSent
-    assert "name" in error.words
+    assert "name" in error.message
 
 
 def test_an_untrusted_certificate_is_not_sent(serve: Serve, connect: Connect, tls: ssl.SSLContext) -> None:
     upstream = serve(say(ok({"commands": []})), tls=tls)
     error = posted(connect(upstream))
     assert type(error) is NotSent
-    assert "TLS" in error.words
+    assert "TLS" in error.message
     assert upstream.received == []
 
 
@@ -143,7 +143,7 @@ def test_a_proxy_that_cannot_be_reached_is_not_sent(
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{deaf_port}")
     error = posted(connect("http://api.example.com/client/v4"))
     assert type(error) is NotSent
-    assert "proxy" in error.words
+    assert "proxy" in error.message
 
 
 @pytest.mark.parametrize("status", [403, 407, 502, 503])
@@ -200,7 +200,7 @@ def test_nothing_is_sent_after_the_deadline(serve: Serve, connect: Connect, monk
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     error = posted(client)
     assert type(error) is NotSent
-    assert "deadline" in error.words
+    assert "deadline" in error.message
     assert upstream.received == []
 
 
@@ -218,14 +218,14 @@ def test_nothing_is_sent_after_the_deadline(serve: Serve, connect: Connect, monk
         (422, Rejected),
         (499, Rejected),
         (429, Throttled),
-        (408, Unknown),
-        (409, Unknown),
-        (425, Unknown),
-        (500, Unknown),
-        (502, Unknown),
-        (503, Unknown),
-        (520, Unknown),
-        (599, Unknown),
+        (408, OutcomeUnknown),
+        (409, OutcomeUnknown),
+        (425, OutcomeUnknown),
+        (500, OutcomeUnknown),
+        (502, OutcomeUnknown),
+        (503, OutcomeUnknown),
+        (520, OutcomeUnknown),
+        (599, OutcomeUnknown),
     ],
 )
 def test_a_status_decides(status: int, kind: type[CloudflareError], serve: Serve, connect: Connect) -> None:
@@ -233,7 +233,7 @@ def test_a_status_decides(status: int, kind: type[CloudflareError], serve: Serve
     error = posted(connect(upstream, dialect=Dialect.CURRENT))
     assert type(error) is kind
     assert (error.status, error.code) == (status, 7003)
-    assert "No route for the URI" in error.words
+    assert "No route for the URI" in error.message
     assert len(upstream.received) == 1
 
 
@@ -251,10 +251,10 @@ def test_a_refusal_whose_body_never_ends_is_still_a_refusal(serve: Serve, connec
 
 def test_success_false_with_200_is_unknown_and_keeps_its_words(serve: Serve, connect: Connect) -> None:
     error = posted(connect(serve(say(no(1001, "device is busy")))))
-    assert type(error) is SaidNo
-    assert isinstance(error, Unknown)
+    assert type(error) is ReportedFailure
+    assert isinstance(error, OutcomeUnknown)
     assert error.code == 1001
-    assert "device is busy" in error.words
+    assert "device is busy" in error.message
 
 
 def reset_unread(peer: Peer, request: Received) -> bool:
@@ -268,22 +268,22 @@ GIANT = b'{"success":true,"result":"' + b"x" * 150_000 + b'"}'
 @pytest.mark.parametrize(
     ("act", "kind"),
     [
-        pytest.param(early(reset_unread), Unknown, id="reset before reading"),
-        pytest.param(reset, Unknown, id="reset after reading"),
-        pytest.param(close, Unknown, id="closed without an answer"),
-        pytest.param(raw(b"HTTP/1.1 200 OK\r\nContent-Le"), Unknown, id="cut in the headers"),
-        pytest.param(raw(b"this is not http\r\n\r\n"), Unknown, id="not HTTP"),
+        pytest.param(early(reset_unread), OutcomeUnknown, id="reset before reading"),
+        pytest.param(reset, OutcomeUnknown, id="reset after reading"),
+        pytest.param(close, OutcomeUnknown, id="closed without an answer"),
+        pytest.param(raw(b"HTTP/1.1 200 OK\r\nContent-Le"), OutcomeUnknown, id="cut in the headers"),
+        pytest.param(raw(b"this is not http\r\n\r\n"), OutcomeUnknown, id="not HTTP"),
         pytest.param(raw(head(200, {"Content-Length": "500"}) + b"{}"), Truncated, id="shorter than announced"),
         pytest.param(raw(head(200, {"Transfer-Encoding": "chunked"}) + b"5\r\nab"), Truncated, id="cut chunk"),
         pytest.param(raw(head(200, {"Transfer-Encoding": "chunked"}) + b"zz\r\nab"), Truncated, id="bad chunk"),
-        pytest.param(say(b""), Unknown, id="empty"),
+        pytest.param(say(b""), OutcomeUnknown, id="empty"),
         pytest.param(say(b"{}"), Unreadable, id="no envelope"),
         pytest.param(say(b"[]"), Unreadable, id="a list"),
         pytest.param(say(b'{"success": tr'), Unreadable, id="cut JSON"),
         pytest.param(say(b"\xff\xfe\x00"), Unreadable, id="no text"),
         pytest.param(say(b"[" * 90_000), Unreadable, id="nested"),
         pytest.param(say(ok({"commands": 7})), Unreadable, id="no list"),
-        pytest.param(say(b"", 204), Unknown, id="no content"),
+        pytest.param(say(b"", 204), OutcomeUnknown, id="no content"),
         pytest.param(say(GIANT), TooLarge, id="giant"),
         pytest.param(say(b"{}", headers={"Content-Encoding": "br"}), Unreadable, id="foreign encoding"),
         pytest.param(say(b"{}", headers={"Content-Encoding": "gzip"}), Unreadable, id="false encoding"),
@@ -295,22 +295,22 @@ def test_whatever_breaks_after_sending_is_unknown(
     upstream = serve(act)
     error = posted(connect(upstream))
     assert type(error) is kind
-    assert isinstance(error, Unknown)
+    assert isinstance(error, OutcomeUnknown)
     assert upstream.connections == 1, "a POST is never tried again"
 
 
 @pytest.mark.parametrize(
     ("act", "limits", "kind"),
     [
-        pytest.param(hang, IMPATIENT, Unknown, id="no answer"),
-        pytest.param(then_hang(head(200) + b"{"), IMPATIENT, Unknown, id="half an answer"),
-        pytest.param(hang, BRIEF, Overdue, id="no answer by the deadline"),
-        pytest.param(drip(b"HTTP/1.1 200 OK\r\nX-Slow: "), BRIEF, Overdue, id="dripping headers"),
-        pytest.param(drip(head(200) + b'{"'), BRIEF, Overdue, id="dripping body"),
+        pytest.param(hang, IMPATIENT, OutcomeUnknown, id="no answer"),
+        pytest.param(then_hang(head(200) + b"{"), IMPATIENT, OutcomeUnknown, id="half an answer"),
+        pytest.param(hang, BRIEF, DeadlineExceeded, id="no answer by the deadline"),
+        pytest.param(drip(b"HTTP/1.1 200 OK\r\nX-Slow: "), BRIEF, DeadlineExceeded, id="dripping headers"),
+        pytest.param(drip(head(200) + b'{"'), BRIEF, DeadlineExceeded, id="dripping body"),
     ],
 )
 def test_whatever_takes_too_long_after_sending_is_unknown(
-    act: Act, limits: Limits, kind: type[CloudflareError], serve: Serve, connect: Connect
+    act: Act, limits: ClientLimits, kind: type[CloudflareError], serve: Serve, connect: Connect
 ) -> None:
     upstream = serve(act)
     error = posted(connect(upstream, limits=limits))
@@ -329,7 +329,7 @@ def test_whatever_breaks_under_tls_after_sending_is_unknown(
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     upstream = serve(act, tls=tls)
-    assert type(posted(connect(upstream, limits=IMPATIENT))) is Unknown
+    assert type(posted(connect(upstream, limits=IMPATIENT))) is OutcomeUnknown
     assert len(upstream.received) == 1
 
 
@@ -343,7 +343,7 @@ def test_tls_that_breaks_after_sending_is_unknown(
         return False
 
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
-    assert type(posted(connect(serve(plain_text, tls=tls)))) is Unknown
+    assert type(posted(connect(serve(plain_text, tls=tls)))) is OutcomeUnknown
 
 
 def test_a_post_takes_a_fresh_connection(serve: Serve, connect: Connect) -> None:

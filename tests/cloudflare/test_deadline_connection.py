@@ -6,10 +6,10 @@ import pytest
 from requests import Request
 from requests.exceptions import ConnectionError as BrokenError
 
-from commands.cloudflare.errors import Overdue
-from commands.cloudflare.wire import Attempt, WatchedAdapter, watching
+from commands.cloudflare.deadline_connection import Attempt, DeadlineAdapter, watching
+from commands.cloudflare.errors import DeadlineExceeded
 from tests.cloudflare.conftest import BRIEF, Connect, Serve
-from tests.cloudflare.upstream import drip, head, ok, say
+from tests.cloudflare.raw_server import drip, head, ok, say
 
 
 @pytest.mark.parametrize("data", [b"HTTP/1.1 200 OK\r\nX: ", head(200)], ids=["headers", "body"])
@@ -18,7 +18,7 @@ def test_a_kept_connection_is_watched_by_its_new_attempt(data: bytes, serve: Ser
     client = connect(upstream, limits=BRIEF)
     client.quota()
     began = monotonic()
-    with pytest.raises(Overdue):
+    with pytest.raises(DeadlineExceeded):
         client.quota()
     assert monotonic() - began < 5
     assert upstream.connections == 1
@@ -27,7 +27,7 @@ def test_a_kept_connection_is_watched_by_its_new_attempt(data: bytes, serve: Ser
 def test_an_attempt_past_its_deadline_sends_nothing_over_a_kept_connection(serve: Serve) -> None:
     upstream = serve(say(b"kept"))
     request = Request("GET", upstream.url).prepare()
-    adapter = WatchedAdapter()
+    adapter = DeadlineAdapter()
     first, late = Attempt(monotonic() + 20), Attempt(monotonic() - 1)
     with watching(first):
         assert adapter.send(request, timeout=10).content == b"kept"

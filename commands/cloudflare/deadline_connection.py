@@ -150,7 +150,7 @@ class _TLSPool(HTTPSConnectionPool):
     ConnectionCls = _WatchedTLS
 
 
-class WatchedAdapter(HTTPAdapter):
+class DeadlineAdapter(HTTPAdapter):
     """requests' adapter over watched connections; no retries, no SOCKS proxies."""
 
     @override

@@ -85,7 +85,7 @@ def _sane(found: datetime) -> datetime | None:
     return found if found.year in _YEARS else None
 
 
-def answered_at(headers: Mapping[str, str]) -> datetime | None:
+def response_date(headers: Mapping[str, str]) -> datetime | None:
     """Cloudflare's clock, from `Date`."""
     return header_date(headers.get("Date", ""))
 
@@ -98,7 +98,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     until = header_date(value)
     if until is None:
         return None
-    since = answered_at(headers) or datetime.now(UTC)
+    since = response_date(headers) or datetime.now(UTC)
     return min(max((until - since).total_seconds(), 0.0), _LONGEST_PAUSE)
 
 

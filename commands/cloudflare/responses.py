@@ -4,20 +4,20 @@ import json
 import math
 from typing import NoReturn
 
-from commands.cloudflare import bodies, values
+from commands.cloudflare import coerce, response_body
 from commands.cloudflare.auth import Auth
 from commands.cloudflare.errors import (
     CloudflareError,
     NotFound,
     NotSent,
+    OutcomeUnknown,
     Refused,
     Rejected,
-    SaidNo,
+    ReportedFailure,
     Throttled,
-    Unknown,
     Unreadable,
 )
-from commands.cloudflare.transport import Answer
+from commands.cloudflare.transport import Response
 from commands.cloudflare.types import Call, Json, Problem
 
 _MAX_REFUSAL_BYTES = 64 * 1024
@@ -25,7 +25,7 @@ _MAX_PROBLEMS = 20
 _MAX_DEPTH = 40
 
 
-def verdict(answer: Answer, auth: Auth) -> CloudflareError | None:
+def error_for_status(answer: Response, auth: Auth) -> CloudflareError | None:
     """None for 2xx. Else the error of the status; the body only lends it words."""
     if 200 <= answer.status < 300:
         return None
@@ -36,7 +36,7 @@ def verdict(answer: Answer, auth: Auth) -> CloudflareError | None:
         _sentence(f"{lead} (HTTP {answer.status})", problems),
         status=answer.status,
         problems=problems,
-        retry_after=values.retry_after(answer.headers),
+        retry_after=coerce.retry_after(answer.headers),
     )
 
 
@@ -47,9 +47,9 @@ def _meaning(status: int) -> tuple[type[CloudflareError], str]:
         403: (Refused, "Cloudflare refused the account or the credential"),
         404: (NotFound, "Cloudflare does not know the account or what was asked for"),
         407: (NotSent, "The proxy refused"),
-        408: (Unknown, "Cloudflare gave up waiting"),
-        409: (Unknown, "Cloudflare reported a conflict"),
-        425: (Unknown, "Cloudflare found the request too early"),
+        408: (OutcomeUnknown, "Cloudflare gave up waiting"),
+        409: (OutcomeUnknown, "Cloudflare reported a conflict"),
+        425: (OutcomeUnknown, "Cloudflare found the request too early"),
         429: (Throttled, "Cloudflare asks for a pause"),
     }
     if status in one:
@@ -58,17 +58,17 @@ def _meaning(status: int) -> tuple[type[CloudflareError], str]:
         return Refused, "Cloudflare's address answered with a redirect, which is not followed"
     if 400 <= status < 500:
         return Rejected, "Cloudflare rejected the request"
-    return Unknown, "Cloudflare failed"
+    return OutcomeUnknown, "Cloudflare failed"
 
 
-def _refusal_body(answer: Answer) -> Json:
+def _refusal_body(answer: Response) -> Json:
     try:
-        return parsed(answer.call, bodies.whole(answer, _MAX_REFUSAL_BYTES))
+        return parse_json(answer.call, response_body.read_all(answer, _MAX_REFUSAL_BYTES))
     except CloudflareError:
         return None  # the status has already said what counts
 
 
-def parsed(call: Call, body: bytes) -> Json:
+def parse_json(call: Call, body: bytes) -> Json:
     """JSON, cleaned of characters that no database takes. Raises Unreadable."""
     value: Json = None
     failed = False
@@ -89,24 +89,24 @@ def _cleaned(value: Json, depth: int) -> Json:
     if depth == 0:
         raise ValueError("nested too deeply")
     if isinstance(value, str):
-        return values.clean_lines(value)
+        return coerce.clean_lines(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, list):
         return [_cleaned(item, depth - 1) for item in value]
     if isinstance(value, dict):
-        return {values.clean(key): _cleaned(item, depth - 1) for key, item in value.items()}
+        return {coerce.clean(key): _cleaned(item, depth - 1) for key, item in value.items()}
     return value
 
 
-def result(call: Call, value: Json, auth: Auth) -> Json:
-    """What is in the envelope. Raises SaidNo, Unreadable."""
+def unwrap(call: Call, value: Json, auth: Auth) -> Json:
+    """What is in the envelope. Raises ReportedFailure, Unreadable."""
     if not isinstance(value, dict) or not {"success", "result"} & value.keys():
         raise Unreadable(call, "Cloudflare's answer has no envelope.", status=200)
     if value.get("success", True) is not True:
         problems = _problems(value, auth)
         words = _sentence("Cloudflare answered without success", problems)
-        raise SaidNo(call, words, status=200, problems=problems)
+        raise ReportedFailure(call, words, status=200, problems=problems)
     return value.get("result")
 
 
@@ -120,15 +120,15 @@ def _problem(entry: dict[str, Json], auth: Auth) -> Problem:
     source = entry.get("source")
     pointer = source.get("pointer") if isinstance(source, dict) else None
     return Problem(
-        code=values.count(entry.get("code")) or 0,
-        message=values.text(_scrubbed(entry.get("message"), auth)),
-        pointer=values.text(_scrubbed(pointer, auth)),
+        code=coerce.count(entry.get("code")) or 0,
+        message=coerce.text(_scrubbed(entry.get("message"), auth)),
+        pointer=coerce.text(_scrubbed(pointer, auth)),
     )
 
 
 def _scrubbed(value: Json, auth: Auth) -> Json:
     """Before any cut, which could leave half a secret."""
-    return auth.scrubbed(value) if isinstance(value, str) else value
+    return auth.redact(value) if isinstance(value, str) else value
 
 
 def _sentence(lead: str, problems: tuple[Problem, ...]) -> str:

@@ -13,7 +13,7 @@ class Pairing:
 
     pairs: tuple[tuple[int, Created], ...]
     missing: tuple[int, ...]
-    strangers: tuple[Created, ...]
+    unmatched: tuple[Created, ...]
 
 
 def pair(asked: Sequence[NewCommand], created: Sequence[Created]) -> Pairing:
@@ -38,7 +38,7 @@ def pair(asked: Sequence[NewCommand], created: Sequence[Created]) -> Pairing:
     return Pairing(
         pairs=tuple(sorted(pairs, key=lambda found: found[0])),
         missing=tuple(index for index in range(len(asked)) if index not in matched),
-        strangers=tuple(answer for answer in answers if answer not in matched.values()),
+        unmatched=tuple(answer for answer in answers if answer not in matched.values()),
     )
 
 
