@@ -1,4 +1,4 @@
-"""Is this zip whole, and what does it hold? With bounds, for a bomb of a kilobyte looks as small as any other file.
+"""Is this zip whole, and what does it hold? With limits, for a bomb of a kilobyte looks as small as any other file.
 
 Owns the check that comes before a file is kept: the directory reads, every member's checksum is right, and nothing is
 larger than it may be. Must not unpack to disk, and gives no member more memory than a chunk.
@@ -17,15 +17,15 @@ LOCATOR_SIZE = 20
 COMMENT_MAX = 0xFFFF
 METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})  # the others inflate without a bound
 
-_NO_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
-class NotWhole(Exception):
+class InvalidZip(Exception):
     """Not a zip that can be kept; the words say why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class ZipLimits:
     """`members` and `directory` (bytes) bound what opening it takes; `unpacked` (bytes) what checking it takes."""
 
     members: int = 10_000
@@ -33,35 +33,35 @@ class Bounds:
     unpacked: int = 2 * 1024 * 1024 * 1024
 
 
-def names(file: IO[bytes], bounds: Bounds | None = None) -> tuple[str, ...]:
-    """The names of a whole zip's members, in their order; raises NotWhole. The file is left open, anywhere in it."""
-    bounds = bounds or Bounds()
-    _look_at_end(file, bounds)
+def verified_names(file: IO[bytes], limits: ZipLimits | None = None) -> tuple[str, ...]:
+    """The names of a whole zip's members, in their order; raises InvalidZip. The file is left open, anywhere in it."""
+    limits = limits or ZipLimits()
+    _check_directory_size(file, limits)
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
             if any(member.compress_type not in METHODS for member in members):
-                raise NotWhole("The zip is packed in a way that is not read here.")
-            left = bounds.unpacked
+                raise InvalidZip("The zip is packed in a way that is not read here.")
+            left = limits.unpacked
             for member in members:
                 left -= _read(archive, member, left)
             return tuple(member.filename for member in members)
-    except _NO_ZIP as error:
-        raise NotWhole("It is not a readable zip, or a file in it is damaged.") from error
+    except _DAMAGED as error:
+        raise InvalidZip("It is not a readable zip, or a file in it is damaged.") from error
 
 
-def _look_at_end(file: IO[bytes], bounds: Bounds) -> None:
+def _check_directory_size(file: IO[bytes], limits: ZipLimits) -> None:
     """Before the directory is read at all: it says itself how large it is."""
     size = file.seek(0, 2)
     file.seek(max(0, size - END.size - COMMENT_MAX - LOCATOR_SIZE))
     tail = file.read()
     at = tail.rfind(END_SIGNATURE)
     if at < 0 or len(tail) - at < END.size:
-        raise NotWhole("It is not a readable zip: its end is missing.")
+        raise InvalidZip("It is not a readable zip: its end is missing.")
     _, _, _, _, members, directory, _, _ = END.unpack_from(tail, at)
     is_large_form = tail[max(0, at - LOCATOR_SIZE) : at].startswith(END64_SIGNATURE)  # no result needs it
-    if members > bounds.members or directory > bounds.directory or is_large_form:
-        raise NotWhole("The zip has more files in it than any result has.")
+    if members > limits.members or directory > limits.directory or is_large_form:
+        raise InvalidZip("The zip has more files in it than any result has.")
 
 
 def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, left: int) -> int:
@@ -71,5 +71,5 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, left: int) -> int:
         while chunk := packed.read(CHUNK):
             gone += len(chunk)
             if gone > left:
-                raise NotWhole("What is in the zip is larger than any result.")
+                raise InvalidZip("What is in the zip is larger than any result.")
     return gone

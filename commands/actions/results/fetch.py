@@ -80,7 +80,7 @@ class Whole:
     stored_at: datetime | None = None  # where it lay in the store already
 
 
-type Failure = CloudflareError | NotNow | NoCredential | bundle.NotWhole | NotStored | OSError
+type Failure = CloudflareError | NotNow | NoCredential | bundle.InvalidZip | NotStored | OSError
 
 
 def collect(*, now: Callable[[], datetime], is_wanted: Callable[[], bool] = lambda: True) -> bool:
@@ -103,7 +103,7 @@ def collect(*, now: Callable[[], datetime], is_wanted: Callable[[], bool] = lamb
         return True
     except (Stopped, *leases.DATABASE_DOWN):
         write = partial(_hand_back, artifact)
-    except (CloudflareError, NotNow, NoCredential, bundle.NotWhole, NotStored, OSError) as failure:
+    except (CloudflareError, NotNow, NoCredential, bundle.InvalidZip, NotStored, OSError) as failure:
         write = partial(_record_failure, artifact, failure, has_grown=_spooled(artifact) > before)
     else:
         write = partial(_record_stored, artifact, whole)
@@ -176,7 +176,7 @@ def _lying_in_store(artifact: Artifact) -> Whole | None:
             whole = _inspected(file, spool_path(artifact))
         _sync_to_disk(name)
         return replace(whole, stored_at=artifact_storage().get_modified_time(name))
-    except bundle.NotWhole:
+    except bundle.InvalidZip:
         return None
     except (Lost, *leases.DATABASE_DOWN):
         raise
@@ -238,17 +238,17 @@ def _download(artifact: Artifact, path: Path, offset: int, is_wanted: Callable[[
 
 
 def _checked(path: Path) -> Whole:
-    """Its size and hash, if it is a whole zip; raises NotWhole, and the spool is gone."""
+    """Its size and hash, if it is a whole zip; raises InvalidZip, and the spool is gone."""
     try:
         with path.open("rb") as spool:
             return _inspected(spool, path)
-    except bundle.NotWhole:
+    except bundle.InvalidZip:
         path.unlink()
         raise
 
 
 def _inspected(file: IO[bytes], path: Path) -> Whole:
-    files = bundle.names(file)
+    files = bundle.verified_names(file)
     size = file.seek(0, 2)
     file.seek(0)
     digest = hashlib.sha256()
