@@ -1,4 +1,5 @@
-"""The Cloudflare DEX commands API; the only room that speaks HTTP to Cloudflare.
+"""Client of the Cloudflare DEX commands API.
 
-Pure Python and requests: no Django, no settings, no models. Everything comes in as typed arguments.
+No other package sends HTTP requests to Cloudflare. The modules use requests and the standard library. They import no
+Django, read no settings and know no models: a caller passes everything as typed arguments.
 """

@@ -1,6 +1,7 @@
-"""Who we are to Cloudflare. Holds the secrets; nothing else may show or keep them.
+"""Credentials of a client, as an API token or as a global API key with an email address.
 
-An own AuthBase, so that requests never looks into ~/.netrc, which would replace the header.
+They hold the secrets. No other module of this package may log, show or store a secret. Both are an `AuthBase`, because
+requests looks up `~/.netrc` when a request has no `auth`, and would replace the Authorization header by what it finds.
 """
 
 import re
@@ -10,24 +11,23 @@ from typing import override
 from requests import PreparedRequest
 from requests.auth import AuthBase
 
-_SCRUBBED = "[secret]"
+_REDACTED = "[secret]"
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]+")
 
 
-def _checked(value: str, what: str) -> str:
+def _require_header_safe(value: str, name: str) -> None:
     if not _HEADER_SAFE.fullmatch(value):
-        raise ValueError(f"The {what} is empty or has a character that no header may carry.")
-    return value
+        raise ValueError(f"The {name} is empty or has a character that an HTTP header can't carry.")
 
 
 @dataclass(frozen=True, slots=True)
 class TokenAuth(AuthBase):
-    """An API token, sent as a bearer token."""
+    """API token, sent as a bearer token. Raises ValueError if an HTTP header can't carry it."""
 
     token: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        _checked(self.token, "API token")
+        _require_header_safe(self.token, "API token")
 
     @override
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
@@ -35,20 +35,20 @@ class TokenAuth(AuthBase):
         return request
 
     def redact(self, text: str) -> str:
-        """Without the secret: an answer may repeat what it was sent."""
-        return text.replace(self.token, _SCRUBBED)
+        """Replace the secret in a text from Cloudflare, because a response may echo the request."""
+        return text.replace(self.token, _REDACTED)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyAuth(AuthBase):
-    """A global API key with the email of its owner."""
+    """Global API key with the email of its owner. Raises ValueError if an HTTP header can't carry one of them."""
 
     email: str
     key: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        _checked(self.email, "email")
-        _checked(self.key, "API key")
+        _require_header_safe(self.email, "email")
+        _require_header_safe(self.key, "API key")
 
     @override
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
@@ -57,8 +57,8 @@ class KeyAuth(AuthBase):
         return request
 
     def redact(self, text: str) -> str:
-        """Without the secret: an answer may repeat what it was sent."""
-        return text.replace(self.key, _SCRUBBED)
+        """Replace the secret in a text from Cloudflare, because a response may echo the request."""
+        return text.replace(self.key, _REDACTED)
 
 
 type Auth = TokenAuth | KeyAuth

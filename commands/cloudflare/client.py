@@ -1,7 +1,8 @@
-"""The Cloudflare DEX commands API, typed. One client speaks for one account with one credential.
+"""Typed client of the Cloudflare DEX commands API, for one account and one credential.
 
-Every method raises CloudflareError and its kinds (`errors.py`), ValueError for what no caller may ask, and
-whatever `permit` raises, which is called before every single HTTP request.
+The API is documented at https://developers.cloudflare.com/api/resources/zero_trust/subresources/dex/. Every method may
+raise CloudflareError (see `errors` for its subclasses) and whatever the caller's `permit` raises. ValueError stands for
+an argument that no caller may pass. Only `create` and `check_create_permission` send a POST, which is never retried.
 """
 
 import re
@@ -39,7 +40,22 @@ _RANDOM = SystemRandom().random
 
 
 class Client:
-    """`dialect` is the one that the account is known to speak, or AUTO until its first success."""
+    """Client of one account. Several threads may share it. As a context manager, it closes its connections.
+
+    Args:
+        base_url: Address of the API, for example `https://api.cloudflare.com/client/v4`.
+        account_id: Cloudflare's id of the account.
+        auth: Credential of every request.
+        dialect: Form of the POST body that the account accepts. AUTO is replaced after the first success.
+        limits: Time-outs, retries and sizes.
+        permit: Called before each HTTP request, retries included. An exception from it stops the request.
+        user_agent: Value of the User-Agent header.
+        sleep: Waits between retries.
+        random: Returns the jitter of the retries, from 0 to 1.
+
+    Raises:
+        ValueError: the address or the account id is malformed.
+    """
 
     def __init__(
         self,
@@ -55,8 +71,8 @@ class Client:
         random: Callable[[], float] = _RANDOM,
     ) -> None:
         if not _ACCOUNT.fullmatch(account_id):
-            raise ValueError("The account id is not one: at most 32 letters, digits, - and _.")
-        self._account = f"{_checked_base(base_url)}/accounts/{account_id}/dex"
+            raise ValueError("The account id isn't valid: use at most 32 letters, digits, - and _.")
+        self._account = f"{_valid_base_url(base_url)}/accounts/{account_id}/dex"
         self._dialect = dialect
         self._limits = limits or ClientLimits()
         self._permit = permit
@@ -73,38 +89,55 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes the connections that GETs share."""
+        """Close the connections that GETs share."""
         self._transport.close()
 
     def create(self, items: Sequence[NewCommand]) -> CreateResult:
-        """One POST, never tried again: but while the dialect is AUTO, a 400 or 422 tries the other one once."""
+        """Create 1 to 20 commands with one POST.
+
+        While the dialect is AUTO, a 400 or 422 leads to a second POST in the legacy form. That creates nothing twice:
+        these statuses mean that the first POST created nothing. Both POSTs share one deadline.
+
+        Returns:
+            The commands that Cloudflare names in its response, in its order. Some may be missing: for those the outcome
+            is unknown.
+
+        Raises:
+            NotSent, Throttled, Refused, Rejected: nothing was created.
+            OutcomeUnknown: some or all commands may have been created.
+            ValueError: the number of commands is not 1 to 20.
+        """
         if not 1 <= len(items) <= dialects.MAX_ITEMS:
-            raise ValueError(f"A POST takes 1 to {dialects.MAX_ITEMS} commands, not {len(items)}.")
+            raise ValueError(f"One POST takes 1 to {dialects.MAX_ITEMS} commands, not {len(items)}.")
         deadline = time.monotonic() + self._limits.create_deadline
         first = Dialect.CURRENT if self._dialect is Dialect.AUTO else self._dialect
         try:
             return self._post(items, first, deadline)
         except Rejected as error:
-            if not self._may_switch(items, error):
+            if not self._may_try_legacy(items, error):
                 raise
             rejected = error
         try:
             return self._post(items, Dialect.LEGACY, deadline)
         except Rejected as error:
             problems = rejected.problems + error.problems
+        # Outside of the handler, so that the error has no context. The message is that of the current form.
         raise Rejected(Call.CREATE, rejected.message, status=rejected.status, problems=problems)
 
     def check_create_permission(self) -> None:
-        """One POST without a command: nothing is created, but who may not create at all is Refused."""
-        ask = PreparedCall(
-            call=Call.CREATE,
-            url=f"{self._account}/commands",
-            deadline=time.monotonic() + self._limits.create_deadline,
-            headers={"Content-Type": "application/json", "Accept-Encoding": "gzip"},
-            body=dialects.body((), Dialect.CURRENT),
-        )
-        with suppress(Rejected, Unreadable):  # it was read, so it may be sent
-            self._json(ask)
+        """Check if the credential may create commands, with a POST that holds no command.
+
+        This relies on Cloudflare to check the permission before the body. Then every 2xx response means that the
+        permission exists, and so does a 400 or 422 because of the empty list.
+
+        Raises:
+            Refused: the credential may not create commands.
+            NotSent, Throttled, OutcomeUnknown: the permission is still unknown.
+        """
+        deadline = time.monotonic() + self._limits.create_deadline
+        prepared = self._prepared_post(dialects.body((), Dialect.CURRENT), deadline)
+        with suppress(Rejected, Unreadable):
+            self._json(prepared)
 
     def list_commands(
         self,
@@ -118,19 +151,33 @@ class Client:
         kind: str = "",
         status: str = "",
     ) -> Page[ListedCommand]:
-        """One page. Times must be aware; they are sent in whole seconds, rounded outwards."""
+        """Return one page of the account's commands, with at most 50 rows.
+
+        Args:
+            page: Number of the page, from 1.
+            per_page: Rows of a full page, 1 to 50.
+            from_: Only commands created from this time on, rounded down to a whole second. It needs a time zone.
+            to: Only commands created until this time, rounded up to a whole second. It needs a time zone.
+            device_id: Only commands of this device.
+            user_email: Only commands of this user.
+            kind: Only commands of this kind.
+            status: Only commands with this status.
+
+        Raises:
+            ValueError: a number is out of range, or a time has no zone.
+        """
         filters = {
-            "from": _stamp(from_) if from_ else "",
-            "to": _stamp(to + timedelta(microseconds=999_999)) if to else "",
+            "from": _timestamp(from_) if from_ else "",
+            "to": _timestamp(to + timedelta(microseconds=999_999)) if to else "",
             "device_id": device_id,
             "user_email": user_email,
             "command_type": kind,
             "status": status,
         }
-        params = _paged(page, per_page) | _given(filters)
+        params = _page_params(page, per_page) | _without_empty(filters)
         result, date = self._get(Call.LIST, "commands", params)
-        found = parsing.rows(Call.LIST, result, "commands")
-        return parsing.page(found, parsing.listed_command, page, per_page, date)
+        entries = parsing.rows(Call.LIST, result, "commands")
+        return parsing.page(entries, parsing.listed_command, page, per_page, date)
 
     def iter_commands(
         self,
@@ -144,7 +191,13 @@ class Client:
         kind: str = "",
         status: str = "",
     ) -> Iterator[Page[ListedCommand]]:
-        """The pages from the `first` to a short one. Raises TooManyPages instead of a page over `limits.max_pages`."""
+        """Yield pages of the account's commands, from page `first` to the last one. Filters as in `list_commands`.
+
+        New commands move rows to later pages while this listing is read, so a row may come twice.
+
+        Raises:
+            TooManyPages: there are more than `limits.max_pages` pages. The pages up to this number were yielded.
+        """
 
         def fetch(number: int) -> Page[ListedCommand]:
             return self.list_commands(
@@ -161,16 +214,20 @@ class Client:
         return self._pages(Call.LIST, fetch, lambda row: row.id or row, first)
 
     def list_devices(self, page: int, per_page: int = _MAX_PER_PAGE, search: str = "") -> Page[ListedDevice]:
-        """One page of the registrations seen in the last hour; `search` is a name or an email."""
-        params = _paged(page, per_page) | _given({"search": search})
+        """Return one page of the registrations seen in the last hour. `search` is a device name or an email.
+
+        Raises:
+            ValueError: `page` or `per_page` is out of range.
+        """
+        params = _page_params(page, per_page) | _without_empty({"search": search})
         result, date = self._get(Call.DEVICES, "commands/devices", params)
-        found = parsing.rows(Call.DEVICES, result, "devices")
-        return parsing.page(found, parsing.listed_device, page, per_page, date)
+        entries = parsing.rows(Call.DEVICES, result, "devices")
+        return parsing.page(entries, parsing.listed_device, page, per_page, date)
 
     def iter_devices(
         self, *, first: int = 1, per_page: int = _MAX_PER_PAGE, search: str = ""
     ) -> Iterator[Page[ListedDevice]]:
-        """As iter_commands()."""
+        """Yield pages of registrations, from page `first` to the last one. Raises TooManyPages like `iter_commands`."""
         return self._pages(
             Call.DEVICES,
             lambda number: self.list_devices(number, per_page, search),
@@ -179,12 +236,17 @@ class Client:
         )
 
     def quota(self) -> QuotaReading:
+        """Return the account's daily quota of commands."""
         result, date = self._get(Call.QUOTA, "commands/quota", {})
         return parsing.quota(Call.QUOTA, result, date)
 
     def analysis(self, command_id: str) -> Json:
-        """Cloudflare's own findings in a warp-diag, of unknown shape (unpublished; may be a NotFound)."""
-        path = f"commands/{_segment(Call.ANALYSIS, command_id)}/analysis"
+        """Return Cloudflare's own findings in a warp-diag, as JSON of undocumented shape.
+
+        Raises:
+            NotFound: there are none. Cloudflare does not document this endpoint, and may remove it.
+        """
+        path = f"commands/{_path_segment(Call.ANALYSIS, command_id)}/analysis"
         result, _ = self._get(Call.ANALYSIS, path, {}, bare=True)
         return result
 
@@ -199,99 +261,116 @@ class Client:
         etag: str = "",
         total: int | None = None,
     ) -> Iterator[downloads.Download]:
-        """The file of a command, open. `offset`, `etag` and `total` are those of an earlier part of it.
+        """Open the result file of a command, and close it at the end of the block.
 
-        `filename` is whatever Cloudflare listed; with `device_id` a NotFound asks the unpublished address too.
+        Args:
+            command_id: Cloudflare's id of the command.
+            filename: File name as Cloudflare listed it, which may be a path or a URL. Only its last segment is used.
+            device_id: If given, an undocumented URL with this device is tried after a NotFound.
+            offset: Bytes of the file that the caller already has.
+            etag: Strong ETag that came with those bytes. Without one, the file starts at 0 again.
+            total: Size of the whole file that came with those bytes.
+
+        Raises:
+            NotFound: no URL has the file.
+            TooLarge: the announced size is over `limits.max_artifact_bytes`.
+            ReportedFailure, Unreadable: the response is not a file.
         """
         deadline = time.monotonic() + self._limits.download_deadline
-        command = _segment(Call.DOWNLOAD, command_id)
+        command = _path_segment(Call.DOWNLOAD, command_id)
         name = coerce.safe_filename(filename) or f"{command}.zip"
         urls = [f"{self._account}/commands/{command}/downloads/{quote(name, safe='')}"]
         if device_id:
-            device = _segment(Call.DOWNLOAD, device_id)
+            device = _path_segment(Call.DOWNLOAD, device_id)
             urls.append(f"{self._account}/devices/{device}/commands/downloads/{command}.zip")
         resume = downloads.Resume(offset, etag, total)
 
-        def ask(url: str, headers: Mapping[str, str]) -> Response:
-            request = PreparedCall(call=Call.DOWNLOAD, url=url, deadline=deadline, headers=headers)
-            return self._retries.run(deadline, lambda: self._open(request))
+        def send(url: str, headers: Mapping[str, str]) -> Response:
+            prepared = PreparedCall(call=Call.DOWNLOAD, url=url, deadline=deadline, headers=headers)
+            return self._retries.run(deadline, lambda: self._open(prepared))
 
-        answer, starts_at = downloads.opened(ask, urls, resume)
+        response, starts_at = downloads.open_file(send, urls, resume)
         try:
             if starts_at == 0:
-                downloads.checked(answer, self._auth)
-            yield downloads.Download(answer, starts_at, self._limits.max_artifact_bytes)
+                downloads.check_is_whole_file(response, self._auth)
+            yield downloads.Download(response, starts_at, self._limits.max_artifact_bytes)
         finally:
-            answer.close()
+            response.close()
 
-    def _may_switch(self, items: Sequence[NewCommand], error: Rejected) -> bool:
-        return (
-            self._dialect is Dialect.AUTO and error.status in (400, 422) and dialects.can_express(items, Dialect.LEGACY)
-        )
+    def _may_try_legacy(self, items: Sequence[NewCommand], error: Rejected) -> bool:
+        is_auto = self._dialect is Dialect.AUTO
+        return is_auto and error.status in (400, 422) and dialects.can_express(items, Dialect.LEGACY)
 
     def _post(self, items: Sequence[NewCommand], dialect: Dialect, deadline: float) -> CreateResult:
         if not dialects.can_express(items, dialect):
-            raise Rejected(Call.CREATE, "This account speaks the older form, which has no such command.")
-        headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
-        ask = PreparedCall(
+            raise Rejected(Call.CREATE, "Not sent: this account uses the older request form, which lacks this command.")
+        value, date = self._json(self._prepared_post(dialects.body(items, dialect), deadline))
+        result = responses.unwrap(Call.CREATE, value, self._auth)
+        entries = parsing.rows(Call.CREATE, result, "commands")
+        self._dialect = dialect
+        created = tuple(parsing.created(entry) for entry in entries if isinstance(entry, dict))
+        return CreateResult(created=created, dialect=dialect, date=date)
+
+    def _prepared_post(self, body: bytes, deadline: float) -> PreparedCall:
+        return PreparedCall(
             call=Call.CREATE,
             url=f"{self._account}/commands",
             deadline=deadline,
-            headers=headers,
-            body=dialects.body(items, dialect),
+            headers={"Content-Type": "application/json", "Accept-Encoding": "gzip"},
+            body=body,
         )
-        value, date = self._json(ask)
-        result = responses.unwrap(Call.CREATE, value, self._auth)
-        found = parsing.rows(Call.CREATE, result, "commands")
-        self._dialect = dialect
-        created = tuple(parsing.created(entry) for entry in found if isinstance(entry, dict))
-        return CreateResult(created=created, dialect=dialect, date=date)
 
     def _get(
         self, call: Call, path: str, params: Mapping[str, str], *, bare: bool = False
     ) -> tuple[Json, datetime | None]:
-        """What is in the envelope; `bare`: the answer may come without one."""
+        """Return the `result` of a GET and the time of Cloudflare's clock.
+
+        `bare`: the response may have no envelope. Then all of it is the result.
+        """
         deadline = time.monotonic() + self._limits.deadline
-        ask = PreparedCall(
+        prepared = PreparedCall(
             call=call,
             url=f"{self._account}/{path}",
             deadline=deadline,
             params=params,
             headers={"Accept-Encoding": "gzip"},
         )
-        value, date = self._retries.run(deadline, lambda: self._json(ask))
+        value, date = self._retries.run(deadline, lambda: self._json(prepared))
         if bare and not (isinstance(value, dict) and "success" in value):
             return value, date
         return responses.unwrap(call, value, self._auth), date
 
-    def _json(self, ask: PreparedCall) -> tuple[Json, datetime | None]:
-        answer = self._open(ask)
+    def _json(self, prepared: PreparedCall) -> tuple[Json, datetime | None]:
+        """Send a request once. Return the JSON of its 2xx response and the time of Cloudflare's clock."""
+        response = self._open(prepared)
         try:
-            body = response_body.read_all(answer, self._limits.max_answer_bytes)
+            body = response_body.read_all(response, self._limits.max_response_bytes)
         finally:
-            answer.close()
-        if not body:  # also what is left of an answer that was cut in its headers
-            raise OutcomeUnknown(ask.call, "Cloudflare's answer was empty.", status=answer.status)
-        return responses.parse_json(ask.call, body), coerce.response_date(answer.headers)
+            response.close()
+        if not body:
+            # A response that was cut within its headers arrives like this too, so a GET may be retried.
+            raise OutcomeUnknown(prepared.call, "Cloudflare's response was empty.", status=response.status)
+        return responses.parse_json(prepared.call, body), coerce.response_date(response.headers)
 
-    def _open(self, ask: PreparedCall) -> Response:
-        """An answer of 2xx, its body not yet read."""
+    def _open(self, prepared: PreparedCall) -> Response:
+        """Send a request once and return its 2xx response, whose body is not yet read."""
         if self._permit is not None:
-            self._permit(ask.call)
-        answer = self._transport.open(ask)
-        error = responses.error_for_status(answer, self._auth)
+            self._permit(prepared.call)
+        response = self._transport.open(prepared)
+        error = responses.error_for_status(response, self._auth)
         if error is not None:
-            answer.close()
+            response.close()
             raise error
-        return answer
+        return response
 
     def _pages[Row](
         self, call: Call, fetch: Callable[[int], Page[Row]], key: Callable[[Row], object], first: int
     ) -> Iterator[Page[Row]]:
-        """Never by total_count, which counts without the filters.
+        """Yield pages until one is short. `key` identifies a row.
 
-        A page that brings nothing new is not the end: as many rows may have come before it as a page has, while the one
-        before was read. Two in a row are: a server that repeats a page would repeat it for ever.
+        Cloudflare's `total_count` is of no use here, because it ignores the filters. One page without a new row does
+        not end the listing: a page's worth of new commands may have moved all its rows down. Two such pages in a row
+        do, or a server that repeats a page for ever would never let the listing end.
         """
         seen: set[object] = set()
         was_new = True
@@ -306,36 +385,36 @@ class Client:
             yield page
             if page.short:
                 return
-        raise TooManyPages(call, f"The listing did not end within {self._limits.max_pages} pages.")
+        raise TooManyPages(call, f"The listing has more than {self._limits.max_pages} pages.")
 
 
-def _checked_base(base_url: str) -> str:
+def _valid_base_url(base_url: str) -> str:
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("The address of the API must be http(s)://host/path.")
+        raise ValueError("The address of the API must have the form http(s)://host/path.")
     if parts.username is not None or parts.password is not None:
-        raise ValueError("The address of the API must not carry a name or a password.")
+        raise ValueError("The address of the API must not contain a user name or password.")
     return base_url.rstrip("/")
 
 
-def _segment(call: Call, value: str) -> str:
-    """An id as a part of an address: it comes from an answer, and must not lead anywhere else."""
+def _path_segment(call: Call, value: str) -> str:
+    """Check that an id is a single path segment. It came from a response, and must not lead to another address."""
     if not _SEGMENT.fullmatch(value):
-        raise Rejected(call, "Not asked: the id cannot be a part of an address.")
+        raise Rejected(call, "Not sent: this id can't be part of an address.")
     return value
 
 
-def _paged(page: int, per_page: int) -> dict[str, str]:
+def _page_params(page: int, per_page: int) -> dict[str, str]:
     if page < 1 or not 1 <= per_page <= _MAX_PER_PAGE:
-        raise ValueError(f"A page is 1 or more, and has 1 to {_MAX_PER_PAGE} rows.")
+        raise ValueError(f"The page number must be at least 1, and per_page 1 to {_MAX_PER_PAGE}.")
     return {"page": str(page), "per_page": str(per_page)}
 
 
-def _given(filters: Mapping[str, str]) -> dict[str, str]:
+def _without_empty(filters: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in filters.items() if value}
 
 
-def _stamp(at: datetime) -> str:
+def _timestamp(at: datetime) -> str:
     if at.tzinfo is None:
-        raise ValueError("A time without a zone means nothing to Cloudflare.")
+        raise ValueError("A time without a time zone can't be sent to Cloudflare.")
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,8 @@
-"""Single values out of hostile or sloppy JSON and headers. Pure; none of these raises anything."""
+"""Conversion of single JSON values and headers from Cloudflare into safe Python values.
+
+The input may have any type and any content. No function here raises an exception for it: an unusable value becomes
+None or an empty string.
+"""
 
 import math
 import re
@@ -11,27 +15,28 @@ from commands.cloudflare.types import Json
 
 MAX_TEXT = 255
 MAX_ID = 100
-# Cloudflare opened in 2010, and no command is of the next century. A time far outside is a broken clock or a
-# placeholder (Go's zero time, 9999-12-31), and what is reckoned from it would overflow.
+# Cloudflare opened in 2010. A time far outside of these years comes from a broken clock or is a placeholder (Go's zero
+# time, 9999-12-31), and adding a duration to it could overflow.
 _YEARS = range(2010, 2100)
-_LONGEST_PAUSE = 24 * 3600.0
+_MAX_RETRY_AFTER = 24 * 3600.0  # seconds
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
-# What no database or header takes: controls (NUL above all) and halves of surrogate pairs.
-_UNFIT_IN_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+# PostgreSQL stores no NUL, HTTP headers carry no control characters, and UTF-8 encodes no half of a surrogate pair.
+_UNSAFE_IN_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def clean(text: str) -> str:
-    return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", text)
+    """Replace each control character and lone surrogate by U+FFFD."""
+    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def clean_lines(text: str) -> str:
-    """As clean(), but a text of several lines keeps its tabs and ends of lines."""
-    return _UNFIT_IN_LINES.sub("\N{REPLACEMENT CHARACTER}", text)
+    """Replace the same characters as `clean`, but keep tabs and line ends."""
+    return _UNSAFE_IN_LINES.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def text(value: Json) -> str:
-    """Trimmed, at most MAX_TEXT characters; a number becomes its digits, anything else ''."""
+    """Return a string, number or boolean as trimmed text of at most MAX_TEXT characters, else ''."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -40,9 +45,9 @@ def text(value: Json) -> str:
 
 
 def identifier(value: Json) -> str:
-    """Trimmed, lower-case; '' where it is longer than any id of ours, for a shortened id is a wrong one."""
-    found = text(value).lower() if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    return found if len(found) <= MAX_ID else ""
+    """Return a string or integer as a lower-case id, '' if it is longer than MAX_ID: a cut id would be a wrong id."""
+    result = text(value).lower() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return result if len(result) <= MAX_ID else ""
 
 
 def email(value: Json) -> str:
@@ -54,7 +59,7 @@ def flag(value: Json) -> bool | None:
 
 
 def count(value: Json) -> int | None:
-    """A whole number of at least 0, also from a float or digits."""
+    """Return an integer from 0 to 10**15 - 1, also from a float (rounded down) or from digits in a string."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 15:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -63,54 +68,58 @@ def count(value: Json) -> int | None:
 
 
 def instant(value: Json) -> datetime | None:
-    """RFC 3339 or `2023-10-11 00:00:00+00`, as aware UTC; without a zone it is UTC. An absurd year is None."""
+    """Return a time in UTC, from RFC 3339 or `2023-10-11 00:00:00+00`. A time without a zone is taken as UTC."""
     if not isinstance(value, str) or not 19 <= len(value.strip()) <= 40:
         return None
     try:
-        return _sane(datetime.fromisoformat(value.strip().upper()))
+        return _plausible(datetime.fromisoformat(value.strip().upper()))
     except (ValueError, OverflowError):
         return None
 
 
 def header_date(value: str) -> datetime | None:
-    """An HTTP date as aware UTC; as instant() otherwise."""
+    """Return the time of an HTTP date in UTC."""
     try:
-        return _sane(parsedate_to_datetime(value))
+        return _plausible(parsedate_to_datetime(value))
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
 
 
-def _sane(found: datetime) -> datetime | None:
-    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-    return found if found.year in _YEARS else None
+def _plausible(at: datetime) -> datetime | None:
+    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return at if at.year in _YEARS else None
 
 
 def response_date(headers: Mapping[str, str]) -> datetime | None:
-    """Cloudflare's clock, from `Date`."""
+    """Return the time of Cloudflare's clock, from the `Date` header."""
     return header_date(headers.get("Date", ""))
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds (decimals too), from either form of `Retry-After`; a date is read against the answer's own `Date`."""
+    """Return the seconds to wait from `Retry-After`, at most a day.
+
+    The header holds seconds (decimals are accepted) or an HTTP date. A date is compared with the `Date` header of the
+    same response, because our clock may differ from Cloudflare's.
+    """
     value = headers.get("Retry-After", "").strip()
     if _SECONDS.fullmatch(value):
-        return min(float(value), _LONGEST_PAUSE)
+        return min(float(value), _MAX_RETRY_AFTER)
     until = header_date(value)
     if until is None:
         return None
     since = response_date(headers) or datetime.now(UTC)
-    return min(max((until - since).total_seconds(), 0.0), _LONGEST_PAUSE)
+    return min(max((until - since).total_seconds(), 0.0), _MAX_RETRY_AFTER)
 
 
 def strong_etag(value: str) -> str:
-    """The tag as it came, '' where it is weak or could not be sent back."""
+    """Return the ETag unchanged, '' if it is weak or can't be sent back in a header."""
     value = value.strip()
-    fits = re.fullmatch(r"[\x21-\x7e]{1,200}", value) is not None
-    return value if fits and not value.startswith("W/") else ""
+    is_safe = re.fullmatch(r"[\x21-\x7e]{1,200}", value) is not None
+    return value if is_safe and not value.startswith("W/") else ""
 
 
 def safe_filename(value: str) -> str:
-    """The last path segment of whatever Cloudflare said (a name, a path, an absolute URL), '' for none."""
+    """Return the last path segment of a file name, a path or an absolute URL, '' if there is none."""
     if "://" in value:
         try:
             value = urlsplit(value).path

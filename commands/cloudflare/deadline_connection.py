@@ -1,7 +1,10 @@
-"""Connections that know two things which requests does not tell: whether a byte of the request may have
-left, and that everything ends by a deadline, however slowly the other side drips.
+"""HTTP connections with a total deadline, that record if a byte of the request may have left.
 
-Knows nothing of Cloudflare. `watching(attempt)` says whose connection it is while a request is made.
+requests offers neither. Its time-outs apply to each read, so a server that sends one byte now and then can hold a call
+for ever. Its ConnectionError stands both for a refused connection and for one that broke after sending.
+
+`use_attempt(attempt)` names the attempt that connections belong to while one request is made. This module knows nothing
+of Cloudflare.
 """
 
 import socket
@@ -20,46 +23,56 @@ from urllib3.util.connection import allowed_gai_family, create_connection
 
 
 class Attempt:
-    """One HTTP request. At `deadline` (monotonic) its socket is shut down, which ends any read or write."""
+    """One HTTP request and its deadline, a value of `time.monotonic`.
+
+    A timer shuts the socket down at the deadline, which ends every read and write on it. Close an attempt in any case:
+    its timer is a thread.
+    """
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
         self.sent = False  # a byte of the request itself may have left
-        self.overdue = False
+        self.expired = False
         self._lock = Lock()
         self._socket: Any = None
-        self._timer = Timer(max(0.0, deadline - monotonic()), self._cut)
+        self._timer = Timer(max(0.0, deadline - monotonic()), self._expire)
         self._timer.daemon = True
         self._timer.start()
 
-    def within(self, seconds: float | None) -> float:
-        """`seconds`, or what is left of the deadline if that is less. Raises TimeoutError when nothing is."""
+    def limit(self, seconds: float | None) -> float:
+        """Return the smaller of `seconds` and the time left. None stands for no limit of the caller's own.
+
+        Raises:
+            TimeoutError: the deadline has passed.
+        """
         left = self.deadline - monotonic()
-        if left <= 0 or self.overdue:
+        if left <= 0 or self.expired:
             raise TimeoutError("the deadline of the call has passed")
         return left if seconds is None else min(left, seconds)
 
     def watch(self, sock: object) -> None:
+        """Shut this socket down at the deadline, or now if it has passed. It replaces the socket watched before."""
         with self._lock:
             self._socket = sock
-            if self.overdue:
+            if self.expired:
                 self._shut_down()
 
     def close(self) -> None:
+        """Stop the timer and leave the socket open, for its connection may be used again."""
         self._timer.cancel()
         with self._lock:
             self._socket = None
 
-    def _cut(self) -> None:
+    def _expire(self) -> None:
         with self._lock:
-            self.overdue = True
+            self.expired = True
             self._shut_down()
 
     def _shut_down(self) -> None:
-        raw = getattr(self._socket, "socket", self._socket)  # TLS in TLS wraps the socket
+        raw = getattr(self._socket, "socket", self._socket)  # urllib3 wraps the socket for TLS within TLS
         if isinstance(raw, socket.socket):
             with suppress(OSError):
-                # Not SSLSocket.shutdown: it drops the TLS state under the thread that is reading.
+                # Not SSLSocket.shutdown: it drops the TLS state while another thread reads.
                 socket.socket.shutdown(raw, socket.SHUT_RDWR)
 
 
@@ -67,7 +80,8 @@ _current: ContextVar[Attempt] = ContextVar("attempt")
 
 
 @contextmanager
-def watching(attempt: Attempt) -> Iterator[None]:
+def use_attempt(attempt: Attempt) -> Iterator[None]:
+    """Make `attempt` the owner of every connection that this thread opens or uses again in the block."""
     token = _current.set(attempt)
     try:
         yield
@@ -75,21 +89,25 @@ def watching(attempt: Attempt) -> Iterator[None]:
         _current.reset(token)
 
 
-class _Watched(HTTPConnection):
-    """A connection whose sockets belong to the current attempt."""
+class _DeadlineConnection(HTTPConnection):
+    """Connection whose socket is watched by the current attempt."""
 
-    _ready = False  # connected, through a proxy's tunnel and TLS where there are any
+    _ready = False  # connected, including the proxy's tunnel and TLS where there are any
 
     @override
     def _new_conn(self) -> socket.socket:
+        """Connect to the first address that accepts, within the deadline.
+
+        urllib3 would give each address of the name the whole connect time-out.
+        """
         attempt = _current.get()
         failure: OSError = OSError("the name has no address")
-        found = socket.getaddrinfo(self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
-        for *_, address in found:
+        addresses = socket.getaddrinfo(self._dns_host, self.port, allowed_gai_family(), socket.SOCK_STREAM)
+        for *_, address in addresses:
             try:
                 sock = create_connection(
                     (str(address[0]), self.port or 0),
-                    attempt.within(self.timeout),
+                    attempt.limit(self.timeout),
                     source_address=self.source_address,
                     socket_options=self.socket_options,
                 )
@@ -97,23 +115,26 @@ class _Watched(HTTPConnection):
                 failure = error
                 continue
             attempt.watch(sock)
-            return self._hurried(sock)
+            return self._limit_timeout(sock)
         raise failure
 
-    def _hurried(self, sock: socket.socket) -> socket.socket:
-        """The TLS handshake takes its time-out from the socket, and is out of the watch's reach."""
-        sock.settimeout(_current.get().within(self.timeout))
+    def _limit_timeout(self, sock: socket.socket) -> socket.socket:
+        """Set the socket's time-out to the time left.
+
+        The TLS handshake needs it: while TLS wraps the socket, the attempt can't shut it down.
+        """
+        sock.settimeout(_current.get().limit(self.timeout))
         return sock
 
     def _tunnel(self) -> None:
         super()._tunnel()
-        self._hurried(self.sock)
+        self._limit_timeout(self.sock)  # connecting to the proxy took some of the time
 
     @override
     def connect(self) -> None:
         super().connect()
         self._ready = True
-        _current.get().watch(self.sock)
+        _current.get().watch(self.sock)  # TLS has replaced the socket that _new_conn() returned
 
     @override
     def close(self) -> None:
@@ -123,49 +144,53 @@ class _Watched(HTTPConnection):
     @override
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is not None:
-            _current.get().watch(self.sock)  # a kept-alive connection changes hands
+            _current.get().watch(self.sock)  # a kept-alive connection belongs to a new attempt now
         super().request(*args, **kwargs)
 
     @override
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        if self._ready:  # else these are the bytes of CONNECT, for a proxy
+        # Before that, these are the bytes of a CONNECT request, which no server behind the proxy sees.
+        if self._ready:
             attempt = _current.get()
             if not attempt.sent:
-                attempt.within(None)  # never begin to send after the deadline
+                attempt.limit(None)  # raises after the deadline, so that no request begins late
             attempt.sent = True
         super().send(data)
 
 
-class _WatchedTLS(_Watched, HTTPSConnection):
+class _DeadlineTLSConnection(_DeadlineConnection, HTTPSConnection):
     pass
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Watched
+    ConnectionCls = _DeadlineConnection
 
 
 class _TLSPool(HTTPSConnectionPool):
-    ConnectionCls = _WatchedTLS
+    ConnectionCls = _DeadlineTLSConnection
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """requests' adapter over watched connections; no retries, no SOCKS proxies."""
+    """Adapter for requests over connections with a deadline.
+
+    It retries nothing. It refuses SOCKS proxies, because their connections would have no deadline.
+    """
 
     @override
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self._watch(self.poolmanager)
+        self._use_deadline_pools(self.poolmanager)
 
     @override
     def proxy_manager_for(self, proxy: Any, **proxy_kwargs: Any) -> Any:
         if proxy.lower().startswith("socks"):
             raise InvalidSchema("SOCKS proxies are not supported")
         manager = super().proxy_manager_for(proxy, **proxy_kwargs)
-        self._watch(manager)
+        self._use_deadline_pools(manager)
         return manager
 
     @staticmethod
-    def _watch(manager: PoolManager) -> None:
+    def _use_deadline_pools(manager: PoolManager) -> None:
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}

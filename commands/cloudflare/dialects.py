@@ -1,13 +1,16 @@
-"""The two forms of the body of a POST. Pure. AUTO begins with the newer one."""
+"""JSON body of the POST that creates commands, in the API's current and in its legacy form.
+
+Cloudflare renamed two fields: `command_type` and `command_args` became `type` and `args`. Accounts may accept either
+form or both. `Dialect.AUTO` is no form of its own: callers encode it as CURRENT first.
+"""
 
 import json
 from collections.abc import Sequence
 
 from commands.cloudflare.types import Dialect, Json, NewCommand, Option
 
-# Kinds that the older form can name.
-LEGACY_KINDS = frozenset({"pcap", "warp-diag"})
-MAX_ITEMS = 20
+LEGACY_KINDS = frozenset({"pcap", "warp-diag"})  # the only kinds that the legacy form has
+MAX_ITEMS = 20  # commands in one POST, by Cloudflare's API document
 
 
 def body(items: Sequence[NewCommand], dialect: Dialect) -> bytes:
@@ -19,6 +22,7 @@ def commands(items: Sequence[NewCommand], dialect: Dialect) -> list[dict[str, Js
 
 
 def can_express(items: Sequence[NewCommand], dialect: Dialect) -> bool:
+    """Tell if the dialect has a name for the kind of every command."""
     return dialect is not Dialect.LEGACY or all(item.kind in LEGACY_KINDS for item in items)
 
 
@@ -31,7 +35,8 @@ def _item(item: NewCommand, dialect: Dialect) -> dict[str, Json]:
     }
     if item.registration_id:
         fields["registration_id"] = item.registration_id
-    if item.options:  # an empty object matches three closed schemas at once
+    # Omit empty options: `{}` matches three `oneOf` schemas of Cloudflare's API document at once, and so is invalid.
+    if item.options:
         fields["command_args" if legacy else "args"] = {key: _option(value) for key, value in item.options.items()}
     return fields
 

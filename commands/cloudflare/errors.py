@@ -1,6 +1,8 @@
-"""What can go wrong with a call to Cloudflare, by what it means for us, not by how it came about.
+"""Errors of the client, by their consequence for a caller and not by their technical cause.
 
-Every error carries the call and a short sentence for people; never a secret, never an HTTP object.
+Each type answers one question after a POST: was something created at Cloudflare? `NotSent`, `Refused`,
+`Rejected` and `Throttled` mean no. `OutcomeUnknown` and its subclasses mean maybe. No error holds a secret, nor an
+object of requests or urllib3.
 """
 
 from commands.cloudflare.types import Call, Problem
@@ -9,7 +11,7 @@ MAX_MESSAGE = 300
 
 
 class CloudflareError(Exception):
-    """The root. `message` is a sentence for people of at most MAX_MESSAGE characters."""
+    """Base class. `message` is a sentence for users, cut to MAX_MESSAGE characters."""
 
     def __init__(
         self,
@@ -22,60 +24,63 @@ class CloudflareError(Exception):
     ) -> None:
         self.call = call
         self.message = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"
-        self.status = status  # HTTP's, 0 where there was no answer
+        self.status = status  # HTTP status, 0 without a response
         self.problems = problems
-        self.retry_after = retry_after  # seconds, None where Cloudflare did not say
+        self.retry_after = retry_after  # seconds, None if Cloudflare sent no Retry-After
         super().__init__(self.message)
 
     @property
     def code(self) -> int:
-        """Cloudflare's code of the first problem, 0 where it gave none."""
+        """Cloudflare's code of the first problem, 0 without one."""
         return self.problems[0].code if self.problems else 0
 
 
 class NotSent(CloudflareError):
-    """Surely not sent: no byte of the request left (DNS, refused, TLS, connect time-out, proxy said no)."""
+    """Request of which no byte reached Cloudflare: DNS, connection refused, TLS, connect time-out or proxy error."""
 
 
 class Refused(CloudflareError):
-    """Cloudflare refused the account or the credential (401, 403, 404, a redirect); nothing was done."""
+    """Account or credential refused (401, 403, 404, a redirect). Nothing was created."""
 
 
 class NotFound(Refused):
-    """404: the account, the command or the file is not there."""
+    """Status 404. The account, the command or the file does not exist, or the credential may not see it."""
 
 
 class Rejected(CloudflareError):
-    """Cloudflare refused what was asked (400, 422 and other 4xx); nothing was done. See `problems`."""
+    """Invalid request (400, 422 and other 4xx). Nothing was created. Cloudflare's reasons are in `problems`.
+
+    The client raises it too, with status 0, for a request that it must not send.
+    """
 
 
 class Throttled(CloudflareError):
-    """429: nothing was done. Every call of the credential waits for `retry_after`."""
+    """Rate limit reached (429). Nothing was created. All calls with this credential must wait `retry_after` seconds."""
 
 
 class OutcomeUnknown(CloudflareError):
-    """What was sent may have landed (time-out, reset, 408, 409, 425, 5xx, an answer that cannot be read)."""
+    """Request that Cloudflare may have carried out: time-out, reset, 408, 409, 425, 5xx or an unreadable response."""
 
 
 class DeadlineExceeded(OutcomeUnknown):
-    """The total deadline of the call passed after something was sent."""
+    """Total deadline of the call, passed after a byte of the request was sent."""
 
 
 class Truncated(OutcomeUnknown):
-    """The answer ended before its announced length."""
+    """Response that ended before its announced length."""
 
 
 class TooLarge(OutcomeUnknown):
-    """The answer is over the cap; it was not read to its end."""
+    """Response over the size limit. The rest of it was not read."""
 
 
 class Unreadable(OutcomeUnknown):
-    """A success by its status, but the answer makes no sense."""
+    """Response with a 2xx status and a body of the wrong form."""
 
 
 class ReportedFailure(OutcomeUnknown):
-    """HTTP 200 with `success: false`: an error, but whether something was done before it is unknown."""
+    """Response with status 200 and `success: false`. Cloudflare may have created some commands before it failed."""
 
 
 class TooManyPages(CloudflareError):
-    """A listing went on past the bound; the pages that came before it are good."""
+    """Listing of more pages than `ClientLimits.max_pages`. The pages before are complete."""

@@ -1,6 +1,7 @@
-"""From Cloudflare's `result` to our values. Absent, null and foreign fields are tolerated.
+"""Conversion of the `result` of a response into the values of `types`.
 
-Raises Unreadable where the whole makes no sense, and nothing else.
+Absent, null and unknown fields are accepted, because Cloudflare documents no field as always present. Functions raise
+Unreadable if the result as a whole has the wrong form, and no other exception.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,39 +11,40 @@ from commands.cloudflare import coerce
 from commands.cloudflare.errors import Unreadable
 from commands.cloudflare.types import Call, Created, Json, ListedCommand, ListedDevice, Page, QuotaReading
 
-_MAX_NAME = 4000
+_MAX_NAME = 4000  # characters of a `filename`, which may be a long URL
 
 type Fields = Mapping[str, Json]
 
 
 def rows(call: Call, result: Json, key: str) -> list[Json]:
-    """The list under `key`; null or absent is an empty one."""
-    found = result.get(key) if isinstance(result, dict) else result
-    if found is None:
+    """Return the list under `key`, or the result itself if it is a list. Null and absent lists are empty."""
+    entries = result.get(key) if isinstance(result, dict) else result
+    if entries is None:
         return []
-    if not isinstance(found, list):
-        raise Unreadable(call, "Cloudflare's answer has no list where one was expected.", status=200)
-    return found
+    if not isinstance(entries, list):
+        raise Unreadable(call, "Cloudflare's response has no list where one was expected.", status=200)
+    return entries
 
 
 def page[Row](
-    found: list[Json], row: Callable[[Fields], Row], number: int, per_page: int, date: datetime | None
+    entries: list[Json], parse_row: Callable[[Fields], Row], number: int, per_page: int, date: datetime | None
 ) -> Page[Row]:
-    fields = [entry for entry in found if isinstance(entry, dict)]
+    """Parse the entries of one page, and count those that are not JSON objects."""
+    objects = [entry for entry in entries if isinstance(entry, dict)]
     return Page(
         number=number,
-        rows=tuple(row(entry) for entry in fields),
-        short=len(found) < per_page,
-        unreadable=len(found) - len(fields),
+        rows=tuple(parse_row(entry) for entry in objects),
+        short=len(entries) < per_page,
+        unreadable=len(entries) - len(objects),
         date=date,
     )
 
 
 def created(fields: Fields) -> Created:
-    args = _either(fields, "args", "command_args")
+    args = _current_or_legacy(fields, "args", "command_args")
     return Created(
         id=coerce.identifier(fields.get("id")),
-        kind=coerce.text(_either(fields, "type", "command_type")).lower(),
+        kind=coerce.text(_current_or_legacy(fields, "type", "command_type")).lower(),
         status=coerce.text(fields.get("status")),
         device_id=coerce.identifier(fields.get("device_id")),
         registration_id=coerce.identifier(fields.get("registration_id")),
@@ -54,7 +56,7 @@ def listed_command(fields: Fields) -> ListedCommand:
     filename = fields.get("filename")
     return ListedCommand(
         id=coerce.identifier(fields.get("id")),
-        kind=coerce.text(_either(fields, "type", "command_type")).lower(),
+        kind=coerce.text(_current_or_legacy(fields, "type", "command_type")).lower(),
         status=coerce.text(fields.get("status")),
         device_id=coerce.identifier(fields.get("device_id")),
         registration_id=coerce.identifier(fields.get("registration_id")),
@@ -83,7 +85,7 @@ def listed_device(fields: Fields) -> ListedDevice:
 def quota(call: Call, result: Json, date: datetime | None) -> QuotaReading:
     fields = {} if result is None else result
     if not isinstance(fields, dict):
-        raise Unreadable(call, "Cloudflare's answer has no quota.", status=200)
+        raise Unreadable(call, "Cloudflare's response has no quota.", status=200)
     return QuotaReading(
         total=coerce.count(fields.get("quota")),
         used=coerce.count(fields.get("quota_usage")),
@@ -92,6 +94,6 @@ def quota(call: Call, result: Json, date: datetime | None) -> QuotaReading:
     )
 
 
-def _either(fields: Fields, current: str, legacy: str) -> Json:
+def _current_or_legacy(fields: Fields, current: str, legacy: str) -> Json:
     value = fields.get(current)
     return fields.get(legacy) if value is None else value

@@ -1,4 +1,7 @@
-"""Trying a GET again: bounded, jittered, inside the deadline of the call. Never used under a POST."""
+"""Retries of GET requests, with a growing random pause, within the deadline of the call.
+
+A POST must never go through this module: a second POST could create the same command twice.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,23 +10,26 @@ from time import monotonic
 from commands.cloudflare.errors import CloudflareError, NotSent, OutcomeUnknown, Throttled, Truncated
 from commands.cloudflare.types import ClientLimits
 
-# Of the unknown ones those that may pass: not an answer too large, unreadable or without success.
-_PASSING = (OutcomeUnknown, Truncated)
+# Compared with type(), not isinstance(): the other subclasses of OutcomeUnknown would fail in the same way again, and
+# after DeadlineExceeded no time is left.
+_TRANSIENT = (OutcomeUnknown, Truncated)
 
 
 @dataclass(frozen=True, slots=True)
 class Retries:
+    """Retry rules of a client. `sleep` and `random` are parameters so that tests need not wait."""
+
     limits: ClientLimits
     sleep: Callable[[float], None]
-    random: Callable[[], float]  # 0 <= n < 1
+    random: Callable[[], float]  # from 0 (included) to 1 (excluded)
 
-    def run[Result](self, deadline: float, act: Callable[[], Result]) -> Result:
-        """The first result of `act`, or the error of its last try."""
+    def run[Result](self, deadline: float, send: Callable[[], Result]) -> Result:
+        """Return the first result of `send`, or raise the error of its last try. `deadline` is monotonic."""
         tries = 0
         while True:
             tries += 1
             try:
-                return act()
+                return send()
             except CloudflareError as error:
                 pause = self._pause(error, tries, deadline)
                 if pause is None:
@@ -31,13 +37,13 @@ class Retries:
             self.sleep(pause)
 
     def _pause(self, error: CloudflareError, tries: int, deadline: float) -> float | None:
-        """Seconds to wait before the next try, None to give up."""
-        passing = isinstance(error, NotSent) or type(error) in _PASSING
-        asked = error.retry_after
+        """Return the seconds to wait before the next try, None to give up."""
+        is_transient = isinstance(error, NotSent) or type(error) in _TRANSIENT
+        least = error.retry_after or 0.0
         if isinstance(error, Throttled):
-            passing = asked is not None
-        if not passing or tries >= self.limits.tries or (asked or 0.0) > self.limits.max_retry_after:
+            is_transient = error.retry_after is not None  # without a time, the caller pauses the whole credential
+        if not is_transient or tries >= self.limits.tries or least > self.limits.max_retry_after:
             return None
         spread = min(self.limits.max_backoff, self.limits.backoff * 2 ** (tries - 1))
-        pause = (asked or 0.0) + self.random() * spread
+        pause = least + self.random() * spread
         return pause if monotonic() + pause < deadline else None

@@ -1,6 +1,7 @@
-"""What goes into the client and what comes out of it: frozen values, no behaviour, no HTTP.
+"""Values that go into the client and come out of it: frozen, without behaviour and without HTTP.
 
-Absent text is '', an absent time or number None. Ids, emails and kinds are trimmed and lower-case.
+Absent text is '', an absent time or number is None. Times are in UTC. Ids, emails and kinds from Cloudflare are trimmed
+and lower-case.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ type Option = int | bool | str | Sequence[str]
 
 
 class Call(StrEnum):
-    """The acts that a rate budget can tell apart."""
+    """Operations of the API, by which the caller's `permit` and an error tell requests apart."""
 
     CREATE = "create"
     LIST = "list"
@@ -24,7 +25,10 @@ class Call(StrEnum):
 
 
 class Dialect(StrEnum):
-    """The form of the body of a POST: `type` + `args`, or `command_type` + `command_args`."""
+    """Form of the POST body: CURRENT has `type` and `args`, LEGACY has `command_type` and `command_args`.
+
+    AUTO: the client tries CURRENT, then LEGACY, and stays with the one that succeeds.
+    """
 
     AUTO = "auto"
     CURRENT = "current"
@@ -33,10 +37,10 @@ class Dialect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClientLimits:
-    """Bounds of every call; times in seconds, sizes in bytes.
+    """Limits of each call. Times are in seconds, sizes in bytes after decoding.
 
-    A deadline is the total for one call with its retries (a page of a listing is a call); the resolution
-    of a name cannot be interrupted, but nothing is sent after the deadline.
+    A deadline covers a call with all its retries. Each page of a listing is a call of its own. DNS resolution can't be
+    interrupted and may take longer, but no request is sent after the deadline.
     """
 
     connect_timeout: float = 5
@@ -44,18 +48,18 @@ class ClientLimits:
     deadline: float = 45
     create_deadline: float = 30
     download_deadline: float = 900
-    tries: int = 3
-    backoff: float = 0.5
+    tries: int = 3  # of a GET, the first one included
+    backoff: float = 0.5  # longest pause before the second try, doubled for each further try
     max_backoff: float = 8
-    max_retry_after: float = 10
-    max_answer_bytes: int = 8 * 1024 * 1024
+    max_retry_after: float = 10  # a longer Retry-After is left to the caller
+    max_response_bytes: int = 8 * 1024 * 1024
     max_artifact_bytes: int = 256 * 1024 * 1024
     max_pages: int = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One entry of Cloudflare's `errors`; `pointer` names the field of the request, if Cloudflare said."""
+    """One entry of Cloudflare's `errors`. `pointer` is the JSON pointer to the field that caused it, or ''."""
 
     code: int
     message: str
@@ -64,7 +68,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class NewCommand:
-    """One command to create; `options` have the wire's hyphenated keys."""
+    """Command to create. The keys of `options` are hyphenated, as in the API (`time-limit-min`)."""
 
     device_id: str
     kind: str
@@ -75,7 +79,7 @@ class NewCommand:
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """One command as the answer of a POST names it; `args` is Cloudflare's map of strings, sorted."""
+    """Command in the response of a POST. `args` are Cloudflare's arguments as text, sorted by name."""
 
     id: str
     kind: str
@@ -87,7 +91,7 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class CreateResult:
-    """The answer of a POST: `dialect` is the one that worked, `date` Cloudflare's clock."""
+    """Result of a POST: the created commands, the dialect that succeeded, and the time of Cloudflare's clock."""
 
     created: tuple[Created, ...]
     dialect: Dialect
@@ -96,7 +100,7 @@ class CreateResult:
 
 @dataclass(frozen=True, slots=True)
 class ListedCommand:
-    """One row of the listing; `status` is Cloudflare's word as it came, `filename` a safe last segment."""
+    """Command in a listing. `status` is Cloudflare's text unchanged, `filename` a single safe path segment."""
 
     id: str
     kind: str
@@ -111,9 +115,10 @@ class ListedCommand:
 
 @dataclass(frozen=True, slots=True)
 class ListedDevice:
-    """One registration that Cloudflare listed; device, registration and email belong together.
+    """Registration of a device in a listing. A device that several people use has several.
 
-    `eligible` is None where Cloudflare did not say.
+    Device id, registration id and email come from one row, so they belong together. `eligible` is None if Cloudflare
+    did not send it.
     """
 
     device_id: str
@@ -130,7 +135,10 @@ class ListedDevice:
 
 @dataclass(frozen=True, slots=True)
 class QuotaReading:
-    """Commands a day: `total` may be what is left in answers of the older form."""
+    """Daily quota of commands, as Cloudflare reports it.
+
+    `total` is documented as the total of a day, but older documentation calls it the remaining number.
+    """
 
     total: int | None
     used: int | None
@@ -140,10 +148,10 @@ class QuotaReading:
 
 @dataclass(frozen=True, slots=True)
 class Page[Row]:
-    """One page of a listing.
+    """One page of a listing, with the time of Cloudflare's clock.
 
-    `short`: it had fewer rows than asked for, so it is the last. `unreadable`: rows that were no objects
-    and are not among `rows`.
+    `short`: the page has fewer entries than requested, so it is the last one. `unreadable`: number of entries that are
+    not JSON objects, and so are missing in `rows`.
     """
 
     number: int

@@ -29,7 +29,7 @@ LIMITS = ClientLimits(
     create_deadline=20,
     download_deadline=20,
     tries=1,
-    max_answer_bytes=100_000,
+    max_response_bytes=100_000,
     max_artifact_bytes=300_000,
     max_pages=5,
 )

@@ -121,7 +121,7 @@ def test_a_speed_test_is_never_said_in_the_older_form(serve: Serve, connect: Con
     with pytest.raises(Rejected):
         connect(upstream).create([BARE])
     assert len(upstream.received) == 1
-    with pytest.raises(Rejected, match="older form"):
+    with pytest.raises(Rejected, match="older request form"):
         connect(upstream, dialect=Dialect.LEGACY).create([BARE])
     assert len(upstream.received) == 1
 

@@ -6,7 +6,7 @@ import pytest
 from requests import Request
 from requests.exceptions import ConnectionError as BrokenError
 
-from commands.cloudflare.deadline_connection import Attempt, DeadlineAdapter, watching
+from commands.cloudflare.deadline_connection import Attempt, DeadlineAdapter, use_attempt
 from commands.cloudflare.errors import DeadlineExceeded
 from tests.cloudflare.conftest import BRIEF, Connect, Serve
 from tests.cloudflare.raw_server import drip, head, ok, say
@@ -29,9 +29,9 @@ def test_an_attempt_past_its_deadline_sends_nothing_over_a_kept_connection(serve
     request = Request("GET", upstream.url).prepare()
     adapter = DeadlineAdapter()
     first, late = Attempt(monotonic() + 20), Attempt(monotonic() - 1)
-    with watching(first):
+    with use_attempt(first):
         assert adapter.send(request, timeout=10).content == b"kept"
-    with watching(late), pytest.raises(BrokenError):
+    with use_attempt(late), pytest.raises(BrokenError):
         adapter.send(request, timeout=10)
     assert (first.sent, late.sent) == (True, False)
     assert len(upstream.received) == 1

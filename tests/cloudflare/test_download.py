@@ -305,6 +305,6 @@ def test_an_id_that_would_lead_elsewhere_is_not_asked(
     call: Callable[[Client], object], serve: Serve, connect: Connect
 ) -> None:
     upstream = serve(say(FILE))
-    with pytest.raises(Rejected, match="Not asked"):
+    with pytest.raises(Rejected, match="Not sent"):
         call(connect(upstream))
     assert upstream.connections == 0

@@ -227,7 +227,7 @@ def test_an_analysis_that_is_not_there_is_not_found(serve: Serve, connect: Conne
 @pytest.mark.parametrize("command", ["", "..", "../quota", "a/b", "a?b", "%2e", "x" * 101])
 def test_an_id_that_would_lead_elsewhere_is_not_asked(command: str, serve: Serve, connect: Connect) -> None:
     upstream = serve(EMPTY)
-    with pytest.raises(Rejected, match="Not asked"):
+    with pytest.raises(Rejected, match="Not sent"):
         connect(upstream).analysis(command)
     assert upstream.connections == 0
 
@@ -259,7 +259,7 @@ def test_a_chunked_answer_is_read(serve: Serve, connect: Connect) -> None:
 
 def test_an_encoded_bomb_is_stopped_at_the_cap(serve: Serve, connect: Connect) -> None:
     bomb = gzip.compress(b"0" * 50_000_000)
-    assert len(bomb) < LIMITS.max_answer_bytes
+    assert len(bomb) < LIMITS.max_response_bytes
     with pytest.raises(TooLarge):
         connect(serve(say(bomb, headers={"Content-Encoding": "gzip"}))).list_commands(1)
 

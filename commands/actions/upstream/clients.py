@@ -60,7 +60,7 @@ def limits() -> ClientLimits:
         download_deadline=settings.DOWNLOAD_DEADLINE.total_seconds(),
         tries=settings.GET_ATTEMPTS,
         backoff=settings.GET_RETRY_BASE.total_seconds(),
-        max_answer_bytes=settings.ANSWER_MAX_BYTES,
+        max_response_bytes=settings.ANSWER_MAX_BYTES,
         max_artifact_bytes=settings.ARTIFACT_MAX_BYTES,
         max_pages=settings.MAX_PAGES,
     )
