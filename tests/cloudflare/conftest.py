@@ -1,4 +1,4 @@
-"""Servers and clients for the tests of the Cloudflare client: real sockets, tiny time-outs."""
+"""Servers and clients for the tests of the Cloudflare client, over real sockets."""
 
 import datetime
 import ipaddress
@@ -17,11 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from commands.cloudflare.auth import TokenAuth
 from commands.cloudflare.client import Client
 from commands.cloudflare.types import ClientLimits
-from tests.cloudflare.raw_server import Act, Upstream
+from tests.cloudflare.raw_server import RawServer, Reply
 
 ACCOUNT = "01a7362d577a6c3019a474fd6f485823"
 TOKEN = "tok-Sn3lZJTBX6kkg7Od-invented"
-# Ample, so that a busy machine fails no test; the tests that wait for a time-out name their own.
+# Long time-outs, so that no test fails on a busy machine. Tests that wait for a time-out use a limit of their own.
 LIMITS = ClientLimits(
     connect_timeout=10,
     read_timeout=10,
@@ -33,11 +33,11 @@ LIMITS = ClientLimits(
     max_artifact_bytes=300_000,
     max_pages=5,
 )
-IMPATIENT = replace(LIMITS, read_timeout=0.3)
-BRIEF = replace(LIMITS, deadline=0.6, create_deadline=0.6, download_deadline=0.6)
+SHORT_READ_TIMEOUT = replace(LIMITS, read_timeout=0.3)
+SHORT_DEADLINE = replace(LIMITS, deadline=0.6, create_deadline=0.6, download_deadline=0.6)
 RETRYING = replace(LIMITS, tries=3)
 
-type Serve = Callable[..., Upstream]
+type Serve = Callable[..., RawServer]
 type Connect = Callable[..., Client]
 
 
@@ -50,21 +50,21 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
-    with ExitStack() as things:
-        yield things
+    with ExitStack() as exit_stack:
+        yield exit_stack
 
 
 @pytest.fixture
 def serve(stack: ExitStack) -> Serve:
-    def start(*acts: Act, tls: ssl.SSLContext | None = None) -> Upstream:
-        return stack.enter_context(Upstream(*acts, tls=tls))
+    def start(*replies: Reply, tls: ssl.SSLContext | None = None) -> RawServer:
+        return stack.enter_context(RawServer(*replies, tls=tls))
 
     return start
 
 
 @pytest.fixture
 def connect(stack: ExitStack) -> Connect:
-    def start(upstream: Upstream | str, **options: Any) -> Client:
+    def start(upstream: RawServer | str, **options: Any) -> Client:
         url = upstream if isinstance(upstream, str) else upstream.url
         defaults: dict[str, Any] = {
             "auth": TokenAuth(TOKEN),
@@ -79,11 +79,11 @@ def connect(stack: ExitStack) -> Connect:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate of 127.0.0.1 with its key, as one PEM file."""
+    """Write a self-signed certificate for 127.0.0.1 and its key to one PEM file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.UTC)
-    made = (
+    signed = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -98,7 +98,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     path = tmp_path_factory.mktemp("tls") / "server.pem"
     path.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
+        signed.public_bytes(serialization.Encoding.PEM)
         + key.private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,

@@ -1,7 +1,7 @@
-"""A raw-socket HTTP server whose every byte, delay and reset a test decides. It knows no API.
+"""HTTP server on raw sockets, in which a test controls every byte, delay and reset. It knows no API.
 
-An act is called with the connection and the request; it returns whether the connection may be used again.
-An act marked early is called before anything is read, and gets no request.
+A reply is a function of the connection and the request. It returns True if the connection may be used again. A reply
+from `before_reading` is called before the request is read, and before TLS, with an empty request.
 """
 
 import json
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Self
 
-FAST = 0.02  # seconds between the bytes of a drip
+DRIP_INTERVAL = 0.02  # seconds between the bytes of a drip
 
 
 @dataclass(frozen=True)
-class Received:
+class ReceivedRequest:
     method: str
     target: str
     headers: Mapping[str, str]
@@ -38,15 +38,15 @@ class Peer:
         self.sock.close()
 
 
-type Act = Callable[[Peer, Received], bool]
+type Reply = Callable[[Peer, ReceivedRequest], bool]
 
 
-class Upstream:
-    """Plays its acts one a request, the last one again and again."""
+class RawServer:
+    """Server that gives one reply to each request. The last one is repeated."""
 
-    def __init__(self, *acts: Act, tls: ssl.SSLContext | None = None) -> None:
-        self.acts = list(acts)
-        self.received: list[Received] = []
+    def __init__(self, *replies: Reply, tls: ssl.SSLContext | None = None) -> None:
+        self.replies = list(replies)
+        self.received: list[ReceivedRequest] = []
         self.connections = 0
         self._played = 0
         self._tls = tls
@@ -90,29 +90,29 @@ class Upstream:
 
     def _serve(self, sock: socket.socket) -> None:
         with suppress(OSError, ValueError):
-            act = self.acts[min(self._played, len(self.acts) - 1)]
-            if getattr(act, "early", False):
+            reply = self.replies[min(self._played, len(self.replies) - 1)]
+            if getattr(reply, "before_reading", False):
                 self._played += 1
-                act(Peer(sock, self._stop), Received("", "", {}, b""))
+                reply(Peer(sock, self._stop), ReceivedRequest("", "", {}, b""))
                 return
             if self._tls:
                 sock = self._tls.wrap_socket(sock, server_side=True)
                 self._open.append(sock)
-            while self._answer(sock):
+            while self._reply_to_request(sock):
                 pass
             sock.close()
 
-    def _answer(self, sock: socket.socket) -> bool:
+    def _reply_to_request(self, sock: socket.socket) -> bool:
         request = _read(sock)
         if request is None:
             return False
         self.received.append(request)
-        act = self.acts[min(self._played, len(self.acts) - 1)]
+        reply = self.replies[min(self._played, len(self.replies) - 1)]
         self._played += 1
-        return act(Peer(sock, self._stop), request)
+        return reply(Peer(sock, self._stop), request)
 
 
-def _read(sock: socket.socket) -> Received | None:
+def _read(sock: socket.socket) -> ReceivedRequest | None:
     with sock.makefile("rb") as stream:
         first = stream.readline().decode()
         if not first:
@@ -122,85 +122,85 @@ def _read(sock: socket.socket) -> Received | None:
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
         method, target, _ = first.split(" ", 2)
-        return Received(method, target, headers, stream.read(int(headers.get("content-length", 0))))
+        return ReceivedRequest(method, target, headers, stream.read(int(headers.get("content-length", 0))))
 
 
 def head(status: int, headers: Mapping[str, str] | None = None) -> bytes:
-    lines = [f"HTTP/1.1 {status} Word", *(f"{name}: {value}" for name, value in (headers or {}).items())]
+    lines = [f"HTTP/1.1 {status} Reason", *(f"{name}: {value}" for name, value in (headers or {}).items())]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def say(body: object = b"", status: int = 200, headers: Mapping[str, str] | None = None) -> Act:
-    """A whole answer; a body that is no bytes is sent as JSON."""
+def respond(body: object = b"", status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+    """Send a complete response. A body of another type than bytes is sent as JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
 
-    def act(peer: Peer, _: Received) -> bool:
+    def reply(peer: Peer, _: ReceivedRequest) -> bool:
         peer.sock.sendall(head(status, {"Content-Length": str(len(data)), **(headers or {})}) + data)
         return True
 
-    return act
+    return reply
 
 
-def raw(data: bytes) -> Act:
-    """These bytes and the end."""
+def send(data: bytes) -> Reply:
+    """Send these bytes and close the connection."""
 
-    def act(peer: Peer, _: Received) -> bool:
+    def reply(peer: Peer, _: ReceivedRequest) -> bool:
         peer.sock.sendall(data)
         return False
 
-    return act
+    return reply
 
 
-def drip(data: bytes, filler: bytes = b"x") -> Act:
-    """These bytes one by one, then the filler for ever."""
+def drip(data: bytes, filler: bytes = b"x") -> Reply:
+    """Send these bytes one by one, then the filler again and again until the test ends."""
 
-    def act(peer: Peer, _: Received) -> bool:
+    def reply(peer: Peer, _: ReceivedRequest) -> bool:
         sent = 0
-        while not peer.stop.wait(FAST):
+        while not peer.stop.wait(DRIP_INTERVAL):
             peer.sock.sendall(data[sent : sent + 1] or filler)
             sent += 1
         return False
 
-    return act
+    return reply
 
 
-def then_hang(data: bytes) -> Act:
-    """These bytes, and then nothing."""
+def send_then_hang(data: bytes) -> Reply:
+    """Send these bytes and keep the connection open without another byte."""
 
-    def act(peer: Peer, request: Received) -> bool:
+    def reply(peer: Peer, request: ReceivedRequest) -> bool:
         peer.sock.sendall(data)
         return hang(peer, request)
 
-    return act
+    return reply
 
 
-def hang(peer: Peer, _: Received) -> bool:
+def hang(peer: Peer, _: ReceivedRequest) -> bool:
     peer.stop.wait(30)
     return False
 
 
-def close(peer: Peer, _: Received) -> bool:
+def close(peer: Peer, _: ReceivedRequest) -> bool:
     return False
 
 
-def reset(peer: Peer, _: Received) -> bool:
+def reset(peer: Peer, _: ReceivedRequest) -> bool:
     peer.reset()
     return False
 
 
-def early(act: Act) -> Act:
-    def before_reading(peer: Peer, request: Received) -> bool:
-        return act(peer, request)
+def before_reading(reply: Reply) -> Reply:
+    def early_reply(peer: Peer, request: ReceivedRequest) -> bool:
+        return reply(peer, request)
 
-    before_reading.early = True  # type: ignore[attr-defined]
-    return before_reading
+    early_reply.before_reading = True  # type: ignore[attr-defined]
+    return early_reply
 
 
-def ok(result: object) -> dict[str, object]:
+def success(result: object) -> dict[str, object]:
     return {"success": True, "errors": [], "messages": [], "result": result}
 
 
-def no(code: int = 10000, message: str = "Authentication error") -> dict[str, object]:
+def failure(code: int = 10000, message: str = "Authentication error") -> dict[str, object]:
     return {
         "success": False,
         "errors": [{"code": code, "message": message}],

@@ -1,4 +1,4 @@
-"""What a POST says, in both dialects, and what its answer becomes."""
+"""Creation of commands: the POST body in both dialects, and the parsed response."""
 
 from datetime import UTC, datetime
 
@@ -9,27 +9,27 @@ from commands.cloudflare.client import Client
 from commands.cloudflare.errors import CloudflareError, NotSent, OutcomeUnknown, Rejected, Throttled
 from commands.cloudflare.types import Call, Created, Dialect, NewCommand
 from tests.cloudflare.conftest import ACCOUNT, Connect, Serve
-from tests.cloudflare.raw_server import Upstream, close, no, ok, reset, say
+from tests.cloudflare.raw_server import RawServer, close, failure, reset, respond, success
 
 PCAP = NewCommand("dev-1", "pcap", "ann@example.com", "reg-1", {"time-limit-min": 5, "interfaces": ("default",)})
 DIAG = NewCommand("dev-2", "warp-diag", "bob@example.com", options={"test-all-routes": True})
 BARE = NewCommand("dev-3", "speed-test", "cy@example.com")
-EMPTY = ok({"commands": []})
+EMPTY = success({"commands": []})
 
 
-def sent(upstream: Upstream) -> object:
+def last_body(upstream: RawServer) -> object:
     return upstream.received[-1].json()
 
 
-def test_the_current_dialect_says_type_and_args(serve: Serve, connect: Connect) -> None:
-    upstream = serve(say(EMPTY))
+def test_current_dialect_sends_type_and_args(serve: Serve, connect: Connect) -> None:
+    upstream = serve(respond(EMPTY))
     result = connect(upstream, user_agent="dexportal/1.2").create([PCAP, DIAG, BARE])
     assert result.dialect is Dialect.CURRENT
     request = upstream.received[0]
     assert (request.method, request.target) == ("POST", f"/client/v4/accounts/{ACCOUNT}/dex/commands")
     assert request.headers["content-type"] == "application/json"
     assert request.headers["user-agent"] == "dexportal/1.2"
-    assert sent(upstream) == {
+    assert last_body(upstream) == {
         "commands": [
             {
                 "device_id": "dev-1",
@@ -49,11 +49,11 @@ def test_the_current_dialect_says_type_and_args(serve: Serve, connect: Connect) 
     }
 
 
-def test_the_legacy_dialect_says_command_type_and_command_args(serve: Serve, connect: Connect) -> None:
-    upstream = serve(say(EMPTY))
+def test_legacy_dialect_sends_command_type_and_command_args(serve: Serve, connect: Connect) -> None:
+    upstream = serve(respond(EMPTY))
     result = connect(upstream, dialect=Dialect.LEGACY).create([DIAG])
     assert result.dialect is Dialect.LEGACY
-    assert sent(upstream) == {
+    assert last_body(upstream) == {
         "commands": [
             {
                 "device_id": "dev-2",
@@ -66,9 +66,11 @@ def test_the_legacy_dialect_says_command_type_and_command_args(serve: Serve, con
 
 
 @pytest.mark.parametrize("status", [400, 422])
-def test_auto_tries_the_other_dialect_once_and_remembers_it(status: int, serve: Serve, connect: Connect) -> None:
+def test_auto_tries_the_legacy_dialect_once_and_remembers_it(status: int, serve: Serve, connect: Connect) -> None:
     calls: list[Call] = []
-    upstream = serve(say(no(1002, "unknown field"), status), say(EMPTY), say(no(1003, "bad device"), status))
+    upstream = serve(
+        respond(failure(1002, "unknown field"), status), respond(EMPTY), respond(failure(1003, "bad device"), status)
+    )
     client = connect(upstream, permit=calls.append)
     assert client.create([PCAP]).dialect is Dialect.LEGACY
     with pytest.raises(Rejected):
@@ -77,8 +79,8 @@ def test_auto_tries_the_other_dialect_once_and_remembers_it(status: int, serve: 
     assert calls == [Call.CREATE] * 3
 
 
-def test_auto_stays_with_the_current_dialect_after_its_first_success(serve: Serve, connect: Connect) -> None:
-    upstream = serve(say(EMPTY), say(no(1003, "bad device"), 400))
+def test_auto_keeps_the_current_dialect_after_its_first_success(serve: Serve, connect: Connect) -> None:
+    upstream = serve(respond(EMPTY), respond(failure(1003, "bad device"), 400))
     client = connect(upstream)
     client.create([PCAP])
     with pytest.raises(Rejected):
@@ -87,23 +89,23 @@ def test_auto_stays_with_the_current_dialect_after_its_first_success(serve: Serv
 
 
 @pytest.mark.parametrize("status", [403, 404, 405, 409, 429, 500])
-def test_auto_never_switches_for_another_status(status: int, serve: Serve, connect: Connect) -> None:
-    upstream = serve(say(no(), status))
+def test_auto_does_not_switch_the_dialect_for_other_statuses(status: int, serve: Serve, connect: Connect) -> None:
+    upstream = serve(respond(failure(), status))
     with pytest.raises(CloudflareError):
         connect(upstream).create([PCAP])
     assert len(upstream.received) == 1
 
 
-def test_a_known_dialect_never_switches(serve: Serve, connect: Connect) -> None:
-    upstream = serve(say(no(), 400))
+def test_fixed_dialect_is_never_switched(serve: Serve, connect: Connect) -> None:
+    upstream = serve(respond(failure(), 400))
     for dialect in (Dialect.CURRENT, Dialect.LEGACY):
         with pytest.raises(Rejected):
             connect(upstream, dialect=dialect).create([PCAP])
     assert len(upstream.received) == 2
 
 
-def test_two_rejections_are_one_with_the_words_of_both(serve: Serve, connect: Connect) -> None:
-    upstream = serve(say(no(1003, "no such device"), 422), say(no(1004, "type is missing"), 400))
+def test_rejections_of_both_dialects_become_one_error(serve: Serve, connect: Connect) -> None:
+    upstream = serve(respond(failure(1003, "no such device"), 422), respond(failure(1004, "type is missing"), 400))
     with pytest.raises(Rejected) as caught:
         connect(upstream).create([PCAP])
     assert [problem.code for problem in caught.value.problems] == [1003, 1004]
@@ -111,13 +113,13 @@ def test_two_rejections_are_one_with_the_words_of_both(serve: Serve, connect: Co
     assert "no such device" in caught.value.message
 
 
-def test_what_breaks_in_the_other_dialect_is_unknown(serve: Serve, connect: Connect) -> None:
+def test_failure_in_the_second_dialect_has_an_unknown_outcome(serve: Serve, connect: Connect) -> None:
     with pytest.raises(OutcomeUnknown):
-        connect(serve(say(no(), 400), reset)).create([PCAP])
+        connect(serve(respond(failure(), 400), reset)).create([PCAP])
 
 
-def test_a_speed_test_is_never_said_in_the_older_form(serve: Serve, connect: Connect) -> None:
-    upstream = serve(say(no(), 400))
+def test_speed_test_is_never_sent_in_the_legacy_dialect(serve: Serve, connect: Connect) -> None:
+    upstream = serve(respond(failure(), 400))
     with pytest.raises(Rejected):
         connect(upstream).create([BARE])
     assert len(upstream.received) == 1
@@ -126,7 +128,7 @@ def test_a_speed_test_is_never_said_in_the_older_form(serve: Serve, connect: Con
     assert len(upstream.received) == 1
 
 
-def test_the_answer_becomes_created_commands_with_cloudflares_clock(serve: Serve, connect: Connect) -> None:
+def test_response_becomes_created_commands_with_cloudflares_clock(serve: Serve, connect: Connect) -> None:
     rows = [
         {
             "id": " C-1 ",
@@ -141,7 +143,7 @@ def test_the_answer_becomes_created_commands_with_cloudflares_clock(serve: Serve
         "no object",
     ]
     date = {"Date": "Sun, 22 Nov 2026 06:00:00 GMT"}
-    result = connect(serve(say(ok({"commands": rows}), headers=date))).create([PCAP])
+    result = connect(serve(respond(success({"commands": rows}), headers=date))).create([PCAP])
     assert result.created == (
         Created("c-1", "pcap", "PENDING_EXEC", "dev-1", "reg-1", (("a", "true"), ("time-limit-min", "5"))),
         Created("c-2", "pcap", "LATER", "", "", ()),
@@ -149,31 +151,31 @@ def test_the_answer_becomes_created_commands_with_cloudflares_clock(serve: Serve
     assert result.date == datetime(2026, 11, 22, 6, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("answer", [ok(None), ok({}), ok({"commands": None}), {"success": True}])
-def test_an_answer_without_commands_created_none_that_we_know(answer: object, serve: Serve, connect: Connect) -> None:
-    result = connect(serve(say(answer, headers={"Date": "yesterday"}))).create([PCAP])
+@pytest.mark.parametrize("answer", [success(None), success({}), success({"commands": None}), {"success": True}])
+def test_response_without_commands_has_no_created_commands(answer: object, serve: Serve, connect: Connect) -> None:
+    result = connect(serve(respond(answer, headers={"Date": "yesterday"}))).create([PCAP])
     assert result.created == ()
     assert result.date is None
 
 
 @pytest.mark.parametrize("count", [0, 21])
-def test_a_post_takes_one_to_twenty(count: int, serve: Serve, connect: Connect) -> None:
-    upstream = serve(say(EMPTY))
+def test_post_takes_one_to_twenty_commands(count: int, serve: Serve, connect: Connect) -> None:
+    upstream = serve(respond(EMPTY))
     with pytest.raises(ValueError, match="1 to 20"):
         connect(upstream).create([PCAP] * count)
     assert upstream.connections == 0
 
 
-def test_a_throttled_post_says_for_how_long(serve: Serve, connect: Connect) -> None:
-    upstream = serve(say(no(971, "slow down"), 429, {"Retry-After": "1"}))
+def test_throttled_post_has_retry_after_and_is_not_retried(serve: Serve, connect: Connect) -> None:
+    upstream = serve(respond(failure(971, "slow down"), 429, {"Retry-After": "1"}))
     with pytest.raises(Throttled) as caught:
         connect(upstream).create([PCAP])
     assert caught.value.retry_after == 1
-    assert len(upstream.received) == 1, "a POST waits for nothing"
+    assert len(upstream.received) == 1, "a POST is never retried"
 
 
-def test_a_get_does_not_spoil_the_connection_of_a_post(serve: Serve, connect: Connect) -> None:
-    upstream = serve(say(EMPTY), close, say(EMPTY))
+def test_post_does_not_reuse_the_connection_of_a_get(serve: Serve, connect: Connect) -> None:
+    upstream = serve(respond(EMPTY), close, respond(EMPTY))
     client = connect(upstream)
     client.list_commands(1)
     with pytest.raises(OutcomeUnknown):
@@ -185,18 +187,18 @@ def test_a_get_does_not_spoil_the_connection_of_a_post(serve: Serve, connect: Co
     "url",
     ["ftp://example.com", "example.com", "http://", "http://a:b@example.com", "http://example.com?x=1"],
 )
-def test_an_address_that_is_none_is_refused_at_once(url: str, connect: Connect) -> None:
+def test_malformed_base_url_is_a_value_error(url: str, connect: Connect) -> None:
     with pytest.raises(ValueError, match="address"):
         connect(url)
 
 
 @pytest.mark.parametrize("account", ["", "a/b", "x" * 33, "..", "a b"])
-def test_an_account_that_is_none_is_refused_at_once(account: str, connect: Connect) -> None:
+def test_malformed_account_id_is_a_value_error(account: str, connect: Connect) -> None:
     with pytest.raises(ValueError, match="account"):
         Client("http://example.com", account, TokenAuth("t"))
 
 
-def test_socks_proxies_are_named_and_nothing_is_sent(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_socks_proxy_is_not_supported_and_nothing_is_sent(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "socks5://127.0.0.1:1")
     with pytest.raises(NotSent):
         connect("http://api.example.com").create([PCAP])

@@ -1,4 +1,4 @@
-"""Kept-alive connections change hands from one attempt to the next."""
+"""Kept-alive connections obey the deadline of the request that uses them."""
 
 from time import monotonic
 
@@ -8,14 +8,16 @@ from requests.exceptions import ConnectionError as BrokenError
 
 from commands.cloudflare.deadline_connection import Attempt, DeadlineAdapter, use_attempt
 from commands.cloudflare.errors import DeadlineExceeded
-from tests.cloudflare.conftest import BRIEF, Connect, Serve
-from tests.cloudflare.raw_server import drip, head, ok, say
+from tests.cloudflare.conftest import SHORT_DEADLINE, Connect, Serve
+from tests.cloudflare.raw_server import drip, head, respond, success
 
 
 @pytest.mark.parametrize("data", [b"HTTP/1.1 200 OK\r\nX: ", head(200)], ids=["headers", "body"])
-def test_a_kept_connection_is_watched_by_its_new_attempt(data: bytes, serve: Serve, connect: Connect) -> None:
-    upstream = serve(say(ok({})), drip(data))
-    client = connect(upstream, limits=BRIEF)
+def test_deadline_of_the_second_request_ends_a_kept_alive_connection(
+    data: bytes, serve: Serve, connect: Connect
+) -> None:
+    upstream = serve(respond(success({})), drip(data))
+    client = connect(upstream, limits=SHORT_DEADLINE)
     client.quota()
     began = monotonic()
     with pytest.raises(DeadlineExceeded):
@@ -24,8 +26,8 @@ def test_a_kept_connection_is_watched_by_its_new_attempt(data: bytes, serve: Ser
     assert upstream.connections == 1
 
 
-def test_an_attempt_past_its_deadline_sends_nothing_over_a_kept_connection(serve: Serve) -> None:
-    upstream = serve(say(b"kept"))
+def test_expired_attempt_sends_nothing_over_a_kept_alive_connection(serve: Serve) -> None:
+    upstream = serve(respond(b"kept"))
     request = Request("GET", upstream.url).prepare()
     adapter = DeadlineAdapter()
     first, late = Attempt(monotonic() + 20), Attempt(monotonic() - 1)

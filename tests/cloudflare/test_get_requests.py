@@ -1,4 +1,4 @@
-"""Pages of commands and devices, the quota and the analysis; what is tried again, and what ends."""
+"""GET requests: listings, quota and analysis, and the retries and limits that all of them share."""
 
 import gzip
 import socket
@@ -28,22 +28,36 @@ from commands.cloudflare.errors import (
     Unreadable,
 )
 from commands.cloudflare.types import Call, ListedCommand, ListedDevice, QuotaReading
-from tests.cloudflare.conftest import ACCOUNT, BRIEF, LIMITS, RETRYING, Connect, Serve
-from tests.cloudflare.raw_server import Act, Upstream, close, drip, hang, head, no, ok, raw, reset, say
+from tests.cloudflare.conftest import ACCOUNT, LIMITS, RETRYING, SHORT_DEADLINE, Connect, Serve
+from tests.cloudflare.raw_server import (
+    RawServer,
+    Reply,
+    close,
+    drip,
+    failure,
+    hang,
+    head,
+    reset,
+    respond,
+    send,
+    success,
+)
 
 DATE = {"Date": "Sun, 22 Nov 2026 06:00:00 GMT"}
-EMPTY = say(ok({"commands": []}))
+EMPTY = respond(success({"commands": []}))
 
 
-def commands(*ids: str) -> Act:
-    return say(ok({"commands": [{"id": one} for one in ids], "result_info": {"total_count": 999}}), headers=DATE)
+def commands(*ids: str) -> Reply:
+    return respond(
+        success({"commands": [{"id": id_} for id_ in ids], "result_info": {"total_count": 999}}), headers=DATE
+    )
 
 
-def query(upstream: Upstream, index: int = -1) -> dict[str, list[str]]:
+def query(upstream: RawServer, index: int = -1) -> dict[str, list[str]]:
     return parse_qs(urlsplit(upstream.received[index].target).query)
 
 
-def test_a_row_becomes_a_listed_command(serve: Serve, connect: Connect) -> None:
+def test_row_becomes_a_listed_command(serve: Serve, connect: Connect) -> None:
     row: dict[str, object] = {
         "id": "C1",
         "type": "pcap",
@@ -54,9 +68,9 @@ def test_a_row_becomes_a_listed_command(serve: Serve, connect: Connect) -> None:
         "created_date": "2026-11-22T05:00:00.5Z",
         "completed_date": "2026-11-22 05:06:00+00",
         "filename": "https://files.example.org/a/C1.zip?sig=1",
-        "unheard_of": [],
+        "unknown_field": [],
     }
-    page = connect(serve(say(ok({"commands": [row, {}, 7]}), headers=DATE))).list_commands(1)
+    page = connect(serve(respond(success({"commands": [row, {}, 7]}), headers=DATE))).list_commands(1)
     assert page.rows == (
         ListedCommand(
             id="c1",
@@ -75,7 +89,7 @@ def test_a_row_becomes_a_listed_command(serve: Serve, connect: Connect) -> None:
     assert page.date == datetime(2026, 11, 22, 6, tzinfo=UTC)
 
 
-def test_every_filter_is_said_as_the_contract_names_it(serve: Serve, connect: Connect) -> None:
+def test_filters_become_query_parameters_of_the_api(serve: Serve, connect: Connect) -> None:
     upstream = serve(EMPTY)
     zone = timezone(timedelta(hours=2))
     connect(upstream).list_commands(
@@ -104,19 +118,19 @@ def test_every_filter_is_said_as_the_contract_names_it(serve: Serve, connect: Co
 
 
 @pytest.mark.parametrize(("page", "per_page"), [(0, 50), (1, 0), (1, 51)])
-def test_a_page_out_of_bounds_is_not_asked(page: int, per_page: int, serve: Serve, connect: Connect) -> None:
+def test_page_number_out_of_range_is_a_value_error(page: int, per_page: int, serve: Serve, connect: Connect) -> None:
     with pytest.raises(ValueError, match="page"):
         connect(serve(EMPTY)).list_commands(page, per_page)
 
 
-def test_a_time_without_a_zone_is_not_asked(serve: Serve, connect: Connect) -> None:
+def test_time_without_a_zone_is_a_value_error(serve: Serve, connect: Connect) -> None:
     with pytest.raises(ValueError, match="zone"):
-        connect(serve(EMPTY)).list_commands(1, from_=datetime(2026, 11, 22))  # noqa: DTZ001 - the point
+        connect(serve(EMPTY)).list_commands(1, from_=datetime(2026, 11, 22))  # noqa: DTZ001 - the missing zone is tested
 
 
-def test_pages_go_on_to_a_short_one(serve: Serve, connect: Connect) -> None:
+def test_listing_ends_with_a_short_page(serve: Serve, connect: Connect) -> None:
     calls: list[Call] = []
-    upstream = serve(commands("a", "b"), commands("b", "c"), commands("d"), commands("never", "asked"))
+    upstream = serve(commands("a", "b"), commands("b", "c"), commands("d"), commands("never", "requested"))
     pages = list(connect(upstream, permit=calls.append).iter_commands(per_page=2))
     assert [[row.id for row in page.rows] for page in pages] == [["a", "b"], ["b", "c"], ["d"]]
     assert [page.number for page in pages] == [1, 2, 3]
@@ -125,25 +139,25 @@ def test_pages_go_on_to_a_short_one(serve: Serve, connect: Connect) -> None:
     assert calls == [Call.LIST] * 3
 
 
-def test_pages_go_on_to_an_empty_one(serve: Serve, connect: Connect) -> None:
+def test_listing_ends_with_an_empty_page(serve: Serve, connect: Connect) -> None:
     pages = list(connect(serve(commands("a", "b"), commands())).iter_commands(per_page=2))
     assert [len(page.rows) for page in pages] == [2, 0]
 
 
-def test_two_pages_that_repeat_what_was_seen_end_the_listing(serve: Serve, connect: Connect) -> None:
+def test_two_repeated_pages_end_the_listing(serve: Serve, connect: Connect) -> None:
     again = commands("b", "a")
-    upstream = serve(commands("a", "b"), commands("c", "d"), again, again, commands("never", "asked"))
+    upstream = serve(commands("a", "b"), commands("c", "d"), again, again, commands("never", "requested"))
     assert len(list(connect(upstream).iter_commands(per_page=2))) == 3
     assert len(upstream.received) == 4
 
 
-def test_rows_that_push_a_page_down_by_just_a_page_hide_nothing_behind_it(serve: Serve, connect: Connect) -> None:
+def test_one_repeated_page_does_not_end_the_listing(serve: Serve, connect: Connect) -> None:
     upstream = serve(commands("a", "b"), commands("a", "b"), commands("c", "d"), commands("e"))
     pages = list(connect(upstream).iter_commands(per_page=2))
     assert [row.id for row in pages[-1].rows] == ["e"]
 
 
-def test_a_listing_without_end_stops_at_the_bound(serve: Serve, connect: Connect) -> None:
+def test_endless_listing_stops_at_max_pages(serve: Serve, connect: Connect) -> None:
     upstream = serve(*(commands(f"a{n}", f"b{n}") for n in range(9)))
     pages = connect(upstream).iter_commands(per_page=2)
     found = [next(pages) for _ in range(LIMITS.max_pages)]
@@ -153,7 +167,7 @@ def test_a_listing_without_end_stops_at_the_bound(serve: Serve, connect: Connect
     assert len(upstream.received) == LIMITS.max_pages
 
 
-def test_a_row_becomes_a_listed_device(serve: Serve, connect: Connect) -> None:
+def test_row_becomes_a_listed_device(serve: Serve, connect: Connect) -> None:
     row = {
         "deviceId": "D1",
         "deviceName": "ann's laptop",
@@ -166,7 +180,7 @@ def test_a_row_becomes_a_listed_device(serve: Serve, connect: Connect) -> None:
         "timestamp": "2023-10-11 00:00:00+00",
         "version": "2024.12.492.0",
     }
-    upstream = serve(say(ok({"devices": [row, {"eligible": "yes", "deviceName": 7}]}), headers=DATE))
+    upstream = serve(respond(success({"devices": [row, {"eligible": "yes", "deviceName": 7}]}), headers=DATE))
     page = connect(upstream).list_devices(1, search="ann")
     assert page.rows == (
         ListedDevice(
@@ -187,9 +201,9 @@ def test_a_row_becomes_a_listed_device(serve: Serve, connect: Connect) -> None:
     assert query(upstream)["search"] == ["ann"]
 
 
-def test_devices_that_share_a_machine_are_not_a_repetition(serve: Serve, connect: Connect) -> None:
-    def devices(*registrations: str) -> Act:
-        return say(ok({"devices": [{"deviceId": "d", "registrationId": one} for one in registrations]}))
+def test_registrations_of_one_device_are_different_rows(serve: Serve, connect: Connect) -> None:
+    def devices(*registrations: str) -> Reply:
+        return respond(success({"devices": [{"deviceId": "d", "registrationId": id_} for id_ in registrations]}))
 
     pages = list(connect(serve(devices("r1", "r2"), devices("r3"))).iter_devices(per_page=2))
     assert [row.registration_id for page in pages for row in page.rows] == ["r1", "r2", "r3"]
@@ -204,28 +218,28 @@ def test_devices_that_share_a_machine_are_not_a_repetition(serve: Serve, connect
         (None, (None, None, False)),
     ],
 )
-def test_the_quota_is_read_as_far_as_it_goes(
+def test_unreadable_quota_fields_become_none(
     result: object, quota: tuple[object, ...], serve: Serve, connect: Connect
 ) -> None:
-    found = connect(serve(say(ok(result), headers=DATE))).quota()
+    found = connect(serve(respond(success(result), headers=DATE))).quota()
     reset_at = datetime(2026, 11, 23, tzinfo=UTC) if quota[2] else None
     assert found == QuotaReading(quota[0], quota[1], reset_at, datetime(2026, 11, 22, 6, tzinfo=UTC))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("answer", [ok([{"detection": 1}]), [{"detection": 1}]])
-def test_an_analysis_comes_with_an_envelope_or_without(answer: object, serve: Serve, connect: Connect) -> None:
-    upstream = serve(say(answer))
+@pytest.mark.parametrize("answer", [success([{"detection": 1}]), [{"detection": 1}]])
+def test_analysis_is_read_with_and_without_an_envelope(answer: object, serve: Serve, connect: Connect) -> None:
+    upstream = serve(respond(answer))
     assert connect(upstream).analysis("c1") == [{"detection": 1}]
     assert upstream.received[0].target.endswith("/dex/commands/c1/analysis")
 
 
-def test_an_analysis_that_is_not_there_is_not_found(serve: Serve, connect: Connect) -> None:
+def test_missing_analysis_is_not_found(serve: Serve, connect: Connect) -> None:
     with pytest.raises(NotFound):
-        connect(serve(say(b"", 404))).analysis("c1")
+        connect(serve(respond(b"", 404))).analysis("c1")
 
 
 @pytest.mark.parametrize("command", ["", "..", "../quota", "a/b", "a?b", "%2e", "x" * 101])
-def test_an_id_that_would_lead_elsewhere_is_not_asked(command: str, serve: Serve, connect: Connect) -> None:
+def test_id_that_is_not_a_path_segment_is_not_sent(command: str, serve: Serve, connect: Connect) -> None:
     upstream = serve(EMPTY)
     with pytest.raises(Rejected, match="Not sent"):
         connect(upstream).analysis(command)
@@ -246,75 +260,83 @@ ROW = b'{"success": true, "result": {"commands": [{"id": "a"}]}}'
     ],
     ids=["gzip", "upper case", "deflate", "identity", "none"],
 )
-def test_an_encoded_answer_is_decoded(encoding: str, body: bytes, serve: Serve, connect: Connect) -> None:
-    page = connect(serve(say(body, headers={"Content-Encoding": encoding}))).list_commands(1)
+def test_encoded_response_is_decoded(encoding: str, body: bytes, serve: Serve, connect: Connect) -> None:
+    page = connect(serve(respond(body, headers={"Content-Encoding": encoding}))).list_commands(1)
     assert [row.id for row in page.rows] == ["a"]
 
 
-def test_a_chunked_answer_is_read(serve: Serve, connect: Connect) -> None:
+def test_chunked_response_is_read(serve: Serve, connect: Connect) -> None:
     chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (ROW[:10], ROW[10:]))
-    upstream = serve(raw(head(200, {"Transfer-Encoding": "chunked"}) + chunks + b"0\r\n\r\n"))
+    upstream = serve(send(head(200, {"Transfer-Encoding": "chunked"}) + chunks + b"0\r\n\r\n"))
     assert connect(upstream).list_commands(1).rows[0].id == "a"
 
 
-def test_an_encoded_bomb_is_stopped_at_the_cap(serve: Serve, connect: Connect) -> None:
+def test_compression_bomb_stops_at_the_limit(serve: Serve, connect: Connect) -> None:
     bomb = gzip.compress(b"0" * 50_000_000)
     assert len(bomb) < LIMITS.max_response_bytes
     with pytest.raises(TooLarge):
-        connect(serve(say(bomb, headers={"Content-Encoding": "gzip"}))).list_commands(1)
+        connect(serve(respond(bomb, headers={"Content-Encoding": "gzip"}))).list_commands(1)
 
 
-def test_a_cut_encoding_is_truncated(serve: Serve, connect: Connect) -> None:
+def test_cut_gzip_body_is_truncated(serve: Serve, connect: Connect) -> None:
     with pytest.raises(Truncated):
-        connect(serve(say(gzip.compress(ROW)[:-9], headers={"Content-Encoding": "gzip"}))).list_commands(1)
+        connect(serve(respond(gzip.compress(ROW)[:-9], headers={"Content-Encoding": "gzip"}))).list_commands(1)
 
 
-PASSING = [reset, close, say(b"", 500), say(b"", 503), say(b"", 408), raw(head(200)), hang]
+TRANSIENT = [
+    reset,
+    close,
+    respond(b"", 500),
+    respond(b"", 503),
+    respond(b"", 408),
+    send(head(200)),
+    hang,
+]
 
 
-@pytest.mark.parametrize("act", PASSING)
-def test_a_get_is_tried_again_with_growing_pauses(act: Act, serve: Serve, connect: Connect) -> None:
+@pytest.mark.parametrize("reply", TRANSIENT)
+def test_get_is_retried_with_growing_pauses(reply: Reply, serve: Serve, connect: Connect) -> None:
     calls: list[Call] = []
     pauses: list[float] = []
-    upstream = serve(act, act, commands("a"))
-    limits = replace(RETRYING, read_timeout=0.3 if act is hang else 10)
+    upstream = serve(reply, reply, commands("a"))
+    limits = replace(RETRYING, read_timeout=0.3 if reply is hang else 10)
     client = connect(upstream, limits=limits, sleep=pauses.append, permit=calls.append)
     assert client.list_commands(1).rows[0].id == "a"
     assert pauses == [0.25, 0.5]
     assert calls == [Call.LIST] * 3
 
 
-def test_a_get_gives_up_after_its_tries(serve: Serve, connect: Connect) -> None:
-    upstream = serve(say(b"", 502))
+def test_get_stops_after_its_tries(serve: Serve, connect: Connect) -> None:
+    upstream = serve(respond(b"", 502))
     with pytest.raises(OutcomeUnknown):
         connect(upstream, limits=RETRYING).quota()
     assert len(upstream.received) == 3
 
 
 @pytest.mark.parametrize(
-    ("act", "kind"),
+    ("reply", "kind"),
     [
-        (say(no(), 403), CloudflareError),
-        (say(no(), 400), Rejected),
-        (say(no(), 429), Throttled),
-        (say(no(), 429, {"Retry-After": "11"}), Throttled),
-        (say(no(), 503, {"Retry-After": "11"}), OutcomeUnknown),
-        (say(no()), ReportedFailure),
-        (say(b"no json"), Unreadable),
+        (respond(failure(), 403), CloudflareError),
+        (respond(failure(), 400), Rejected),
+        (respond(failure(), 429), Throttled),
+        (respond(failure(), 429, {"Retry-After": "11"}), Throttled),
+        (respond(failure(), 503, {"Retry-After": "11"}), OutcomeUnknown),
+        (respond(failure()), ReportedFailure),
+        (respond(b"no json"), Unreadable),
     ],
 )
-def test_what_will_not_pass_is_not_tried_again(
-    act: Act, kind: type[CloudflareError], serve: Serve, connect: Connect
+def test_lasting_errors_are_not_retried(
+    reply: Reply, kind: type[CloudflareError], serve: Serve, connect: Connect
 ) -> None:
-    upstream = serve(act)
+    upstream = serve(reply)
     with pytest.raises(kind):
         connect(upstream, limits=RETRYING).quota()
     assert len(upstream.received) == 1
 
 
-def test_a_short_retry_after_is_waited_for(serve: Serve, connect: Connect) -> None:
+def test_short_retry_after_is_waited_for(serve: Serve, connect: Connect) -> None:
     pauses: list[float] = []
-    upstream = serve(say(no(), 429, {"Retry-After": "1"}), commands("a"))
+    upstream = serve(respond(failure(), 429, {"Retry-After": "1"}), commands("a"))
     connect(upstream, limits=RETRYING, sleep=pauses.append).list_commands(1)
     assert pauses == [1.25]
 
@@ -331,15 +353,17 @@ def test_a_short_retry_after_is_waited_for(serve: Serve, connect: Connect) -> No
         ("", None),
     ],
 )
-def test_retry_after_is_read_in_both_forms(header: str, seconds: float | None, serve: Serve, connect: Connect) -> None:
-    upstream = serve(say(no(), 429, {"Retry-After": header} | DATE))
+def test_retry_after_accepts_seconds_and_dates(
+    header: str, seconds: float | None, serve: Serve, connect: Connect
+) -> None:
+    upstream = serve(respond(failure(), 429, {"Retry-After": header} | DATE))
     with pytest.raises(Throttled) as caught:
         connect(upstream, limits=replace(RETRYING, max_retry_after=-1)).quota()
     assert caught.value.retry_after == seconds
 
 
-def test_no_try_begins_when_its_pause_would_pass_the_deadline(serve: Serve, connect: Connect) -> None:
-    upstream = serve(say(b"", 500))
+def test_no_retry_when_the_pause_would_pass_the_deadline(serve: Serve, connect: Connect) -> None:
+    upstream = serve(respond(b"", 500))
     limits = replace(LIMITS, tries=9, backoff=100, max_backoff=100)
     with pytest.raises(OutcomeUnknown):
         connect(upstream, limits=limits).quota()
@@ -347,32 +371,32 @@ def test_no_try_begins_when_its_pause_would_pass_the_deadline(serve: Serve, conn
 
 
 @pytest.mark.parametrize(
-    "act", [drip(b"HTTP/1.1 200 OK\r\nX: "), drip(head(200)), drip(b"", b"HTTP/1.1 100 C\r\n\r\n")]
+    "reply", [drip(b"HTTP/1.1 200 OK\r\nX: "), drip(head(200)), drip(b"", b"HTTP/1.1 100 C\r\n\r\n")]
 )
-def test_a_dripping_server_does_not_hold_a_get_past_its_deadline(act: Act, serve: Serve, connect: Connect) -> None:
-    client = connect(serve(act), limits=replace(BRIEF, tries=9, backoff=0.01))
+def test_dripping_response_ends_a_get_at_its_deadline(reply: Reply, serve: Serve, connect: Connect) -> None:
+    client = connect(serve(reply), limits=replace(SHORT_DEADLINE, tries=9, backoff=0.01))
     began = monotonic()
     with pytest.raises(DeadlineExceeded):
         client.quota()
     assert 0.5 < monotonic() - began < 5
 
 
-def test_a_kept_connection_that_the_server_closed_costs_a_try_and_no_answer(serve: Serve, connect: Connect) -> None:
+def test_get_is_retried_when_the_server_closed_a_kept_alive_connection(serve: Serve, connect: Connect) -> None:
     upstream = serve(commands("a"), close, commands("b"))
     client = connect(upstream, limits=RETRYING)
     assert client.list_commands(1).rows[0].id == "a"
     assert client.list_commands(1).rows[0].id == "b"
 
 
-def test_an_answer_that_goes_on_after_its_length_does_not_poison_the_next(serve: Serve, connect: Connect) -> None:
+def test_bytes_after_a_response_do_not_become_the_next_response(serve: Serve, connect: Connect) -> None:
     extra = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-    upstream = serve(raw(head(200, {"Content-Length": str(len(ROW))}) + ROW + extra), commands("b"))
+    upstream = serve(send(head(200, {"Content-Length": str(len(ROW))}) + ROW + extra), commands("b"))
     client = connect(upstream, limits=RETRYING)
     assert client.list_commands(1).rows[0].id == "a"
     assert client.list_commands(1).rows[0].id == "b"
 
 
-def test_one_client_serves_many_threads(serve: Serve, connect: Connect) -> None:
+def test_several_threads_can_share_a_client(serve: Serve, connect: Connect) -> None:
     upstream = serve(commands("a"))
     client = connect(upstream)
     with ThreadPoolExecutor(8) as pool:
@@ -381,9 +405,9 @@ def test_one_client_serves_many_threads(serve: Serve, connect: Connect) -> None:
     assert sorted(query(upstream, index)["page"][0] for index in range(40)) == sorted(map(str, range(1, 41)))
 
 
-def test_no_watch_outlives_its_call(serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = watches()
-    upstream = serve(commands("a"), say(no(), 400), reset, say(b"no json"))
+def test_no_deadline_timer_outlives_its_call(serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = deadline_timers()
+    upstream = serve(commands("a"), respond(failure(), 400), reset, respond(b"no json"))
     client = connect(upstream)
     client.list_commands(1)
     for _ in range(3):
@@ -396,16 +420,16 @@ def test_no_watch_outlives_its_call(serve: Serve, connect: Connect, monkeypatch:
     monkeypatch.setattr(socket, "getaddrinfo", interrupted)
     with pytest.raises(KeyboardInterrupt):
         connect(upstream).list_commands(1)
-    for watch in watches() - before:
-        watch.join(5)  # a cancelled one ends at once, the deadline is further away
-        assert not watch.is_alive()
+    for timer in deadline_timers() - before:
+        timer.join(5)  # a cancelled timer ends at once, and the deadline is later than this
+        assert not timer.is_alive()
 
 
-def watches() -> set[Thread]:
+def deadline_timers() -> set[Thread]:
     return {thread for thread in enumerate_threads() if isinstance(thread, Timer)}
 
 
-def test_a_client_that_nobody_answers_tries_and_says_not_sent(connect: Connect) -> None:
+def test_get_to_a_closed_port_is_retried_and_not_sent(connect: Connect) -> None:
     calls: list[Call] = []
     with pytest.raises(NotSent):
         connect("http://127.0.0.1:1", limits=RETRYING, permit=calls.append).quota()
