@@ -90,7 +90,7 @@ def use_attempt(attempt: Attempt) -> Iterator[None]:
 
 
 class _DeadlineConnection(HTTPConnection):
-    """Connection whose socket is watched by the current attempt."""
+    """Connection with a socket that the current attempt watches."""
 
     _ready = False  # connected, including the proxy's tunnel and TLS where there are any
 

@@ -105,7 +105,7 @@ def test_directory_of_long_names_is_rejected(path: Path) -> None:
 
 
 def test_zip64_archive_is_rejected(path: Path) -> None:
-    """A Zip64 archive announces its size in another record, which the check does not read."""
+    """Reject Zip64, because it announces its size in another record, which the check does not read."""
     whole = _zip(path, {"a": b"a"}).read_bytes()
     end = whole.rindex(b"PK\x05\x06")
     path.write_bytes(whole[:end] + b"PK\x06\x07" + bytes(16) + whole[end:])
