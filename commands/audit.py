@@ -42,7 +42,7 @@ ALLOWED: Mapping[EventType, frozenset[str]] = {
     EventType.LATE_ANSWER: frozenset({"because", "remote_id", "dispatch"}),
     EventType.IMPORTED: frozenset({"remote_id"}),
     EventType.MERGED: frozenset({"because", "remote_id"}),
-    EventType.ARTIFACT: frozenset({"because", "artifact", "artifact_status", "size", "sha256"}),
+    EventType.ARTIFACT: frozenset({"reason_code", "remote_message", "artifact", "artifact_status", "size", "sha256"}),
     EventType.DOWNLOADED: frozenset({"artifact", "size", "sha256"}),
     EventType.HELD: frozenset({"because"}),
     EventType.SEND_NOW: frozenset(),

@@ -4,7 +4,6 @@ Owns the portal's own endings. Nothing here talks to Cloudflare. What may have l
 what was looked for long enough gets a name; only what Cloudflare refused, and does not list, goes back to `queued`.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from django.conf import settings
@@ -13,10 +12,11 @@ from django.db.models import Q
 from commands.actions.administration import restore
 from commands.actions.record import leases
 from commands.actions.record.transitions import StatusWriter, change_statuses
-from commands.actions.results import fetch
+from commands.actions.results.claim import fetchable_accounts
 from commands.actions.sending import holds
 from commands.audit import PORTAL
 from commands.models import Artifact, Command, Dispatch
+from commands.rules.artifact_reasons import ArtifactReason
 from commands.rules.states import UNSENT, ArtifactStatus, Status
 
 LISTED = (Status.PENDING_EXEC, Status.PENDING_UPLOAD)
@@ -35,8 +35,8 @@ def settle(*, now: datetime) -> int:
             + _closed_windows(changes, clock)
             + _silent(changes, clock)
             + _too_late(changes, clock)
-            + _worn_out(changes, clock)
-            + _out_of_reach(changes, clock)
+            + _end_repeatedly_abandoned(changes, clock)
+            + _end_unreachable(changes, clock)
             + restore.next_uncertain(changes)
         )
 
@@ -124,32 +124,31 @@ def _too_late(changes: StatusWriter, clock: datetime) -> int:
     return len(changes.move(list(late), to=Status.EXPIRED, because="It could not be sent in time."))
 
 
-def _worn_out(changes: StatusWriter, clock: datetime) -> int:
-    """Files whose fetching ended every worker that tried: they rest. No command moves for it."""
+def _end_repeatedly_abandoned(changes: StatusWriter, clock: datetime) -> int:
+    """End artifacts whose download ended every worker that tried. No command moves for it, so the count is 0."""
     tried = Artifact.objects.filter(status=ArtifactStatus.FETCHING, attempts__gte=settings.ATTEMPTS)
-    values = {"words": "Fetching it ended without a result too often.", **leases.released()}
     for artifact in tried.filter(leases.has_passed("lease_until", clock)).order_by("id")[:MOST]:
-        _refuse(changes, artifact, clock, values)
+        _end_artifact(changes, artifact, clock, ArtifactReason.WORKERS_DIED)
     return 0
 
 
-def _out_of_reach(changes: StatusWriter, clock: datetime) -> int:
-    """Files that Cloudflare deleted while their account could not even be asked (retired, resting). No command moves.
+def _end_unreachable(changes: StatusWriter, clock: datetime) -> int:
+    """End artifacts that Cloudflare deleted while their account was retired or paused. No command moves for it.
 
-    Of the other accounts each is asked for once more, and named by what comes of that.
+    Artifacts of the other accounts get one more attempt, and that attempt decides their state.
     """
     waiting = Q(status=ArtifactStatus.WANTED) | Q(
         leases.has_passed("lease_until", clock), status=ArtifactStatus.FETCHING
     )
     over = Artifact.objects.filter(waiting, deleted_remotely_at__lte=clock - settings.ARTIFACT_GIVE_UP)
-    for artifact in over.exclude(command__account__in=fetch.askable(clock)).order_by("id")[:MOST]:
-        _refuse(changes, artifact, clock, {"words": fetch.too_late(artifact.words), **leases.released()})
+    for artifact in over.exclude(command__account__in=fetchable_accounts(clock)).order_by("id")[:MOST]:
+        _end_artifact(changes, artifact, clock, ArtifactReason.DELETED_BEFORE_FETCHED)
     return 0
 
 
-def _refuse(changes: StatusWriter, artifact: Artifact, clock: datetime, values: Mapping[str, object]) -> None:
-    """Unless its worker was only late, and has renewed the lease since it was looked at: then it is being stored."""
+def _end_artifact(changes: StatusWriter, artifact: Artifact, clock: datetime, reason: ArtifactReason) -> None:
+    """Move the artifact to `refused`, unless a late worker has renewed its lease meanwhile: then it stores the file."""
     idle = leases.is_holder(artifact) & leases.has_passed("lease_until", clock)
+    values = {"reason_code": reason, **leases.released()}
     if changes.move_artifact(artifact, to=ArtifactStatus.REFUSED, where=idle, values=values):
-        words = str(values["words"])
-        changes.news.append({"outcome": "artifact_not_fetched", "artifact": str(artifact.id), "words": words})
+        changes.news.append({"outcome": "artifact_not_fetched", "artifact": str(artifact.id), "reason": reason})

@@ -11,6 +11,8 @@ import zlib
 from dataclasses import dataclass
 from typing import IO
 
+from commands.rules.artifact_reasons import ArtifactReason
+
 CHUNK = 1024 * 1024
 END = struct.Struct("<4s4H2LH")  # end of central directory record, PKWARE APPNOTE 4.3.16
 END_SIGNATURE, END64_SIGNATURE = b"PK\x05\x06", b"PK\x06\x07"
@@ -24,7 +26,11 @@ _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Ru
 
 
 class InvalidZip(Exception):
-    """File that must not be stored as a result. The exception's text tells users the reason."""
+    """File that must not be stored as a result."""
+
+    def __init__(self, reason: ArtifactReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +56,13 @@ def verified_names(file: IO[bytes], limits: ZipLimits | None = None) -> tuple[st
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
             if any(member.compress_type not in METHODS for member in members):
-                raise InvalidZip("The zip uses a compression method that dexportal can't read.")
+                raise InvalidZip(ArtifactReason.ZIP_COMPRESSION)
             left = limits.unpacked
             for member in members:
                 left -= _read(archive, member, left)
             return tuple(member.filename for member in members)
     except _UNREADABLE as error:
-        raise InvalidZip("The file isn't a readable zip, or a file in it is damaged.") from error
+        raise InvalidZip(ArtifactReason.ZIP_UNREADABLE) from error
 
 
 def _check_directory_size(file: IO[bytes], limits: ZipLimits) -> None:
@@ -69,11 +75,11 @@ def _check_directory_size(file: IO[bytes], limits: ZipLimits) -> None:
     tail = file.read()
     at = tail.rfind(END_SIGNATURE)
     if at < 0 or len(tail) - at < END.size:
-        raise InvalidZip("The file isn't a readable zip: its end is missing.")
+        raise InvalidZip(ArtifactReason.ZIP_INCOMPLETE)
     _, _, _, _, members, directory, _, _ = END.unpack_from(tail, at)
     is_zip64 = tail[max(0, at - LOCATOR_SIZE) : at].startswith(END64_SIGNATURE)
     if members > limits.members or directory > limits.directory or is_zip64:
-        raise InvalidZip("The zip holds more files than a result can have.")
+        raise InvalidZip(ArtifactReason.ZIP_TOO_MANY_FILES)
 
 
 def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, left: int) -> int:
@@ -83,5 +89,5 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, left: int) -> int:
         while chunk := unpacked.read(CHUNK):
             size += len(chunk)
             if size > left:
-                raise InvalidZip("The zip unpacks to more data than a result can have.")
+                raise InvalidZip(ArtifactReason.ZIP_UNPACKS_TOO_LARGE)
     return size

@@ -34,6 +34,11 @@ class CloudflareError(Exception):
         """Cloudflare's code of the first problem, 0 without one."""
         return self.problems[0].code if self.problems else 0
 
+    @property
+    def remote_message(self) -> str:
+        """Cloudflare's own text, each of its messages once. '' without one."""
+        return "; ".join(dict.fromkeys(problem.message for problem in self.problems if problem.message))
+
 
 class NotSent(CloudflareError):
     """Request of which no byte reached Cloudflare: DNS, connection refused, TLS, connect time-out or proxy error."""

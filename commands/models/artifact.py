@@ -7,6 +7,7 @@ from django.db.models import F
 
 from commands.models.command import Command, OneOf
 from commands.models.leased import Leased
+from commands.rules.artifact_reasons import ArtifactReason
 from commands.rules.states import HAS_FILE, TO_FETCH, ArtifactStatus
 
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -15,15 +16,15 @@ _TO_FETCH = [status.value for status in TO_FETCH]
 
 class ArtifactQuerySet(models.QuerySet["Artifact"]):
     def to_fetch(self) -> Self:
-        """To be fetched, or being fetched: few of very many, by an index of their own.
+        """Artifacts still to fetch, or being fetched.
 
-        SQLite takes it only where its column has a bound.
+        The lower bound, which every row passes, lets SQLite use the partial index `artifact_to_fetch`.
         """
         return self.filter(OneOf(F("status"), _TO_FETCH), deleted_remotely_at__gt=_EVER)
 
 
 class Artifact(Leased):
-    """The zip that a command brought back, and what became of it here."""
+    """Zip that a command produced, and the state of our copy."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     command = models.OneToOneField(Command, on_delete=models.PROTECT, related_name="artifact")
@@ -31,16 +32,24 @@ class Artifact(Leased):
         max_length=10, choices=[(s.value, s.value) for s in ArtifactStatus], default=ArtifactStatus.WANTED
     )
     status_at = models.DateTimeField()
-    filename = models.CharField(max_length=255, help_text="Cloudflare's name for it: the last part of its path.")
-    deleted_remotely_at = models.DateTimeField(help_text="When Cloudflare deletes it.")
+    filename = models.CharField(max_length=255, help_text="Cloudflare's name of the file: the last part of its path.")
+    deleted_remotely_at = models.DateTimeField(help_text="When Cloudflare deletes its copy.")
     etag = models.CharField(max_length=200, blank=True)
     announced_size = models.PositiveBigIntegerField(
-        null=True, help_text="Bytes of the whole file that came with this ETag; the spool holds a part of it."
+        null=True, help_text="Bytes of the whole file with this ETag. The spool holds a part of it."
     )
     size = models.PositiveBigIntegerField(null=True, help_text="Bytes.")
     sha256 = models.CharField(max_length=64, blank=True)
     stored_at = models.DateTimeField(null=True)
-    words = models.CharField(max_length=500, blank=True, help_text="Why it is not here, or the last failure.")
+    reason_code = models.CharField(
+        max_length=30,
+        blank=True,
+        choices=[(reason.value, reason.value) for reason in ArtifactReason],
+        help_text="Why the file isn't here or isn't complete, or why the last attempt failed.",
+    )
+    remote_message = models.CharField(
+        max_length=500, blank=True, help_text="Message of the failing side: Cloudflare, the storage or the disk."
+    )
 
     objects = ArtifactQuerySet.as_manager()
 
@@ -78,5 +87,5 @@ class Artifact(Leased):
 
     @staticmethod
     def storage_name_of(id_: UUID) -> str:
-        """Where the file lies in the storage: by id, so that no name of Cloudflare's reaches a path."""
+        """Return the name in the storage. It is made of the id, so that no remote name becomes part of a path."""
         return f"{id_.hex[:4]}/{id_}.zip"

@@ -2,7 +2,7 @@ from django.db import models
 
 
 class Leased(models.Model):
-    """Work that one worker at a time may hold. `actions/claims.py` alone writes these columns.
+    """Work that one worker at a time may hold. Only `actions/record/leases.py` writes these columns.
 
     Times are by the database's clock. A token that is no longer the row's own means that the lease was lost.
     """

@@ -14,11 +14,11 @@ from django.db.models.functions import Coalesce, Now
 from commands.access import Right, Rights
 from commands.actions.administration.heartbeats import believable
 from commands.actions.notifications import alerts
-from commands.actions.results.fetch import STOPPED
 from commands.models import Account, Artifact, Command, Heartbeat, Pause
 from commands.queries.pauses import resting
 from commands.queries.subqueries import SubqueryCount
 from commands.queries.viewer_context import claimed
+from commands.rules.artifact_reasons import NO_FAILURE
 from commands.rules.states import Status
 
 DOUBTFUL = 50  # commands listed; the counts are whole
@@ -26,10 +26,12 @@ DOUBTFUL = 50  # commands listed; the counts are whole
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`accounts` with their sync, credential and its budget, with counts as `count_…`, whether there is somebody to
-    mail (`has_administrator`), and of results that do not come `missing_until` and the last `missing_words`; by
-    name. `pauses` of downloads with the results that are `nearly_lost`. `heartbeats` with the `database_now` that
-    they are judged by. `seen`: the accounts whose commands the person may see.
+    """Facts of the status page.
+
+    `accounts` come by name, with their sync, their credential and its budget, and these annotations: counts named
+    `count_…`, `has_administrator`, and of results that don't come `missing_until`, `missing_reason` and
+    `missing_message` (of the last failure). `pauses` of downloads have the number of results that are `nearly_lost`.
+    `heartbeats` have the `database_now` that they are judged by. `seen`: accounts whose commands the person may see.
     """
 
     accounts: Sequence[Account]
@@ -98,13 +100,14 @@ def _missing(now: datetime) -> dict[str, Any]:
     """How many results are not here, when Cloudflare deletes the first and why the last one failed; counted only where
     one has failed, or is nearly lost."""
     missing = Artifact.objects.to_fetch().filter(command__account=OuterRef("pk"))
-    failed = missing.exclude(words__in=["", STOPPED])
+    failed = missing.exclude(reason_code__in=sorted(NO_FAILURE))
     soon = missing.filter(deleted_remotely_at__lte=now + settings.ARTIFACT_URGENT)
     told = When(Exists(failed) | Exists(soon), then=SubqueryCount(missing.values("id")))
     return {
         "count_missing": Case(told, default=0),
         "missing_until": Subquery(missing.order_by("deleted_remotely_at", "id").values("deleted_remotely_at")[:1]),
-        "missing_words": Subquery(failed.order_by("-status_at", "id").values("words")[:1]),
+        "missing_reason": Subquery(failed.order_by("-status_at", "id").values("reason_code")[:1]),
+        "missing_message": Subquery(failed.order_by("-status_at", "id").values("remote_message")[:1]),
     }
 
 

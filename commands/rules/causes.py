@@ -79,24 +79,14 @@ def may_run_until(kind: Kind, options: Options, sent_by: datetime, *, scale: flo
     return sent_by + deadline(kind, options) / scale
 
 
-def missing(kind: str, options: Options, files: Collection[str]) -> tuple[str, ...]:
-    """Captures that were asked for and are not in the zip. Other kinds promise no file: every one may be absent."""
+def missing_captures(kind: str, options: Options, files: Collection[str]) -> tuple[str, ...]:
+    """Return the requested captures that are not in the zip. Other kinds promise no particular file."""
     if kind != Kind.PCAP:
         return ()
     chosen = options.get("interfaces")
     interfaces = chosen if isinstance(chosen, list) and chosen else ("default", "tunnel")
     stems = {name.rpartition("/")[2].rpartition(".")[0] for name in files if name.endswith((".pcap", ".pcapng"))}
     return tuple(name for name in interfaces if f"capture-{name}" not in stems)
-
-
-def partial_words(kind: str, options: Options, files: Collection[str]) -> str:
-    """What a zip with these files lacks; '' where it is whole."""
-    absent = missing(kind, options, files)
-    if not absent:
-        return ""
-    names = {"default": "the device's own connection", "tunnel": "the tunnel"}
-    words = " and of ".join(names.get(name, name) for name in absent)
-    return f"Only a part came: the capture of {words} is missing."
 
 
 def _not_connected(facts: Facts) -> tuple[Cause, ...]:

@@ -11,6 +11,7 @@ from commands.actions import settle
 from commands.actions.record.transitions import StatusWriter
 from commands.actions.sending.claim import claim
 from commands.models import Artifact, Command, Dispatch
+from commands.rules.artifact_reasons import ArtifactReason
 from commands.rules.kinds import Kind
 from tests.actions.world import BOTH, QUICK_END, World
 
@@ -197,7 +198,7 @@ def test_a_fetch_that_ended_its_worker_three_times_comes_to_rest(world: World) -
     world.settle()
     artifact = world.artifact(command)
     assert (artifact.status, artifact.lease_token) == ("refused", None)
-    assert artifact.words
+    assert artifact.reason_code == ArtifactReason.WORKERS_DIED
     assert world.story(command)[-1] == "artifact"
 
 

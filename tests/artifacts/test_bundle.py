@@ -45,7 +45,7 @@ def test_empty_zip_is_valid(path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"<html>not here</html>", b"PK\x05\x06", os.urandom(70_000)])
 def test_file_that_is_not_a_zip_is_invalid(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(InvalidZip, match="isn't a readable zip"):
+    with pytest.raises(InvalidZip, match="zip_"):
         verified_names(path)
 
 
@@ -62,7 +62,7 @@ def test_flipped_bit_in_any_member_is_detected(path: Path, name: str) -> None:
     whole = bytearray(_zip(path, files, zipfile.ZIP_STORED).read_bytes())
     whole[whole.index(files[name]) + 40] ^= 1
     path.write_bytes(whole)
-    with pytest.raises(InvalidZip, match="damaged"):
+    with pytest.raises(InvalidZip, match="zip_unreadable"):
         verified_names(path)
 
 
@@ -71,7 +71,7 @@ def test_zip_bomb_stops_at_the_limit_and_uses_little_memory(path: Path) -> None:
     assert path.stat().st_size < 60_000
     tracemalloc.start()
     try:
-        with pytest.raises(InvalidZip, match="unpacks to more"):
+        with pytest.raises(InvalidZip, match="zip_unpacks_too_large"):
             verified_names(path, SMALL)
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
@@ -80,7 +80,7 @@ def test_zip_bomb_stops_at_the_limit_and_uses_little_memory(path: Path) -> None:
 
 def test_unpacked_limit_covers_all_members_together(path: Path) -> None:
     _zip(path, {"a": bytes(600_000), "b": bytes(600_000)})
-    with pytest.raises(InvalidZip, match="unpacks to more"):
+    with pytest.raises(InvalidZip, match="zip_unpacks_too_large"):
         verified_names(path, SMALL)
     assert verified_names(path, ZipLimits(unpacked=1_200_000)) == ("a", "b")
 
@@ -88,19 +88,19 @@ def test_unpacked_limit_covers_all_members_together(path: Path) -> None:
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_compression_methods_without_a_read_limit_are_rejected(path: Path, method: int) -> None:
     _zip(path, {"zeros": bytes(5_000)}, method)
-    with pytest.raises(InvalidZip, match="compression method"):
+    with pytest.raises(InvalidZip, match="zip_compression"):
         verified_names(path)
 
 
 def test_too_many_members_are_rejected(path: Path) -> None:
     _zip(path, {str(number): b"" for number in range(4)})
-    with pytest.raises(InvalidZip, match="more files"):
+    with pytest.raises(InvalidZip, match="zip_too_many_files"):
         verified_names(path, SMALL)
 
 
 def test_directory_of_long_names_is_rejected(path: Path) -> None:
     _zip(path, {"n" * 2_000: b""})
-    with pytest.raises(InvalidZip, match="more files"):
+    with pytest.raises(InvalidZip, match="zip_too_many_files"):
         verified_names(path, SMALL)
 
 
@@ -109,7 +109,7 @@ def test_zip64_archive_is_rejected(path: Path) -> None:
     whole = _zip(path, {"a": b"a"}).read_bytes()
     end = whole.rindex(b"PK\x05\x06")
     path.write_bytes(whole[:end] + b"PK\x06\x07" + bytes(16) + whole[end:])
-    with pytest.raises(InvalidZip, match="more files"):
+    with pytest.raises(InvalidZip, match="zip_too_many_files"):
         verified_names(path)
 
 

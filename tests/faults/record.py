@@ -60,7 +60,7 @@ def record() -> list[Recorded]:
 def _filed(artifact: Artifact) -> Filed:
     storage, name = storages["artifacts"], artifact.storage_name
     is_there = artifact.status in HAS_FILE and storage.exists(name) and storage.size(name) == artifact.size
-    return Filed(ArtifactStatus(artifact.status), artifact.status_at, artifact.words, is_there)
+    return Filed(ArtifactStatus(artifact.status), artifact.status_at, artifact.reason_code, is_there)
 
 
 def _recorded(command: Command, history: list[Line], file: Filed | None) -> Recorded:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from commands.rules.causes import Facts, Sure, causes, may_run_until, missing, partial_words
+from commands.rules.causes import Facts, Sure, causes, may_run_until, missing_captures
 from commands.rules.kinds import Kind
 from commands.rules.states import Status
 
@@ -109,16 +109,10 @@ def test_a_quicker_world_has_the_same_causes_sooner() -> None:
     assert named(timedelta(seconds=2.1), **quick) == [("too_large", Sure.LIKELY)]
 
 
-def test_a_zip_without_one_of_the_captures_brought_a_part() -> None:
-    words = partial_words("pcap", {}, ["capture-default.pcap", "results.json"])
-    assert words == "Only a part came: the capture of the tunnel is missing."
-    assert partial_words("pcap", {}, ["x/capture-default.pcapng", "capture-tunnel.pcap"]) == ""
-
-
-def test_what_was_not_asked_for_is_not_missing() -> None:
-    assert missing("pcap", {"interfaces": ["tunnel"]}, ["capture-tunnel.pcap"]) == ()
-    assert missing("pcap", {}, []) == ("default", "tunnel")
-    assert missing("warp-diag", {}, []) == ()
+def test_what_was_not_asked_for_is_not_missing_captures() -> None:
+    assert missing_captures("pcap", {"interfaces": ["tunnel"]}, ["capture-tunnel.pcap"]) == ()
+    assert missing_captures("pcap", {}, []) == ("default", "tunnel")
+    assert missing_captures("warp-diag", {}, []) == ()
 
 
 def test_a_command_may_run_until_cloudflare_gave_up_it_ran_and_uploaded() -> None:

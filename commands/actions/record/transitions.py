@@ -119,8 +119,8 @@ class StatusWriter:
         if not tell:
             self.touch(artifact.command.account_id)
             return True
-        shown: Values = {key: new[key] for key in ("size", "sha256") if key in new}
-        data: Values = {"artifact": str(artifact.id), "artifact_status": to, **shown, "because": new.get("words", "")}
+        shown: Values = {key: new[key] for key in ("size", "sha256", "reason_code", "remote_message") if key in new}
+        data: Values = {"artifact": str(artifact.id), "artifact_status": to, **shown}
         self.note([artifact.command_id], event=EventType.ARTIFACT, data=data)
         return True
 

@@ -55,7 +55,8 @@ COLUMNS = {
     ),
     "commands_event": "id at event account_id run_id command_id version from_status to_status mover by_id data",
     "commands_artifact": (
-        "id command_id status status_at filename deleted_remotely_at etag size sha256 stored_at words attempts"
+        "id command_id status status_at filename deleted_remotely_at etag size sha256 stored_at reason_code "
+        "remote_message attempts"
     ),
 }
 """The tables in the order in which they are loaded, and the columns of their rows."""
@@ -191,7 +192,7 @@ class World:
             *(self._id(ended), command_id, ArtifactStatus.PURGED if brought else ArtifactStatus.GONE, _time(ended)),
             *("capture.zip", _time(ended + timedelta(days=7)), "", size),
             *(f"{self.dice.getrandbits(256):064x}" if brought else "", _time(ended) if brought else None),
-            *("" if brought else "It brought no file back.", "1"),
+            *("" if brought else "not_found", "", "1"),
         )
 
 

@@ -11,6 +11,7 @@ from commands.access import Right
 from commands.models import Artifact, Command, Event, User
 from commands.rules.causes import Cause
 from commands.rules.states import ARTIFACT_WORDS, DONE, HAS_FILE, OPEN, WORDS, ArtifactStatus, Status
+from commands.rules.wording.artifacts import describe_artifact_reason
 from commands.web.command import timeline
 from commands.web.command.timeline import Moment
 from commands.web.shared import operations, rows
@@ -141,7 +142,12 @@ _NO_FILE: Mapping[Status, str] = {
 
 def _part(artifact: Artifact | None) -> list[str]:
     """What a file that is here lacks."""
-    return [artifact.words] if artifact and artifact.words and artifact.status in HAS_FILE else []
+    is_partial = artifact and artifact.reason_code and artifact.status in HAS_FILE
+    return [_reason_of(artifact)] if artifact and is_partial else []
+
+
+def _reason_of(artifact: Artifact) -> str:
+    return describe_artifact_reason(artifact.reason_code, artifact.remote_message)
 
 
 def _file(command: Command, artifact: Artifact, rights: frozenset[Right], now: datetime) -> File:
@@ -151,7 +157,7 @@ def _file(command: Command, artifact: Artifact, rights: frozenset[Right], now: d
     has_file, may = status in HAS_FILE, Right.SEE_CONTENTS in rights
     return File(
         chip=rows.Chip(words.label, words.tone, words.sentence),
-        sentence=f"{words.sentence} {artifact.words}".strip(),
+        sentence=f"{words.sentence} {_reason_of(artifact)}".strip(),
         filename=download_name(command),
         size=artifact.size,
         sha256=artifact.sha256,

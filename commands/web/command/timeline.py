@@ -8,6 +8,7 @@ from commands import audit
 from commands.audit import EventType
 from commands.models import Event, User
 from commands.rules.states import ARTIFACT_WORDS, DONE, WORDS, ArtifactStatus, Mover, Status, Tone
+from commands.rules.wording.artifacts import describe_artifact_reason
 from commands.web.shared.layout import name_of
 
 
@@ -59,7 +60,7 @@ def build(events: Sequence[Event], viewer: User, *, is_over: bool) -> list[Momen
     before: datetime | None = None
     for number, event in enumerate(events, start=1):
         gone = event.at - before if before else timedelta()
-        because = str(event.data.get("because", ""))
+        because = _because(event)
         moments.append(
             Moment(
                 words=_words(event, viewer),
@@ -71,6 +72,13 @@ def build(events: Sequence[Event], viewer: User, *, is_over: bool) -> list[Momen
         )
         before = event.at
     return moments
+
+
+def _because(event: Event) -> str:
+    if event.event == EventType.ARTIFACT:
+        data = event.data
+        return describe_artifact_reason(str(data.get("reason_code", "")), str(data.get("remote_message", "")))
+    return str(event.data.get("because", ""))
 
 
 def _words(event: Event, viewer: User) -> str:

@@ -15,6 +15,7 @@ from commands.models import Artifact, Command, User
 from commands.queries import causes
 from commands.rules.kinds import SPECS, Kind, describe
 from commands.rules.states import ARTIFACT_WORDS, HAS_FILE, OPEN, WORDS, ArtifactStatus, Status
+from commands.rules.wording.artifacts import describe_artifact_reason
 from commands.web.shared import operations
 from commands.web.shared.layout import name_of
 from commands.web.shared.links import device_url, person_url, ticket_url
@@ -178,7 +179,7 @@ def _result(command: Command, artifact: Artifact | None) -> str:
     status = Status(command.status)
     if status is Status.SUCCESS:
         if artifact is None or artifact.status in HAS_FILE:
-            return artifact.words if artifact else ""
+            return describe_artifact_reason(artifact.reason_code, artifact.remote_message) if artifact else ""
         return _file_words(artifact)
     if status in (Status.SENDING, Status.PENDING_EXEC, Status.PENDING_UPLOAD):
         return ""
@@ -213,4 +214,5 @@ _SHORT: Mapping[Status, str] = {
 
 def _file_words(artifact: Artifact) -> str:
     words = ARTIFACT_WORDS[ArtifactStatus(artifact.status)]
-    return f"{words.label}: {artifact.words}" if artifact.words else words.label.lower()
+    reason = describe_artifact_reason(artifact.reason_code, artifact.remote_message)
+    return f"{words.label}: {reason}" if reason else words.label.lower()

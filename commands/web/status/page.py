@@ -16,6 +16,7 @@ from commands.models import Account, Command, Heartbeat, Pause
 from commands.queries.pauses import is_tried
 from commands.queries.status import DOUBTFUL, State
 from commands.rules.states import Status
+from commands.rules.wording.artifacts import describe_artifact_reason
 from commands.web.shared import rows
 
 
@@ -144,7 +145,12 @@ def _missing(account: Account, now: datetime) -> Missing | None:
     at: datetime | None = row["missing_until"]
     if at is None or not row["count_missing"]:
         return None
-    return Missing(row["count_missing"], at, at <= now, row["missing_words"] or "")
+    return Missing(
+        row["count_missing"],
+        at,
+        at <= now,
+        describe_artifact_reason(row["missing_reason"] or "", row["missing_message"] or ""),
+    )
 
 
 def _chip(account: Account, pauses: Sequence[Pause], now: datetime) -> rows.Chip:

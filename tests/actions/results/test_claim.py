@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 
 from commands.actions.record.leases import released
-from commands.actions.results import fetch as module
+from commands.actions.results.claim import claim_artifact
 from commands.models import Account, Artifact
 from commands.rules.states import Status
 from tests.actions.racing import race
@@ -30,7 +30,7 @@ def accounts() -> list[Account]:
 
 
 def _claimed() -> Account | None:
-    artifact = module._claim(timezone.now())
+    artifact = claim_artifact(timezone.now())
     return artifact.command.account if artifact else None
 
 

@@ -10,7 +10,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import storages
 
 from commands.actions.results import cleanup
-from commands.actions.results.fetch import spool_path
+from commands.actions.results.spool import spool_path
 from commands.models import Artifact, Command
 from commands.rules.states import ARTIFACT_MOVES, HAS_FILE, ArtifactStatus, Status
 from tests.actions.racing import race

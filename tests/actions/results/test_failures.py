@@ -14,9 +14,11 @@ from django.db import OperationalError
 from commands.actions.administration.accounts import retire_account
 from commands.actions.record import leases
 from commands.actions.record.transitions import StatusWriter
-from commands.actions.results import fetch as module
-from commands.actions.results.fetch import spool_path
+from commands.actions.results.claim import claim_artifact
+from commands.actions.results.failures import MAX_REASONS_IN_HISTORY
+from commands.actions.results.spool import spool_path
 from commands.models import Artifact, Command, Pause
+from commands.rules.artifact_reasons import ArtifactReason
 from tests.actions.world import World
 
 pytestmark = pytest.mark.django_db
@@ -108,7 +110,7 @@ def test_an_outage_costs_nothing_until_cloudflare_has_deleted_the_file_and_then_
     assert world.collect()
     artifact = world.artifact(done)
     assert (artifact.status, artifact.lease_token) == ("refused", None)
-    assert artifact.words.startswith("It could not be fetched before Cloudflare deleted it. ")
+    assert artifact.reason_code == ArtifactReason.DELETED_BEFORE_FETCHED
     assert not spool_path(artifact).exists()
     assert _files(settings) == []
     assert not world.collect()
@@ -128,7 +130,7 @@ def test_a_file_that_cannot_even_be_asked_for_ends_too(
     world: World, done: Command, settings: Any, reason: str, begun: bool
 ) -> None:
     if begun:
-        assert module._claim(world.now)
+        assert claim_artifact(world.now)
     if reason == "retired":
         retire_account(world.account, now=world.now)
     deleted = world.artifact(done).deleted_remotely_at
@@ -144,13 +146,13 @@ def test_a_file_that_cannot_even_be_asked_for_ends_too(
     world.settle()
     artifact = world.artifact(done)
     assert (artifact.status, artifact.lease_token) == ("refused", None)
-    assert artifact.words
+    assert artifact.reason_code == ArtifactReason.DELETED_BEFORE_FETCHED
     assert _told(world, done)[-1] == "refused"
 
 
 def test_a_file_that_is_being_fetched_is_not_ended_by_the_clock(world: World, done: Command) -> None:
     world.forward(days=9)
-    assert module._claim(world.now)
+    assert claim_artifact(world.now)
     retire_account(world.account, now=world.now)
     world.settle()
     assert world.artifact(done).status == "fetching"
@@ -161,7 +163,7 @@ def test_a_file_whose_late_worker_renews_its_lease_is_not_ended_meanwhile(
     world: World, done: Command, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the look at the lease that ran out and the move."""
-    artifact = module._claim(world.now)
+    artifact = claim_artifact(world.now)
     assert artifact is not None
     if reason == "worn out":
         Artifact.objects.update(attempts=3)
@@ -188,27 +190,27 @@ def test_a_file_whose_late_worker_renews_its_lease_is_not_ended_meanwhile(
 
 
 def test_the_history_tells_each_reason_of_a_long_outage_once(world: World, done: Command) -> None:
-    for status in (503, 500, 503, 500, 503, 503):
-        world.faults({"match": {"call": "download"}, "effect": {"kind": "error", "status": status}})
+    outage, reset = {"kind": "error", "status": 503}, {"kind": "reset"}
+    for effect in (outage, reset, outage, reset, outage, outage):
+        world.faults({"match": {"call": "download"}, "effect": effect})
         assert world.collect()
         world.forward(minutes=21)
-    assert world.artifact(done).words
+    assert world.artifact(done).reason_code == ArtifactReason.SERVER_ERROR
     world.heal()
     assert world.collect()
     assert _told(world, done) == ["fetching", "wanted", "wanted", "stored"]
-    reasons = [event.data.get("because", "") for event in world.history(done) if event.event == "artifact"]
-    assert reasons[1] != reasons[2]
-    assert [bool(reason) for reason in reasons] == [False, True, True, False]
+    reasons = [event.data.get("reason_code") for event in world.history(done) if event.event == "artifact"]
+    assert reasons == [None, ArtifactReason.SERVER_ERROR, ArtifactReason.CONNECTION_BROKEN, None]
 
 
 def test_reasons_that_never_repeat_do_not_fill_the_history_either(world: World, done: Command) -> None:
-    for number in range(module.MOST_TOLD + 3):
+    for number in range(MAX_REASONS_IN_HISTORY + 3):
         error = {"kind": "error", "status": 503, "message": f"ray {number}"}
         world.faults({"match": {"call": "download"}, "effect": error})
         assert world.collect()
         world.forward(minutes=21)
-    assert f"ray {module.MOST_TOLD + 2}" in world.artifact(done).words
-    assert _told(world, done) == ["fetching", *["wanted"] * module.MOST_TOLD]
+    assert f"ray {MAX_REASONS_IN_HISTORY + 2}" in world.artifact(done).remote_message
+    assert _told(world, done) == ["fetching", *["wanted"] * MAX_REASONS_IN_HISTORY]
 
 
 def test_a_list_learns_of_a_step_that_the_history_does_not_repeat(world: World, done: Command) -> None:
@@ -255,7 +257,8 @@ def test_nothing_of_a_file_stays_in_a_storage_that_did_not_take_all_of_it(
     _stored_as(SmallDisk, settings)
     assert world.collect()
     assert world.artifact(done).status == "wanted"
-    assert "File too large" in world.artifact(done).words
+    assert world.artifact(done).reason_code == ArtifactReason.STORAGE_FAILED
+    assert world.artifact(done).remote_message == "File too large"
     assert _files(settings) == []
 
 
@@ -298,7 +301,7 @@ def test_what_is_whole_in_the_spool_is_stored_later_without_asking_cloudflare_ag
         assert world.collect()
         world.forward(minutes=21)
     assert world.artifact(done).attempts == 0
-    assert "5f3c" not in world.artifact(done).words, "what changes every time is for the log"
+    assert "5f3c" not in world.artifact(done).remote_message, "what changes every time is for the log"
     world.fault("error", call="download", status=500)
     _stored_as(FileSystemStorage, settings)
     assert world.collect()

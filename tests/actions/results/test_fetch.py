@@ -10,8 +10,10 @@ import pytest
 from django.core.files.storage import storages
 
 from commands.actions.results import fetch as module
-from commands.actions.results.fetch import spool_path
+from commands.actions.results.claim import claim_artifact
+from commands.actions.results.spool import spool_path
 from commands.models import Account, Artifact, Command
+from commands.rules.artifact_reasons import ArtifactReason
 from tests.actions.racing import race
 from tests.actions.world import DIAG, QUICK_END, World
 from tests.simulator.running import DEX
@@ -40,7 +42,7 @@ def _is_here(world: World, command: Command) -> bool:
     assert content == _direct(world, command)
     assert (artifact.size, artifact.sha256) == (len(content), hashlib.sha256(content).hexdigest())
     assert artifact.stored_at is not None
-    assert (artifact.lease_token, artifact.attempts, artifact.words) == (None, 0, "")
+    assert (artifact.lease_token, artifact.attempts, artifact.reason_code) == (None, 0, "")
     assert not spool_path(artifact).exists()
     return True
 
@@ -91,7 +93,7 @@ def test_a_spool_that_holds_something_else_is_thrown_away_and_fetched_anew(world
     world.forward(minutes=21)
     assert world.collect()
     assert world.artifact(done).status == "wanted"
-    assert "zip" in world.artifact(done).words
+    assert world.artifact(done).reason_code == ArtifactReason.ZIP_UNREADABLE
     assert not path.exists()
     world.forward(minutes=21)
     assert world.collect()
@@ -141,7 +143,7 @@ def test_a_file_that_cloudflare_no_longer_has_is_gone(world: World, done: Comman
     assert world.collect()
     artifact = world.artifact(done)
     assert (artifact.status, artifact.lease_token) == ("gone", None)
-    assert artifact.words
+    assert artifact.reason_code
     assert not world.collect()
     assert _stored_files(settings) == []
 
@@ -191,7 +193,7 @@ def test_what_is_no_zip_is_tried_three_times_and_then_rests_with_its_reason(
         assert world.artifact(done).status == ("wanted" if attempt < 3 else "refused")
         world.forward(minutes=21)
     assert not world.collect()
-    assert world.artifact(done).words
+    assert world.artifact(done).reason_code
     assert _stored_files(settings) == []
     assert list(Path(settings.SPOOL_DIR).iterdir()) == []
 
@@ -230,7 +232,7 @@ def test_a_disk_that_takes_nothing_costs_no_file_its_attempts(world: World, done
         assert world.collect()
         world.forward(minutes=21)
     assert (world.artifact(done).status, world.artifact(done).attempts) == ("wanted", 0)
-    assert world.artifact(done).words
+    assert world.artifact(done).reason_code
     root.unlink()
     assert world.collect()
     assert _is_here(world, done)
@@ -240,7 +242,7 @@ def test_a_worker_that_lost_its_lease_touches_nothing_that_is_stored(
     world: World, done: Command, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It comes back when another one has long fetched the file: what lies there is not replaced, nor deleted."""
-    real = module._fetch
+    real = module.fetch_file
     late: list[Artifact] = []
 
     def fetch_slowly(artifact: Artifact, *rest: Any) -> Any:
@@ -258,7 +260,7 @@ def test_a_worker_that_lost_its_lease_touches_nothing_that_is_stored(
     def changed_at(path: Path) -> float:
         return path.stat().st_mtime_ns
 
-    monkeypatch.setattr(module, "_fetch", fetch_slowly)
+    monkeypatch.setattr(module, "fetch_file", fetch_slowly)
     assert world.collect()
     assert late
     assert list(map(changed_at, _stored_files(settings))) == written
@@ -267,9 +269,9 @@ def test_a_worker_that_lost_its_lease_touches_nothing_that_is_stored(
 
 
 def test_a_worker_that_died_in_the_middle_is_followed_by_another_after_its_lease(world: World, done: Command) -> None:
-    artifact = module._claim(world.now)
+    artifact = claim_artifact(world.now)
     assert artifact is not None
-    module._fetch(artifact, lambda: True)
+    module.fetch_file(artifact, lambda: True)
     assert not world.collect()
     world.forward(minutes=16)
     assert world.collect()
@@ -278,7 +280,7 @@ def test_a_worker_that_died_in_the_middle_is_followed_by_another_after_its_lease
 
 def test_a_fetch_that_ended_its_worker_three_times_is_not_begun_again(world: World, done: Command) -> None:
     for _ in range(3):
-        assert module._claim(world.now) is not None
+        assert claim_artifact(world.now) is not None
         world.forward(minutes=16)
     assert not world.collect()
     world.settle()
@@ -314,7 +316,7 @@ def test_a_bomb_is_not_kept_and_ends_no_worker(world: World, done: Command) -> N
     Artifact.objects.update(etag='"x"', announced_size=path.stat().st_size)
     assert world.collect()
     kept = world.artifact(done)
-    assert (kept.status, "compression method" in kept.words) == ("wanted", True)
+    assert (kept.status, kept.reason_code) == ("wanted", ArtifactReason.ZIP_COMPRESSION)
     assert not path.exists()
 
 
@@ -326,7 +328,7 @@ def test_a_download_that_another_worker_took_over_ends_at_the_next_piece(
 
     def taken_over() -> bool:
         settings.ARTIFACT_LEASE = timedelta(minutes=2)
-        others.append(module._claim(world.now) if not others else None)
+        others.append(claim_artifact(world.now) if not others else None)
         return True
 
     assert module.collect(now=lambda: world.now, is_wanted=taken_over)

@@ -11,8 +11,11 @@ from django.core.files.base import ContentFile, File
 from django.core.files.storage import FileSystemStorage, storages
 
 from commands.actions.results import fetch as module
-from commands.actions.results.fetch import spool_path
+from commands.actions.results.claim import claim_artifact
+from commands.actions.results.spool import spool_path
+from commands.actions.results.store import store
 from commands.models import Artifact, Command
+from commands.rules.artifact_reasons import ArtifactReason
 from tests.actions.world import World, refusal
 
 pytestmark = pytest.mark.django_db
@@ -68,7 +71,7 @@ def _is_adopted(world: World, command: Command, content: bytes) -> bool:
     artifact = world.artifact(command)
     assert (artifact.size, artifact.sha256) == (len(content), hashlib.sha256(content).hexdigest())
     assert artifact.stored_at is not None
-    assert (artifact.lease_token, artifact.attempts, artifact.words) == (None, 0, "")
+    assert (artifact.lease_token, artifact.attempts, artifact.reason_code) == (None, 0, "")
     told = [event for event in world.history(command) if event.event == "artifact"]
     assert (told[-1].data["artifact_status"], told[-1].data["sha256"]) == ("stored", artifact.sha256)
     return artifact.status == "stored"
@@ -88,11 +91,11 @@ def test_a_file_that_an_older_database_still_wants_is_taken_from_the_store_when_
 
 
 def test_what_a_worker_stored_and_could_not_record_is_not_asked_for_again(world: World, done: Command) -> None:
-    artifact = module._claim(world.now)
+    artifact = claim_artifact(world.now)
     assert artifact is not None
-    whole = module._fetch(artifact, lambda: True)
-    module._store(artifact, whole)
-    whole.path.unlink()
+    whole = module.fetch_file(artifact, lambda: True)
+    store(artifact, whole)
+    whole.spool.unlink()
     world.faults(refusal("download"))
     world.forward(minutes=16)
     assert world.collect()
@@ -126,7 +129,7 @@ def test_a_storage_that_cannot_say_what_lies_there_ends_no_file(world: World, do
         assert world.collect()
         artifact = world.artifact(done)
         assert (artifact.status, artifact.attempts) == ("wanted", 0)
-        assert "could not be looked into" in artifact.words
+        assert artifact.reason_code == ArtifactReason.STORAGE_UNREADABLE
         world.forward(minutes=21)
     _stored_as(FileSystemStorage, settings)
     assert world.collect()

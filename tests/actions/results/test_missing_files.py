@@ -4,8 +4,8 @@ import pytest
 
 from commands.actions.listing import schedule
 from commands.actions.listing.sync import sync
-from commands.actions.results.fetch import UNLISTED
 from commands.models import Command
+from commands.rules.artifact_reasons import ArtifactReason
 from tests.actions.world import World, refusal
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +32,8 @@ def test_a_missing_file_has_its_account_listed_and_is_gone_after_three_attempts_
     for attempts, pause in enumerate([31, 31, 1201, 0]):
         assert world.collect()
         assert _stands(world, done) == (("wanted", attempts) if attempts < 3 else ("gone", 0))
-        assert world.artifact(done).words.endswith(UNLISTED) == (attempts == 0)
+        is_unconfirmed = world.artifact(done).reason_code == ArtifactReason.NOT_FOUND_UNCONFIRMED
+        assert is_unconfirmed == (attempts == 0)
         assert not world.collect()
         world.forward(seconds=pause)
         assert _listed(world) == (attempts < 3)

@@ -5,13 +5,14 @@ from django.test import Client
 
 from commands.actions.results.fetch import collect
 from commands.models import Device
+from commands.rules.artifact_reasons import ArtifactReason
 from tests.actions.world import QUICK_END, World
 
 pytestmark = pytest.mark.django_db
 
 
-@pytest.mark.parametrize(("trouble", "words"), [("no-tunnel", "the capture of the tunnel is missing"), ("", "")])
-def test_what_a_zip_lacks_is_told_where_its_result_is(world: World, trouble: str, words: str) -> None:
+@pytest.mark.parametrize(("trouble", "reason"), [("no-tunnel", ArtifactReason.MISSING_TUNNEL_CAPTURE), ("", "")])
+def test_missing_capture_is_shown_with_the_result(world: World, trouble: str, reason: str) -> None:
     world.configure(people=120)
     assert world.devices
     rows = {row["device_id"] for row in world.upstream.control("GET", "world")["devices"] if row["trouble"] == trouble}
@@ -23,9 +24,8 @@ def test_what_a_zip_lacks_is_told_where_its_result_is(world: World, trouble: str
     assert collect(now=lambda: world.now)
     artifact = world.artifact(command)
     assert artifact.status == "stored"
-    assert words in artifact.words
-    assert bool(artifact.words) is bool(words)
+    assert artifact.reason_code == reason
     client = Client()
     client.force_login(world.person)
     for page in ("/", f"/commands/{command.id}/"):
-        assert ("Only a part came" in client.get(page).text) is bool(words)
+        assert ("Incomplete: the tunnel capture is missing." in client.get(page).text) is bool(reason)

@@ -3,6 +3,7 @@
 import pytest
 
 from commands.models import Command
+from commands.rules.artifact_reasons import ArtifactReason
 from tests.actions.world import DIAG, QUICK_END, World, refusal
 
 pytestmark = pytest.mark.django_db
@@ -57,7 +58,7 @@ def test_a_file_that_alone_is_refused_ends_by_itself_and_lets_nothing_rest(world
         assert world.collect()
         assert _stands(world, bad) == (("wanted", attempt) if attempt < 3 else ("refused", 0))
         assert "download" not in world.pauses()
-    assert world.artifact(bad).words.endswith("Other files of the account came meanwhile.")
+    assert world.artifact(bad).reason_code == ArtifactReason.FILE_REFUSED
 
 
 def test_what_came_before_a_files_last_refusal_does_not_blame_the_file(world: World) -> None:

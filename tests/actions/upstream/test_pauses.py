@@ -11,8 +11,8 @@ import pytest
 from django.db import connection
 
 from commands import tasks
-from commands.actions.results import fetch
 from commands.actions.results.fetch import collect as collect_one
+from commands.actions.results.spool import spool_path
 from commands.actions.sending import holds, submit
 from commands.actions.sending.deliver import deliver
 from commands.actions.upstream import directory
@@ -73,7 +73,7 @@ def test_a_refused_download_stops_downloads_alone(world: World) -> None:
     world.heal()
     world.forward(minutes=6)
     assert collect_one(now=lambda: world.now)
-    assert fetch.spool_path(world.artifact(command)).exists() is False
+    assert spool_path(world.artifact(command)).exists() is False
     assert (world.artifact(command).status, world.pauses()) == ("stored", {})
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from commands.actions.record.transitions import change_statuses
 from commands.audit import PORTAL
 from commands.models import Account, Command, Run, User
+from commands.rules.artifact_reasons import ArtifactReason
 from commands.rules.states import Status
 from tests.rows import a_command, a_run, an_artifact, an_event
 
@@ -152,9 +153,9 @@ def test_its_file_is_told_with_size_hash_and_link(desk: Client, account: Account
 
 def test_a_file_that_is_not_here_says_why(desk: Client, account: Account, helpdesk: User) -> None:
     command = a_command(a_run(account, helpdesk), Status.SUCCESS)
-    an_artifact(command, "refused", words="The connection broke three times.")
+    an_artifact(command, "refused", reason_code=ArtifactReason.CONNECTION_BROKEN)
     text = desk.get(f"/commands/{command.id}/").text
-    assert "The file could not be fetched from Cloudflare. The connection broke three times." in text
+    assert "The file could not be fetched from Cloudflare. The download broke off." in text
     assert "/download" not in text
 
 

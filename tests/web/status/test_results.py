@@ -7,8 +7,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from commands.actions.results.fetch import STOPPED
 from commands.models import Account, Artifact, Pause, User
+from commands.rules.artifact_reasons import ArtifactReason
 from commands.rules.states import ArtifactStatus, Status
 from tests.people import make_account, make_person
 from tests.rows import a_command, a_run, an_artifact
@@ -35,17 +35,17 @@ def test_results_that_failed_to_come_are_told_with_their_time_and_the_last_reaso
     client: Client, account: Account, helpdesk: User, missing: Artifact
 ) -> None:
     now, run = timezone.now(), a_run(account, helpdesk)
-    here = {"size": 1, "sha256": "a" * 64, "stored_at": now, "words": "A part of it is missing."}
+    here = {"size": 1, "sha256": "a" * 64, "stored_at": now, "reason_code": ArtifactReason.MISSING_TUNNEL_CAPTURE}
     an_artifact(a_command(run, Status.SUCCESS), ArtifactStatus.STORED, **here)
     assert LINE not in client.get(URL).text
-    full, first = "The file could not be stored: No space left on device.", now + timedelta(days=3)
-    for minutes, words in ((1, full), (9, "The connection was reset.")):
+    full, first = ArtifactReason.STORAGE_FAILED, now + timedelta(days=3)
+    for minutes, reason in ((1, full), (9, ArtifactReason.CONNECTION_BROKEN)):
         since = now - timedelta(minutes=minutes)
-        an_artifact(a_command(run, Status.SUCCESS), words=words, status_at=since, deleted_remotely_at=first)
+        an_artifact(a_command(run, Status.SUCCESS), reason_code=reason, status_at=since, deleted_remotely_at=first)
     text = client.get(URL).text
     assert f"{LINE}<dd>3; the first will be deleted by Cloudflare <time" in text
     assert f'datetime="{first:%Y-%m-%dT%H:%M}' in text
-    assert (f"Last reason: {full}" in text, "was reset" in text) == (True, False)
+    assert ("Last reason: The file could not be saved to the storage." in text, "broke off" in text) == (True, False)
 
 
 def test_results_that_cloudflare_deletes_soon_are_told_though_nothing_was_tried(
@@ -58,7 +58,7 @@ def test_results_that_cloudflare_deletes_soon_are_told_though_nothing_was_tried(
     text = client.get(URL).text
     assert f"{LINE}<dd>1; the first will be deleted" in text
     assert "Last reason" not in text
-    Artifact.objects.update(deleted_remotely_at=now - timedelta(hours=1), words="No. (code 10000)")
+    Artifact.objects.update(deleted_remotely_at=now - timedelta(hours=1), reason_code=ArtifactReason.ACCOUNT_REFUSED)
     assert f"{LINE}<dd>1; the first was deleted by Cloudflare" in client.get(URL).text
 
 
@@ -91,7 +91,7 @@ def test_while_listing_rests_nobody_says_that_what_is_in_doubt_is_looked_for(
 
 
 def test_a_restart_of_the_worker_is_no_failure(client: Client, missing: Artifact) -> None:
-    Artifact.objects.update(words=STOPPED)
+    Artifact.objects.update(reason_code=ArtifactReason.WORKER_STOPPED)
     assert LINE not in client.get(URL).text
 
 
