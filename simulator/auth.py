@@ -1,60 +1,67 @@
-"""Who calls: tokens and keys, what they may do, and the labels under which the ledger names them."""
+"""Authentication by token or key, and the permissions of each credential.
+
+A credential has a label for the ledger, so that no secret leaves this module.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from simulator.answers import Refusal, not_allowed
-from simulator.config import DEX_WRITE, READERS, AccountConfig
+from simulator.config import DEX_WRITE, READ_PERMISSIONS, AccountConfig
+from simulator.responses import ApiError, authentication_error
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """One token, or one email with its key, with the permissions it has in each account."""
+    """One token, or one email and key, with its permissions by account."""
 
     label: str
     permissions: Mapping[str, frozenset[str]]
 
     def require(self, account_id: str, *, write: bool) -> None:
-        accepted = {DEX_WRITE} if write else READERS
+        accepted = {DEX_WRITE} if write else READ_PERMISSIONS
         if not accepted & self.permissions.get(account_id, frozenset()):
-            raise not_allowed()
+            raise authentication_error()
 
 
 class Credentials:
+    """All credentials of a configuration. One secret may open several accounts."""
+
     def __init__(self, accounts: tuple[AccountConfig, ...]) -> None:
         tokens = [(account.token, account) for account in accounts if account.token]
         keys = [((account.email.lower(), account.api_key), account) for account in accounts if account.api_key]
-        self._by_token = _gather(tokens, "token")
-        self._by_key = _gather(keys, "key")
+        self._by_token = _by_secret(tokens, "token")
+        self._by_key = _by_secret(keys, "key")
 
     def identify(self, headers: Mapping[str, str]) -> Credential:
-        """The caller, or a Refusal in Cloudflare's words."""
+        """Return the credential of a request, or raise ApiError with Cloudflare's code."""
         authorization = headers.get("Authorization", "")
         if authorization:
             scheme, _, token = authorization.partition(" ")
             if scheme.lower() != "bearer" or not token.strip():
-                raise Refusal(400, 6003, "Invalid request headers")
-            return _known(self._by_token.get(token.strip()), Refusal(403, 9109, "Invalid access token"))
+                raise ApiError(400, 6003, "Invalid request headers")
+            return _require_known(self._by_token.get(token.strip()), ApiError(403, 9109, "Invalid access token"))
         email, key = headers.get("X-Auth-Email", ""), headers.get("X-Auth-Key", "")
         if not email or not key:
-            raise Refusal(401, 9106, "Missing X-Auth-Key, X-Auth-Email or Authorization headers")
-        return _known(self._by_key.get((email.lower(), key)), Refusal(401, 10001, "Unable to authenticate request"))
+            raise ApiError(401, 9106, "Missing X-Auth-Key, X-Auth-Email or Authorization headers")
+        return _require_known(
+            self._by_key.get((email.lower(), key)), ApiError(401, 10001, "Unable to authenticate request")
+        )
 
 
-def _known(credential: Credential | None, refusal: Refusal) -> Credential:
+def _require_known(credential: Credential | None, error: ApiError) -> Credential:
     if credential is None:
-        raise refusal
+        raise error
     return credential
 
 
-def _gather[K](pairs: list[tuple[K, AccountConfig]], word: str) -> dict[K, Credential]:
-    """One credential for each secret, with all accounts that name it."""
-    rights: dict[K, dict[str, frozenset[str]]] = {}
+def _by_secret[K](pairs: list[tuple[K, AccountConfig]], label: str) -> dict[K, Credential]:
+    """Build one credential for each secret, with the permissions of all accounts that list it."""
+    permissions: dict[K, dict[str, frozenset[str]]] = {}
     for secret, account in pairs:
-        rights.setdefault(secret, {})[account.account_id] = frozenset(account.permissions)
+        permissions.setdefault(secret, {})[account.account_id] = frozenset(account.permissions)
     return {
-        secret: Credential(f"{word} {number}", permissions)
-        for number, (secret, permissions) in enumerate(rights.items(), start=1)
+        secret: Credential(f"{label} {number}", by_account)
+        for number, (secret, by_account) in enumerate(permissions.items(), start=1)
     }

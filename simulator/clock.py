@@ -1,4 +1,7 @@
-"""The simulator's clock: real time, plus an offset that a test may set. Never scaled: `--speed` divides durations."""
+"""Clock of the simulator, and the date formats of the API.
+
+The clock is real time plus an offset. `--speed` never scales it: speed divides durations only.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from email.utils import formatdate
 
 
 class Clock:
-    """Seconds since the epoch, to the millisecond (Cloudflare's dates carry no more)."""
+    """Seconds since the epoch, rounded to milliseconds because Cloudflare's dates carry no more."""
 
     def __init__(self, source: Callable[[], float] = time.time) -> None:
         self._source = source
@@ -19,17 +22,17 @@ class Clock:
         return round(self._source() + self.offset, 3)
 
 
-def rfc3339(at: float) -> str:
-    """For example 2026-11-22T06:15:30.125Z."""
+def format_rfc3339(at: float) -> str:
+    """Format an instant in UTC with milliseconds, for example 2026-11-22T06:15:30.125Z."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
-def http_date(at: float) -> str:
+def format_http_date(at: float) -> str:
     return formatdate(at, usegmt=True)
 
 
 def parse_rfc3339(text: str) -> float:
-    """Seconds since the epoch; ValueError where it is no date and time with a zone."""
+    """Convert a date and time with a zone to seconds since the epoch, or raise ValueError."""
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("a zone is needed")

@@ -1,4 +1,7 @@
-"""What can be set in the simulated world, typed and frozen. Holds values only; nothing here acts on them."""
+"""Configuration of the simulated world: accounts, pace, and the behaviours that Cloudflare leaves open.
+
+This module only holds and validates values. Nothing here acts on them.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,18 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
-from simulator.typed import BadInputError, as_list, as_object, overlay
+from simulator.json_input import BadInputError, as_list, as_object, replace_fields
 
 DEFAULT_ACCOUNT_ID = "0123456789abcdef0123456789abcdef"
-DEFAULT_TOKEN = "simulator-token-not-a-secret"  # noqa: S105  # fixed and public: it opens a loopback toy
+DEFAULT_TOKEN = "simulator-token-not-a-secret"  # noqa: S105  # public on purpose: it only opens a simulator on 127.0.0.1
 
 DEX_WRITE = "Cloudflare DEX Write"
 DEX_READ = "Cloudflare DEX Read"
-READERS = frozenset({DEX_WRITE, DEX_READ, "Zero Trust Read", "Zero Trust Report"})
+READ_PERMISSIONS = frozenset({DEX_WRITE, DEX_READ, "Zero Trust Read", "Zero Trust Report"})
 
 KINDS = ("pcap", "warp-diag", "speed-test")
 
-# Every knob that takes one of a few words.
+# allowed values of the fields that are a choice
 CHOICES: dict[str, tuple[str, ...]] = {
     "dialect": ("both", "current", "legacy"),
     "rejection": ("all", "item"),
@@ -40,7 +43,10 @@ class AccountConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Durations are in simulated seconds: `speed` divides them. `docs/simulator.md` tells what each knob does."""
+    """All settings of one simulator. `docs/simulator.md` describes each field.
+
+    Durations are in simulated seconds: `speed` divides them.
+    """
 
     accounts: tuple[AccountConfig, ...]
     seed: int = 1
@@ -68,16 +74,16 @@ class Config:
     def to_json(self) -> dict[str, object]:
         return asdict(self)
 
-    def changed(self, changes: Mapping[str, object]) -> Config:
-        """A new config; BadInputError names the field that cannot be used."""
-        rest = dict(changes)
+    def with_changes(self, changes: Mapping[str, object]) -> Config:
+        """Copy the configuration with the given fields changed. BadInputError names a field that is wrong."""
+        scalars = dict(changes)
         accounts = self.accounts
-        if "accounts" in rest:
-            accounts = _accounts(rest.pop("accounts"))
-        config = overlay(self, rest, "config")
-        for name, words in CHOICES.items():
-            if getattr(config, name) not in words:
-                raise BadInputError(f"config.{name}: one of {', '.join(words)} is needed")
+        if "accounts" in scalars:
+            accounts = _accounts(scalars.pop("accounts"))
+        config = replace_fields(self, scalars, "config")
+        for name, allowed in CHOICES.items():
+            if getattr(config, name) not in allowed:
+                raise BadInputError(f"config.{name}: one of {', '.join(allowed)} is needed")
         for name in POSITIVE:
             if getattr(config, name) <= 0:
                 raise BadInputError(f"config.{name}: a number above 0 is needed")
@@ -88,7 +94,7 @@ def _accounts(value: object) -> tuple[AccountConfig, ...]:
     accounts = []
     for index, item in enumerate(as_list(value, "config.accounts")):
         name = f"config.accounts[{index}]"
-        account = overlay(AccountConfig(account_id="", token=""), as_object(item, name), name)
+        account = replace_fields(AccountConfig(account_id="", token=""), as_object(item, name), name)
         if not 1 <= len(account.account_id) <= 32:
             raise BadInputError(f"{name}.account_id: 1 to 32 characters are needed")
         if not account.token and not (account.email and account.api_key):
@@ -102,7 +108,7 @@ def _accounts(value: object) -> tuple[AccountConfig, ...]:
 
 
 def default_accounts(count: int) -> tuple[AccountConfig, ...]:
-    """The first is always the fixed one; the rest derive from their number, so that they never change."""
+    """Build `count` accounts. Each derives from its number, so that ids and tokens are the same in every run."""
     first = AccountConfig(DEFAULT_ACCOUNT_ID, DEFAULT_TOKEN, "simulator@example.com", f"{DEFAULT_TOKEN}-key")
     return (first, *(_numbered_account(number) for number in range(2, count + 1)))
 

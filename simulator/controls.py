@@ -1,4 +1,7 @@
-"""The controls under /_sim: look into the ledger, set the world and its faults. No rights, no faults, no limits."""
+"""Controls under /_sim: read the ledger, change the configuration and the faults.
+
+They need no credential, count in no rate limit, and no fault hits them. `docs/simulator.md` describes them.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,17 @@ from itertools import islice
 
 from aiohttp import web
 
-from simulator.answers import Refusal
-from simulator.bodies import Item
-from simulator.clock import parse_rfc3339, rfc3339
+from simulator.clock import format_rfc3339, parse_rfc3339
 from simulator.config import KINDS
 from simulator.creation import find_device
 from simulator.faults import Faults
-from simulator.history import LoadOrder, make_history
+from simulator.history import LoadParameters, generate_history
+from simulator.json_input import BadInputError, as_object, replace_fields
 from simulator.ledger import Command, Post
 from simulator.presence import is_online
+from simulator.request_body import Item
+from simulator.responses import ApiError
 from simulator.state import Simulator
-from simulator.typed import BadInputError, as_object, overlay
 from simulator.world import Device
 
 type Control = Callable[[Simulator, web.Request], Awaitable[object]]
@@ -34,9 +37,10 @@ def add_routes(app: web.Application, sim: Simulator) -> None:
 def _handler(sim: Simulator, control: Control) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
-            told = await asyncio.to_thread(json.dumps, await control(sim, request))
-            return web.Response(text=told, content_type="application/json")
-        except (BadInputError, Refusal) as problem:
+            # in a thread, because the JSON of a large ledger takes seconds
+            text = await asyncio.to_thread(json.dumps, await control(sim, request))
+            return web.Response(text=text, content_type="application/json")
+        except (BadInputError, ApiError) as problem:
             return web.json_response({"error": str(problem)}, status=400)
 
     return handle
@@ -51,14 +55,15 @@ async def _body(request: web.Request) -> dict[str, object]:
 
 
 async def _get_ledger(sim: Simulator, request: web.Request) -> object:
-    wanted = _ledger_query(request)
+    query = _ledger_query(request)
+    # copied here, because the event loop adds commands while the thread reads
     commands, posts = list(sim.ledger.commands()), list(sim.ledger.posts.values())
-    return await asyncio.to_thread(_tell, wanted, commands, posts, sim.clock.now())
+    return await asyncio.to_thread(_ledger_json, query, commands, posts, sim.clock.now())
 
 
 @dataclass(frozen=True, slots=True)
 class _LedgerQuery:
-    """Everything where nothing is asked."""
+    """Filters of `GET /_sim/ledger`. 0, None and "" do not filter."""
 
     since: float
     limit: int | None
@@ -74,20 +79,19 @@ def _ledger_query(request: web.Request) -> _LedgerQuery:
     return _LedgerQuery(since, limit, request.query.get("account", ""))
 
 
-def _tell(wanted: _LedgerQuery, commands: list[Command], posts: list[Post], now: float) -> dict[str, object]:
-    """In a thread of its own: a large ledger takes seconds."""
+def _ledger_json(query: _LedgerQuery, commands: list[Command], posts: list[Post], now: float) -> dict[str, object]:
     rows = (
-        _command(command, now)
+        _command_json(command, now)
         for command in commands
-        if command.created_at >= wanted.since and wanted.account in {"", command.device.account_id}
+        if command.created_at >= query.since and query.account in {"", command.device.account_id}
     )
     entries = (
-        _post(post) for post in posts if post.received_at >= wanted.since and wanted.account in {"", post.account_id}
+        _post_json(post) for post in posts if post.received_at >= query.since and query.account in {"", post.account_id}
     )
-    return {"commands": list(islice(rows, wanted.limit)), "posts": list(islice(entries, wanted.limit))}
+    return {"commands": list(islice(rows, query.limit)), "posts": list(islice(entries, query.limit))}
 
 
-def _command(command: Command, now: float) -> dict[str, object]:
+def _command_json(command: Command, now: float) -> dict[str, object]:
     return {
         "id": command.id,
         "account": command.device.account_id,
@@ -96,8 +100,8 @@ def _command(command: Command, now: float) -> dict[str, object]:
         "user_email": command.device.person_email,
         "kind": command.kind,
         "args": dict(command.options),
-        "created_at": rfc3339(command.created_at),
-        "ends_at": rfc3339(command.timeline.ends_at),
+        "created_at": format_rfc3339(command.created_at),
+        "ends_at": format_rfc3339(command.timeline.ends_at),
         "status": command.status(now),
         "cause": command.timeline.cause,
         "post_id": command.post_id or None,
@@ -106,10 +110,10 @@ def _command(command: Command, now: float) -> dict[str, object]:
     }
 
 
-def _post(post: Post) -> dict[str, object]:
+def _post_json(post: Post) -> dict[str, object]:
     return {
         "id": post.id,
-        "received_at": rfc3339(post.received_at),
+        "received_at": format_rfc3339(post.received_at),
         "account": post.account_id,
         "credential": post.credential,
         "items": post.items,
@@ -135,25 +139,29 @@ async def _get_config(sim: Simulator, request: web.Request) -> object:
 
 
 async def _put_config(sim: Simulator, request: web.Request) -> object:
-    sim.configure(sim.config.changed(await _body(request)))
+    sim.configure(sim.config.with_changes(await _body(request)))
     return sim.config.to_json()
 
 
 @dataclass(frozen=True, slots=True)
-class _ResetOrder:
+class _ResetParameters:
+    """Body of `POST /_sim/reset`."""
+
     config: bool = False
 
 
 async def _reset(sim: Simulator, request: web.Request) -> object:
-    order = overlay(_ResetOrder(), await _body(request), "reset")
+    parameters = replace_fields(_ResetParameters(), await _body(request), "reset")
     sim.reset()
-    if order.config:
+    if parameters.config:
         sim.configure(sim.first_config)
     return {"config": sim.config.to_json(), "faults": sim.faults.to_json()}
 
 
 @dataclass(frozen=True, slots=True)
-class _ForeignOrder:
+class _ForeignParameters:
+    """Body of `POST /_sim/foreign`, except for `args`. If `account` is "", it is the first account."""
+
     account: str = ""
     device_id: str = ""
     kind: str = "pcap"
@@ -162,35 +170,35 @@ class _ForeignOrder:
 
 
 async def _foreign(sim: Simulator, request: web.Request) -> object:
-    """Somebody uses the dashboard: a command that no POST created."""
+    """Create a command as a user of the dashboard does: without a POST."""
     body = await _body(request)
     options = as_object(body.pop("args", {}), "foreign.args")
-    order = overlay(_ForeignOrder(), body, "foreign")
-    world = sim.worlds.get(order.account or next(iter(sim.accounts)))
-    if world is None or order.kind not in KINDS:
+    parameters = replace_fields(_ForeignParameters(), body, "foreign")
+    world = sim.worlds.get(parameters.account or next(iter(sim.accounts)))
+    if world is None or parameters.kind not in KINDS:
         raise BadInputError("foreign: a known account and kind are needed")
-    rows = [row for row in world.rows(order.device_id) if order.registration_id in {"", row.registration_id}]
-    email = order.user_email.lower() or (rows[0].person_email if rows else "")
-    registration = order.registration_id or (rows[0].registration_id if rows else "")
-    device = find_device(world, Item(order.device_id, registration, email, order.kind, options))
+    rows = [row for row in world.rows(parameters.device_id) if parameters.registration_id in {"", row.registration_id}]
+    email = parameters.user_email.lower() or (rows[0].person_email if rows else "")
+    registration = parameters.registration_id or (rows[0].registration_id if rows else "")
+    device = find_device(world, Item(parameters.device_id, registration, email, parameters.kind, options))
     now = sim.clock.now()
-    return _command(sim.create(device, order.kind, options, at=now), now)
+    return _command_json(sim.create(device, parameters.kind, options, at=now), now)
 
 
 async def _load(sim: Simulator, request: web.Request) -> object:
-    order = overlay(LoadOrder(), await _body(request), "load")
-    commands = await asyncio.to_thread(make_history, sim, order)
+    parameters = replace_fields(LoadParameters(), await _body(request), "load")
+    commands = await asyncio.to_thread(generate_history, sim, parameters)
     sim.ledger.load(commands)
     return {"loaded": len(commands), "commands": len(sim.ledger)}
 
 
 async def _get_world(sim: Simulator, request: web.Request) -> object:
-    """Every registration with what no API call tells: whether it is there, and what is wrong with it."""
+    """Show every registration, including the facts that no API call shows."""
     now = sim.clock.now()
-    return {"devices": [_device(sim, device, now) for world in sim.worlds.values() for device in world.devices]}
+    return {"devices": [_device_json(sim, device, now) for world in sim.worlds.values() for device in world.devices]}
 
 
-def _device(sim: Simulator, device: Device, now: float) -> dict[str, object]:
+def _device_json(sim: Simulator, device: Device, now: float) -> dict[str, object]:
     online = is_online(device.presence, now, sim.speed)
     return {**asdict(device), "eligible": device.eligible, "online": online}
 

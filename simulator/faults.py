@@ -1,4 +1,7 @@
-"""Which faults hit a request: rules that match by call, path, turn and chance. Says what to do; does nothing itself."""
+"""Rules that decide which faults hit a request: by call, method, path, account, count and probability.
+
+This module only picks faults. `app.py`, `payload_faults.py` and `response_writer.py` carry them out.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from random import Random
 
-from simulator.calls import CALL_NAMES, Call
-from simulator.typed import BadInputError, as_list, as_object, as_whole, overlay
+from simulator.json_input import BadInputError, as_integer, as_list, as_object, replace_fields
+from simulator.routes import CALL_NAMES, Call
 
-# `docs/simulator.md` says what each does and which parameters it has.
+# docs/simulator.md describes each kind and its parameters
 EFFECTS = (
-    # carried out at another time, or not answered
+    # timing and outcome of the call (app.py)
     "latency",
     "hang",
     "reset",
@@ -21,9 +24,9 @@ EFFECTS = (
     "throttle",
     "success_false",
     "redirect",
-    # by somebody else
+    # a command of somebody else (app.py)
     "foreign_twin",
-    # what an answer says
+    # payload of the response (payload_faults.py, listing_lag: app.py)
     "listing_lag",
     "missing_rows",
     "repeated_rows",
@@ -38,7 +41,7 @@ EFFECTS = (
     "filename_url",
     "null_result",
     "odd_analysis",
-    # bytes and headers
+    # bytes, headers and connection (response_writer.py)
     "truncated_json",
     "invalid_json",
     "html_body",
@@ -54,7 +57,10 @@ EFFECTS = (
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Seconds are real. `p` is the share of rows that is hit; `when` is before or after the call is carried out."""
+    """Fault to carry out, and its parameters.
+
+    `when` is before or after the call itself. `seconds` are real, not simulated. `p` is the share of rows to change.
+    """
 
     kind: str
     when: str = "before"
@@ -73,7 +79,10 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Empty fields match everything. `nth`: only that matching request; `count`: at most that many times."""
+    """Conditions of a rule. Empty fields match every request.
+
+    `nth` limits the rule to one of the matching requests, `count` to so many of them.
+    """
 
     call: str = ""
     method: str = ""
@@ -94,12 +103,15 @@ class Match:
 
 @dataclass(slots=True)
 class Rule:
+    """Conditions, the fault, and counters of matching requests (`seen`) and of faults (`applied`)."""
+
     match: Match
     effect: Effect
     seen: int = 0
     applied: int = 0
 
     def hits(self, call: Call, rng: Random) -> bool:
+        """Decide whether the rule applies to this request, and count the request."""
         if not self.match.fits(call):
             return False
         self.seen += 1
@@ -115,7 +127,7 @@ class Rule:
 
 @dataclass(slots=True)
 class Faults:
-    """All rules that hit a request apply, in their order."""
+    """Rules in their order. Every rule that hits a request applies to it."""
 
     seed: int = 0
     rules: list[Rule] = field(default_factory=list)
@@ -126,8 +138,8 @@ class Faults:
         data = as_object(value, "faults")
         unknown = set(data) - {"seed", "rules"}
         if unknown:
-            raise BadInputError(f"faults: no field {sorted(unknown)[0]!r}; there are rules, seed")
-        seed = as_whole(data.get("seed", 0), "faults.seed")
+            raise BadInputError(f"faults: unknown field {sorted(unknown)[0]!r}, known fields are rules, seed")
+        seed = as_integer(data.get("seed", 0), "faults.seed")
         items = as_list(data.get("rules", []), "faults.rules")
         rules = [_rule(as_object(item, f"rules[{index}]"), f"rules[{index}]") for index, item in enumerate(items)]
         return cls(seed, rules, Random(seed))
@@ -140,17 +152,17 @@ class Faults:
 
 
 def _rule(data: Mapping[str, object], name: str) -> Rule:
-    """Also takes back what `to_json` gave: the counts in it are ignored."""
-    match = overlay(Match(), as_object(data.get("match", {}), f"{name}.match"), f"{name}.match")
+    """Parse one rule. The counters in the output of `to_json` are ignored, so that a client can send it back."""
+    match = replace_fields(Match(), as_object(data.get("match", {}), f"{name}.match"), f"{name}.match")
     if match.call and match.call not in CALL_NAMES:
         raise BadInputError(f"{name}.match.call: one of {', '.join(CALL_NAMES)} is needed")
     try:
         re.compile(match.path)
     except re.error as problem:
         raise BadInputError(f"{name}.match.path: {problem}") from None
-    effect = overlay(Effect(""), as_object(data.get("effect"), f"{name}.effect"), f"{name}.effect")
+    effect = replace_fields(Effect(""), as_object(data.get("effect"), f"{name}.effect"), f"{name}.effect")
     if effect.kind not in EFFECTS:
         raise BadInputError(f"{name}.effect.kind: one of {', '.join(EFFECTS)} is needed")
     if effect.when not in {"before", "after"} or effect.then not in {"hang", "reset", "error"}:
-        raise BadInputError(f"{name}.effect: when is before or after; then is hang, reset or error")
+        raise BadInputError(f"{name}.effect: when must be before or after, then must be hang, reset or error")
     return Rule(match, effect)

@@ -1,4 +1,7 @@
-"""Every command that was ever created and every POST that was received. The truth that tests compare a client with."""
+"""Ledger of all commands and of all POSTs received, with indexes for fast pages.
+
+Tests compare a client with it. This module must not know HTTP or the JSON of the API.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from operator import attrgetter
 
-from simulator.life import FAILED, PENDING_EXEC, PENDING_UPLOAD, SUCCESS, Options, Timeline, status_at
+from simulator.lifecycle import FAILED, PENDING_EXEC, PENDING_UPLOAD, SUCCESS, Options, Timeline, status_at
 from simulator.world import Device
 
 type Check = Callable[[Command], bool]
 
-_by_time = attrgetter("created_at")
+_created_at = attrgetter("created_at")
 _kind = attrgetter("kind")
 _device_id = attrgetter("device.device_id")
 _email = attrgetter("device.person_email")
@@ -22,9 +25,10 @@ _email = attrgetter("device.person_email")
 
 @dataclass(slots=True, eq=False)
 class Command:
-    """`foreign`: not created by a POST of the API; `post_id` is '' then.
+    """One command.
 
-    `fetched`: for each time that its file was asked for, the faults that hit the answer.
+    `foreign` commands were created by somebody else, without a POST to this simulator: their `post_id` is "".
+    `fetched` has an entry for each download request: the kinds of the faults that hit it.
     """
 
     id: str
@@ -47,8 +51,11 @@ class Command:
 
 @dataclass(slots=True, eq=False)
 class Post:
-    """`credential` is a label, never the secret. `outcome`: not carried out, created or refused.
-    `answered`: the whole answer went out before the client left."""
+    """One POST that was received.
+
+    `credential` is a label, never the secret. `outcome` is "not carried out", "created" or "refused".
+    `answered`: the whole response was written before the client disconnected.
+    """
 
     id: str
     account_id: str
@@ -64,7 +71,10 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Instants are None for open; '' is no filter. `hidden_after`: newer ones are not listed yet."""
+    """Filters, order and page of a listing.
+
+    None and "" do not filter. Commands created later than `hidden_after` are not listed yet.
+    """
 
     page: int
     per_page: int
@@ -80,17 +90,20 @@ class Query:
 
 
 @dataclass(slots=True)
-class _Book:
-    """The commands of one account, each list in the order of `created_at`."""
+class _AccountIndex:
+    """Commands of one account, in lists for each filter. Every list is sorted by `created_at`.
+
+    `longest_duration` is the longest time from creation to end of any command in it.
+    """
 
     by_time: list[Command] = field(default_factory=list)
     by_device: dict[str, list[Command]] = field(default_factory=lambda: defaultdict(list))
     by_email: dict[str, list[Command]] = field(default_factory=lambda: defaultdict(list))
     by_kind: dict[str, list[Command]] = field(default_factory=lambda: defaultdict(list))
     by_outcome: dict[str, list[Command]] = field(default_factory=lambda: defaultdict(list))
-    longest: float = 0.0
+    longest_duration: float = 0.0
 
-    def lists_of(self, command: Command) -> tuple[list[Command], ...]:
+    def lists_with(self, command: Command) -> tuple[list[Command], ...]:
         device = command.device
         return (
             self.by_time,
@@ -100,7 +113,7 @@ class _Book:
             self.by_outcome[command.timeline.outcome],
         )
 
-    def every_list(self) -> Iterator[list[Command]]:
+    def all_lists(self) -> Iterator[list[Command]]:
         yield self.by_time
         yield from self.by_device.values()
         yield from self.by_email.values()
@@ -109,8 +122,10 @@ class _Book:
 
 
 class Ledger:
+    """Commands of all accounts, and the POSTs by id."""
+
     def __init__(self) -> None:
-        self._books: dict[str, _Book] = defaultdict(_Book)
+        self._indexes: dict[str, _AccountIndex] = defaultdict(_AccountIndex)
         self._commands: dict[str, Command] = {}
         self.posts: dict[str, Post] = {}
 
@@ -122,82 +137,93 @@ class Ledger:
         return command if command and command.device.account_id == account_id else None
 
     def commands(self) -> Iterable[Command]:
-        """In the order in which they came in."""
+        """Return all commands in the order in which they were added."""
         return self._commands.values()
 
     def count(self, account_id: str) -> int:
-        return len(self._books[account_id].by_time)
+        return len(self._indexes[account_id].by_time)
 
-    def of_device(self, account_id: str, device_id: str) -> list[Command]:
-        return self._books[account_id].by_device.get(device_id, [])
+    def commands_of_device(self, account_id: str, device_id: str) -> list[Command]:
+        return self._indexes[account_id].by_device.get(device_id, [])
 
     def add(self, command: Command) -> None:
-        book = self._enter(command)
-        for rows in book.lists_of(command):
+        index = self._register(command)
+        for rows in index.lists_with(command):
+            # out of order after the clock was set back
             if rows and rows[-1].created_at > command.created_at:
-                insort(rows, command, key=_by_time)
+                insort(rows, command, key=_created_at)
             else:
                 rows.append(command)
 
     def load(self, commands: Iterable[Command]) -> None:
-        """Many at once, of any time: sorted once at the end."""
+        """Add many commands of any age. Faster than `add`, because each list is sorted once, at the end."""
         books = []
         for command in commands:
-            book = self._enter(command)
-            for rows in book.lists_of(command):
+            index = self._register(command)
+            for rows in index.lists_with(command):
                 rows.append(command)
-            books.append(book)
-        for book in {id(book): book for book in books}.values():
-            for rows in book.every_list():
-                rows.sort(key=_by_time)
+            books.append(index)
+        for index in {id(index): index for index in books}.values():
+            for rows in index.all_lists():
+                rows.sort(key=_created_at)
 
-    def _enter(self, command: Command) -> _Book:
+    def _register(self, command: Command) -> _AccountIndex:
         self._commands[command.id] = command
-        book = self._books[command.device.account_id]
-        book.longest = max(book.longest, command.timeline.ends_at - command.created_at)
-        return book
+        index = self._indexes[command.device.account_id]
+        index.longest_duration = max(index.longest_duration, command.timeline.ends_at - command.created_at)
+        return index
 
     def page(self, account_id: str, query: Query, now: float) -> list[Command]:
-        book = self._books[account_id]
+        """Return one page of a listing.
+
+        Start from the shortest list that contains every matching command, cut it to the time range by bisection,
+        then check the remaining filters row by row until the page is full.
+        """
+        index = self._indexes[account_id]
         if query.status in {SUCCESS, FAILED} and not (query.device_id or query.user_email or query.kind):
-            return _ended(book, query, now)
-        rows, checks = _narrowest(book, query)
+            return _page_of_ended(index, query, now)
+        rows, checks = _shortest_list(index, query)
         low, high = _bounds(rows, query)
-        if query.status in {PENDING_EXEC, PENDING_UPLOAD}:  # none older than the longest life is still open
-            low = max(low, bisect_left(rows, now - book.longest, key=_by_time))
+        if query.status in {PENDING_EXEC, PENDING_UPLOAD}:
+            # a command older than the longest duration has ended
+            low = max(low, bisect_left(rows, now - index.longest_duration, key=_created_at))
         span = range(high - 1, low - 1, -1) if query.newest_first else range(low, high)
         skip = (query.page - 1) * query.per_page
         if query.status:
             checks.append(_has_status(query.status, now))
         if not checks:
             return [rows[index] for index in span[skip : skip + query.per_page]]
-        found: Iterator[Command] = map(rows.__getitem__, span)
+        matching: Iterator[Command] = map(rows.__getitem__, span)
         for check in checks:
-            found = filter(check, found)
-        return list(islice(found, skip, skip + query.per_page))
+            matching = filter(check, matching)
+        return list(islice(matching, skip, skip + query.per_page))
 
 
-def _narrowest(book: _Book, query: Query) -> tuple[list[Command], list[Check]]:
-    """The shortest list that has every row that is wanted, and what is left to check in it."""
-    asked = []
+def _shortest_list(index: _AccountIndex, query: Query) -> tuple[list[Command], list[Check]]:
+    """Return the shortest list that contains every matching command, and the checks that remain for its rows."""
+    candidates = []
     if query.device_id:
-        asked.append((book.by_device, query.device_id, _device_id))
+        candidates.append((index.by_device, query.device_id, _device_id))
     if query.user_email:
-        asked.append((book.by_email, query.user_email, _email))
+        candidates.append((index.by_email, query.user_email, _email))
     if query.kind:
-        asked.append((book.by_kind, query.kind, _kind))
-    if not asked:
-        return book.by_time, []
-    asked.sort(key=lambda one: len(one[0].get(one[1], [])))
-    (lists, value, _), *rest = asked
-    return lists.get(value, []), [_equals(read, wanted) for _, wanted, read in rest]
+        candidates.append((index.by_kind, query.kind, _kind))
+    if not candidates:
+        return index.by_time, []
+    candidates.sort(key=lambda candidate: len(candidate[0].get(candidate[1], [])))
+    (lists, value, _), *others = candidates
+    return lists.get(value, []), [_equals(read, expected) for _, expected, read in others]
 
 
-def _ended(book: _Book, query: Query, now: float) -> list[Command]:
-    """All with that outcome: only the youngest have to be looked at, for what is older has ended long ago."""
-    rows = book.by_outcome.get(query.status, [])
+def _page_of_ended(index: _AccountIndex, query: Query, now: float) -> list[Command]:
+    """Return one page of a listing that filters by SUCCESS or FAILED only.
+
+    The list by outcome also holds commands that will have this outcome, but are still running. Only those younger
+    than the longest duration can be: the older part of the list (`head`) needs no check, whatever its length.
+    """
+    rows = index.by_outcome.get(query.status, [])
     low, high = _bounds(rows, query)
-    border = min(high, max(low, bisect_left(rows, now - book.longest, key=_by_time)))
+    border = min(high, max(low, bisect_left(rows, now - index.longest_duration, key=_created_at)))
     recent = [index for index in range(border, high) if rows[index].timeline.ends_at <= now]
     head: Sequence[int] = range(low, border)
     tail: Sequence[int] = recent
@@ -209,8 +235,8 @@ def _ended(book: _Book, query: Query, now: float) -> list[Command]:
     return [rows[index] for index in chosen]
 
 
-def _equals(read: Callable[[Command], object], wanted: str) -> Check:
-    return lambda row: read(row) == wanted
+def _equals(read: Callable[[Command], object], expected: str) -> Check:
+    return lambda row: read(row) == expected
 
 
 def _has_status(status: str, now: float) -> Check:
@@ -218,10 +244,10 @@ def _has_status(status: str, now: float) -> Check:
 
 
 def _bounds(rows: list[Command], query: Query) -> tuple[int, int]:
-    """Which slice of `rows` lies in the asked time."""
+    """Return the bounds of the slice of `rows` that lies in the time range of the query."""
     after, before = (bisect_left, bisect_right) if query.inclusive else (bisect_right, bisect_left)
-    low = 0 if query.since is None else after(rows, query.since, key=_by_time)
-    high = len(rows) if query.until is None else before(rows, query.until, key=_by_time)
+    low = 0 if query.since is None else after(rows, query.since, key=_created_at)
+    high = len(rows) if query.until is None else before(rows, query.until, key=_created_at)
     if query.hidden_after is not None:
-        high = min(high, bisect_right(rows, query.hidden_after, key=_by_time))
+        high = min(high, bisect_right(rows, query.hidden_after, key=_created_at))
     return low, high

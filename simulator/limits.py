@@ -1,4 +1,7 @@
-"""Counts what is limited: commands a day for an account, calls for a credential. Windows are scaled, waits are real."""
+"""Counters of what Cloudflare limits: commands of an account in a day, calls of a credential in a window.
+
+All durations here are real seconds: the caller scales them by `speed`.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,15 @@ from threading import Lock
 
 @dataclass(slots=True)
 class _Window:
+    """Uses until `ends_at`. `blocked`: the limit was passed in this window."""
+
     ends_at: float
     used: int = 0
     blocked: bool = False
 
 
 class Quotas:
-    """Usage an account and day. A day that has begun keeps its end when the speed changes."""
+    """Usage of each account in its current day. A change of speed does not move the end of a day that has begun."""
 
     def __init__(self) -> None:
         self._days: dict[str, _Window] = {}
@@ -37,14 +42,17 @@ class Quotas:
 
 
 class RateLimits:
-    """Once a credential is over its limit, every call is refused until a whole window has passed. Thread-safe."""
+    """Calls of each credential in its current window. Thread-safe.
+
+    As at Cloudflare, the call over the limit starts a new window, and every call in it is refused.
+    """
 
     def __init__(self) -> None:
         self._windows: dict[str, _Window] = {}
         self._lock = Lock()
 
-    def wait(self, label: str, now: float, *, limit: int, window_seconds: float) -> int:
-        """Counts one call. 0: go ahead; otherwise the real seconds to wait, at least 1."""
+    def count_call(self, label: str, now: float, *, limit: int, window_seconds: float) -> int:
+        """Count one call, and return the seconds to wait: 0 if the call is allowed, else at least 1."""
         with self._lock:
             window = self._count(label, now, limit, window_seconds)
             return max(1, math.ceil(window.ends_at - now)) if window.blocked else 0

@@ -1,4 +1,4 @@
-"""When a simulated device is connected: a pure function of time, so that nothing has to tick."""
+"""Connection times of a simulated device, as pure functions of time, so that no timer is needed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Connected for the first `online` of every `period` simulated seconds; a period of 0 means always."""
+    """Cycle of a device: connected for the first `online` of every `period` simulated seconds.
+
+    A period of 0 means always connected. `phase` shifts the cycle.
+    """
 
     period: float = 0.0
     online: float = 0.0
@@ -19,6 +22,7 @@ ALWAYS = Presence()
 
 
 def _position(presence: Presence, now: float, speed: float) -> float:
+    """Return the simulated seconds since the current cycle began."""
     return math.fmod(now * speed + presence.phase, presence.period)
 
 
@@ -33,7 +37,7 @@ def last_seen(presence: Presence, now: float, speed: float) -> float:
 
 
 def next_online(presence: Presence, now: float, speed: float) -> float:
-    """The first instant from `now` on at which the device is connected."""
+    """Return the first instant from `now` on at which the device is connected."""
     if is_online(presence, now, speed):
         return now
     return now + (presence.period - _position(presence, now, speed)) / speed

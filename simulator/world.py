@@ -1,4 +1,7 @@
-"""The company that a seed describes: people, machines, registrations. Pure and repeatable; knows no commands."""
+"""Company of one account, generated from a seed: people, devices, registrations.
+
+Pure functions: the same arguments always give the same company. This module must not know commands.
+"""
 
 from __future__ import annotations
 
@@ -29,18 +32,21 @@ OLD_VERSIONS = ("2024.9.346.0", "2024.6.415.0", "2023.10.120.0")
 OLD_REASON = "WARP client version is not supported: 2024.12.492.0 or later is required"
 MODE_REASON = "The client's mode does not support remote captures"
 
-# What may be wrong with a machine; it always shows in the same kind of command.
+# possible troubles of a machine: each one affects the same kind of command every time
 TROUBLES = {
     "windows": ("pktmon", "locale", "heavy", "no-tunnel"),
     "mac": ("heavy", "no-tunnel", "no-diag"),
     "linux": ("heavy", "no-tunnel", "no-diag"),
 }
-MODEL_PEOPLE = 4  # the first people of a company: always connected, nothing wrong with their machines
+HEALTHY_PEOPLE = 4  # first people of a company: their devices are always connected and have no trouble
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """One registration: what one row of the devices listing says, and what the simulator alone knows."""
+    """One registration: the fields of a row of the devices listing, and facts that no API call shows.
+
+    `presence`, `trouble` and `old_timestamp` are those facts. `/_sim/world` shows them under these names.
+    """
 
     account_id: str
     device_id: str
@@ -61,6 +67,8 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class World:
+    """All registrations of one account, and the same by device id."""
+
     devices: tuple[Device, ...]
     by_device_id: dict[str, tuple[Device, ...]] = field(repr=False)
 
@@ -70,13 +78,13 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class _Person:
-    name: str
+    first_name: str
     email: str
-    model: bool
+    healthy: bool
 
 
 def build_world(account_id: str, *, seed: int, people: int, domain: str) -> World:
-    """The same arguments always give the same company, to the last id."""
+    """Generate the company of one account. The same arguments give the same company, down to every id."""
     rng = Random(f"{seed}/{account_id}")
     staff = _people(rng, people, domain)
     devices: list[Device] = []
@@ -94,19 +102,20 @@ def _uuid(rng: Random) -> str:
 
 
 def _people(rng: Random, count: int, domain: str) -> list[_Person]:
-    taken: dict[str, int] = defaultdict(int)
+    used: dict[str, int] = defaultdict(int)
     staff = []
     for number in range(count):
         first, last = rng.choice(FIRST_NAMES), rng.choice(LAST_NAMES)
         local = f"{first}.{last}".lower()
-        taken[local] += 1
-        suffix = "" if taken[local] == 1 else str(taken[local])
-        staff.append(_Person(first, f"{local}{suffix}@{domain}", number < MODEL_PEOPLE))
+        used[local] += 1
+        suffix = "" if used[local] == 1 else str(used[local])
+        staff.append(_Person(first, f"{local}{suffix}@{domain}", number < HEALTHY_PEOPLE))
     return staff
 
 
 def _own_devices(rng: Random, account_id: str, person: _Person, number: int) -> list[Device]:
-    if person.model:
+    if person.healthy:
+        # fixed, so that the first people have every platform
         platforms = [("windows", "mac", "linux", "windows")[number], ("mac", "windows")[number % 2]]
     else:
         platforms = rng.choices(("windows", "mac", "linux"), (55, 30, 15), k=rng.choice((1, 1, 2, 2, 3)))
@@ -114,20 +123,20 @@ def _own_devices(rng: Random, account_id: str, person: _Person, number: int) -> 
 
 
 def _device(rng: Random, account_id: str, person: _Person, platform: str, number: int) -> Device:
-    steady = Device(
+    device = Device(
         account_id=account_id,
         device_id=_uuid(rng),
         registration_id=_uuid(rng),
-        device_name=_name(rng, person.name, platform, number),
+        device_name=_device_name(rng, person.first_name, platform, number),
         platform=platform,
         version=rng.choice(CURRENT_VERSIONS),
         person_email=person.email,
         old_timestamp=rng.random() < 0.4,
     )
-    return steady if person.model else _with_circumstances(rng, steady)
+    return device if person.healthy else _with_variations(rng, device)
 
 
-def _name(rng: Random, first_name: str, platform: str, number: int) -> str:
+def _device_name(rng: Random, first_name: str, platform: str, number: int) -> str:
     if platform == "windows":
         return f"{rng.choice(SITES)}-NB-{number:04d}{rng.choice('ABCDEF')}"
     if platform == "mac":
@@ -135,7 +144,8 @@ def _name(rng: Random, first_name: str, platform: str, number: int) -> str:
     return f"dev-{first_name.lower()}-{rng.randrange(100):02d}"
 
 
-def _with_circumstances(rng: Random, device: Device) -> Device:
+def _with_variations(rng: Random, device: Device) -> Device:
+    """Make some devices ineligible, sometimes offline, or give them a trouble."""
     version, reason = device.version, ""
     roll = rng.random()
     if roll < 0.08:
@@ -158,7 +168,7 @@ def _with_circumstances(rng: Random, device: Device) -> Device:
 
 
 def _presence(rng: Random) -> Presence:
-    """Most are always there, some come and go within hours, some were last seen long ago."""
+    """Choose a presence: most are always connected, some come and go within hours, some are rarely connected."""
     roll = rng.random()
     hour = 3600.0
     if roll < 0.7:
@@ -171,7 +181,7 @@ def _presence(rng: Random) -> Presence:
 
 
 def _shared_machines(rng: Random, account_id: str, staff: list[_Person]) -> list[Device]:
-    """Windows machines on which several people are registered; one for every ten people."""
+    """Generate multi-user Windows machines, one for every ten people."""
     devices = []
     for number in range(max(1, len(staff) // 10)):
         device_id, name = _uuid(rng), f"{rng.choice(SITES)}-DESK-{number:03d}"

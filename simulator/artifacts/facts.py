@@ -1,4 +1,7 @@
-"""What the simulated world says about one command whose file is asked for. It must not know how a file is made."""
+"""Facts about one command and its device, from which its zip is built.
+
+This module must not know how a file is built.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +15,8 @@ Platform = Literal["windows", "mac", "linux"]
 
 @dataclass(frozen=True)
 class ArtifactFacts:
+    """Everything that the bytes of a zip depend on."""
+
     command_id: str
     kind: Kind
     device_id: str
@@ -25,18 +30,18 @@ class ArtifactFacts:
     options: Mapping[str, object] = field(default_factory=dict)
     failed_interfaces: frozenset[str] = frozenset()
 
-    def chance_of_command(self) -> Random:
-        """Differs from run to run on one device: ports, sequence numbers, measured values."""
+    def command_rng(self) -> Random:
+        """Return a generator for values that differ from command to command, such as ports and measurements."""
         return Random(f"{self.seed}/{self.command_id}")
 
-    def chance_of_device(self) -> Random:
-        """The same for every run on one device: addresses, model, installed programs."""
+    def device_rng(self) -> Random:
+        """Return a generator for values that are the same for each command of a device, such as addresses."""
         return Random(f"{self.seed}/{self.device_id}")
 
     def interfaces(self) -> tuple[str, ...]:
-        """The interfaces that were asked for: both, unless the options name some."""
-        asked = self.options.get("interfaces")
+        """Return the requested interfaces. Without the option these are both."""
+        requested = self.options.get("interfaces")
         known = ("default", "tunnel")
-        if not isinstance(asked, list | tuple) or not asked:
+        if not isinstance(requested, list | tuple) or not requested:
             return known
-        return tuple(name for name in known if name in asked)
+        return tuple(name for name in known if name in requested)

@@ -1,4 +1,4 @@
-"""The network side of one simulated device: addresses and names that all its artifacts share."""
+"""Network identity of one simulated device: addresses and names that all its artifacts share."""
 
 from dataclasses import dataclass
 
@@ -22,6 +22,8 @@ CHECK_ADDRESS = "104.16.132.229"
 
 @dataclass(frozen=True)
 class Machine:
+    """Addresses, interfaces and user of one device. They are the same for every command on it."""
+
     lan_address: str
     gateway: str
     mac: bytes
@@ -35,20 +37,20 @@ class Machine:
     domain: str
 
     @classmethod
-    def of(cls, facts: ArtifactFacts) -> "Machine":
-        chance = facts.chance_of_device()
-        network = f"192.168.{chance.choice((0, 1, 8, 50, 178))}"
+    def from_facts(cls, facts: ArtifactFacts) -> "Machine":
+        rng = facts.device_rng()
+        network = f"192.168.{rng.choice((0, 1, 8, 50, 178))}"
         local, _, domain = facts.person_email.partition("@")
         return cls(
-            lan_address=f"{network}.{chance.randint(20, 240)}",
+            lan_address=f"{network}.{rng.randint(20, 240)}",
             gateway=f"{network}.1",
-            mac=b"\x02" + chance.randbytes(5),  # locally administered: belongs to no maker
-            gateway_mac=b"\x06" + chance.randbytes(5),
-            tunnel_address=f"100.96.{chance.randint(0, 15)}.{chance.randint(2, 250)}",
-            public_address=f"203.0.113.{chance.randint(2, 250)}",
+            mac=b"\x02" + rng.randbytes(5),  # 02 and 06: locally administered, so that no vendor owns the address
+            gateway_mac=b"\x06" + rng.randbytes(5),
+            tunnel_address=f"100.96.{rng.randint(0, 15)}.{rng.randint(2, 250)}",
+            public_address=f"203.0.113.{rng.randint(2, 250)}",
             default_interface=_DEFAULT_INTERFACE[facts.platform],
             tunnel_interface=_TUNNEL_INTERFACE[facts.platform],
-            colo=chance.choice(_COLOS),
+            colo=rng.choice(_COLOS),
             user=local,
             domain=domain or "example.com",
         )

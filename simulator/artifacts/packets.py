@@ -1,7 +1,7 @@
-"""Packets of one network interface, in time order, and the capture file they make.
+"""Packets of one network interface, and the pcap file that holds them.
 
-Owns framing (Ethernet or raw IP), checksums, identification numbers and the snap length; what is said in the packets is
-`conversations`. Times are whole microseconds since the capture began.
+This module owns framing (Ethernet or raw IP), checksums, IP identification numbers and the snap length. `traffic.py`
+decides what is in the packets. Times are whole microseconds since the capture began.
 """
 
 import io
@@ -14,15 +14,17 @@ from typing import Any, Protocol
 import dpkt
 
 ETHERNET, RAW_IP = 1, 101  # link types of the pcap format
-_FAR_TTL = 57
-_NEIGHBOUR_TTL = 64
+_REMOTE_TTL = 57
+_LOCAL_TTL = 64
 
 
-def packed(address: str) -> bytes:
+def pack_address(address: str) -> bytes:
     return IPv4Address(address).packed
 
 
 class Link(Protocol):
+    """Link layer of an interface. `kind` is its link type in the pcap format."""
+
     @property
     def kind(self) -> int: ...
 
@@ -31,6 +33,8 @@ class Link(Protocol):
 
 @dataclass(frozen=True)
 class EthernetLink:
+    """Ethernet between the machine and its gateway."""
+
     own_mac: bytes
     gateway_mac: bytes
     kind: int = ETHERNET
@@ -42,6 +46,8 @@ class EthernetLink:
 
 @dataclass(frozen=True)
 class RawLink:
+    """IP packets without a link layer, as on a tunnel interface."""
+
     kind: int = RAW_IP
 
     def frame(self, packet: bytes, *, outgoing: bool) -> bytes:
@@ -50,11 +56,11 @@ class RawLink:
 
 @dataclass
 class Recorder:
-    """Collects what one interface of the machine with `own_address` sees."""
+    """Recorder of the packets that one interface sends and receives."""
 
     link: Link
     own_address: str
-    chance: Random
+    rng: Random
     own_ttl: int = 64
     packets: list[tuple[int, bytes]] = field(default_factory=list)
     _identification: dict[str, int] = field(default_factory=dict)
@@ -62,42 +68,46 @@ class Recorder:
 
     def new_port(self) -> int:
         if not self._next_port:
-            self._next_port = self.chance.randint(49200, 60000)
-        self._next_port += self.chance.randint(1, 7)
+            self._next_port = self.rng.randint(49200, 60000)
+        self._next_port += self.rng.randint(1, 7)
         return self._next_port
 
-    def send(self, at: int, *, source: str, to: str, protocol: int, content: Any) -> None:
+    def record(self, at: int, *, source: str, to: str, protocol: int, content: Any) -> None:
         outgoing = source == self.own_address
         packet = dpkt.ip.IP(
-            src=packed(source),
-            dst=packed(to),
+            src=pack_address(source),
+            dst=pack_address(to),
             p=protocol,
-            id=self._identify(source),
+            id=self._next_identification(source),
             ttl=self._ttl(source),
             data=content,
         )
         packet.df = 1
         self.packets.append((at, self.link.frame(bytes(packet), outgoing=outgoing)))
 
-    def file(self, *, started_micros: int, snap_length: int) -> bytes:
-        """A little-endian pcap; packets longer than the snap length keep their real length beside what is left."""
+    def to_pcap(self, *, started_micros: int, snap_length: int) -> bytes:
+        """Write a little-endian pcap file.
+
+        A packet longer than the snap length is cut. Its header still holds the original length.
+        """
         out = io.BytesIO()
         out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, snap_length, self.link.kind))
         for at, frame in sorted(self.packets, key=lambda packet: packet[0]):
-            kept = frame[:snap_length]
+            captured = frame[:snap_length]
             seconds, micros = divmod(started_micros + at, 1_000_000)
-            out.write(struct.pack("<IIII", seconds, micros, len(kept), len(frame)))
-            out.write(kept)
+            out.write(struct.pack("<IIII", seconds, micros, len(captured), len(frame)))
+            out.write(captured)
         return out.getvalue()
 
     def _ttl(self, source: str) -> int:
+        """Return the TTL as this interface sees it: lower if routers lie between."""
         if source == self.own_address:
             return self.own_ttl
         same_network = source.rpartition(".")[0] == self.own_address.rpartition(".")[0]
-        return _NEIGHBOUR_TTL if same_network else _FAR_TTL
+        return _LOCAL_TTL if same_network else _REMOTE_TTL
 
-    def _identify(self, source: str) -> int:
+    def _next_identification(self, source: str) -> int:
         last = self._identification.get(source)
-        number = self.chance.randrange(65536) if last is None else (last + 1) % 65536
+        number = self.rng.randrange(65536) if last is None else (last + 1) % 65536
         self._identification[source] = number
         return number

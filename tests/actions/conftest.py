@@ -9,19 +9,19 @@ import pytest
 
 from commands.models import Command
 from tests.actions.world import DIAG, QUICK_END, MovedClock, World, moved_database_clock
-from tests.simulator.running import Running
+from tests.simulator.in_process import LocalSimulator
 
 
 @pytest.fixture(scope="module")
-def _running() -> Iterator[tuple[Running, MovedClock]]:
+def _running() -> Iterator[tuple[LocalSimulator, MovedClock]]:
     clock = MovedClock()
-    with Running(clock=clock) as running:
+    with LocalSimulator(clock=clock) as running:
         yield running, clock
 
 
 @pytest.fixture
 def world(
-    _running: tuple[Running, MovedClock], settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    _running: tuple[LocalSimulator, MovedClock], settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[World]:
     """The test itself asks for the database, and says whether it commits."""
     running, clock = _running

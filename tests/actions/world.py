@@ -33,7 +33,7 @@ from simulator.config import DEFAULT_ACCOUNT_ID, DEFAULT_TOKEN
 from simulator.presence import ALWAYS
 from tests.people import make_account, make_credential, make_person
 from tests.polling import eventually
-from tests.simulator.running import Running
+from tests.simulator.in_process import LocalSimulator
 
 PCAP: Mapping[Kind, Options] = {Kind.PCAP: {"time-limit-min": 1, "max-file-size-mb": 5, "packet-size-bytes": 160}}
 DIAG: Mapping[Kind, Options] = {Kind.WARP_DIAG: {"test-all-routes": False}}
@@ -52,7 +52,7 @@ class MovedClock(Clock):
 class World:
     """`upstream` is the running simulator, `clock` the one clock of all."""
 
-    def __init__(self, upstream: Running, clock: MovedClock) -> None:
+    def __init__(self, upstream: LocalSimulator, clock: MovedClock) -> None:
         self.upstream = upstream
         self.clock = clock
 

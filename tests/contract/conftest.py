@@ -6,7 +6,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.contract.speakers import SPEAKERS, Speaker
+from tests.contract.clients import SPEAKERS, Speaker
 from tests.contract.upstream import ACCOUNT, SIMULATOR, Target, Upstream, names, not_collected, real_account
 from tests.simulator_process import SimulatorProcess, running_simulator
 

@@ -6,7 +6,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.contract.speakers import Plain
+from tests.contract.clients import Plain
 from tests.contract.upstream import Upstream
 from tests.servers import postgresql_folder, redis_server
 from tests.services.document import DOCUMENT

@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 import pytest
 from openapi_core.exceptions import OpenAPIError
 
-from tests.contract.speakers import Plain
+from tests.contract.clients import Plain
 from tests.polling import eventually
 from tests.services.document import MENDS, Judge, Mend, mended, read
 from tests.services.recorder import Exchange, Recorder

@@ -7,7 +7,7 @@ import pytest
 
 from simulator.artifacts import build_artifact
 from simulator.artifacts.facts import Platform
-from tests.simulator.artifacts.made import facts, opened
+from tests.simulator.artifacts.samples import build_and_unzip, sample_facts
 
 CAPTURES = pytest.mark.parametrize("interface", ["default", "tunnel"])
 CHECKSUMS = ("ip.check_checksum:TRUE", "tcp.check_checksum:TRUE", "udp.check_checksum:TRUE")
@@ -31,9 +31,9 @@ def tshark(capture: Path, *arguments: str) -> list[str]:
 
 
 def written(tmp_path: Path, interface: str, platform: Platform = "mac", snap_length: int = 1514) -> Path:
-    some = facts(platform=platform, options={"packet-size-bytes": snap_length})
+    some = sample_facts(platform=platform, options={"packet-size-bytes": snap_length})
     target = tmp_path / f"{interface}.pcap"
-    target.write_bytes(opened(some)[f"capture-{interface}.pcap"])
+    target.write_bytes(build_and_unzip(some)[f"capture-{interface}.pcap"])
     return target
 
 
@@ -78,9 +78,9 @@ def test_names_servers_and_requests_are_visible(tmp_path: Path) -> None:
 
 def test_many_devices_and_commands_are_read_without_complaint(tmp_path: Path) -> None:
     for number in range(6):
-        some = facts(command_id=f"command-{number}", device_id=f"device-{number}", seed=number)
+        some = sample_facts(command_id=f"command-{number}", device_id=f"device-{number}", seed=number)
         assert build_artifact(some)
         for interface in ("default", "tunnel"):
             target = tmp_path / f"{number}-{interface}.pcap"
-            target.write_bytes(opened(some)[f"capture-{interface}.pcap"])
+            target.write_bytes(build_and_unzip(some)[f"capture-{interface}.pcap"])
             assert tshark(target, "-Y", COMPLAINTS) == []

@@ -2,10 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.simulator.running import Running
+from tests.simulator.in_process import LocalSimulator
 
 
 @pytest.fixture
-def world() -> Iterator[Running]:
-    with Running() as running:
+def world() -> Iterator[LocalSimulator]:
+    with LocalSimulator() as running:
         yield running

@@ -1,4 +1,4 @@
-"""The simulator as a program of its own: what it prints, where it listens, how it stops."""
+"""Command line of the simulator: its output, its address, its end."""
 
 import http.client
 import signal
@@ -11,12 +11,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.simulator.running import BEARER, DEX
+from tests.simulator.in_process import BEARER, DEX
 
 
 @contextmanager
-def program(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", int, str]]:
-    """(process, port, first line)"""
+def running_program(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", int, str]]:
+    """Run the simulator. Yield the process, its port and its first line of output."""
     command = [sys.executable, "-m", "simulator", "--port", "0", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout
@@ -28,8 +28,8 @@ def program(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", int, str
         process.communicate()
 
 
-def test_it_prints_its_address_in_one_line_and_its_accounts_below() -> None:
-    with program("--accounts", "2", "--seed", "4") as (process, port, line):
+def test_simulator_prints_its_address_then_one_line_for_each_account() -> None:
+    with running_program("--accounts", "2", "--seed", "4") as (process, port, line):
         assert line == f"simulator http://127.0.0.1:{port}/client/v4"
         assert process.stdout
         assert process.stdout.readline() == (
@@ -42,13 +42,13 @@ def test_it_prints_its_address_in_one_line_and_its_accounts_below() -> None:
         connection.close()
 
 
-def test_it_listens_on_the_loopback_address_only() -> None:
-    with program() as (_, port, _line), pytest.raises(OSError):
+def test_simulator_listens_on_the_loopback_address_only() -> None:
+    with running_program() as (_, port, _line), pytest.raises(OSError):
         socket.create_connection(("127.0.0.2", port), timeout=2).close()
 
 
 def test_term_ends_it_within_a_second_although_a_request_hangs() -> None:
-    with program() as (process, port, _):
+    with running_program() as (process, port, _):
         control = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         control.request("PUT", "/_sim/faults", b'{"rules": [{"match": {"call": "list"}, "effect": {"kind": "hang"}}]}')
         assert control.getresponse().read()
@@ -70,8 +70,8 @@ def test_term_ends_it_within_a_second_although_a_request_hangs() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--speed", "0"], ["--accounts", "0"], ["--port", "x"]])
-def test_a_command_line_that_makes_no_sense_is_refused(arguments: list[str]) -> None:
+def test_invalid_arguments_are_rejected(arguments: list[str]) -> None:
     command = [sys.executable, "-m", "simulator", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "error" in done.stderr
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert "error" in result.stderr

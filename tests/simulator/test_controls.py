@@ -1,12 +1,12 @@
-"""What `/_sim` shows and sets."""
+"""Controls under `/_sim`: ledger, configuration, reset, foreign commands, load."""
 
 import pytest
 
-from simulator.clock import rfc3339
-from tests.simulator.running import DEX, START, Running, item
+from simulator.clock import format_rfc3339
+from tests.simulator.in_process import DEX, START, LocalSimulator, item
 
 
-def test_the_ledger_tells_each_post_and_each_command_without_a_secret(world: Running) -> None:
+def test_ledger_shows_each_post_and_command_without_secrets(world: LocalSimulator) -> None:
     device = world.devices()[0]
     sent = item(device, args={"time-limit-min": 1})
     created = world.create(sent).result["commands"][0]
@@ -22,7 +22,7 @@ def test_the_ledger_tells_each_post_and_each_command_without_a_secret(world: Run
         "user_email": device["personEmail"],
         "kind": "pcap",
         "args": {"time-limit-min": 1},
-        "created_at": rfc3339(START),
+        "created_at": format_rfc3339(START),
         "ends_at": "",
         "status": "PENDING_EXEC",
         "cause": "",
@@ -35,28 +35,28 @@ def test_the_ledger_tells_each_post_and_each_command_without_a_secret(world: Run
     assert (bad["outcome"], bad["status_code"], bad["command_ids"]) == ("refused", 400, [])
 
 
-def test_the_ledger_can_be_read_from_an_instant_on_and_in_part(world: Running) -> None:
+def test_ledger_can_be_filtered_by_time_account_and_limit(world: LocalSimulator) -> None:
     device = world.devices()[0]
     for _ in range(3):
         world.create(item(device, "warp-diag"))
-        world.clock.forward(10)
-    assert len(world.control("GET", f"ledger?since={rfc3339(START + 10)}")["commands"]) == 2
+        world.clock.advance(10)
+    assert len(world.control("GET", f"ledger?since={format_rfc3339(START + 10)}")["commands"]) == 2
     assert len(world.control("GET", "ledger?limit=1")["posts"]) == 1
     assert world.control("GET", "ledger?account=other") == {"commands": [], "posts": []}
     assert world.call("GET", "/_sim/ledger?since=now").status == 400
 
 
-def test_a_dashboard_user_starts_a_command_that_is_marked_foreign(world: Running) -> None:
+def test_command_of_a_dashboard_user_is_foreign_and_uses_quota(world: LocalSimulator) -> None:
     device = world.devices()[0]
-    made = world.control("POST", "foreign", {"device_id": device["deviceId"], "kind": "warp-diag"})
-    assert (made["foreign"], made["post_id"], made["kind"]) == (True, None, "warp-diag")
-    assert [row["id"] for row in world.rows()] == [made["id"]]
+    command = world.control("POST", "foreign", {"device_id": device["deviceId"], "kind": "warp-diag"})
+    assert (command["foreign"], command["post_id"], command["kind"]) == (True, None, "warp-diag")
+    assert [row["id"] for row in world.rows()] == [command["id"]]
     assert world.call("GET", f"{DEX}/commands/quota").result["quota_usage"] == 1
     assert world.call("POST", "/_sim/foreign", {"device_id": "nobody"}).status == 400
     assert world.call("POST", "/_sim/foreign", {"device_id": device["deviceId"], "kind": "reboot"}).status == 400
 
 
-def test_many_commands_of_the_past_are_loaded_and_keep_their_order(world: Running) -> None:
+def test_loaded_commands_are_foreign_and_listed_in_order_and_use_no_quota(world: LocalSimulator) -> None:
     world.create(item(world.devices()[0]))
     assert world.control("POST", "load", {"count": 2000, "seed": 3}) == {"loaded": 2000, "commands": 2001}
     page = world.listing()
@@ -70,7 +70,7 @@ def test_many_commands_of_the_past_are_loaded_and_keep_their_order(world: Runnin
     assert world.call("POST", "/_sim/load", {"account": "nobody"}).status == 400
 
 
-def test_reset_forgets_what_happened_and_keeps_the_configuration_unless_asked(world: Running) -> None:
+def test_reset_deletes_events_and_restores_the_configuration_only_on_request(world: LocalSimulator) -> None:
     world.create(item(world.devices()[0]))
     world.fault("hang", call="create")
     world.control("PUT", "config", {"sort": "oldest"})
@@ -82,19 +82,19 @@ def test_reset_forgets_what_happened_and_keeps_the_configuration_unless_asked(wo
     assert world.control("GET", "config")["sort"] == "newest"
 
 
-def test_the_configuration_that_is_read_can_be_put_back(world: Running) -> None:
+def test_configuration_can_be_read_and_written_back(world: LocalSimulator) -> None:
     config = world.control("GET", "config")
     assert world.control("PUT", "config", config) == config
 
 
-def test_a_change_of_speed_leaves_the_commands_that_run_alone(world: Running) -> None:
+def test_change_of_speed_does_not_affect_running_commands(world: LocalSimulator) -> None:
     world.create(item(world.devices()[0]))
     ends = world.ledger()["commands"][0]["ends_at"]
     world.control("PUT", "config", {"speed": 1000})
     assert world.ledger()["commands"][0]["ends_at"] == ends
 
 
-def test_the_clock_can_be_set_off(world: Running) -> None:
+def test_clock_offset_ages_commands(world: LocalSimulator) -> None:
     world.create(item(world.devices()[0]))
     world.control("PUT", "config", {"clock_offset": 3600})
     assert world.rows()[0]["status"] == "SUCCESS"
@@ -125,8 +125,8 @@ def test_the_clock_can_be_set_off(world: Running) -> None:
         ("faults", {"seed": "x"}),
     ],
 )
-def test_a_control_that_cannot_be_understood_is_refused_with_the_reason(
-    world: Running, path: str, body: object
+def test_invalid_control_input_is_rejected_with_a_reason_and_changes_nothing(
+    world: LocalSimulator, path: str, body: object
 ) -> None:
     before = world.control("GET", "config")
     reply = world.call("PUT", f"/_sim/{path}", body)

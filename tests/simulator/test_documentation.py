@@ -1,4 +1,4 @@
-"""`docs/simulator.md` names every knob, every fault and every control."""
+"""Check that `docs/simulator.md` names every setting, fault and control."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -10,9 +10,9 @@ from simulator.controls import PATHS
 from simulator.faults import EFFECTS, Effect, Match
 
 TEXT = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text()
-KNOBS = [field.name for shape in (AccountConfig, Config, Effect, Match) for field in fields(shape)]
+SETTINGS = [field.name for shape in (AccountConfig, Config, Effect, Match) for field in fields(shape)]
 
 
-@pytest.mark.parametrize("name", sorted({*KNOBS, *EFFECTS, *PATHS}))
-def test_the_page_names(name: str) -> None:
+@pytest.mark.parametrize("name", sorted({*SETTINGS, *EFFECTS, *PATHS}))
+def test_page_names_every_setting_fault_and_control(name: str) -> None:
     assert name in TEXT

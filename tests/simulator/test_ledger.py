@@ -1,4 +1,4 @@
-"""Pages out of the ledger: whatever index they come from, they are what a plain walk over everything gives."""
+"""Pages of the ledger, compared with a scan of all commands that uses no index."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,7 +8,7 @@ import pytest
 
 from simulator.config import KINDS
 from simulator.ledger import Command, Ledger, Query
-from simulator.life import FAILED, STATUSES, SUCCESS, Timeline
+from simulator.lifecycle import FAILED, STATUSES, SUCCESS, Timeline
 from simulator.world import build_world
 
 NOW = 1_800_000_000.0
@@ -27,26 +27,26 @@ QUERIES = {
 
 
 def make_ledger(load: Callable[[Ledger, list[Command]], None]) -> Ledger:
-    """Every stage of life is met at NOW: a command takes up to 200 s, and they began within 1000 s before."""
+    """Build a ledger with commands in every status at NOW: each takes up to 200 s, all began up to 1000 s before."""
     rng = Random(3)
     commands = []
     for number in range(400):
         at = NOW - rng.uniform(0, 1000)
         ends = at + rng.uniform(1, 200)
         outcome = rng.choice((SUCCESS, SUCCESS, FAILED))
-        life = Timeline(at, at + (ends - at) / 2, ends, outcome)
-        commands.append(Command(f"c{number}", rng.choice(WORLD.devices), rng.choice(KINDS), {}, at, life))
+        timeline = Timeline(at, at + (ends - at) / 2, ends, outcome)
+        commands.append(Command(f"c{number}", rng.choice(WORLD.devices), rng.choice(KINDS), {}, at, timeline))
     ledger = Ledger()
     load(ledger, commands)
     return ledger
 
 
-def one_by_one(ledger: Ledger, commands: list[Command]) -> None:
+def add_each(ledger: Ledger, commands: list[Command]) -> None:
     for command in commands:
         ledger.add(command)
 
 
-def plainly(ledger: Ledger, query: Query) -> list[str]:
+def scan(ledger: Ledger, query: Query) -> list[str]:
     rows = sorted(ledger.commands(), key=lambda row: row.created_at, reverse=query.newest_first)
     return [
         row.id
@@ -59,25 +59,24 @@ def plainly(ledger: Ledger, query: Query) -> list[str]:
     ]
 
 
-def paged(ledger: Ledger, query: Query) -> list[str]:
+def read_all_pages(ledger: Ledger, query: Query) -> list[str]:
     ids: list[str] = []
     for page in range(1, 200):
-        asked = replace(query, page=page)
-        rows = ledger.page("a", asked, NOW)
+        rows = ledger.page("a", replace(query, page=page), NOW)
         ids += [row.id for row in rows]
         if len(rows) < query.per_page:
             return ids
-    raise AssertionError("the pages do not end")
+    raise AssertionError("no page was the last one")
 
 
-@pytest.mark.parametrize("load", [Ledger.load, one_by_one], ids=["loaded", "one by one"])
+@pytest.mark.parametrize("load", [Ledger.load, add_each], ids=["loaded", "one by one"])
 @pytest.mark.parametrize("newest_first", [True, False])
 @pytest.mark.parametrize("name", QUERIES)
-def test_the_pages_of_a_query_are_what_a_plain_walk_gives(
+def test_pages_of_a_query_equal_a_scan_of_all_commands(
     name: str, newest_first: bool, load: Callable[[Ledger, list[Command]], None]
 ) -> None:
     ledger = make_ledger(load)
     query = replace(QUERIES[name], newest_first=newest_first)
-    wanted = plainly(ledger, query)
-    assert paged(ledger, query) == wanted
-    assert wanted
+    expected = scan(ledger, query)
+    assert expected
+    assert read_all_pages(ledger, query) == expected

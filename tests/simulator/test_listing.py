@@ -1,4 +1,4 @@
-"""GET: the listing of commands and of devices, their filters and their paging."""
+"""Listings of commands and devices: filters, paging, order."""
 
 import re
 from datetime import UTC, datetime
@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 import pytest
 
-from simulator.clock import rfc3339
-from tests.simulator.running import DEX, START, Running, item
+from simulator.clock import format_rfc3339
+from tests.simulator.in_process import DEX, START, LocalSimulator, item
 
 
-def test_a_command_is_listed_at_once_and_its_statuses_come_with_time(world: Running) -> None:
+def test_command_is_listed_at_once_and_its_status_advances_with_time(world: LocalSimulator) -> None:
     device = world.devices()[0]
     created = world.create(item(device, args={"time-limit-min": 1})).result["commands"][0]
     (row,) = world.rows()
@@ -21,38 +21,38 @@ def test_a_command_is_listed_at_once_and_its_statuses_come_with_time(world: Runn
         "device_id": device["deviceId"],
         "registration_id": device["registrationId"],
         "user_email": device["personEmail"],
-        "created_date": rfc3339(START),
+        "created_date": format_rfc3339(START),
         "completed_date": None,
         "filename": None,
     }
-    seen = []
+    statuses = []
     for _ in range(120):
-        world.clock.forward(1)
-        seen.append(world.rows()[0]["status"])
-    assert list(dict.fromkeys(seen)) == ["PENDING_EXEC", "PENDING_UPLOAD", "SUCCESS"]
+        world.clock.advance(1)
+        statuses.append(world.rows()[0]["status"])
+    assert list(dict.fromkeys(statuses)) == ["PENDING_EXEC", "PENDING_UPLOAD", "SUCCESS"]
     (row,) = world.rows()
     assert row["filename"] == f"{created['id']}.zip"
     assert datetime.fromisoformat(row["completed_date"]) > datetime.fromtimestamp(START + 60, UTC)
 
 
-def several(world: Running, count: int = 7) -> list[str]:
-    """A diag on one device every 10 s; ids oldest first."""
+def create_diags(world: LocalSimulator, count: int = 7) -> list[str]:
+    """Create a diag every 10 seconds. Return the ids, oldest first."""
     ids = []
     for _ in range(count):
         ids.append(world.create(item(world.devices()[0], "warp-diag")).result["commands"][0]["id"])
-        world.clock.forward(10)
+        world.clock.advance(10)
     return ids
 
 
-def test_the_newest_come_first_unless_the_knob_says_otherwise(world: Running) -> None:
-    ids = several(world)
+def test_newest_command_is_first_unless_configured_otherwise(world: LocalSimulator) -> None:
+    ids = create_diags(world)
     assert [row["id"] for row in world.rows()] == ids[::-1]
     world.control("PUT", "config", {"sort": "oldest"})
     assert [row["id"] for row in world.rows()] == ids
 
 
-def test_pages_are_short_at_the_end_and_empty_beyond(world: Running) -> None:
-    ids = several(world)
+def test_last_page_is_short_and_the_page_after_it_is_empty(world: LocalSimulator) -> None:
+    ids = create_diags(world)
     pages = [world.call("GET", f"{DEX}/commands?page={page}&per_page=3").json for page in (1, 2, 3, 4)]
     assert [len(page["result"]["commands"]) for page in pages] == [3, 3, 1, 0]
     assert [row["id"] for page in pages for row in page["result"]["commands"]] == ids[::-1]
@@ -64,40 +64,40 @@ def test_pages_are_short_at_the_end_and_empty_beyond(world: Running) -> None:
     ["", "page=1", "per_page=10", "page=0&per_page=10", "page=1&per_page=51", "page=1&per_page=0", "page=x&per_page=1"],
 )
 @pytest.mark.parametrize("path", ["commands", "commands/devices"])
-def test_page_and_per_page_are_required_and_bounded(world: Running, path: str, query: str) -> None:
+def test_page_and_per_page_are_required_and_have_limits(world: LocalSimulator, path: str, query: str) -> None:
     reply = world.call("GET", f"{DEX}/{path}?{query}")
     assert (reply.status, reply.code) == (400, 1008)
 
 
-def test_from_and_to_include_their_ends_unless_the_knob_says_otherwise(world: Running) -> None:
-    ids = several(world)
-    span = f"from={rfc3339(START + 10)}&to={quote('2027-01-15T09:00:40+01:00')}"
+def test_from_and_to_are_inclusive_unless_configured_otherwise(world: LocalSimulator) -> None:
+    ids = create_diags(world)
+    span = f"from={format_rfc3339(START + 10)}&to={quote('2027-01-15T09:00:40+01:00')}"
     assert [row["id"] for row in world.rows(span)] == ids[1:5][::-1]
     world.control("PUT", "config", {"range_ends": "exclusive"})
     assert [row["id"] for row in world.rows(span)] == ids[2:4][::-1]
 
 
 @pytest.mark.parametrize("query", ["from=yesterday", "to=2027-01-15T08:00:00", "command_type=reboot", "status=DONE"])
-def test_a_filter_that_makes_no_sense_is_refused(world: Running, query: str) -> None:
+def test_invalid_filter_is_rejected(world: LocalSimulator, query: str) -> None:
     reply = world.listing(query)
     assert (reply.status, reply.code) == (400, 1009)
 
 
-def test_every_filter_narrows_alone_and_together_while_the_total_stays(world: Running) -> None:
-    one, two = world.devices()[:2]
-    world.create(item(one), item(one, "warp-diag"), item(two), item(two, "speed-test"))
-    world.clock.forward(60)
-    assert {row["device_id"] for row in world.rows(f"device_id={one['deviceId']}")} == {one["deviceId"]}
-    assert len(world.rows(f"user_email={two['personEmail'].upper()}")) >= 2
+def test_filters_work_alone_and_together_and_do_not_change_the_total(world: LocalSimulator) -> None:
+    first, second = world.devices()[:2]
+    world.create(item(first), item(first, "warp-diag"), item(second), item(second, "speed-test"))
+    world.clock.advance(60)
+    assert {row["device_id"] for row in world.rows(f"device_id={first['deviceId']}")} == {first["deviceId"]}
+    assert len(world.rows(f"user_email={second['personEmail'].upper()}")) >= 2
     assert [row["type"] for row in world.rows("command_type=speed-test")] == ["speed-test"]
     assert {row["type"] for row in world.rows("status=PENDING_EXEC")} >= {"pcap"}
-    both = world.listing(f"device_id={one['deviceId']}&command_type=pcap&status=PENDING_EXEC")
+    both = world.listing(f"device_id={first['deviceId']}&command_type=pcap&status=PENDING_EXEC")
     assert len(both.result["commands"]) == 1
     assert both.json["result_info"]["total_count"] == 4
     assert [row["type"] for row in world.rows("status=SUCCESS")] == ["speed-test"]
 
 
-def test_devices_are_those_of_the_last_hour_in_two_forms_of_time(world: Running) -> None:
+def test_devices_of_the_last_hour_are_listed_with_two_timestamp_formats(world: LocalSimulator) -> None:
     world.control("PUT", "config", {"people": 100})
     reply = world.call("GET", f"{DEX}/commands/devices?page=1&per_page=50")
     everyone = world.control("GET", "world")["devices"]
@@ -108,7 +108,7 @@ def test_devices_are_those_of_the_last_hour_in_two_forms_of_time(world: Running)
     assert all(START - datetime.fromisoformat(stamp).timestamp() <= 3601 for stamp in stamps)
 
 
-def test_devices_come_and_go_with_the_hours(world: Running) -> None:
+def test_devices_connect_and_disconnect_over_the_hours(world: LocalSimulator) -> None:
     world.control("PUT", "config", {"people": 100})
 
     def listed() -> set[str]:
@@ -116,23 +116,23 @@ def test_devices_come_and_go_with_the_hours(world: Running) -> None:
         return {row["registrationId"] for page in pages for row in page.result["devices"]}
 
     before = listed()
-    world.clock.forward(4 * 3600)
+    world.clock.advance(4 * 3600)
     after = listed()
     assert before - after
     assert after - before
 
 
-def test_search_finds_by_name_and_by_email(world: Running) -> None:
+def test_search_matches_device_name_and_email(world: LocalSimulator) -> None:
     device = world.devices()[0]
     for text in (device["deviceName"].upper(), device["personEmail"]):
         reply = world.call("GET", f"{DEX}/commands/devices?page=1&per_page=50&search={quote(text)}")
-        found = reply.result["devices"]
-        assert device["registrationId"] in {row["registrationId"] for row in found}
-        assert all(text.lower() in (row["deviceName"].lower() + row["personEmail"]) for row in found)
+        rows = reply.result["devices"]
+        assert device["registrationId"] in {row["registrationId"] for row in rows}
+        assert all(text.lower() in (row["deviceName"].lower() + row["personEmail"]) for row in rows)
     assert world.call("GET", f"{DEX}/commands/devices?page=1&per_page=50&search=zzz").result["devices"] == []
 
 
-def test_a_clock_that_was_set_back_does_not_disturb_the_order(world: Running) -> None:
+def test_order_stays_by_creation_date_after_the_clock_is_set_back(world: LocalSimulator) -> None:
     device = world.devices()[0]
     later = world.create(item(device, "warp-diag")).result["commands"][0]["id"]
     world.control("PUT", "config", {"clock_offset": -3600})

@@ -1,1 +1,1 @@
-"""The files of a WARP diag, by what they are about."""
+"""Files of a WARP diag, grouped by subject."""

@@ -1,27 +1,27 @@
-"""The files of a WARP diag about the network as the device sees it, and what its system commands printed."""
+"""Files of a WARP diag about the network: the client's own checks, and the output of system commands."""
 
 from simulator.artifacts.machine import CHECK_ADDRESS, ENDPOINT, ENDPOINT_PORT, RESOLVER, Machine
-from simulator.artifacts.warp.scene import Scene, command_output
+from simulator.artifacts.warp.context import DiagContext, command_output
 
 _PRIVATE_ROUTES = ("10.20.0.0/16", "0.0.0.0/1", "128.0.0.0/1")
 
 
-def network_files(scene: Scene) -> dict[str, str]:
-    machine = scene.machine
+def network_files(context: DiagContext) -> dict[str, str]:
+    machine = context.machine
     return {
-        "connectivity.txt": _connectivity(scene),
-        "dns-check.txt": f"mail.example.com: 198.51.100.21 via 127.0.2.2 in {scene.latency_ms + 2}ms\n",
-        "traceroute.txt": command_output(_traceroute(scene)),
+        "connectivity.txt": _connectivity(context),
+        "dns-check.txt": f"mail.example.com: 198.51.100.21 via 127.0.2.2 in {context.latency_ms + 2}ms\n",
+        "traceroute.txt": command_output(_traceroute(context)),
         "v4interfaces.txt": _interfaces(machine),
         "v6interfaces.txt": "lo ::1\n",
         "bound-dns-ports.txt": "udp 127.0.2.2:53 warp-svc\nudp 127.0.2.3:53 warp-svc\n",
         "etc-hosts.txt": "127.0.0.1\tlocalhost\n::1\tlocalhost\n",
         "captive-portal-hotspot-detect.txt": "No captive portal found\n",
-    } | _OF_PLATFORM[scene.facts.platform](scene)
+    } | _PLATFORM_FILES[context.facts.platform](context)
 
 
-def _connectivity(scene: Scene) -> str:
-    machine = scene.machine
+def _connectivity(context: DiagContext) -> str:
+    machine = context.machine
 
     def trace(address: str, warp: str) -> str:
         return f"ip={address}\ncolo={machine.colo}\nhttp=http/2\ntls=TLSv1.3\nwarp={warp}\ngateway={warp}\n"
@@ -36,8 +36,8 @@ def _connectivity(scene: Scene) -> str:
     )
 
 
-def _traceroute(scene: Scene) -> str:
-    machine, latency = scene.machine, scene.latency_ms
+def _traceroute(context: DiagContext) -> str:
+    machine, latency = context.machine, context.latency_ms
     hops = ((machine.gateway, 2), ("100.64.0.1", latency // 2), (ENDPOINT, latency))
     head = f"traceroute to {ENDPOINT}, 30 hops max, 60 byte packets\n"
     return head + "".join(f" {number}  {host}  {ms}.2 ms\n" for number, (host, ms) in enumerate(hops, start=1))
@@ -50,10 +50,10 @@ def _interfaces(machine: Machine) -> str:
     )
 
 
-def _windows(scene: Scene) -> dict[str, str]:
-    machine = scene.machine
+def _windows(context: DiagContext) -> dict[str, str]:
+    machine = context.machine
     ipconfig = (
-        f"Windows IP Configuration\n\n   Host Name . . . . . . . . . . . . : {scene.facts.device_name}\n\n"
+        f"Windows IP Configuration\n\n   Host Name . . . . . . . . . . . . : {context.facts.device_name}\n\n"
         f"Wireless LAN adapter {machine.default_interface}:\n\n"
         f"   Physical Address. . . . . . . . . : {machine.mac.hex('-').upper()}\n"
         f"   IPv4 Address. . . . . . . . . . . : {machine.lan_address}(Preferred)\n"
@@ -71,8 +71,8 @@ def _windows(scene: Scene) -> dict[str, str]:
     }
 
 
-def _mac(scene: Scene) -> dict[str, str]:
-    machine = scene.machine
+def _mac(context: DiagContext) -> dict[str, str]:
+    machine = context.machine
     routes = "".join(f"{route:<18} link#19            UCS    {machine.tunnel_interface}\n" for route in _PRIVATE_ROUTES)
     return {
         "ifconfig.txt": command_output(_ifconfig(machine)),
@@ -86,8 +86,8 @@ def _mac(scene: Scene) -> dict[str, str]:
     }
 
 
-def _linux(scene: Scene) -> dict[str, str]:
-    machine = scene.machine
+def _linux(context: DiagContext) -> dict[str, str]:
+    machine = context.machine
     routes = "".join(f"{route} dev {machine.tunnel_interface} scope link\n" for route in _PRIVATE_ROUTES)
     return {
         "ifconfig.txt": command_output(_ifconfig(machine)),
@@ -113,4 +113,4 @@ def _dig() -> str:
     return ";; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: 20481\nmail.example.com.\t60\tIN\tA\t198.51.100.21\n"
 
 
-_OF_PLATFORM = {"windows": _windows, "mac": _mac, "linux": _linux}
+_PLATFORM_FILES = {"windows": _windows, "mac": _mac, "linux": _linux}

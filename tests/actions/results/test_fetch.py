@@ -16,7 +16,7 @@ from commands.models import Account, Artifact, Command
 from commands.rules.artifact_reasons import ArtifactReason
 from tests.actions.racing import race
 from tests.actions.world import DIAG, QUICK_END, World
-from tests.simulator.running import DEX
+from tests.simulator.in_process import DEX
 
 pytestmark = pytest.mark.django_db
 

@@ -10,22 +10,22 @@ import pytest
 
 from simulator.artifacts import ArtifactFacts, build_artifact
 from simulator.artifacts.facts import Platform
-from tests.simulator.artifacts.made import STARTED_AT, facts, opened
+from tests.simulator.artifacts.samples import STARTED_AT, build_and_unzip, sample_facts
 
-EVERYWHERE = pytest.mark.parametrize("platform", get_args(Platform))
+ON_EVERY_PLATFORM = pytest.mark.parametrize("platform", get_args(Platform))
 LINE = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARN|ERROR) [\w:]+: \S")
 
 
 def diag(platform: Platform) -> ArtifactFacts:
-    return facts(kind="warp-diag", platform=platform, duration_seconds=25.0)
+    return sample_facts(kind="warp-diag", platform=platform, duration_seconds=25.0)
 
 
 def text(platform: Platform, name: str) -> str:
-    return opened(diag(platform))[name].decode().replace("\r\n", "\n")
+    return build_and_unzip(diag(platform))[name].decode().replace("\r\n", "\n")
 
 
-@EVERYWHERE
-def test_a_diag_is_a_small_flat_zip_with_the_main_files(platform: Platform) -> None:
+@ON_EVERY_PLATFORM
+def test_diag_is_a_small_flat_zip_with_the_main_files(platform: Platform) -> None:
     content = build_artifact(diag(platform))
     names = zipfile.ZipFile(io.BytesIO(content)).namelist()
     assert len(content) < 300_000
@@ -34,21 +34,21 @@ def test_a_diag_is_a_small_flat_zip_with_the_main_files(platform: Platform) -> N
         assert name in names
 
 
-@EVERYWHERE
-def test_every_log_line_has_a_time_a_level_and_a_place_and_the_newest_is_last(platform: Platform) -> None:
-    logs = {name: text(platform, name) for name in opened(diag(platform)) if ".log" in name}
-    stamps: dict[str, list[datetime]] = {}
+@ON_EVERY_PLATFORM
+def test_log_lines_have_time_level_and_module_and_are_in_order(platform: Platform) -> None:
+    logs = {name: text(platform, name) for name in build_and_unzip(diag(platform)) if ".log" in name}
+    times: dict[str, list[datetime]] = {}
     for name, content in logs.items():
         lines = [line for line in content.splitlines() if not line.startswith("  ")]
         assert all(LINE.match(line) for line in lines), name
-        stamps[name] = [datetime.fromisoformat(line.split()[0]) for line in lines]
-        assert stamps[name] == sorted(stamps[name])
-    assert stamps["daemon.log.1"][-1] <= stamps["daemon.log"][0]
+        times[name] = [datetime.fromisoformat(line.split()[0]) for line in lines]
+        assert times[name] == sorted(times[name])
+    assert times["daemon.log.1"][-1] <= times["daemon.log"][0]
     assert any(line.startswith("  ") for line in logs["daemon.log"].splitlines())
 
 
-def test_each_platform_has_files_of_its_own() -> None:
-    names = {platform: set(opened(diag(platform))) for platform in ("windows", "mac", "linux")}
+def test_each_platform_has_its_own_files() -> None:
+    names = {platform: set(build_and_unzip(diag(platform))) for platform in ("windows", "mac", "linux")}
     assert {"ipconfig.txt", "routetable.txt", "processes.txt", "msi-installer.log"} <= names["windows"]
     assert {"ifconfig.txt", "scutil-dns.txt", "sw-vers.txt", "mdm.plist"} <= names["mac"]
     assert {"lsb-release.txt", "uname.txt", "resolv.conf"} <= names["linux"]
@@ -57,21 +57,21 @@ def test_each_platform_has_files_of_its_own() -> None:
     assert not {"scutil-dns.txt", "mdm.plist"} & names["linux"]
 
 
-@EVERYWHERE
-def test_the_files_agree_with_what_the_world_says_of_the_device(platform: Platform) -> None:
-    some = diag(platform)
+@ON_EVERY_PLATFORM
+def test_files_agree_with_the_facts_about_the_device(platform: Platform) -> None:
+    facts = diag(platform)
     assert text(platform, "warp-status.txt") == "Ok(Connected)\n"
-    assert some.client_version in text(platform, "version.txt")
-    assert text(platform, "hostname.txt").strip() == some.device_name
-    assert some.device_id in text(platform, "warp-account.txt")
-    assert some.command_id in text(platform, "dex.log")
+    assert facts.client_version in text(platform, "version.txt")
+    assert text(platform, "hostname.txt").strip() == facts.device_name
+    assert facts.device_id in text(platform, "warp-account.txt")
+    assert facts.command_id in text(platform, "dex.log")
     finished = parsedate_to_datetime(text(platform, "date.txt").strip())
     assert 24 <= (finished - STARTED_AT).total_seconds() <= 25
     network = json.loads(text(platform, "warp-network.txt"))
     assert network["v4"]["address"] in text(platform, "v4interfaces.txt")
 
 
-def test_settings_name_their_source_and_indent_their_lists() -> None:
+def test_settings_show_their_source_and_indent_lists() -> None:
     lines = text("mac", "warp-settings.txt").splitlines()
     assert lines[0] == "Merged configuration:"
     assert all(re.match(r"^(\([a-z ]+\)\t\S|  \S)", line) for line in lines[1:])
@@ -80,15 +80,15 @@ def test_settings_name_their_source_and_indent_their_lists() -> None:
 
 
 def test_connectivity_shows_one_trace_outside_and_one_inside_the_tunnel() -> None:
-    said = text("linux", "connectivity.txt")
-    assert re.findall(r"^warp=(\w+)$", said, re.M) == ["off", "on"]
-    assert len(re.findall(r"^colo=[A-Z]{3}$", said, re.M)) == 2
+    content = text("linux", "connectivity.txt")
+    assert re.findall(r"^warp=(\w+)$", content, re.M) == ["off", "on"]
+    assert len(re.findall(r"^colo=[A-Z]{3}$", content, re.M)) == 2
 
 
-def test_output_of_a_system_command_stands_in_blocks_and_an_absent_source_leaves_its_error() -> None:
+def test_output_of_system_commands_is_in_blocks_and_a_missing_file_leaves_its_error() -> None:
     assert re.match(r"stdout:\n.+\nstderr:\n.*exit status: 0\n\Z", text("mac", "netstat.txt"), re.S)
     assert "os error 2" in text("linux", "dhcp-lease.txt")
 
 
-def test_the_same_facts_give_the_same_diag() -> None:
+def test_same_facts_give_the_same_diag() -> None:
     assert build_artifact(diag("linux")) == build_artifact(diag("linux"))

@@ -1,4 +1,4 @@
-"""Facts of one imagined command, and its opened zip."""
+"""Facts of one sample command, and the files of its zip."""
 
 import io
 import zipfile
@@ -23,11 +23,11 @@ FACTS = ArtifactFacts(
 )
 
 
-def facts(**changes: Any) -> ArtifactFacts:
+def sample_facts(**changes: Any) -> ArtifactFacts:
     return replace(FACTS, **changes)
 
 
-def opened(some: ArtifactFacts) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(build_artifact(some))) as archive:
+def build_and_unzip(facts: ArtifactFacts) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(build_artifact(facts))) as archive:
         assert archive.testzip() is None
         return {name: archive.read(name) for name in archive.namelist()}

@@ -1,4 +1,4 @@
-"""Which call of the API a method and a path are. Only the addresses of the contract exist."""
+"""Routes of the API: method and path to the name of a call. Only documented addresses and two known others exist."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CALL_NAMES = tuple(name for name, _, _ in ROUTES)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`name` is '' for an address that does not exist."""
+    """Matched route and its path parameters. `name` is "" for an address that does not exist."""
 
     name: str
     method: str
@@ -38,9 +38,9 @@ class Call:
     device_id: str = ""
 
 
-def recognise(method: str, path: str) -> Call:
-    for name, wanted, pattern in ROUTES:
-        found = pattern.fullmatch(path) if wanted == method else None
-        if found:
-            return Call(name, method, path, **found.groupdict())
+def match_route(method: str, path: str) -> Call:
+    for name, route_method, pattern in ROUTES:
+        match = pattern.fullmatch(path) if route_method == method else None
+        if match:
+            return Call(name, method, path, **match.groupdict())
     return Call("", method, path)

@@ -1,4 +1,7 @@
-"""Cloudflare's envelope, and the errors that the simulator answers with."""
+"""Responses in Cloudflare's JSON envelope, and the exception that becomes an error response.
+
+This module must not know any single call of the API.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,11 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """`payload` goes out as JSON; where `body` is set it goes out as it is (a download)."""
+class Response:
+    """Status, headers and content of one response.
+
+    `payload` is sent as JSON. A download sets `body` instead, which is sent unchanged.
+    """
 
     status: int
     payload: Mapping[str, object] = field(default_factory=dict)
@@ -16,26 +22,27 @@ class Answer:
     body: bytes | None = None
 
 
-class Refusal(Exception):
-    """Ends a call with one error in the envelope: not an error of the program, an answer."""
+class ApiError(Exception):
+    """Error that the simulated API reports to its client. It is no fault of the simulator itself."""
 
     def __init__(self, status: int, code: int, message: str, *, pointer: str = "", retry_after: int = 0) -> None:
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
         self.pointer, self.retry_after = pointer, retry_after
 
-    def error(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
+        """Build the entry for the envelope's `errors` or `messages`."""
         error: dict[str, object] = {"code": self.code, "message": self.message}
         if self.pointer:
             error["source"] = {"pointer": self.pointer}
         return error
 
-    def answer(self) -> Answer:
+    def to_response(self) -> Response:
         headers = {"Retry-After": str(self.retry_after)} if self.retry_after else {}
-        return Answer(self.status, failure([self.error()]), headers)
+        return Response(self.status, failure_payload([self.to_json()]), headers)
 
 
-def success(
+def success_payload(
     result: object,
     *,
     messages: list[dict[str, object]] | None = None,
@@ -47,13 +54,13 @@ def success(
     return payload
 
 
-def failure(errors: list[dict[str, object]]) -> dict[str, object]:
+def failure_payload(errors: list[dict[str, object]]) -> dict[str, object]:
     return {"success": False, "errors": errors, "messages": [], "result": None}
 
 
-def no_route(path: str) -> Refusal:
-    return Refusal(404, 7003, f"Could not route to {path}, perhaps your object identifier is invalid?")
+def route_not_found(path: str) -> ApiError:
+    return ApiError(404, 7003, f"Could not route to {path}, perhaps your object identifier is invalid?")
 
 
-def not_allowed() -> Refusal:
-    return Refusal(403, 10000, "Authentication error")
+def authentication_error() -> ApiError:
+    return ApiError(403, 10000, "Authentication error")

@@ -11,7 +11,7 @@ import pytest
 from cloudflare import APIStatusError, NotFoundError
 
 from commands.cloudflare.errors import NotFound, Refused
-from tests.contract.speakers import SPEAKERS, Filters, Plain, Portal, Row, Sdk, Speaker
+from tests.contract.clients import SPEAKERS, Filters, Plain, Portal, Row, Sdk, Speaker
 from tests.contract.upstream import Target, Upstream
 from tests.polling import eventually
 

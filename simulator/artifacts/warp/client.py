@@ -1,10 +1,10 @@
-"""The files of a WARP diag in which the client describes itself: status, settings, registration, statistics."""
+"""Files of a WARP diag about the client itself: status, settings, registration, statistics."""
 
 import json
 from email.utils import format_datetime
 
 from simulator.artifacts.machine import ENDPOINT, ENDPOINT_PORT, RESOLVER
-from simulator.artifacts.warp.scene import Scene
+from simulator.artifacts.warp.context import DiagContext
 
 _PLATFORM_NAMES = {"windows": "Windows", "mac": "macOS", "linux": "Linux"}
 _EXCLUDED = (
@@ -20,29 +20,29 @@ _EXCLUDED = (
 _FALLBACKS = ("home.arpa", "intranet", "lan", "local", "localdomain", "corp", "home")
 
 
-def state_files(scene: Scene) -> dict[str, str]:
-    facts = scene.facts
+def client_files(context: DiagContext) -> dict[str, str]:
+    facts = context.facts
     return {
         "warp-status.txt": "Ok(Connected)\n",
-        "warp-settings.txt": _settings(scene),
-        "warp-account.txt": _account(scene),
-        "warp-network.txt": _network(scene),
-        "warp-stats.txt": _stats(scene),
-        "warp-dns-stats.txt": _dns_stats(scene),
-        "warp-device-posture.txt": _posture(scene),
-        "warp-dex-data.txt": _dex_data(scene),
+        "warp-settings.txt": _settings(context),
+        "warp-account.txt": _account(context),
+        "warp-network.txt": _network(context),
+        "warp-stats.txt": _stats(context),
+        "warp-dns-stats.txt": _dns_stats(context),
+        "warp-device-posture.txt": _posture(context),
+        "warp-dex-data.txt": _dex_data(context),
         "warp-dns-fallbacks.txt": "".join(f"{name}\n" for name in _FALLBACKS),
-        "warp-dns-lock.json": json.dumps({"locked": False, "owner": None, "servers": [scene.machine.gateway]}),
+        "warp-dns-lock.json": json.dumps({"locked": False, "owner": None, "servers": [context.machine.gateway]}),
         "warp-bus-metrics.txt": "subscribers: 14\npublished: 20481\nlagged: 0\n",
         "version.txt": f"Version: {facts.client_version}\n",
         "platform.txt": _PLATFORM_NAMES[facts.platform] + "\n",
-        "date.txt": format_datetime(scene.now) + "\n",
+        "date.txt": format_datetime(context.now) + "\n",
         "timezone.txt": "Etc/UTC\n",
         "hostname.txt": facts.device_name + "\n",
     }
 
 
-def _settings(scene: Scene) -> str:
+def _settings(context: DiagContext) -> str:
     rows = (
         ("derived", "Always On: true"),
         ("network policy", "Switch Locked: false"),
@@ -61,7 +61,7 @@ def _settings(scene: Scene) -> str:
         ("network policy", "Disable Auto Fallback: false"),
         ("network policy", "Captive Portal: 180"),
         ("network policy", "Support URL: "),
-        ("network policy", f"Organization: {scene.organization}"),
+        ("network policy", f"Organization: {context.organization}"),
         ("network policy", "Allow Mode Switch: false"),
         ("network policy", "Allow Updates: true"),
         ("network policy", "Allowed to Leave Org: false"),
@@ -73,16 +73,16 @@ def _settings(scene: Scene) -> str:
     return "Merged configuration:\n" + "\n".join(lines) + "\n"
 
 
-def _account(scene: Scene) -> str:
-    facts = scene.facts
+def _account(context: DiagContext) -> str:
+    facts = context.facts
     return (
-        f"Account type: Team\nDevice ID: {facts.device_id}\nPublic key: {scene.public_key}\n"
-        f"Organization: {scene.organization}\nEmail: {facts.person_email}\n"
+        f"Account type: Team\nDevice ID: {facts.device_id}\nPublic key: {context.public_key}\n"
+        f"Organization: {context.organization}\nEmail: {facts.person_email}\n"
     )
 
 
-def _network(scene: Scene) -> str:
-    machine = scene.machine
+def _network(context: DiagContext) -> str:
+    machine = context.machine
     return json.dumps(
         {
             "primary_interface": machine.default_interface,
@@ -97,34 +97,34 @@ def _network(scene: Scene) -> str:
     )
 
 
-def _stats(scene: Scene) -> str:
-    chance = scene.chance
+def _stats(context: DiagContext) -> str:
+    rng = context.rng
     return (
         f"Endpoints: {ENDPOINT}:{ENDPOINT_PORT}, [2606:4700:100::a29f:c10a]:{ENDPOINT_PORT}\n"
-        f"Time since last handshake: {scene.handshake_seconds}s\n"
-        f"Sent: {chance.uniform(2, 90):.1f}MB; Received: {chance.uniform(40, 900):.1f}MB\n"
-        f"Estimated latency: {scene.latency_ms}ms; Estimated loss: {chance.choice((0, 0, 0.01)):.2f}%;\n"
+        f"Time since last handshake: {context.handshake_seconds}s\n"
+        f"Sent: {rng.uniform(2, 90):.1f}MB; Received: {rng.uniform(40, 900):.1f}MB\n"
+        f"Estimated latency: {context.latency_ms}ms; Estimated loss: {rng.choice((0, 0, 0.01)):.2f}%;\n"
     )
 
 
-def _dns_stats(scene: Scene) -> str:
-    chance = scene.chance
-    asked = chance.randint(4_000, 19_000)
-    failed = chance.randint(0, 9)
+def _dns_stats(context: DiagContext) -> str:
+    rng = context.rng
+    queries = rng.randint(4_000, 19_000)
+    failed = rng.randint(0, 9)
     return (
-        f"Queries: {asked}\nSuccesses: {asked - failed}\nTimeouts: {failed}\n"
-        f"Fallback queries: {asked // 11}\nAverage response: {chance.randint(11, 29)}ms\n"
+        f"Queries: {queries}\nSuccesses: {queries - failed}\nTimeouts: {failed}\n"
+        f"Fallback queries: {queries // 11}\nAverage response: {rng.randint(11, 29)}ms\n"
     )
 
 
-def _posture(scene: Scene) -> str:
+def _posture(context: DiagContext) -> str:
     checks = ("disk_encryption", "firewall", "os_version", "client_certificate")
-    return "".join(f"{name}: success=true last_checked={scene.now.isoformat()}\n" for name in checks)
+    return "".join(f"{name}: success=true last_checked={context.now.isoformat()}\n" for name in checks)
 
 
-def _dex_data(scene: Scene) -> str:
+def _dex_data(context: DiagContext) -> str:
     tests = (("https://mail.example.com/", 200), ("https://tickets.example.org/login", 200))
     lines = [
-        f"http test {address}: status={status} total_ms={scene.chance.randint(60, 240)}\n" for address, status in tests
+        f"http test {address}: status={status} total_ms={context.rng.randint(60, 240)}\n" for address, status in tests
     ]
-    return "".join(lines) + f"traceroute 10.20.0.1: hops=3 rtt_ms={scene.latency_ms + 6}\n"
+    return "".join(lines) + f"traceroute 10.20.0.1: hops=3 rtt_ms={context.latency_ms + 6}\n"

@@ -1,4 +1,7 @@
-"""Runs the real simulator on a free port inside a test, with a clock that only the test moves, and calls it by HTTP."""
+"""Simulator in a thread of the test process, on a free port, with a clock that only the test moves.
+
+Tests call it over real HTTP.
+"""
 
 from __future__ import annotations
 
@@ -21,19 +24,21 @@ DEX = f"/client/v4/accounts/{DEFAULT_ACCOUNT_ID}/dex"
 BEARER = {"Authorization": f"Bearer {DEFAULT_TOKEN}"}
 
 
-class HandClock(Clock):
-    """Stands still until a test moves it."""
+class ManualClock(Clock):
+    """Clock that stands still until a test advances it."""
 
     def __init__(self) -> None:
         self.at = START
         super().__init__(lambda: self.at)
 
-    def forward(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.at += seconds
 
 
 @dataclass(frozen=True)
 class Reply:
+    """Response as the test reads it."""
+
     status: int
     headers: Mapping[str, str]
     body: bytes
@@ -51,12 +56,12 @@ class Reply:
         return int(self.json["errors"][0]["code"])
 
 
-class Running:
-    """`with Running() as world`: a server thread around the test; `world.sim` is its state."""
+class LocalSimulator:
+    """Simulator that runs in a thread: `with LocalSimulator() as world`. `world.sim` is its state."""
 
     def __init__(self, *, accounts: int = 1, clock: Clock | None = None, **changes: object) -> None:
-        self.clock = HandClock()
-        config = Config(accounts=default_accounts(accounts), people=12).changed(changes)
+        self.clock = ManualClock()
+        config = Config(accounts=default_accounts(accounts), people=12).with_changes(changes)
         self.sim = Simulator(config, clock or self.clock)
         self.port = 0
         self._loop = asyncio.new_event_loop()
@@ -84,8 +89,8 @@ class Running:
     ) -> Reply:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            sent = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
-            connection.request(method, path, sent, dict(headers))
+            content = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+            connection.request(method, path, content, dict(headers))
             response = connection.getresponse()
             return Reply(response.status, dict(response.getheaders()), response.read())
         finally:
@@ -103,7 +108,7 @@ class Running:
         return rows
 
     def devices(self) -> list[dict[str, Any]]:
-        """Eligible, connected, nothing wrong with them."""
+        """List the devices that are eligible, always connected and without a trouble."""
         reply = self.call("GET", f"{DEX}/commands/devices?page=1&per_page=50")
         healthy = {
             row["registration_id"]
@@ -118,17 +123,17 @@ class Running:
         return reply.json
 
     def fault(self, kind: str, *, call: str = "", nth: int = 0, **parameters: object) -> None:
-        """One rule; it replaces all others."""
+        """Set one fault rule in place of all others."""
         rule = {"match": {"call": call, "nth": nth}, "effect": {"kind": kind, **parameters}}
         self.control("PUT", "faults", {"rules": [rule]})
 
     def ledger(self) -> Any:
         return self.control("GET", "ledger")
 
-    def finished(self, kind: str = "pcap") -> str:
-        """Creates one command, moves the clock past its end, and gives its id."""
+    def create_finished(self, kind: str = "pcap") -> str:
+        """Create a command, advance the clock beyond its end, and return its id."""
         command_id: str = self.create(item(self.devices()[0], kind)).result["commands"][0]["id"]
-        self.clock.forward(3600)
+        self.clock.advance(3600)
         return command_id
 
 
@@ -142,10 +147,10 @@ def item(device: Mapping[str, Any], kind: str = "pcap", **extra: object) -> dict
     }
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 5.0) -> None:
-    """For what happens in another thread or process."""
+def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait for a condition that another thread or process fulfils."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
+    while not condition():
+        assert time.monotonic() < deadline, f"the condition was not fulfilled within {seconds} s"
         pause.wait(0.01)

@@ -1,4 +1,7 @@
-"""What all files of one WARP diag agree on. It owns the facts and their common spellings, no file's form."""
+"""Values and formats that all files of one WARP diag share, so that the files agree.
+
+This module must not know any single file.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +23,9 @@ _MODELS: dict[Platform, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Scene:
+class DiagContext:
+    """Facts about one command, and the values derived from them."""
+
     facts: ArtifactFacts
     machine: Machine
     system: str
@@ -29,34 +34,34 @@ class Scene:
     public_key: str
     handshake_seconds: int
     latency_ms: int
-    chance: Random
+    rng: Random
 
     @classmethod
-    def of(cls, facts: ArtifactFacts) -> "Scene":
-        machine = Machine.of(facts)
-        fixed, chance = facts.chance_of_device(), facts.chance_of_command()
+    def from_facts(cls, facts: ArtifactFacts) -> "DiagContext":
+        machine = Machine.from_facts(facts)
+        device_rng, rng = facts.device_rng(), facts.command_rng()
         return cls(
             facts=facts,
             machine=machine,
-            system=fixed.choice(_SYSTEMS[facts.platform]),
-            model=fixed.choice(_MODELS[facts.platform]),
+            system=device_rng.choice(_SYSTEMS[facts.platform]),
+            model=device_rng.choice(_MODELS[facts.platform]),
             organization=machine.domain.partition(".")[0],
-            public_key=fixed.randbytes(32).hex(),
-            handshake_seconds=chance.randint(4, 115),
-            latency_ms=chance.randint(9, 38),
-            chance=chance,
+            public_key=device_rng.randbytes(32).hex(),
+            handshake_seconds=rng.randint(4, 115),
+            latency_ms=rng.randint(9, 38),
+            rng=rng,
         )
 
     @property
     def now(self) -> datetime:
-        """When the device finished collecting."""
+        """Instant at which the device finished collecting."""
         return self.facts.started_at.astimezone(UTC) + timedelta(seconds=self.facts.duration_seconds)
 
 
-def stamp(moment: datetime) -> str:
+def log_timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
-def command_output(said: str, *, errors: str = "", status: int = 0) -> str:
-    """The form in which the client keeps what a system command printed."""
-    return f"stdout:\n{said.rstrip()}\n\nstderr:\n{errors}\n\nexit status: {status}\n"
+def command_output(stdout: str, *, errors: str = "", status: int = 0) -> str:
+    """Format the output of a system command as the client stores it in a diag."""
+    return f"stdout:\n{stdout.rstrip()}\n\nstderr:\n{errors}\n\nexit status: {status}\n"

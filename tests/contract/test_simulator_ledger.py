@@ -11,7 +11,7 @@ from cloudflare import BadRequestError, Cloudflare
 from commands.cloudflare.auth import KeyAuth
 from commands.cloudflare.client import Client
 from commands.cloudflare.errors import Rejected
-from tests.contract.speakers import SPEAKERS, Filters, Options, Portal, Row, Sdk
+from tests.contract.clients import SPEAKERS, Filters, Options, Portal, Row, Sdk
 from tests.contract.upstream import Target, Upstream
 from tests.polling import eventually
 from tests.simulator_process import SimulatorProcess

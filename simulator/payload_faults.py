@@ -1,35 +1,38 @@
-"""Faults in what an answer says: rows and fields of the payload. Pure but for the given chance; no sockets."""
+"""Faults in the payload of a response: its rows and their fields.
+
+Pure functions, apart from the random generator that is passed in. This module must not know sockets.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import Random
 
-from simulator.answers import Answer
-from simulator.clock import parse_rfc3339, rfc3339
+from simulator.clock import format_rfc3339, parse_rfc3339
 from simulator.faults import Effect
-from simulator.life import STATUSES
+from simulator.lifecycle import STATUSES
+from simulator.responses import Response
 
 type Row = dict[str, object]
 type Rows = list[Row]
 
 
-def distorted(answer: Answer, effects: Sequence[Effect], rng: Random) -> Answer:
-    """The answer with every payload fault in `effects` applied; errors and downloads stay as they are."""
-    if not answer.payload.get("success"):
-        return answer
-    result = answer.payload.get("result")
+def apply_payload_faults(response: Response, effects: Sequence[Effect], rng: Random) -> Response:
+    """Apply every payload fault in `effects`, in their order. Errors and downloads are returned unchanged."""
+    if not response.payload.get("success"):
+        return response
+    result = response.payload.get("result")
     for effect in effects:
         if effect.kind == "null_result":
             result = None
         elif effect.kind == "odd_analysis":
             result = ["unexpected", {"detections": {"count": "many"}}, None]
         elif isinstance(result, dict):
-            result = _with_rows(result, effect, rng)
-    return Answer(answer.status, {**answer.payload, "result": result}, answer.headers)
+            result = _change_rows(result, effect, rng)
+    return Response(response.status, {**response.payload, "result": result}, response.headers)
 
 
-def _with_rows(result: dict[str, object], effect: Effect, rng: Random) -> dict[str, object]:
+def _change_rows(result: dict[str, object], effect: Effect, rng: Random) -> dict[str, object]:
     change = _CHANGES.get(effect.kind)
     rows_name = "devices" if "devices" in result else "commands"
     rows = result.get(rows_name)
@@ -54,22 +57,25 @@ def _item_missing(rows: Rows, effect: Effect, rng: Random) -> Rows:
     return rng.sample(rows, k=max(0, len(rows) - effect.count))
 
 
-def _each(change: Callable[[Row, Effect, Random], None]) -> Callable[[Rows, Effect, Random], Rows]:
-    def changed(rows: Rows, effect: Effect, rng: Random) -> Rows:
+def _each_row(change: Callable[[Row, Effect, Random], None]) -> Callable[[Rows, Effect, Random], Rows]:
+    """Turn a change of one row into a change of a random share of rows, `effect.p`."""
+
+    def change_rows(rows: Rows, effect: Effect, rng: Random) -> Rows:
         for row in rows:
             if rng.random() < effect.p:
                 change(row, effect, rng)
         return rows
 
-    return changed
+    return change_rows
 
 
 def _status_back(row: Row, effect: Effect, rng: Random) -> None:
-    """Any earlier status; SUCCESS may fall back to both pending ones, never to FAILED."""
+    """Set any earlier status. SUCCESS and FAILED both go back to a pending status, never to each other."""
     status = str(row.get("status", ""))
-    reached = min(STATUSES.index(status), 2) if status in STATUSES else 0
-    if reached:
-        row.update(status=rng.choice(STATUSES[:reached]), completed_date=None, filename=None)
+    # STATUSES ends with SUCCESS and FAILED: both are step 2 of a command's life
+    step = min(STATUSES.index(status), 2) if status in STATUSES else 0
+    if step:
+        row.update(status=rng.choice(STATUSES[:step]), completed_date=None, filename=None)
 
 
 def _unknown_status(row: Row, effect: Effect, rng: Random) -> None:
@@ -83,10 +89,11 @@ def _created_date_absent(row: Row, effect: Effect, rng: Random) -> None:
 def _created_date_skewed(row: Row, effect: Effect, rng: Random) -> None:
     created = row.get("created_date")
     if isinstance(created, str):
-        row["created_date"] = rfc3339(parse_rfc3339(created) + effect.seconds)
+        row["created_date"] = format_rfc3339(parse_rfc3339(created) + effect.seconds)
 
 
 def _registration_absent(row: Row, effect: Effect, rng: Random) -> None:
+    # rows of commands have the one name, rows of devices the other
     row.pop("registration_id", None)
     row.pop("registrationId", None)
 
@@ -106,11 +113,11 @@ _CHANGES: dict[str, Callable[[Rows, Effect, Random], Rows]] = {
     "repeated_rows": _repeated_rows,
     "reordered_rows": _reordered_rows,
     "item_missing": _item_missing,
-    "status_back": _each(_status_back),
-    "unknown_status": _each(_unknown_status),
-    "created_date_absent": _each(_created_date_absent),
-    "created_date_skewed": _each(_created_date_skewed),
-    "registration_absent": _each(_registration_absent),
-    "field_absent": _each(_field_absent),
-    "filename_url": _each(_filename_url),
+    "status_back": _each_row(_status_back),
+    "unknown_status": _each_row(_unknown_status),
+    "created_date_absent": _each_row(_created_date_absent),
+    "created_date_skewed": _each_row(_created_date_skewed),
+    "registration_absent": _each_row(_registration_absent),
+    "field_absent": _each_row(_field_absent),
+    "filename_url": _each_row(_filename_url),
 }

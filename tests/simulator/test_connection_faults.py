@@ -1,4 +1,4 @@
-"""Faults that a client sees as a broken, silent or strange connection, and what the world did meanwhile."""
+"""Faults of connections, status codes, headers and bytes, and their effect on the ledger."""
 
 import gzip
 import http.client
@@ -9,25 +9,25 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from tests.simulator.running import BEARER, DEX, START, Running, item, wait_until
+from tests.simulator.in_process import BEARER, DEX, START, LocalSimulator, item, wait_until
 
 
-def outcome(world: Running) -> tuple[int, str, bool]:
-    """(commands created, outcome of the one POST, whether it was answered)."""
+def post_outcome(world: LocalSimulator) -> tuple[int, str, bool]:
+    """Read the number of commands, and the outcome and `answered` of the only POST."""
     ledger = world.ledger()
     (post,) = ledger["posts"]
     return len(ledger["commands"]), post["outcome"], post["answered"]
 
 
-def raw(world: Running, method: str, path: str, body: bytes = b"") -> socket.socket:
-    """A request sent over a socket of our own, to see what comes back byte by byte."""
+def send_raw(world: LocalSimulator, method: str, path: str, body: bytes = b"") -> socket.socket:
+    """Send a request over a plain socket, to read the response byte by byte."""
     connection = socket.create_connection(("127.0.0.1", world.port), timeout=5)
     head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {BEARER['Authorization']}\r\n"
     connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
     return connection
 
 
-def received(connection: socket.socket) -> bytes:
+def read_all(connection: socket.socket) -> bytes:
     chunks = []
     with connection:
         while chunk := connection.recv(65536):
@@ -36,35 +36,35 @@ def received(connection: socket.socket) -> bytes:
 
 
 @pytest.mark.parametrize(("when", "created"), [("before", 0), ("after", 1)])
-def test_a_reset_is_a_real_rst_before_or_after_creating(world: Running, when: str, created: int) -> None:
+def test_reset_sends_rst_before_or_after_the_command_is_created(world: LocalSimulator, when: str, created: int) -> None:
     device = world.devices()[0]
     world.fault("reset", call="create", when=when)
-    connection = raw(world, "POST", f"{DEX}/commands", json.dumps({"commands": [item(device)]}).encode())
+    connection = send_raw(world, "POST", f"{DEX}/commands", json.dumps({"commands": [item(device)]}).encode())
     with connection, pytest.raises(ConnectionResetError):
         connection.recv(100)
-    assert outcome(world) == (created, "created" if created else "not carried out", False)
+    assert post_outcome(world) == (created, "created" if created else "not carried out", False)
 
 
 @pytest.mark.parametrize(("when", "created"), [("before", 0), ("after", 1)])
-def test_a_hang_answers_nothing_until_the_client_gives_up(world: Running, when: str, created: int) -> None:
+def test_hang_sends_nothing_until_the_client_gives_up(world: LocalSimulator, when: str, created: int) -> None:
     device = world.devices()[0]
     world.fault("hang", call="create", when=when)
     with pytest.raises(TimeoutError):
         world.call("POST", f"{DEX}/commands", {"commands": [item(device)]}, timeout=0.3)
-    assert outcome(world) == (created, "created" if created else "not carried out", False)
+    assert post_outcome(world) == (created, "created" if created else "not carried out", False)
 
 
-def test_latency_only_delays(world: Running) -> None:
+def test_latency_only_delays_the_response(world: LocalSimulator) -> None:
     device = world.devices()[0]
     world.fault("latency", call="create", seconds=0.25)
     begun = time.monotonic()
     assert world.create(item(device)).status == 200
     assert time.monotonic() - begun >= 0.25
-    assert outcome(world) == (1, "created", True)
+    assert post_outcome(world) == (1, "created", True)
 
 
 @pytest.mark.parametrize("then", ["hang", "reset", "error"])
-def test_an_accepted_late_command_lands_after_the_client_has_gone(world: Running, then: str) -> None:
+def test_command_accepted_late_is_created_after_the_client_has_disconnected(world: LocalSimulator, then: str) -> None:
     device = world.devices()[0]
     world.fault("accepted_late", call="create", seconds=0.4, then=then)
     if then == "error":
@@ -72,13 +72,13 @@ def test_an_accepted_late_command_lands_after_the_client_has_gone(world: Running
     else:
         with pytest.raises((TimeoutError, ConnectionResetError)):
             world.call("POST", f"{DEX}/commands", {"commands": [item(device)]}, timeout=0.1)
-    assert outcome(world) == (0, "not carried out", then == "error")
-    wait_until(lambda: outcome(world)[0] == 1)
-    assert outcome(world) == (1, "created", then == "error")
+    assert post_outcome(world) == (0, "not carried out", then == "error")
+    wait_until(lambda: post_outcome(world)[0] == 1)
+    assert post_outcome(world) == (1, "created", then == "error")
     assert len(world.rows()) == 1
 
 
-def test_a_late_command_does_not_land_in_a_world_that_was_reset(world: Running) -> None:
+def test_command_accepted_late_is_not_created_after_a_reset_of_the_simulator(world: LocalSimulator) -> None:
     device = world.devices()[0]
     world.fault("accepted_late", call="create", seconds=0.1, then="reset")
     with pytest.raises(ConnectionResetError):
@@ -91,39 +91,43 @@ def test_a_late_command_does_not_land_in_a_world_that_was_reset(world: Running) 
 
 @pytest.mark.parametrize(("when", "created"), [("before", 0), ("after", 1)])
 @pytest.mark.parametrize("status", [500, 502, 503, 408])
-def test_an_http_error_comes_before_or_after_creating(world: Running, status: int, when: str, created: int) -> None:
+def test_http_error_is_sent_before_or_after_the_command_is_created(
+    world: LocalSimulator, status: int, when: str, created: int
+) -> None:
     device = world.devices()[0]
     world.fault("error", call="create", when=when, status=status)
     reply = world.create(item(device))
     assert (reply.status, reply.json["success"]) == (status, False)
-    assert outcome(world)[0] == created
+    assert post_outcome(world)[0] == created
 
 
 @pytest.mark.parametrize(("when", "created"), [("before", 0), ("after", 1)])
-def test_success_false_comes_with_200_before_or_after_creating(world: Running, when: str, created: int) -> None:
+def test_success_false_is_sent_with_200_before_or_after_the_command_is_created(
+    world: LocalSimulator, when: str, created: int
+) -> None:
     device = world.devices()[0]
     world.fault("success_false", call="create", when=when, code=1234, message="Try later")
     reply = world.create(item(device))
     assert (reply.status, reply.json["success"], reply.code) == (200, False, 1234)
     assert reply.json["errors"][0]["message"] == "Try later"
-    assert outcome(world)[0] == created
+    assert post_outcome(world)[0] == created
 
 
-def test_a_throttle_names_its_seconds_and_creates_nothing(world: Running) -> None:
+def test_throttle_sends_retry_after_and_creates_nothing(world: LocalSimulator) -> None:
     device = world.devices()[0]
     world.fault("throttle", call="create", seconds=7)
     reply = world.create(item(device))
     assert (reply.status, reply.headers["Retry-After"]) == (429, "7")
-    assert outcome(world)[0] == 0
+    assert post_outcome(world)[0] == 0
 
 
-def test_a_redirect_points_elsewhere(world: Running) -> None:
+def test_redirect_has_the_configured_status_and_location(world: LocalSimulator) -> None:
     world.fault("redirect", status=307, word="http://127.0.0.1:9/elsewhere")
     reply = world.listing()
     assert (reply.status, reply.headers["Location"]) == (307, "http://127.0.0.1:9/elsewhere")
 
 
-def test_a_truncated_body_keeps_its_word_about_length_but_is_no_json(world: Running) -> None:
+def test_truncated_json_has_a_matching_content_length(world: LocalSimulator) -> None:
     whole = world.listing().body
     world.fault("truncated_json", call="list", share=0.5)
     reply = world.listing()
@@ -132,7 +136,7 @@ def test_a_truncated_body_keeps_its_word_about_length_but_is_no_json(world: Runn
 
 
 @pytest.mark.parametrize("kind", ["invalid_json", "html_body"])
-def test_a_body_may_be_no_json_at_all_although_it_was_created(world: Running, kind: str) -> None:
+def test_body_is_not_json_although_the_command_was_created(world: LocalSimulator, kind: str) -> None:
     device = world.devices()[0]
     world.fault(kind, call="create")
     reply = world.create(item(device))
@@ -140,21 +144,21 @@ def test_a_body_may_be_no_json_at_all_although_it_was_created(world: Running, ki
     with pytest.raises(ValueError):
         json.loads(reply.body)
     assert reply.headers["Content-Type"].startswith("text/html" if kind == "html_body" else "application/json")
-    assert outcome(world)[0] == 1
+    assert post_outcome(world)[0] == 1
 
 
-def test_the_date_header_is_the_worlds_and_may_be_off_by_minutes(world: Running) -> None:
+def test_date_header_follows_the_simulated_clock_and_can_be_wrong(world: LocalSimulator) -> None:
     assert parsedate_to_datetime(world.listing().headers["Date"]).timestamp() == START
     world.fault("date_off", seconds=-240)
     assert parsedate_to_datetime(world.listing().headers["Date"]).timestamp() == START - 240
 
 
-def path_of(command_id: str) -> str:
+def download_path(command_id: str) -> str:
     return f"{DEX}/commands/{command_id}/downloads/{command_id}.zip"
 
 
-def test_a_download_may_come_gzip_encoded_and_without_ranges(world: Running) -> None:
-    path = path_of(world.finished())
+def test_gzip_encoded_download_ignores_ranges(world: LocalSimulator) -> None:
+    path = download_path(world.create_finished())
     whole = world.call("GET", path).body
     world.fault("gzip", call="download")
     reply = world.call("GET", path, headers=BEARER | {"Range": "bytes=5-"})
@@ -163,8 +167,8 @@ def test_a_download_may_come_gzip_encoded_and_without_ranges(world: Running) -> 
     assert gzip.decompress(reply.body) == whole
 
 
-def test_a_download_may_have_no_etag_or_a_weak_one(world: Running) -> None:
-    path = path_of(world.finished())
+def test_download_has_no_etag_or_a_weak_one(world: LocalSimulator) -> None:
+    path = download_path(world.create_finished())
     strong = world.call("GET", path).headers["ETag"]
     world.fault("no_etag")
     assert "ETag" not in world.call("GET", path).headers
@@ -174,23 +178,23 @@ def test_a_download_may_have_no_etag_or_a_weak_one(world: Running) -> None:
     assert resumed.status == 200
 
 
-def test_a_download_is_cut_short_and_the_rest_can_be_fetched(world: Running) -> None:
-    path = path_of(world.finished())
+def test_download_that_was_cut_short_can_be_resumed(world: LocalSimulator) -> None:
+    path = download_path(world.create_finished())
     whole = world.call("GET", path)
     world.fault("cut_short", call="download", nth=1, share=0.25)
     with pytest.raises(http.client.IncompleteRead) as cut:
         world.call("GET", path)
-    begun = cut.value.partial
-    assert begun == whole.body[: len(whole.body) // 4]
+    first_part = cut.value.partial
+    assert first_part == whole.body[: len(whole.body) // 4]
     rest = world.call(
-        "GET", path, headers=BEARER | {"Range": f"bytes={len(begun)}-", "If-Range": whole.headers["ETag"]}
+        "GET", path, headers=BEARER | {"Range": f"bytes={len(first_part)}-", "If-Range": whole.headers["ETag"]}
     )
-    assert begun + rest.body == whole.body
+    assert first_part + rest.body == whole.body
     assert world.ledger()["commands"][0]["fetched"] == [[], ["cut_short"], []]
 
 
-def test_a_drip_takes_its_time_and_is_whole(world: Running) -> None:
-    path = path_of(world.finished("speed-test"))
+def test_dripping_download_is_slow_but_complete(world: LocalSimulator) -> None:
+    path = download_path(world.create_finished("speed-test"))
     whole = world.call("GET", path).body
     world.fault("drip", call="download", size=len(whole) // 4 + 1, seconds=0.05)
     begun = time.monotonic()
@@ -198,13 +202,13 @@ def test_a_drip_takes_its_time_and_is_whole(world: Running) -> None:
     assert time.monotonic() - begun >= 0.15
 
 
-def test_a_content_length_may_lie_both_ways(world: Running) -> None:
-    path = path_of(world.finished("speed-test"))
+def test_content_length_is_too_large_or_too_small(world: LocalSimulator) -> None:
+    path = download_path(world.create_finished("speed-test"))
     whole = world.call("GET", path).body
     world.fault("wrong_length", call="download", delta=50)
     with pytest.raises(http.client.IncompleteRead) as cut:
         world.call("GET", path)
     assert cut.value.partial == whole
     world.fault("wrong_length", call="download", delta=-50)
-    reply = received(raw(world, "GET", path)).partition(b"\r\n\r\n")[2]
+    reply = read_all(send_raw(world, "GET", path)).partition(b"\r\n\r\n")[2]
     assert reply == whole[:-50]

@@ -1,4 +1,7 @@
-"""The zips of finished commands: built on demand from `simulator.artifacts`, kept in a cache bounded by bytes."""
+"""Cache of the zips of finished commands, bounded by bytes.
+
+`simulator.artifacts` builds the zips. This module must not decide who may download them, or when.
+"""
 
 from __future__ import annotations
 
@@ -15,43 +18,50 @@ from simulator.ledger import Command
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class CachedArtifact:
+    """Zip and its ETag, which derives from its bytes."""
+
     body: bytes
     etag: str
 
 
-class Shelf:
-    """Safe to use from several threads; two who want the same zip wait for one build."""
+class ArtifactCache:
+    """Least recently used cache, safe for threads. Two requests for the same zip build it once."""
 
     def __init__(self, limit_bytes: int) -> None:
         self._limit = limit_bytes
-        self._held = 0
-        self._parcels: OrderedDict[str, Parcel] = OrderedDict()
+        self._size = 0
+        self._artifacts: OrderedDict[str, CachedArtifact] = OrderedDict()
         self._lock = Lock()
 
-    def parcel(self, command: Command, *, seed: int, shared: int) -> Parcel:
-        """`shared` > 0: only that many distinct zips of a kind, for load runs."""
-        facts = _shared_facts(command, seed, shared) if shared else facts_of(command, seed)
+    def get_or_build(self, command: Command, *, seed: int, shared: int) -> CachedArtifact:
+        """Return the zip of a finished command.
+
+        `shared` above 0 limits the number of distinct zips of each kind, so that load tests spend no time on building.
+        """
+        facts = _shared_facts(command, seed, shared) if shared else _facts(command, seed)
         key = f"{facts.kind}/{facts.command_id}"
+        # built inside the lock, so that two threads never build the same zip
         with self._lock:
-            parcel = self._parcels.get(key)
-            if parcel is None:
+            artifact = self._artifacts.get(key)
+            if artifact is None:
                 body = build_artifact(facts)
-                parcel = Parcel(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
-                self._keep(key, parcel)
+                artifact = CachedArtifact(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+                self._add(key, artifact)
             else:
-                self._parcels.move_to_end(key)
-        return parcel
+                self._artifacts.move_to_end(key)
+        return artifact
 
-    def _keep(self, key: str, parcel: Parcel) -> None:
-        self._parcels[key] = parcel
-        self._held += len(parcel.body)
-        while self._held > self._limit and len(self._parcels) > 1:
-            _, dropped = self._parcels.popitem(last=False)
-            self._held -= len(dropped.body)
+    def _add(self, key: str, artifact: CachedArtifact) -> None:
+        self._artifacts[key] = artifact
+        self._size += len(artifact.body)
+        # the newest zip stays, even if it is larger than the limit
+        while self._size > self._limit and len(self._artifacts) > 1:
+            _, dropped = self._artifacts.popitem(last=False)
+            self._size -= len(dropped.body)
 
 
-def facts_of(command: Command, seed: int) -> ArtifactFacts:
+def _facts(command: Command, seed: int) -> ArtifactFacts:
     device, timeline = command.device, command.timeline
     return ArtifactFacts(
         command_id=command.id,
@@ -70,6 +80,7 @@ def facts_of(command: Command, seed: int) -> ArtifactFacts:
 
 
 def _shared_facts(command: Command, seed: int, shared: int) -> ArtifactFacts:
+    """Choose one of `shared` sets of facts by the command's id, so that each command always has the same zip."""
     number = int(hashlib.sha256(command.id.encode()).hexdigest()[:8], 16) % shared
     return ArtifactFacts(
         command_id=f"shared-{number}",
