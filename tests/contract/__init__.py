@@ -1,1 +1,1 @@
-"""One suite for two upstreams: the simulator always, a real account with `pytest -m verification`."""
+"""Contract tests that run against the simulator, and with `pytest -m verification` against a real account."""

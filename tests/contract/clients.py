@@ -1,6 +1,6 @@
-"""Three ways to speak to one upstream: the official SDK, the portal's own client, and plain HTTP as curl sends it.
+"""Three clients of one upstream: the official SDK, the portal's client, and plain HTTP.
 
-Each gives the same small answers, so that a test can compare them. None hides an error of its own kind.
+Their results have the same types, so that a test can compare them. Each raises its own exceptions unchanged.
 """
 
 import json
@@ -26,7 +26,7 @@ TIMEOUT = 30.0
 
 @dataclass(frozen=True)
 class Row:
-    """One command of a listing; absent text is ''."""
+    """One command of a listing. Absent text is ""."""
 
     id: str
     kind: str
@@ -39,6 +39,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Filters:
+    """Filters of a listing. None and "" do not filter."""
+
     device_id: str = ""
     user_email: str = ""
     kind: str = ""
@@ -47,7 +49,7 @@ class Filters:
     until: datetime | None = None
 
     def query(self) -> dict[str, str]:
-        named = {
+        parameters = {
             "device_id": self.device_id,
             "user_email": self.user_email,
             "command_type": self.kind,
@@ -55,27 +57,29 @@ class Filters:
             "from": self.since.isoformat() if self.since else "",
             "to": self.until.isoformat() if self.until else "",
         }
-        return {name: value for name, value in named.items() if value}
+        return {name: value for name, value in parameters.items() if value}
 
 
-class Speaker(Protocol):
+class ApiClient(Protocol):
+    """Calls that all three clients have."""
+
     def create(self, target: Target, kind: str, options: Options) -> str:
-        """The new command's id."""
+        """Create one command and return its id."""
 
-    def listed(self, filters: Filters, *, per_page: int = 50) -> list[Row]:
-        """The first page."""
+    def list_commands(self, filters: Filters, *, per_page: int = 50) -> list[Row]:
+        """Return the first page of the listing."""
 
     def devices(self, search: str = "") -> set[tuple[str, str, str]]:
-        """Device, registration and email of the first page's rows."""
+        """Return device, registration and email of each row of the first page."""
 
     def quota(self) -> tuple[float, float, datetime]:
-        """Total, used, and when it is reset."""
+        """Return the total, the usage and the time of the reset."""
 
     def download(self, command_id: str, filename: str) -> bytes: ...
 
 
 class Sdk:
-    """The SDK in its strict mode: an answer that does not fit its published types is an error."""
+    """Official SDK in strict mode: a response that does not fit its published types is an error."""
 
     def __init__(self, upstream: Upstream) -> None:
         self.account_id = upstream.account_id
@@ -88,30 +92,36 @@ class Sdk:
         )
         self.commands = self.client.zero_trust.dex.commands
 
-    def created(self, target: Target, kind: str, options: Options) -> CommandCreateResponse:
+    def create_response(self, target: Target, kind: str, options: Options) -> CommandCreateResponse:
         item: dict[str, object] = {"device_id": target.device_id, "user_email": target.user_email, "type": kind}
         if target.registration_id:
             item["registration_id"] = target.registration_id
         if options:
             item["args"] = {name.replace("-", "_"): value for name, value in options.items()}
-        commands: Any = [item]  # the SDK's types of the items are closed unions; what is sent is theirs all the same
-        answer = self.commands.create(account_id=self.account_id, commands=commands)
-        assert isinstance(answer, CommandCreateResponse)
-        return answer
+        commands: Any = [item]  # the SDK types items as closed unions, which a dict does not fit for mypy
+        response = self.commands.create(account_id=self.account_id, commands=commands)
+        assert isinstance(response, CommandCreateResponse)
+        return response
 
     def create(self, target: Target, kind: str, options: Options) -> str:
-        rows = self.created(target, kind, options).commands
+        rows = self.create_response(target, kind, options).commands
         assert rows
         assert len(rows) == 1
         return str(rows[0].id)
 
-    def listed(self, filters: Filters, *, per_page: int = 50) -> list[Row]:
-        """Raw, then in the published type: the SDK's own iterator reads `result.items` and yields nothing."""
-        given: dict[str, Any] = filters.query()
-        if "from" in given:
-            given["from_"] = given.pop("from")
-        answer = self.commands.with_raw_response.list(account_id=self.account_id, page=1, per_page=per_page, **given)
-        result = CommandListResponse.model_validate(json.loads(answer.text())["result"])
+    def list_commands(self, filters: Filters, *, per_page: int = 50) -> list[Row]:
+        """Read the raw response into the published type.
+
+        The SDK's own iterator reads `result.items`, which this API does not have, and yields nothing.
+        """
+        parameters: dict[str, Any] = filters.query()
+        if "from" in parameters:
+            # `from` is a keyword of Python
+            parameters["from_"] = parameters.pop("from")
+        response = self.commands.with_raw_response.list(
+            account_id=self.account_id, page=1, per_page=per_page, **parameters
+        )
+        result = CommandListResponse.model_validate(json.loads(response.text())["result"])
         return [
             Row(
                 id=str(row.id),
@@ -119,40 +129,44 @@ class Sdk:
                 status=row.status or "",
                 device_id=row.device_id or "",
                 user_email=row.user_email or "",
-                created_at=_at(row.created_date),
+                created_at=_in_utc(row.created_date),
                 filename=row.filename or "",
             )
             for row in result.commands or []
         ]
 
     def devices(self, search: str = "") -> set[tuple[str, str, str]]:
-        given: dict[str, Any] = {"search": search} if search else {}
-        answer = self.commands.devices.with_raw_response.list(account_id=self.account_id, page=1, per_page=50, **given)
-        result = DeviceListResponse.model_validate(json.loads(answer.text())["result"])
+        parameters: dict[str, Any] = {"search": search} if search else {}
+        response = self.commands.devices.with_raw_response.list(
+            account_id=self.account_id, page=1, per_page=50, **parameters
+        )
+        result = DeviceListResponse.model_validate(json.loads(response.text())["result"])
         return {
             (row.device_id or "", row.registration_id or "", row.person_email or "") for row in result.devices or []
         }
 
     def quota(self) -> tuple[float, float, datetime]:
-        answer = self.commands.quota.get(account_id=self.account_id)
-        assert answer
-        return answer.quota, answer.quota_usage, answer.reset_time
+        response = self.commands.quota.get(account_id=self.account_id)
+        assert response
+        return response.quota, response.quota_usage, response.reset_time
 
     def download(self, command_id: str, filename: str) -> bytes:
-        answer = self.commands.downloads.get(filename, account_id=self.account_id, command_id=command_id)
-        return answer.read()
+        response = self.commands.downloads.get(filename, account_id=self.account_id, command_id=command_id)
+        return response.read()
 
 
 class Portal:
+    """Portal's own client."""
+
     def __init__(self, upstream: Upstream) -> None:
         self.client = Client(upstream.base_url, upstream.account_id, TokenAuth(upstream.token))
 
     def create(self, target: Target, kind: str, options: Options) -> str:
-        wanted = NewCommand(target.device_id, kind, target.user_email, target.registration_id, options)
-        (made,) = self.client.create([wanted]).created
-        return made.id
+        command = NewCommand(target.device_id, kind, target.user_email, target.registration_id, options)
+        (created,) = self.client.create([command]).created
+        return created.id
 
-    def listed(self, filters: Filters, *, per_page: int = 50) -> list[Row]:
+    def list_commands(self, filters: Filters, *, per_page: int = 50) -> list[Row]:
         page = self.client.list_commands(
             1,
             per_page,
@@ -165,7 +179,7 @@ class Portal:
         )
         assert page.unreadable == 0
         return [
-            Row(row.id, row.kind, row.status, row.device_id, row.user_email, _at(row.created_date), row.filename)
+            Row(row.id, row.kind, row.status, row.device_id, row.user_email, _in_utc(row.created_date), row.filename)
             for row in page.rows
         ]
 
@@ -174,10 +188,10 @@ class Portal:
         return {(row.device_id, row.registration_id, row.user_email) for row in page.rows}
 
     def quota(self) -> tuple[float, float, datetime]:
-        answer = self.client.quota()
-        assert answer.total is not None
-        assert answer.used is not None
-        return answer.total, answer.used, _at(answer.reset_at)
+        response = self.client.quota()
+        assert response.total is not None
+        assert response.used is not None
+        return response.total, response.used, _in_utc(response.reset_at)
 
     def download(self, command_id: str, filename: str) -> bytes:
         with self.client.download(command_id, filename) as file:
@@ -185,21 +199,23 @@ class Portal:
 
 
 class Plain:
+    """Plain HTTP, with the requests that curl would send."""
+
     def __init__(self, upstream: Upstream) -> None:
         self.address = f"{upstream.base_url}/accounts/{upstream.account_id}/dex/commands"
         self.headers = {"Authorization": f"Bearer {upstream.token}"}
 
-    def ask(self, path: str = "", body: object = None, **query: str) -> bytes:
-        """Raises urllib's HTTPError for a refusal."""
+    def request(self, path: str = "", body: object = None, **query: str) -> bytes:
+        """Send a request and return the body. An error status raises urllib's HTTPError."""
         address = f"{self.address}{path}" + (f"?{urlencode(query)}" if query else "")
         content = json.dumps(body).encode() if body is not None else None
         headers = self.headers | ({"Content-Type": "application/json"} if content else {})
-        with urlopen(Request(address, content, headers), timeout=TIMEOUT) as answer:
-            said: bytes = answer.read()
-        return said
+        with urlopen(Request(address, content, headers), timeout=TIMEOUT) as response:
+            received: bytes = response.read()
+        return received
 
     def result(self, path: str = "", body: object = None, **query: str) -> Any:
-        envelope = json.loads(self.ask(path, body, **query))
+        envelope = json.loads(self.request(path, body, **query))
         assert envelope["success"] is True
         assert envelope["errors"] == []
         return envelope["result"]
@@ -210,11 +226,11 @@ class Plain:
             item["registration_id"] = target.registration_id
         if options:
             item["args"] = dict(options)
-        (made,) = self.result(body={"commands": [item]})["commands"]
-        return str(made["id"])
+        (created,) = self.result(body={"commands": [item]})["commands"]
+        return str(created["id"])
 
-    def listed(self, filters: Filters, *, per_page: int = 50) -> list[Row]:
-        found = self.result(page="1", per_page=str(per_page), **filters.query())["commands"]
+    def list_commands(self, filters: Filters, *, per_page: int = 50) -> list[Row]:
+        rows = self.result(page="1", per_page=str(per_page), **filters.query())["commands"]
         return [
             Row(
                 id=row["id"],
@@ -222,28 +238,28 @@ class Plain:
                 status=row["status"],
                 device_id=row["device_id"],
                 user_email=row["user_email"],
-                created_at=_at(datetime.fromisoformat(row["created_date"])),
+                created_at=_in_utc(datetime.fromisoformat(row["created_date"])),
                 filename=row.get("filename") or "",
             )
-            for row in found
+            for row in rows
         ]
 
     def devices(self, search: str = "") -> set[tuple[str, str, str]]:
         query = {"search": search} if search else {}
-        found = self.result("/devices", page="1", per_page="50", **query)["devices"]
-        return {(row["deviceId"], row["registrationId"], row["personEmail"]) for row in found}
+        rows = self.result("/devices", page="1", per_page="50", **query)["devices"]
+        return {(row["deviceId"], row["registrationId"], row["personEmail"]) for row in rows}
 
     def quota(self) -> tuple[float, float, datetime]:
-        found = self.result("/quota")
-        return found["quota"], found["quota_usage"], _at(datetime.fromisoformat(found["reset_time"]))
+        quota = self.result("/quota")
+        return quota["quota"], quota["quota_usage"], _in_utc(datetime.fromisoformat(quota["reset_time"]))
 
     def download(self, command_id: str, filename: str) -> bytes:
-        return self.ask(f"/{command_id}/downloads/{filename.rpartition('/')[2]}")
+        return self.request(f"/{command_id}/downloads/{filename.rpartition('/')[2]}")
 
 
-def _at(moment: datetime | None) -> datetime:
+def _in_utc(moment: datetime | None) -> datetime:
     assert moment is not None
     return moment.astimezone(UTC)
 
 
-SPEAKERS: Mapping[str, Callable[[Upstream], Speaker]] = {"sdk": Sdk, "portal": Portal, "plain": Plain}
+CLIENTS: Mapping[str, Callable[[Upstream], ApiClient]] = {"sdk": Sdk, "portal": Portal, "plain": Plain}

@@ -1,4 +1,4 @@
-"""Gives each contract test its upstreams: the simulator, and a real account where the environment names one."""
+"""Fixtures of the contract tests: the upstreams, and all clients of an upstream."""
 
 import json
 from collections.abc import Iterator
@@ -6,26 +6,34 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.contract.clients import SPEAKERS, Speaker
-from tests.contract.upstream import ACCOUNT, SIMULATOR, Target, Upstream, names, not_collected, real_account
+from tests.contract.clients import CLIENTS, ApiClient
+from tests.contract.upstream import (
+    ACCOUNT,
+    SIMULATOR,
+    Target,
+    Upstream,
+    available_upstreams,
+    real_account,
+    uncollected_notice,
+)
 from tests.simulator_process import SimulatorProcess, running_simulator
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that asks for `target` creates commands."""
+    """Run each test with `upstream` against every upstream. A test with `target` creates commands."""
     if "upstream" in metafunc.fixturenames:
         marks = {SIMULATOR: (), ACCOUNT: (pytest.mark.verification,)}
-        found = names(creates="target" in metafunc.fixturenames)
+        names = available_upstreams(creates="target" in metafunc.fixturenames)
         metafunc.parametrize(
-            "upstream", [pytest.param(name, marks=marks[name]) for name in found], indirect=True, scope="session"
+            "upstream", [pytest.param(name, marks=marks[name]) for name in names], indirect=True, scope="session"
         )
 
 
 def pytest_collection_modifyitems(config: pytest.Config) -> None:
-    """Says what of a wanted verification cannot run; without this line it would be missing in silence."""
+    """Report the tests of `-m verification` that cannot run. Without this line they would be missing silently."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter and config.option.markexpr == "verification" and (line := not_collected()):
-        reporter.write_line(line)
+    if reporter and config.option.markexpr == "verification" and (notice := uncollected_notice()):
+        reporter.write_line(notice)
 
 
 @pytest.fixture(scope="session")
@@ -36,15 +44,16 @@ def simulator() -> Iterator[SimulatorProcess]:
 
 @pytest.fixture(scope="session")
 def simulated(simulator: SimulatorProcess) -> Upstream:
-    with urlopen(f"{simulator.control_url}/world", timeout=30) as answer:
-        devices = json.load(answer)["devices"]
-    well = [row for row in devices if row["online"] and row["eligible"] and not row["trouble"]]
-    steady = next(row for row in well if row["platform"] == "mac")
+    with urlopen(f"{simulator.control_url}/world", timeout=30) as response:
+        devices = json.load(response)["devices"]
+    healthy = [row for row in devices if row["online"] and row["eligible"] and not row["trouble"]]
+    # a Mac, because only Windows limits captures to one at a time
+    device = next(row for row in healthy if row["platform"] == "mac")
     return Upstream(
         base_url=simulator.base_url,
         account_id=simulator.account_id,
         token=simulator.token,
-        target=Target(steady["device_id"], steady["person_email"], steady["registration_id"]),
+        target=Target(device["device_id"], device["person_email"], device["registration_id"]),
         patience=30.0,
         pause=0.05,
     )
@@ -53,8 +62,8 @@ def simulated(simulator: SimulatorProcess) -> Upstream:
 @pytest.fixture(scope="session")
 def upstream(request: pytest.FixtureRequest) -> Upstream:
     if request.param == SIMULATOR:
-        found: Upstream = request.getfixturevalue("simulated")
-        return found
+        simulated: Upstream = request.getfixturevalue("simulated")
+        return simulated
     account = real_account()
     assert account
     return account
@@ -67,5 +76,5 @@ def target(upstream: Upstream) -> Target:
 
 
 @pytest.fixture
-def everyone(upstream: Upstream) -> dict[str, Speaker]:
-    return {name: make(upstream) for name, make in SPEAKERS.items()}
+def clients(upstream: Upstream) -> dict[str, ApiClient]:
+    return {name: build(upstream) for name, build in CLIENTS.items()}

@@ -1,18 +1,18 @@
-"""Where the contract tests send their calls, and what they may do there."""
+"""Upstreams of the contract tests, and the permission to create commands there."""
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 SIMULATOR, ACCOUNT = "simulator", "account"
-_NEEDED = ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN")
-_TO_CREATE = ("DEXPORTAL_VERIFY_DEVICE", "DEXPORTAL_VERIFY_EMAIL")
+_REQUIRED_VARIABLES = ("CLOUDFLARE_ACCOUNT_ID", "CLOUDFLARE_API_TOKEN")
+_TARGET_VARIABLES = ("DEXPORTAL_VERIFY_DEVICE", "DEXPORTAL_VERIFY_EMAIL")
 _API = "https://api.cloudflare.com/client/v4"
 
 
 @dataclass(frozen=True)
 class Target:
-    """The registration on which commands may be created."""
+    """Registration on which the tests may create commands."""
 
     device_id: str
     user_email: str
@@ -21,7 +21,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Upstream:
-    """`patience` is how long a command may take to end, `pause` the time between two looks; both in seconds."""
+    """Address and credential of one upstream.
+
+    `patience` is the longest time that a command may take to end, `pause` the time between two polls, both in seconds.
+    """
 
     base_url: str
     account_id: str
@@ -32,10 +35,10 @@ class Upstream:
 
 
 def real_account(environment: Mapping[str, str] = os.environ) -> Upstream | None:
-    """None where the environment does not name one."""
-    if missing(environment):
+    """Read the real account from the environment, or return None if it is not configured."""
+    if missing_variables(environment):
         return None
-    device, email = (environment.get(name, "") for name in _TO_CREATE)
+    device, email = (environment.get(name, "") for name in _TARGET_VARIABLES)
     return Upstream(
         base_url=environment.get("CLOUDFLARE_API_URL") or _API,
         account_id=environment["CLOUDFLARE_ACCOUNT_ID"],
@@ -46,21 +49,21 @@ def real_account(environment: Mapping[str, str] = os.environ) -> Upstream | None
     )
 
 
-def missing(environment: Mapping[str, str] = os.environ) -> list[str]:
-    return [name for name in _NEEDED if not environment.get(name)]
+def missing_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
+    return [name for name in _REQUIRED_VARIABLES if not environment.get(name)]
 
 
-def not_collected(environment: Mapping[str, str] = os.environ) -> str | None:
-    """The line that says what of `pytest -m verification` cannot run here."""
-    if names := missing(environment):
-        return f"tests/contract against a real account is not collected: {', '.join(names)} not set"
-    if names := [name for name in _TO_CREATE if not environment.get(name)]:
-        return f"tests/contract creates nothing in the real account: {', '.join(names)} not set"
+def uncollected_notice(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Return a sentence about the tests that `pytest -m verification` cannot run here, or None if all can run."""
+    if absent := missing_variables(environment):
+        return f"tests/contract against a real account is not collected: {', '.join(absent)} not set"
+    if absent := [name for name in _TARGET_VARIABLES if not environment.get(name)]:
+        return f"tests/contract creates nothing in the real account: {', '.join(absent)} not set"
     return None
 
 
-def names(*, creates: bool, environment: Mapping[str, str] = os.environ) -> list[str]:
-    """The upstreams that a test can run against here."""
+def available_upstreams(*, creates: bool, environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the names of the upstreams that a test can run against. `creates`: the test creates commands."""
     account = real_account(environment)
     allowed = account is not None and (account.target is not None or not creates)
     return [SIMULATOR, ACCOUNT] if allowed else [SIMULATOR]

@@ -57,7 +57,7 @@ def check(judge: Judge, recorder: Recorder, statuses: Sequence[int]) -> None:
 
 def refused(plain: Plain, path: str = "", body: object = None, **query: str) -> int:
     with pytest.raises(HTTPError) as told:
-        plain.ask(path, body, **query)
+        plain.request(path, body, **query)
     with told.value:
         return told.value.code
 
@@ -68,11 +68,12 @@ def test_created_commands_fit_in_both_dialects(
 ) -> None:
     kind, args = kind_and_args
     row = steady(simulator)
-    plain.ask(body={"commands": [item(row, **{kind: "pcap", args: {"time-limit-min": 1, "packet-size-bytes": 99}})]})
-    plain.ask(body={"commands": [item(row, **{kind: "warp-diag", args: {"test-all-routes": True}})]})
-    plain.ask(body={"commands": [item(row, **{kind: "pcap"}), item(row, **{kind: "warp-diag"})]})
+    options = {"time-limit-min": 1, "packet-size-bytes": 99}
+    plain.request(body={"commands": [item(row, **{kind: "pcap", args: options})]})
+    plain.request(body={"commands": [item(row, **{kind: "warp-diag", args: {"test-all-routes": True}})]})
+    plain.request(body={"commands": [item(row, **{kind: "pcap"}), item(row, **{kind: "warp-diag"})]})
     if kind == "type":
-        plain.ask(body={"commands": [item(row, type="speed-test", args={"interfaces": ["tunnel"]})]})
+        plain.request(body={"commands": [item(row, type="speed-test", args={"interfaces": ["tunnel"]})]})
     check(judge, recorder, [200] * len(recorder.exchanges))
 
 
@@ -83,13 +84,13 @@ def test_listings_fit_with_open_and_ended_commands(
     wanted = [item(row, type="pcap") for row in [steady(simulator), *away][:10]]
     made = plain.result(body={"commands": wanted})["commands"]
     assert ended(plain, made[0]["id"])["status"] == "SUCCESS"
-    plain.ask(**PAGED)
-    plain.ask(page="9", per_page="1")
-    plain.ask("/devices", **PAGED)
-    plain.ask("/devices", **PAGED, search=str(wanted[0]["user_email"]))
-    plain.ask("/devices", **PAGED, search="nobody at all")
-    plain.ask("/quota")
-    plain.ask(f"/{made[0]['id']}/downloads/{made[0]['id']}.zip")
+    plain.request(**PAGED)
+    plain.request(page="9", per_page="1")
+    plain.request("/devices", **PAGED)
+    plain.request("/devices", **PAGED, search=str(wanted[0]["user_email"]))
+    plain.request("/devices", **PAGED, search="nobody at all")
+    plain.request("/quota")
+    plain.request(f"/{made[0]['id']}/downloads/{made[0]['id']}.zip")
     check(judge, recorder, [200] * len(recorder.exchanges))
     seen = {row["status"] for exchange in recorder.exchanges for row in _commands(exchange.answer)}
     assert {"SUCCESS", "PENDING_EXEC"} <= seen
@@ -217,8 +218,8 @@ def test_too_many_calls_get_an_answer_that_fits(
     plain: Plain, recorder: Recorder, judge: Judge, simulator: SimulatorProcess
 ) -> None:
     control(simulator, "config", {"rate_limit": 2, "rate_window": 600_000})
-    plain.ask("/quota")
-    plain.ask("/quota")
+    plain.request("/quota")
+    plain.request("/quota")
     assert refused(plain, "/quota") == 429
     check(judge, recorder, [200, 200, 429])
     assert int(recorder.exchanges[-1].answer_headers["Retry-After"]) > 0
@@ -229,7 +230,7 @@ def test_a_token_that_may_only_read_gets_an_answer_that_fits(
 ) -> None:
     (account,) = control(simulator, "config")["accounts"]
     control(simulator, "config", {"accounts": [account | {"permissions": ["Zero Trust Read"]}]})
-    plain.ask("/quota")
+    plain.request("/quota")
     assert refused(plain, body={"commands": [item(steady(simulator), type="pcap")]}) == 403
     check(judge, recorder, [200, 403])
 
@@ -238,7 +239,7 @@ def test_an_answer_of_another_form_would_be_found_out(
     plain: Plain, recorder: Recorder, judge: Judge, simulator: SimulatorProcess
 ) -> None:
     control(simulator, "faults", {"rules": [{"match": {}, "effect": {"kind": "success_false"}}]})
-    plain.ask("/quota")
+    plain.request("/quota")
     with pytest.raises(OpenAPIError):
         judge.check_answer(recorder.exchanges[0])
 
@@ -249,7 +250,7 @@ def test_without_any_one_mend_the_document_would_refuse_what_is_right(
 ) -> None:
     made = plain.result(body={"commands": [item(steady(simulator), type="warp-diag")]})["commands"][0]["id"]
     assert ended(plain, made)["filename"]
-    plain.ask(f"/{made}/downloads/{made}.zip")
+    plain.request(f"/{made}/downloads/{made}.zip")
     harsh = Judge(mended(read(), [mend for mend in MENDS if mend is not left_out]))
     assert all(fits(judge, exchange) for exchange in recorder.exchanges)
     assert not all(fits(harsh, exchange) for exchange in recorder.exchanges)
