@@ -165,13 +165,13 @@ async def _accepted_late(sim: Simulator, request: ApiRequest, effect: Effect) ->
 
 
 def _perform_late(sim: Simulator, ledger: Ledger, request: ApiRequest) -> None:
-    # after a reset of the world this request belongs to a ledger that is gone
+    # after a reset of the simulator, the request belongs to a ledger that is no longer used
     if sim.ledger is ledger:
         _handle_and_record(sim, request)
 
 
 async def _foreign_twin(sim: Simulator, request: ApiRequest, effect: Effect) -> Response | None:
-    """Create the same commands once more, as somebody else.
+    """Create the same commands once more, as a dashboard user.
 
     Before the call: one for each item of the POST, even if the POST is rejected later. After it: one for each
     command that was created.

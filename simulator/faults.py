@@ -24,7 +24,7 @@ EFFECTS = (
     "throttle",
     "success_false",
     "redirect",
-    # a command of somebody else (app.py)
+    # command of a dashboard user (app.py)
     "foreign_twin",
     # payload of the response (payload_faults.py, listing_lag: app.py)
     "listing_lag",

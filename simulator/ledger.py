@@ -27,7 +27,7 @@ _email = attrgetter("device.person_email")
 class Command:
     """One command.
 
-    `foreign` commands were created by somebody else, without a POST to this simulator: their `post_id` is "".
+    A `foreign` command stands for one of a dashboard user: no POST created it, and its `post_id` is "".
     `fetched` has an entry for each download request: the kinds of the faults that hit it.
     """
 
@@ -157,13 +157,14 @@ class Ledger:
 
     def load(self, commands: Iterable[Command]) -> None:
         """Add many commands of any age. Faster than `add`, because each list is sorted once, at the end."""
-        books = []
+        used_indexes = []
         for command in commands:
             index = self._register(command)
             for rows in index.lists_with(command):
                 rows.append(command)
-            books.append(index)
-        for index in {id(index): index for index in books}.values():
+            used_indexes.append(index)
+        # once each, by identity, because a dataclass with lists has no hash
+        for index in {id(index): index for index in used_indexes}.values():
             for rows in index.all_lists():
                 rows.sort(key=_created_at)
 
@@ -192,7 +193,7 @@ class Ledger:
         if query.status:
             checks.append(_has_status(query.status, now))
         if not checks:
-            return [rows[index] for index in span[skip : skip + query.per_page]]
+            return [rows[position] for position in span[skip : skip + query.per_page]]
         matching: Iterator[Command] = map(rows.__getitem__, span)
         for check in checks:
             matching = filter(check, matching)
@@ -224,15 +225,15 @@ def _page_of_ended(index: _AccountIndex, query: Query, now: float) -> list[Comma
     rows = index.by_outcome.get(query.status, [])
     low, high = _bounds(rows, query)
     border = min(high, max(low, bisect_left(rows, now - index.longest_duration, key=_created_at)))
-    recent = [index for index in range(border, high) if rows[index].timeline.ends_at <= now]
+    recent = [position for position in range(border, high) if rows[position].timeline.ends_at <= now]
     head: Sequence[int] = range(low, border)
     tail: Sequence[int] = recent
     if query.newest_first:
         head, tail = tail[::-1], head[::-1]
     start = (query.page - 1) * query.per_page
     stop = start + query.per_page
-    chosen = [*head[start:stop], *tail[max(0, start - len(head)) : max(0, stop - len(head))]]
-    return [rows[index] for index in chosen]
+    positions = [*head[start:stop], *tail[max(0, start - len(head)) : max(0, stop - len(head))]]
+    return [rows[position] for position in positions]
 
 
 def _equals(read: Callable[[Command], object], expected: str) -> Check:

@@ -112,8 +112,10 @@ def _upload_seconds(kind: str, rng: Random) -> float:
 
 
 def _interfaces(options: Options) -> tuple[str, ...]:
-    chosen = options.get("interfaces")
-    return tuple(str(name) for name in chosen) if isinstance(chosen, list) and chosen else ("default", "tunnel")
+    requested = options.get("interfaces")
+    return (
+        tuple(str(name) for name in requested) if isinstance(requested, list) and requested else ("default", "tunnel")
+    )
 
 
 def artifact_mb(job: Job) -> float:

@@ -93,7 +93,7 @@ def _created_date_skewed(row: Row, effect: Effect, rng: Random) -> None:
 
 
 def _registration_absent(row: Row, effect: Effect, rng: Random) -> None:
-    # rows of commands have the one name, rows of devices the other
+    # the first name is in rows of commands, the second in rows of devices
     row.pop("registration_id", None)
     row.pop("registrationId", None)
 

@@ -83,7 +83,7 @@ class Simulator:
         return LifecycleSettings(config.speed, config.offline_timeout, config.failure_share)
 
     def _is_busy(self, device: Device, kind: str, at: float) -> bool:
-        """Tell if another capture runs on this machine. Windows runs one at a time."""
+        """Check whether another capture runs on this machine. Windows runs one at a time."""
         captures = self.config.windows_captures
         if device.platform != "windows" or kind not in captures:
             return False
@@ -96,7 +96,7 @@ class Simulator:
 
 
 def _occupies(timeline: Timeline, at: float) -> bool:
-    """Tell if a capture occupies its machine: from its creation until its upload begins, or until it fails."""
+    """Check whether a capture occupies its machine: from its creation until its upload begins, or until it fails."""
     return status_at(timeline, at) == PENDING_EXEC
 
 
@@ -104,7 +104,7 @@ def _occupies(timeline: Timeline, at: float) -> bool:
 def _world(account_id: str, *, first: bool, seed: int, people: int) -> World:
     """Build the company of an account. The first one uses example.com, each other one a subdomain of it.
 
-    Cached, because every change of the configuration asks for all companies again.
+    Cached, because every change of the configuration needs all companies again.
     """
     domain = "example.com" if first else f"{account_id[:8].lower()}.example.com"
     return build_world(account_id, seed=seed, people=people, domain=domain)

@@ -91,6 +91,7 @@ class Recorder:
         A packet longer than the snap length is cut. Its header still holds the original length.
         """
         out = io.BytesIO()
+        # magic number, version 2.4, time zone, accuracy, snap length, link type
         out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, snap_length, self.link.kind))
         for at, frame in sorted(self.packets, key=lambda packet: packet[0]):
             captured = frame[:snap_length]

@@ -11,8 +11,9 @@ def _extension(number: int, content: bytes) -> bytes:
     return struct.pack(">HH", number, len(content)) + content
 
 
-def _sized(content: bytes, form: str = ">H") -> bytes:
-    return struct.pack(form, len(content)) + content
+def _sized(content: bytes, length_format: str = ">H") -> bytes:
+    """Prefix content with its length."""
+    return struct.pack(length_format, len(content)) + content
 
 
 def _record(kind: int, content: bytes, version: int = 0x0303) -> bytes:
@@ -32,13 +33,13 @@ def client_hello(server_name: str, rng: Random) -> bytes:
     name = _sized(b"\x00" + _sized(server_name.encode()))
     extensions = b"".join(
         (
-            _extension(0, name),
-            _extension(10, _sized(struct.pack(">HHH", _X25519, 0x0017, 0x0018))),
-            _extension(13, _sized(struct.pack(">5H", 0x0403, 0x0804, 0x0401, 0x0503, 0x0805))),
-            _extension(16, _sized(_sized(b"h2", ">B") + _sized(b"http/1.1", ">B"))),
-            _extension(43, _sized(struct.pack(">H", 0x0304), ">B")),
-            _extension(45, b"\x01\x01"),
-            _extension(51, _sized(struct.pack(">H", _X25519) + _sized(rng.randbytes(32)))),
+            _extension(0, name),  # server_name
+            _extension(10, _sized(struct.pack(">HHH", _X25519, 0x0017, 0x0018))),  # supported_groups
+            _extension(13, _sized(struct.pack(">5H", 0x0403, 0x0804, 0x0401, 0x0503, 0x0805))),  # signature_algorithms
+            _extension(16, _sized(_sized(b"h2", ">B") + _sized(b"http/1.1", ">B"))),  # ALPN
+            _extension(43, _sized(struct.pack(">H", 0x0304), ">B")),  # supported_versions: TLS 1.3
+            _extension(45, b"\x01\x01"),  # psk_key_exchange_modes
+            _extension(51, _sized(struct.pack(">H", _X25519) + _sized(rng.randbytes(32)))),  # key_share
         )
     )
     ciphers = struct.pack(">HHH", 0x1301, 0x1302, 0x1303)

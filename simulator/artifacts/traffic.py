@@ -23,25 +23,27 @@ def send_udp(recorder: Recorder, at: int, source: tuple[str, int], to: tuple[str
 def dns_lookup(recorder: Recorder, at: int, *, resolver: str, name: str, address: str | None, rtt: int) -> int:
     """Record a DNS query and its response. If `address` is None, the response is NXDOMAIN."""
     rng = recorder.rng
-    number, port = rng.randrange(65536), recorder.new_port()
+    query_id, port = rng.randrange(65536), recorder.new_port()
     question = dpkt.dns.DNS.Q(name=name, type=dpkt.dns.DNS_A, cls=dpkt.dns.DNS_IN)
     answers = []
     if address:
         ttl = rng.choice((30, 60, 300))
         answers = [dpkt.dns.DNS.RR(name=name, type=dpkt.dns.DNS_A, ttl=ttl, ip=pack_address(address), rdata=b"")]
-    query = dpkt.dns.DNS(id=number, op=0x0100, qd=[question], an=[], ns=[], ar=[])
-    response = dpkt.dns.DNS(id=number, op=0x8180 if address else 0x8183, qd=[question], an=answers, ns=[], ar=[])
+    # flags: 0x0100 asks for recursion, 0x8180 is a response, 0x8183 a response with the error NXDOMAIN
+    query = dpkt.dns.DNS(id=query_id, op=0x0100, qd=[question], an=[], ns=[], ar=[])
+    response = dpkt.dns.DNS(id=query_id, op=0x8180 if address else 0x8183, qd=[question], an=answers, ns=[], ar=[])
     send_udp(recorder, at, (recorder.own_address, port), (resolver, 53), bytes(query))
     send_udp(recorder, at + rtt, (resolver, 53), (recorder.own_address, port), bytes(response))
     return at + rtt
 
 
 def ping(recorder: Recorder, at: int, *, to: str, count: int, rtt: int) -> int:
-    number = recorder.rng.randrange(1, 65536)
+    echo_id = recorder.rng.randrange(1, 65536)
     filler = bytes(range(0x10, 0x38))
     for sequence in range(1, count + 1):
-        echo = dpkt.icmp.ICMP.Echo(id=number, seq=sequence, data=filler)
+        echo = dpkt.icmp.ICMP.Echo(id=echo_id, seq=sequence, data=filler)
         round_trip = rtt + recorder.rng.randrange(rtt // 4 + 1)
+        # ICMP types: 8 is an echo request, 0 its reply
         for kind, source, target, moment in (
             (8, recorder.own_address, to, at),
             (0, to, recorder.own_address, at + round_trip),
@@ -89,8 +91,10 @@ class TcpStream:
         self._far = self.recorder.rng.randrange(2**32)
 
     def open(self) -> None:
+        # TCP options: maximum segment size, two NOPs as padding, SACK permitted
         options = b"\x02\x04" + self.segment_size.to_bytes(2) + b"\x01\x01\x04\x02"
         self._segment(_SYN, own=True, options=options)
+        # SYN and FIN each count as one byte of the sequence
         self._own = (self._own + 1) % 2**32
         self.at += self.rtt
         self._segment(_SYN | _ACK, own=False, options=options)
@@ -147,11 +151,13 @@ class TcpStream:
             opts=options,
             data=content,
         )
+        # header length in words of 4 bytes
         segment.off = (20 + len(options)) // 4
         self.recorder.record(self.at, source=source[0], to=to[0], protocol=dpkt.ip.IP_PROTO_TCP, content=segment)
 
 
 def tls_visit(recorder: Recorder, at: int, *, name: str, address: str, rtt: int, pages: int = 1) -> int:
+    """Record a TLS connection with a handshake and `pages` encrypted requests."""
     rng = recorder.rng
     stream = TcpStream(recorder, (address, 443), at, rtt, segment_size=_segment_size(recorder))
     stream.open()

@@ -197,8 +197,8 @@ def test_diag_can_be_configured_to_count_as_a_capture_on_windows(world: LocalSim
 def test_with_rejection_by_item_the_quota_limits_the_number_of_created_items(world: LocalSimulator) -> None:
     account = world.control("GET", "config")["accounts"][0]
     world.control("PUT", "config", {"rejection": "item", "accounts": [account | {"quota": 1}], "quota_status": 403})
-    one, two = world.devices()[:2]
-    reply = world.create(item(one), item(two))
-    assert [row["device_id"] for row in reply.result["commands"]] == [one["deviceId"]]
+    first, second = world.devices()[:2]
+    reply = world.create(item(first), item(second))
+    assert [row["device_id"] for row in reply.result["commands"]] == [first["deviceId"]]
     assert reply.json["messages"][0]["code"] == 1007
-    assert world.create(item(two)).status == 403
+    assert world.create(item(second)).status == 403

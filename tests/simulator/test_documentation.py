@@ -1,4 +1,4 @@
-"""Check that `docs/simulator.md` names every setting, fault and control."""
+"""Completeness of `docs/simulator.md`: settings, faults, controls."""
 
 from dataclasses import fields
 from pathlib import Path

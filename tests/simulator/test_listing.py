@@ -100,8 +100,8 @@ def test_filters_work_alone_and_together_and_do_not_change_the_total(world: Loca
 def test_devices_of_the_last_hour_are_listed_with_two_timestamp_formats(world: LocalSimulator) -> None:
     world.control("PUT", "config", {"people": 100})
     reply = world.call("GET", f"{DEX}/commands/devices?page=1&per_page=50")
-    everyone = world.control("GET", "world")["devices"]
-    assert reply.json["result_info"]["total_count"] < len(everyone)
+    all_devices = world.control("GET", "world")["devices"]
+    assert reply.json["result_info"]["total_count"] < len(all_devices)
     stamps = [row["timestamp"] for row in reply.result["devices"]]
     assert any(re.fullmatch(r"2027-01-15 \d\d:\d\d:\d\d\+00", stamp) for stamp in stamps)
     assert any(re.fullmatch(r"2027-01-15T\d\d:\d\d:\d\d\.\d{3}Z", stamp) for stamp in stamps)

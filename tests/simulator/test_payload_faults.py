@@ -12,7 +12,7 @@ KINDS = ("pcap", "warp-diag", "speed-test")
 
 @pytest.fixture
 def three_commands(world: LocalSimulator) -> LocalSimulator:
-    """Simulator with three_commands finished commands on one device: a capture, then a diag, then a speed test."""
+    """Create three commands on one device, a capture, a diag and a speed test, and wait until they have ended."""
     for kind in KINDS:
         world.create(item(world.devices()[0], kind))
         world.clock.advance(1)
