@@ -13,6 +13,7 @@ from django.utils import timezone
 from commands.models import Account, Command, Run, User
 from commands.rules.states import Status
 from commands.web.shared.operations import MOST
+from tests.html import on_one_line
 from tests.people import make_account, make_group, make_person
 from tests.rows import a_command, a_run
 from tests.web.conftest import SignIn
@@ -136,7 +137,8 @@ def test_a_row_says_what_a_tick_of_it_is_good_for(desk: Client, run: Run) -> Non
     named(run, Status.PENDING_EXEC, "LAP-2")
     named(run, Status.QUEUED, "LAP-3", held_at=timezone.now())
     for page in ("/", "/history/", f"/runs/{run.id}/"):
-        acts = dict(re.findall(r'data-acts="([^"]*)" aria-label="Tick Packet capture on (LAP-\d)', desk.get(page).text))
+        text = on_one_line(desk.get(page).text)
+        acts = dict(re.findall(r'data-acts="([^"]*)" aria-label="Tick Packet capture on (LAP-\d)', text))
         assert acts == {"again": "LAP-1", "": "LAP-2", "withdraw send-now": "LAP-3"}, page
 
 

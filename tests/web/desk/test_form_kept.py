@@ -9,6 +9,7 @@ from django.test import Client
 
 from commands.models import Account, Command, Preset, Run
 from commands.rules.kinds import Kind
+from tests.html import on_one_line
 from tests.web.desk.test_request_parts import HTMX, ID, found, laptop, plan_of, typed
 
 pytestmark = pytest.mark.django_db
@@ -61,7 +62,7 @@ def test_more_ticks_than_are_shown_stay_ticked(account: Account, desk: Client) -
     keys = [one.pk for one in many]
     refused = desk.post("/", typed(account, device=keys, kinds=[])).text
     part = desk.get(f"/ask/devices?who=p0&device={'&device='.join(map(str, keys))}", headers=HTMX).text
-    for text in (refused, part):
+    for text in map(on_one_line, (refused, part)):
         assert len(re.findall(r'type="checkbox" id="device-\d+"[^>]* checked', text)) == 50
         assert len(re.findall(r'type="hidden" name="device"', text)) == 10
         assert "and 10 more that are ticked" in text
@@ -101,7 +102,7 @@ def test_the_beginning_of_a_name_gives_candidates_to_tick(account: Account, desk
     answer = desk.post("/", typed(account, who="kaya"))
     assert answer.status_code == 422
     assert "Tick who is meant by “kaya”." in answer.text
-    assert len(re.findall(r'type="checkbox" id="device-', answer.text)) == 2
+    assert len(re.findall(r'type="checkbox" id="device-', on_one_line(answer.text))) == 2
     assert desk.post("/", typed(account, who="kaya", device=[one.pk])).status_code == 303
     assert Command.objects.get().device_name == "LAP-1"
 
@@ -120,7 +121,7 @@ def test_two_lines_that_may_mean_the_same_devices_offer_each_once(account: Accou
 
 def test_a_device_tells_its_client_and_when_it_was_seen(account: Account, desk: Client) -> None:
     laptop(account, "maria@example.com", "LAP-0042")
-    text = re.sub(r"<[^>]*>", "", desk.get("/ask/devices?who=maria", headers=HTMX).text)
+    text = on_one_line(re.sub(r"<[^>]*>", "", desk.get("/ask/devices?who=maria", headers=HTMX).text))
     assert "LAP-0042 · macOS · client 2026.8.1 · seen" in text
 
 
@@ -138,7 +139,7 @@ def test_a_list_that_is_cut_says_so(account: Account, desk: Client) -> None:
 def test_a_preset_leaves_the_options_of_other_kinds_as_they_are(account: Account, desk: Client) -> None:
     preset = Preset.objects.get(name="Look back")
     form = typed(account, preset=preset.pk) | {"pcap-time-limit-min": "7", "speed-test-interfaces": ["tunnel"]}
-    text = desk.post("/ask/preset", form, headers=HTMX).text
+    text = on_one_line(desk.post("/ask/preset", form, headers=HTMX).text)
     assert re.search(r'name="pcap-time-limit-min"[^>]* value="7"', text)
     assert re.search(r'name="speed-test-interfaces" value="tunnel" checked', text)
     assert re.search(r'name="warp-diag-test-all-routes"[^>]* checked', text)
@@ -150,7 +151,7 @@ def test_the_older_dialect_runs_no_speed_test_however_it_is_asked(account: Accou
     assert answer.status_code == 422
     assert "“speed-test” is nothing that this account&#x27;s API can run." in answer.text
     preset = Preset.objects.create(name="Speed", options={Kind.SPEED_TEST: {}, Kind.PCAP: {}})
-    text = desk.post("/ask/preset", typed(account, preset=preset.pk), headers=HTMX).text
+    text = on_one_line(desk.post("/ask/preset", typed(account, preset=preset.pk), headers=HTMX).text)
     assert 'value="pcap" checked' in text
     assert "speed-test" not in text
 
@@ -158,7 +159,7 @@ def test_the_older_dialect_runs_no_speed_test_however_it_is_asked(account: Accou
 def test_a_ceiling_that_was_raised_counts_in_form_and_field(account: Account, desk: Client, settings: Any) -> None:
     settings.OPTION_CEILINGS = {**settings.OPTION_CEILINGS, ("pcap", "time-limit-min"): 30}
     form = typed(account, targets=f"{ID}, m@example.com") | {"pcap-time-limit-min": "30"}
-    assert 'min="1" max="30"' in desk.get("/").text
+    assert 'min="1" max="30"' in on_one_line(desk.get("/").text)
     assert desk.post("/", form).status_code == 303
     assert desk.post("/", form | {"key": uuid4(), "pcap-time-limit-min": "31"}).status_code == 422
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from commands.models import Account, AccountSync, Command, Device, Preset, User
 from commands.rules.states import Status
+from tests.html import on_one_line
 from tests.people import make_account, make_person
 from tests.rows import a_command, a_device, a_run, trouble
 from tests.web.conftest import SignIn
@@ -132,7 +133,7 @@ def test_a_preset_ticks_its_kinds_and_options_and_loses_nothing_that_was_typed(
     maria = laptop(account, "maria@example.com", "LAP-0042")
     preset = Preset.objects.get(name="On the phone")
     form = typed(account, device=[maria.pk], targets="tom@example.com", preset=preset.pk, reason="VPN slow")
-    text = desk.post("/ask/preset", form, headers=headers).text
+    text = on_one_line(desk.post("/ask/preset", form, headers=headers).text)
     assert ("<html" in text) is (not headers)
     for part in (
         r'value="pcap" checked',

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from commands.models import Account, AccountSync, Command, Device, Run, User
 from commands.rules.states import Status
+from tests.html import on_one_line
 from tests.rows import a_command, a_run
 from tests.web.desk.test_request_parts import HTMX, ID, laptop, plan_of, typed
 
@@ -75,7 +76,7 @@ def test_where_nothing_would_be_sent_the_button_says_why_and_run_too(
     account: Account, desk: Client, fleet: list[Device], ones: list[int], sentence: str
 ) -> None:
     form = typed(account, device=[fleet[one].pk for one in ones])
-    plan = desk.post("/ask/plan", form, headers=HTMX).text
+    plan = on_one_line(desk.post("/ask/plan", form, headers=HTMX).text)
     assert 'type="submit" disabled aria-describedby="why-not"' in plan
     assert sentence in plan
     answer = desk.post("/", form, headers=HTMX)

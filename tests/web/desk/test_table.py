@@ -17,6 +17,7 @@ from commands.models import Account, Command, User
 from commands.rules.ids import new_id
 from commands.rules.states import Status
 from commands.storage import artifact_storage
+from tests.html import on_one_line
 from tests.people import make_group, make_person
 from tests.rows import a_command, a_run, an_artifact, an_event, trouble
 from tests.web.conftest import SignIn
@@ -108,9 +109,8 @@ def test_every_count_opens_the_list_that_it_counts_and_what_failed_is_told_from_
         "In doubt": {Status.UNCERTAIN, Status.UNCONFIRMED},
         "Not sent": {Status.EXPIRED, Status.WITHDRAWN, Status.DECLINED},
     }
-    chips = re.findall(
-        r'<a class="filter"[^>]*href="([^"]*)"[^>]*>([\w ]+) <span class="count">(\d+)', desk.get("/").text
-    )
+    text = on_one_line(desk.get("/").text)
+    chips = re.findall(r'<a class="filter"[^>]*href="([^"]*)"[^>]*>([\w ]+) <span class="count">(\d+)', text)
     assert [label for _, label, _ in chips] == list(expected)
     for url, label, count in chips:
         listed = desk.get(unescape(url)).text.split('<tbody id="rows">')[1].count("<tr ")

@@ -15,6 +15,7 @@ from commands.actions.record import leases
 from commands.models import Account, AccountSync, Heartbeat, Pause, User
 from commands.rules.ids import new_id
 from commands.wakeup import backoff
+from tests.html import on_one_line
 from tests.people import make_account
 from tests.rows import a_command, a_run
 
@@ -34,7 +35,7 @@ def alive() -> None:
 
 
 def titles(client: Client, address: str = "/") -> list[str]:
-    return re.findall(r'class="banner[^>]*>.*?<strong>([^<]*)</strong>', client.get(address).text)
+    return re.findall(r'class="banner[^>]*>.*?<strong>([^<]*)</strong>', on_one_line(client.get(address).text))
 
 
 def test_with_everything_alive_there_is_no_banner(desk: Client, alive: None) -> None:
@@ -120,7 +121,7 @@ def test_the_quota_leads_to_the_commands_of_its_day(desk: Client, account: Accou
     AccountSync.objects.filter(account=account).update(quota_used=1, quota_total=200, quota_reset_at=reset)
     now = timezone.now()
     today, before = (a_command(a_run(account, helpdesk), id=new_id(at)) for at in (now, now - timedelta(days=3)))
-    found = re.search(r'<a href="([^"]*)" class="quota"', desk.get("/").text)
+    found = re.search(r'<a href="([^"]*)" class="quota"', on_one_line(desk.get("/").text))
     assert found
     listed = desk.get(unescape(found[1])).text
     assert f"row-{today.id}" in listed

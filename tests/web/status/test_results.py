@@ -10,6 +10,7 @@ from django.utils import timezone
 from commands.models import Account, Artifact, Pause, User
 from commands.rules.artifact_reasons import ArtifactReason
 from commands.rules.states import ArtifactStatus, Status
+from tests.html import on_one_line
 from tests.people import make_account, make_person
 from tests.rows import a_command, a_run, an_artifact
 from tests.web.conftest import SignIn
@@ -42,8 +43,8 @@ def test_results_that_failed_to_come_are_told_with_their_time_and_the_last_reaso
     for minutes, reason in ((1, full), (9, ArtifactReason.CONNECTION_BROKEN)):
         since = now - timedelta(minutes=minutes)
         an_artifact(a_command(run, Status.SUCCESS), reason_code=reason, status_at=since, deleted_remotely_at=first)
-    text = client.get(URL).text
-    assert f"{LINE}<dd>3; the first will be deleted by Cloudflare <time" in text
+    text = on_one_line(client.get(URL).text)
+    assert f"{LINE} <dd> 3; the first will be deleted by Cloudflare <time" in text
     assert f'datetime="{first:%Y-%m-%dT%H:%M}' in text
     assert ("Last reason: The file could not be saved to the storage." in text, "broke off" in text) == (True, False)
 
@@ -55,11 +56,11 @@ def test_results_that_cloudflare_deletes_soon_are_told_though_nothing_was_tried(
     Artifact.objects.update(deleted_remotely_at=now + timedelta(hours=25))
     assert LINE not in client.get(URL).text
     Artifact.objects.update(deleted_remotely_at=now + timedelta(hours=23))
-    text = client.get(URL).text
-    assert f"{LINE}<dd>1; the first will be deleted" in text
+    text = on_one_line(client.get(URL).text)
+    assert f"{LINE} <dd> 1; the first will be deleted" in text
     assert "Last reason" not in text
     Artifact.objects.update(deleted_remotely_at=now - timedelta(hours=1), reason_code=ArtifactReason.ACCOUNT_REFUSED)
-    assert f"{LINE}<dd>1; the first was deleted by Cloudflare" in client.get(URL).text
+    assert f"{LINE} <dd> 1; the first was deleted by Cloudflare" in on_one_line(client.get(URL).text)
 
 
 @pytest.mark.parametrize(
