@@ -243,7 +243,7 @@ STORAGES: dict[str, dict[str, Any]] = {
     if PRODUCTION or env.text("STORAGE_URL")
     else env.folder_storage(VAR_DIR / "artifacts"),
     "staticfiles": {
-        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "dexportal.static_files.ModuleManifestStorage"
         if PRODUCTION
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },

@@ -1,4 +1,4 @@
-"""Times and sizes as the pages show them. `app.js` turns the times into the viewer's own zone, or into an age."""
+"""Times and sizes as the pages show them. `times.js` turns the times into the viewer's own zone, or into an age."""
 
 import re
 from datetime import UTC, datetime

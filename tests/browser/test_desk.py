@@ -113,7 +113,7 @@ def test_a_hidden_tab_asks_nothing_and_asks_at_once_when_it_comes_back(page: Pag
 
 def test_a_session_that_ended_takes_a_poll_to_the_sign_in_page(desk: Page, complaints: list[str]) -> None:
     desk.context.clear_cookies()
-    desk.evaluate("htmx.trigger(document.body, 'comeback')")
+    desk.evaluate("htmx.trigger(document.body, 'refresh-now')")
     expect(desk.get_by_role("heading", name="Sign in")).to_be_visible()
     complaints[:] = [words for words in complaints if "401" not in words]
 
@@ -142,7 +142,7 @@ def test_what_people_do_with_the_form_breaks_no_policy_and_is_no_error(desk: Pag
 
     desk.route("**/commands/table*", lambda route: None)
     with desk.expect_request("**/commands/table*"):
-        desk.evaluate("htmx.trigger(document.body, 'comeback')")
+        desk.evaluate("htmx.trigger(document.body, 'refresh-now')")
     desk.get_by_role("link", name="History").click()
     expect(desk.get_by_role("heading", level=1)).to_have_text("History")
 

@@ -66,5 +66,5 @@ def run_again(request: SignedIn, command_id: UUID) -> HttpResponseBase:
 def _back_to(request: SignedIn, command_id: UUID, *, shows_anew: bool = False) -> HttpResponse:
     """To the command; htmx stays on its page, which asks for news at once."""
     if request.htmx and not shows_anew:
-        return HttpResponse(status=204, headers={"HX-Trigger": "comeback"})
+        return HttpResponse(status=204, headers={"HX-Trigger": "refresh-now"})
     return HttpResponse(status=303, headers={"Location": reverse("command", args=[command_id])})

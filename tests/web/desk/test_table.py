@@ -59,9 +59,9 @@ def test_a_change_of_rights_makes_the_token_old(desk: Client, helpdesk: User, ac
 
 
 def test_it_is_asked_every_3_s_while_something_is_open_and_every_30_s_otherwise(desk: Client, command: Command) -> None:
-    assert 'hx-trigger="every 3s, comeback from:body"' in desk.get("/").text
+    assert 'hx-trigger="every 3s, refresh-now from:body"' in desk.get("/").text
     Command.objects.filter(id=command.id).update(status=Status.WITHDRAWN)
-    assert 'hx-trigger="every 30s, comeback from:body"' in desk.get("/").text
+    assert 'hx-trigger="every 30s, refresh-now from:body"' in desk.get("/").text
 
 
 def test_filters_show_mine_of_the_week_first_and_everything_on_demand(

@@ -364,7 +364,7 @@ def test_send_now_frees_it_once_and_goes_back_to_it(desk: Client, held: Command)
 
 def test_htmx_stays_where_it_is_and_asks_for_news(desk: Client, held: Command) -> None:
     response = desk.post(f"/commands/{held.id}/send-now", headers={"HX-Request": "true"})
-    assert (response.status_code, response.headers["HX-Trigger"]) == (204, "comeback")
+    assert (response.status_code, response.headers["HX-Trigger"]) == (204, "refresh-now")
 
 
 def test_without_the_right_to_run_there_is_neither_button_nor_act(
