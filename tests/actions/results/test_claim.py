@@ -1,4 +1,4 @@
-"""Which file a worker takes: at most one of an account at a time, whoever claims beside it."""
+"""Claims of files to fetch: at most one per account at a time, also with concurrent workers."""
 
 from collections import Counter
 from datetime import timedelta
@@ -19,7 +19,7 @@ ROUNDS = 5
 
 @pytest.fixture
 def accounts() -> list[Account]:
-    """Three of them with three files each to fetch; the first account's are the most urgent."""
+    """Make three accounts with three files to fetch each. The files of the first are the most urgent."""
     person = make_person("helpdesk", "helpdesk")
     made = [make_account(name) for name in ("First", "Second", "Third")]
     for place, account in enumerate(made):
@@ -35,13 +35,13 @@ def _claimed() -> Account | None:
 
 
 @pytest.mark.django_db
-def test_a_worker_takes_no_file_of_an_account_of_which_another_one_fetches(accounts: list[Account]) -> None:
+def test_worker_skips_an_account_from_which_another_worker_fetches(accounts: list[Account]) -> None:
     assert [_claimed() for _ in range(4)] == [*accounts, None]
     assert Artifact.objects.filter(status="fetching").count() == 3
 
 
 @pytest.mark.django_db
-def test_the_lease_of_a_dead_worker_keeps_its_account_from_nobody_for_longer(accounts: list[Account]) -> None:
+def test_expired_lease_of_a_dead_worker_frees_its_account(accounts: list[Account]) -> None:
     assert _claimed() == accounts[0]
     Artifact.objects.filter(status="fetching").update(lease_until=timezone.now() - timedelta(seconds=1))
     assert _claimed() == accounts[0]
@@ -49,7 +49,7 @@ def test_the_lease_of_a_dead_worker_keeps_its_account_from_nobody_for_longer(acc
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_that_claim_at_once_never_take_two_files_of_one_account(accounts: list[Account]) -> None:
+def test_concurrent_claims_never_take_two_files_of_one_account(accounts: list[Account]) -> None:
     for _ in range(ROUNDS):
         claims = race(_claimed, threads=6)
         taken = Counter(account for account in claims if account)

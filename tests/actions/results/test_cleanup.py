@@ -1,4 +1,4 @@
-"""Spools and stored files that belong to nobody go; everything else stays, whoever sweeps beside it."""
+"""Deletion of spool files and stored files that no row needs, also with concurrent cleanups."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ def _artifact(world: World, status: str, **values: Any) -> Artifact:
 
 
 def _lost(world: World, folder: str = "0190") -> str:
-    """A file in that folder which its row wants no more."""
+    """Store a file whose row no longer needs it, and return its name."""
     id_ = UUID(f"{folder}{str(uuid4())[4:]}")
     return _put(_artifact(world, "gone", id=id_).storage_name)
 
@@ -52,14 +52,14 @@ def _sweep(world: World) -> int:
     return cleanup.sweep(now=world.now)
 
 
-def test_out_of_a_state_whose_files_are_swept_nothing_leads() -> None:
+def test_states_whose_files_are_deleted_are_final() -> None:
     assert not {source for source, _ in ARTIFACT_MOVES} & cleanup.NO_FILE
     assert set(ArtifactStatus) == cleanup.NO_FILE | HAS_FILE | TO_FETCH
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("status", sorted(ArtifactStatus))
-def test_a_spool_and_a_file_stay_only_where_the_state_of_their_artifact_wants_them(
+def test_spool_and_stored_file_stay_only_if_the_artifact_state_needs_them(
     world: World, settings: Any, status: str
 ) -> None:
     artifact = _artifact(world, status)
@@ -72,7 +72,7 @@ def test_a_spool_and_a_file_stay_only_where_the_state_of_their_artifact_wants_th
 
 
 @pytest.mark.django_db
-def test_a_spool_that_no_row_knows_is_swept_when_it_is_old_enough(world: World, settings: Any) -> None:
+def test_old_spool_file_without_a_row_is_deleted(world: World, settings: Any) -> None:
     spool = _spool(uuid4(), settings)
     assert _sweep(world) == 0
     world.forward(LONG.total_seconds())
@@ -82,10 +82,10 @@ def test_a_spool_that_no_row_knows_is_swept_when_it_is_old_enough(world: World, 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("beside", [0, 3])
-def test_a_stored_file_that_no_row_knows_is_never_swept_only_told_of(
+def test_stored_file_without_a_row_is_logged_and_never_deleted(
     world: World, beside: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is another database's, or came after the backup that this one was restored from."""
+    """Such a file belongs to another database, or to a time after the backup of this one."""
     ours = [_lost(world) for _ in range(beside)]
     id_ = f"0190{str(uuid4())[4:]}"
     names = [_put(name) for name in (f"0190/{id_}.zip", f"0190/{id_}.zip", f"0190/{uuid4()}.zip")]
@@ -95,11 +95,11 @@ def test_a_stored_file_that_no_row_knows_is_never_swept_only_told_of(
     assert not any(map(_there, ours))
     lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
     told = [line for line in lines if line["event"] == "files_of_another_database"]
-    assert [(one["folder"], one["files"], one["strangers"]) for one in told] == [("0190", 3 + beside, 3)]
+    assert [(one["folder"], one["files"], one["without_row"]) for one in told] == [("0190", 3 + beside, 3)]
 
 
 @pytest.mark.django_db
-def test_a_second_copy_beside_a_stored_file_goes_and_the_file_stays(world: World) -> None:
+def test_second_copy_of_a_stored_file_is_deleted(world: World) -> None:
     artifact = _artifact(world, "stored")
     own, copy = _put(artifact.storage_name), _put(artifact.storage_name)
     assert own != copy
@@ -109,7 +109,7 @@ def test_a_second_copy_beside_a_stored_file_goes_and_the_file_stays(world: World
 
 
 @pytest.mark.django_db
-def test_what_is_not_named_as_ours_is_nobodys_to_delete(world: World, settings: Any) -> None:
+def test_files_with_foreign_names_are_left_alone(world: World, settings: Any) -> None:
     names = [_put(name) for name in ("backup.zip", "0190/notes.zip", f"other/{uuid4()}.zip", f"0190/{uuid4()}.txt")]
     ballast = _spool(uuid4(), settings).with_name("ballast.part")
     ballast.write_bytes(b"")
@@ -120,7 +120,7 @@ def test_what_is_not_named_as_ours_is_nobodys_to_delete(world: World, settings: 
 
 
 @pytest.mark.django_db
-def test_every_folder_has_its_turn(world: World) -> None:
+def test_cleanup_takes_another_folder_each_time(world: World) -> None:
     names = [_lost(world, folder) for folder in ("0190", "0191", "0192")]
     world.forward(LONG.total_seconds())
     for _ in range(3):
@@ -130,8 +130,8 @@ def test_every_folder_has_its_turn(world: World) -> None:
 
 
 @pytest.mark.django_db
-def test_one_sweep_deletes_no_more_than_so_many(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cleanup, "MOST", 2)
+def test_cleanup_deletes_a_limited_number_of_files(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cleanup, "MAX_DELETED", 2)
     for _ in range(5):
         _lost(world)
     world.forward(LONG.total_seconds())
@@ -139,7 +139,7 @@ def test_one_sweep_deletes_no_more_than_so_many(world: World, monkeypatch: pytes
 
 
 @pytest.mark.django_db
-def test_a_storage_that_is_away_ends_the_sweep_and_nothing_else(world: World, settings: Any) -> None:
+def test_cleanup_stops_quietly_when_the_storage_is_down(world: World, settings: Any) -> None:
     spool = _spool(uuid4(), settings)
     Path(settings.STORAGES["artifacts"]["OPTIONS"]["location"]).write_text("in the way")
     world.forward(LONG.total_seconds())
@@ -148,7 +148,7 @@ def test_a_storage_that_is_away_ends_the_sweep_and_nothing_else(world: World, se
 
 
 @pytest.mark.django_db
-def test_a_worker_that_is_told_to_stop_sweeps_no_further(world: World) -> None:
+def test_stopped_worker_ends_the_cleanup(world: World) -> None:
     name = _lost(world)
     world.forward(LONG.total_seconds())
     assert cleanup.sweep(now=world.now, is_wanted=lambda: False) == 0
@@ -156,7 +156,7 @@ def test_a_worker_that_is_told_to_stop_sweeps_no_further(world: World) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_sweepers_at_once_do_no_harm(world: World, settings: Any) -> None:
+def test_concurrent_cleanups_do_no_harm(world: World, settings: Any) -> None:
     kept = _artifact(world, "stored")
     own = _put(kept.storage_name)
     folder = own.partition("/")[0]
@@ -171,7 +171,7 @@ def test_sweepers_at_once_do_no_harm(world: World, settings: Any) -> None:
 
 
 @pytest.mark.django_db
-def test_what_a_file_being_fetched_needs_is_not_swept_however_old_it_is(world: World, done: Command) -> None:
+def test_spool_of_a_running_download_is_kept_however_old(world: World, done: Command) -> None:
     world.fault("cut_short", call="download", share=0.5)
     assert world.collect()
     artifact = world.artifact(done)

@@ -1,4 +1,4 @@
-"""While files cannot be fetched, the admins are told once more when Cloudflare is about to delete some."""
+"""Emails to administrators when Cloudflare is about to delete results that cannot be fetched."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ def _mail_in_memory(settings: Any) -> None:
 
 @pytest.fixture
 def missing(world: World) -> Command:
-    """Ended, with a file that cannot be fetched, which the admins were told."""
+    """Return a finished command whose file cannot be fetched, after the administrators got an email."""
     make_person("ada", "admin")
     command = world.sent()
     world.forward(QUICK_END)
@@ -36,9 +36,7 @@ def _refuse_downloads(world: World) -> None:
     assert world.collect()
 
 
-def test_when_the_first_results_come_within_a_day_of_their_end_one_more_letter_says_so(
-    world: World, missing: Command
-) -> None:
+def test_one_more_email_is_sent_when_results_expire_within_a_day(world: World, missing: Command) -> None:
     told = []
     for _ in range(12):
         world.forward(hours=12)
@@ -55,7 +53,7 @@ def test_when_the_first_results_come_within_a_day_of_their_end_one_more_letter_s
         assert alerts.tell(now=world.now) == 0
 
 
-def test_results_that_the_first_letter_named_are_not_told_again_when_downloads_are_refused_too(world: World) -> None:
+def test_expiring_results_named_in_the_first_email_get_no_second_one(world: World) -> None:
     make_person("ada", "admin")
     world.sent()
     world.forward(QUICK_END)
@@ -72,7 +70,7 @@ def test_results_that_the_first_letter_named_are_not_told_again_when_downloads_a
     assert (pause.told_at is not None, pause.lost_told_at is not None) == (True, True)
 
 
-def test_results_about_to_be_lost_are_not_told_while_files_can_be_fetched(world: World) -> None:
+def test_no_email_about_expiring_results_while_downloads_work(world: World) -> None:
     make_person("ada", "admin")
     world.sent()
     world.forward(QUICK_END)

@@ -1,4 +1,4 @@
-"""A file that cannot be fetched ends in a named state; a stopped worker costs it nothing; its history stays short."""
+"""Failed and interrupted downloads: final states, attempts that don't count, and a short history."""
 
 import os
 import resource
@@ -27,7 +27,7 @@ type Trouble = Callable[[World, Any], None]
 
 
 class SmallDisk(FileSystemStorage):
-    """No file on it grows over 1000 bytes: what is longer leaves its beginning behind, as on a full disk."""
+    """Storage that writes 1000 bytes of a file at most and keeps them when it fails, like a full disk."""
 
     def _save(self, name: str, content: Any) -> str:
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -39,7 +39,7 @@ class SmallDisk(FileSystemStorage):
 
 
 class FarStorage(FileSystemStorage):
-    """Fails in its own way, as that of a bucket does: not with an OSError."""
+    """Storage that fails with an error of its own, as a bucket does, and not with an OSError."""
 
     def _save(self, name: str, content: Any) -> str:
         raise RuntimeError("RequestTimeout (id 5f3c)")
@@ -81,7 +81,7 @@ def _files(settings: Any) -> list[Path]:
     return [path for path in root.rglob("*") if path.is_file()]
 
 
-def _told(world: World, command: Command) -> list[str]:
+def _artifact_states(world: World, command: Command) -> list[str]:
     return [event.data["artifact_status"] for event in world.history(command) if event.event == "artifact"]
 
 
@@ -94,7 +94,7 @@ def _pause(world: World, settings: Any) -> None:
 
 
 @pytest.mark.parametrize("trouble", OUTAGES)
-def test_an_outage_costs_nothing_until_cloudflare_has_deleted_the_file_and_then_ends_it(
+def test_outage_costs_no_attempt_until_cloudflare_has_deleted_the_file(
     world: World, done: Command, settings: Any, trouble: Trouble
 ) -> None:
     trouble(world, settings)
@@ -116,7 +116,7 @@ def test_an_outage_costs_nothing_until_cloudflare_has_deleted_the_file_and_then_
     assert not world.collect()
 
 
-def test_a_portal_that_was_down_for_long_asks_once_before_it_gives_a_file_up(world: World, done: Command) -> None:
+def test_portal_that_was_down_tries_once_before_it_gives_a_file_up(world: World, done: Command) -> None:
     world.forward(days=20)
     world.settle()
     assert world.artifact(done).status == "wanted"
@@ -126,7 +126,7 @@ def test_a_portal_that_was_down_for_long_asks_once_before_it_gives_a_file_up(wor
 
 @pytest.mark.parametrize("begun", [False, True], ids=["wanted", "its worker died"])
 @pytest.mark.parametrize("reason", ["retired", "paused"])
-def test_a_file_that_cannot_even_be_asked_for_ends_too(
+def test_file_of_an_unreachable_account_ends_after_retention(
     world: World, done: Command, settings: Any, reason: str, begun: bool
 ) -> None:
     if begun:
@@ -147,10 +147,10 @@ def test_a_file_that_cannot_even_be_asked_for_ends_too(
     artifact = world.artifact(done)
     assert (artifact.status, artifact.lease_token) == ("refused", None)
     assert artifact.reason_code == ArtifactReason.DELETED_BEFORE_FETCHED
-    assert _told(world, done)[-1] == "refused"
+    assert _artifact_states(world, done)[-1] == "refused"
 
 
-def test_a_file_that_is_being_fetched_is_not_ended_by_the_clock(world: World, done: Command) -> None:
+def test_running_download_is_not_ended_by_time(world: World, done: Command) -> None:
     world.forward(days=9)
     assert claim_artifact(world.now)
     retire_account(world.account, now=world.now)
@@ -159,10 +159,10 @@ def test_a_file_that_is_being_fetched_is_not_ended_by_the_clock(world: World, do
 
 
 @pytest.mark.parametrize("reason", ["worn out", "out of reach"])
-def test_a_file_whose_late_worker_renews_its_lease_is_not_ended_meanwhile(
+def test_settle_leaves_a_file_whose_late_worker_renews_its_lease(
     world: World, done: Command, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the look at the lease that ran out and the move."""
+    """The worker renews its lease after settle has read it as expired, and before settle moves the artifact."""
     artifact = claim_artifact(world.now)
     assert artifact is not None
     if reason == "worn out":
@@ -189,7 +189,7 @@ def test_a_file_whose_late_worker_renews_its_lease_is_not_ended_meanwhile(
 # --- The history ---
 
 
-def test_the_history_tells_each_reason_of_a_long_outage_once(world: World, done: Command) -> None:
+def test_history_has_each_reason_of_a_long_outage_once(world: World, done: Command) -> None:
     outage, reset = {"kind": "error", "status": 503}, {"kind": "reset"}
     for effect in (outage, reset, outage, reset, outage, outage):
         world.faults({"match": {"call": "download"}, "effect": effect})
@@ -198,22 +198,22 @@ def test_the_history_tells_each_reason_of_a_long_outage_once(world: World, done:
     assert world.artifact(done).reason_code == ArtifactReason.SERVER_ERROR
     world.heal()
     assert world.collect()
-    assert _told(world, done) == ["fetching", "wanted", "wanted", "stored"]
+    assert _artifact_states(world, done) == ["fetching", "wanted", "wanted", "stored"]
     reasons = [event.data.get("reason_code") for event in world.history(done) if event.event == "artifact"]
     assert reasons == [None, ArtifactReason.SERVER_ERROR, ArtifactReason.CONNECTION_BROKEN, None]
 
 
-def test_reasons_that_never_repeat_do_not_fill_the_history_either(world: World, done: Command) -> None:
+def test_history_has_a_limited_number_of_reasons(world: World, done: Command) -> None:
     for number in range(MAX_REASONS_IN_HISTORY + 3):
         error = {"kind": "error", "status": 503, "message": f"ray {number}"}
         world.faults({"match": {"call": "download"}, "effect": error})
         assert world.collect()
         world.forward(minutes=21)
     assert f"ray {MAX_REASONS_IN_HISTORY + 2}" in world.artifact(done).remote_message
-    assert _told(world, done) == ["fetching", *["wanted"] * MAX_REASONS_IN_HISTORY]
+    assert _artifact_states(world, done) == ["fetching", *["wanted"] * MAX_REASONS_IN_HISTORY]
 
 
-def test_a_list_learns_of_a_step_that_the_history_does_not_repeat(world: World, done: Command) -> None:
+def test_lists_are_refreshed_by_a_step_without_an_event(world: World, done: Command) -> None:
     world.fault("error", call="download", status=503)
     assert world.collect()
     before = _version(world)
@@ -230,9 +230,7 @@ def _version(world: World) -> int:
 # --- A worker that is told to stop ---
 
 
-def test_a_worker_that_is_told_to_stop_hands_its_file_back_at_once_and_it_costs_nothing(
-    world: World, done: Command
-) -> None:
+def test_stopped_worker_hands_its_file_back_without_a_lost_attempt(world: World, done: Command) -> None:
     world.fault("drip", call="download", seconds=0.001, size=64)
     spooled = [0]
     for _deploy in range(4):
@@ -245,15 +243,13 @@ def test_a_worker_that_is_told_to_stop_hands_its_file_back_at_once_and_it_costs_
     world.heal()
     assert world.collect()
     assert world.artifact(done).status == "stored"
-    assert _told(world, done) == ["fetching", "stored"]
+    assert _artifact_states(world, done) == ["fetching", "stored"]
 
 
 # --- The storage ---
 
 
-def test_nothing_of_a_file_stays_in_a_storage_that_did_not_take_all_of_it(
-    world: World, done: Command, settings: Any
-) -> None:
+def test_partly_stored_file_is_removed_from_the_storage(world: World, done: Command, settings: Any) -> None:
     _stored_as(SmallDisk, settings)
     assert world.collect()
     assert world.artifact(done).status == "wanted"
@@ -262,7 +258,7 @@ def test_nothing_of_a_file_stays_in_a_storage_that_did_not_take_all_of_it(
     assert _files(settings) == []
 
 
-def test_a_file_is_on_the_disk_before_it_is_recorded_as_stored(
+def test_file_is_synced_to_disk_before_it_is_recorded_as_stored(
     world: World, done: Command, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, synced = os.fsync, {}
@@ -278,7 +274,7 @@ def test_a_file_is_on_the_disk_before_it_is_recorded_as_stored(
     assert synced[stored.stat().st_ino] == synced[stored.parent.stat().st_ino] == "fetching"
 
 
-def test_a_database_that_goes_away_while_a_file_comes_costs_it_no_attempt(
+def test_database_outage_during_a_download_costs_no_attempt(
     world: World, done: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(_lease: leases.KeptAlive) -> bool:
@@ -293,7 +289,7 @@ def test_a_database_that_goes_away_while_a_file_comes_costs_it_no_attempt(
 
 
 @pytest.mark.parametrize("kind", [SmallDisk, FarStorage])
-def test_what_is_whole_in_the_spool_is_stored_later_without_asking_cloudflare_again(
+def test_complete_spool_is_stored_later_without_another_download(
     world: World, done: Command, settings: Any, kind: type[FileSystemStorage]
 ) -> None:
     _stored_as(kind, settings)
@@ -313,8 +309,8 @@ def test_what_is_whole_in_the_spool_is_stored_later_without_asking_cloudflare_ag
 # --- Where a spool may be continued ---
 
 
-def test_a_file_of_another_length_is_no_continuation_of_the_spool(world: World, done: Command) -> None:
-    """The same tag and another total: what we have is a part of something else."""
+def test_spool_is_discarded_when_the_announced_length_changed(world: World, done: Command) -> None:
+    """The ETag is the same, but with another length the spool is a part of a different file."""
     world.fault("cut_short", call="download", share=0.5)
     assert world.collect()
     world.heal()

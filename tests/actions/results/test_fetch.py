@@ -1,4 +1,4 @@
-"""From a file that Cloudflare has to one that is here: whole, once, or with a reason why not."""
+"""Fetching of a file: complete, once, or with a reason why it failed."""
 
 import hashlib
 import zipfile
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 def _direct(world: World, command: Command) -> bytes:
-    """The same file, fetched past the portal."""
+    """Download the file directly from the simulator."""
     id_ = world.again(command).remote_id
     return world.upstream.call("GET", f"{DEX}/commands/{id_}/downloads/{id_}.zip").body
 
@@ -33,7 +33,7 @@ def _stored_files(settings: Any) -> list[Path]:
 
 
 def _is_here(world: World, command: Command) -> bool:
-    """Stored, and byte for byte what Cloudflare has."""
+    """Check that the file is stored and has exactly Cloudflare's bytes."""
     artifact = world.artifact(command)
     if artifact.status != "stored":
         return False
@@ -47,7 +47,7 @@ def _is_here(world: World, command: Command) -> bool:
     return True
 
 
-def test_a_file_is_fetched_checked_and_stored_as_cloudflare_has_it(world: World, done: Command) -> None:
+def test_file_is_fetched_verified_and_stored_unchanged(world: World, done: Command) -> None:
     assert world.collect()
     assert _is_here(world, done)
     assert not world.collect()
@@ -56,7 +56,7 @@ def test_a_file_is_fetched_checked_and_stored_as_cloudflare_has_it(world: World,
     assert told[-1].data["sha256"] == world.artifact(done).sha256
 
 
-def test_what_cloudflare_deletes_first_is_fetched_first(world: World, done: Command) -> None:
+def test_file_that_expires_first_is_fetched_first(world: World, done: Command) -> None:
     other = world.sent(options=DIAG, devices=[world.device("linux")])
     world.forward(QUICK_END)
     assert world.sync()
@@ -65,7 +65,7 @@ def test_what_cloudflare_deletes_first_is_fetched_first(world: World, done: Comm
     assert (world.artifact(other).status, world.artifact(done).status) == ("stored", "wanted")
 
 
-def test_a_download_that_broke_off_goes_on_where_it_stood(world: World, done: Command) -> None:
+def test_broken_download_continues_where_it_stopped(world: World, done: Command) -> None:
     world.fault("cut_short", call="download", share=0.4)
     assert world.collect()
     artifact = world.artifact(done)
@@ -84,7 +84,7 @@ def _direct_healed(world: World, command: Command) -> bytes:
     return _direct(world, command)
 
 
-def test_a_spool_that_holds_something_else_is_thrown_away_and_fetched_anew(world: World, done: Command) -> None:
+def test_spool_with_wrong_content_is_discarded_and_fetched_again(world: World, done: Command) -> None:
     world.fault("cut_short", call="download", share=0.5)
     assert world.collect()
     world.heal()
@@ -100,8 +100,8 @@ def test_a_spool_that_holds_something_else_is_thrown_away_and_fetched_anew(world
     assert _is_here(world, done)
 
 
-def test_damage_inside_a_member_is_noticed(world: World, done: Command) -> None:
-    """The zip's directory is at its end: it reads, whatever became of the bytes before it."""
+def test_damage_inside_a_zip_member_is_detected(world: World, done: Command) -> None:
+    """The directory of a zip is at its end, so it stays readable when a member is damaged."""
     world.fault("cut_short", call="download", share=0.5)
     assert world.collect()
     world.heal()
@@ -118,7 +118,7 @@ def test_damage_inside_a_member_is_noticed(world: World, done: Command) -> None:
     assert _is_here(world, done)
 
 
-def test_without_an_etag_it_begins_anew(world: World, done: Command) -> None:
+def test_download_without_an_etag_starts_again(world: World, done: Command) -> None:
     world.faults(
         {"match": {"call": "download"}, "effect": {"kind": "no_etag"}},
         {"match": {"call": "download"}, "effect": {"kind": "cut_short", "share": 0.5}},
@@ -131,14 +131,14 @@ def test_without_an_etag_it_begins_anew(world: World, done: Command) -> None:
     assert _is_here(world, done)
 
 
-def test_an_encoding_that_nobody_asked_for_is_undone(world: World, done: Command) -> None:
+def test_unrequested_content_encoding_is_decoded(world: World, done: Command) -> None:
     world.fault("gzip", call="download")
     assert world.collect()
     world.heal()
     assert _is_here(world, done)
 
 
-def test_a_file_that_cloudflare_no_longer_has_is_gone(world: World, done: Command, settings: Any) -> None:
+def test_file_that_cloudflare_deleted_is_gone(world: World, done: Command, settings: Any) -> None:
     world.forward(days=8)
     assert world.collect()
     artifact = world.artifact(done)
@@ -149,12 +149,12 @@ def test_a_file_that_cloudflare_no_longer_has_is_gone(world: World, done: Comman
 
 
 def _not_there(world: World) -> None:
-    """Neither at the documented address nor at the other one."""
+    """Answer 404 at the documented address and at the undocumented one."""
     effect = {"kind": "error", "status": 404}
     world.faults(*({"match": {"call": call}, "effect": effect} for call in ("download", "fallback_download")))
 
 
-def test_a_file_that_is_not_there_yet_is_asked_for_again(world: World, done: Command) -> None:
+def test_file_that_is_not_there_yet_is_requested_again(world: World, done: Command) -> None:
     _not_there(world)
     assert world.collect()
     assert world.artifact(done).status == "wanted"
@@ -165,7 +165,7 @@ def test_a_file_that_is_not_there_yet_is_asked_for_again(world: World, done: Com
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])
-def test_an_outage_of_cloudflare_costs_no_file_its_attempts(world: World, done: Command, status: int) -> None:
+def test_cloudflare_outage_costs_no_attempt(world: World, done: Command, status: int) -> None:
     world.fault("error", call="download", status=status)
     for _ in range(4):
         assert world.collect()
@@ -176,7 +176,7 @@ def test_an_outage_of_cloudflare_costs_no_file_its_attempts(world: World, done: 
     assert _is_here(world, done)
 
 
-def test_a_file_over_the_limit_is_not_kept(world: World, done: Command, settings: Any) -> None:
+def test_file_over_the_size_limit_is_not_stored(world: World, done: Command, settings: Any) -> None:
     settings.ARTIFACT_MAX_BYTES = 500
     assert world.collect()
     assert world.artifact(done).status == "too_large"
@@ -184,9 +184,7 @@ def test_a_file_over_the_limit_is_not_kept(world: World, done: Command, settings
     assert _stored_files(settings) == []
 
 
-def test_what_is_no_zip_is_tried_three_times_and_then_rests_with_its_reason(
-    world: World, done: Command, settings: Any
-) -> None:
+def test_invalid_zip_is_tried_three_times_and_then_refused(world: World, done: Command, settings: Any) -> None:
     world.fault("html_body", call="download")
     for attempt in (1, 2, 3):
         assert world.collect()
@@ -199,7 +197,7 @@ def test_what_is_no_zip_is_tried_three_times_and_then_rests_with_its_reason(
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_account_costs_no_file_its_attempts(world: World, done: Command, status: int) -> None:
+def test_refused_account_costs_no_attempt(world: World, done: Command, status: int) -> None:
     world.fault("error", call="download", status=status)
     for _ in range(5):
         assert world.collect()
@@ -213,7 +211,7 @@ def test_a_refused_account_costs_no_file_its_attempts(world: World, done: Comman
     assert "download" not in world.pauses()
 
 
-def test_a_throttled_credential_fetches_nothing_until_its_pause_is_over(world: World, done: Command) -> None:
+def test_rate_limited_credential_fetches_nothing_until_its_pause_ends(world: World, done: Command) -> None:
     world.fault("throttle", call="download", nth=1, seconds=120)
     assert world.collect()
     assert world.artifact(done).status == "wanted"
@@ -224,8 +222,8 @@ def test_a_throttled_credential_fetches_nothing_until_its_pause_is_over(world: W
     assert _is_here(world, done)
 
 
-def test_a_disk_that_takes_nothing_costs_no_file_its_attempts(world: World, done: Command, settings: Any) -> None:
-    """A file in the folder's place: nobody can write there, not even root."""
+def test_unwritable_disk_costs_no_attempt(world: World, done: Command, settings: Any) -> None:
+    """A file stands where the folder should be, so not even root can write there."""
     root = Path(settings.STORAGES["artifacts"]["OPTIONS"]["location"])
     root.write_text("in the way")
     for _ in range(4):
@@ -238,10 +236,10 @@ def test_a_disk_that_takes_nothing_costs_no_file_its_attempts(world: World, done
     assert _is_here(world, done)
 
 
-def test_a_worker_that_lost_its_lease_touches_nothing_that_is_stored(
+def test_worker_that_lost_its_lease_leaves_stored_files_alone(
     world: World, done: Command, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It comes back when another one has long fetched the file: what lies there is not replaced, nor deleted."""
+    """The worker comes back after another one has fetched the file, and must not replace or delete it."""
     real = module.fetch_file
     late: list[Artifact] = []
 
@@ -268,7 +266,7 @@ def test_a_worker_that_lost_its_lease_touches_nothing_that_is_stored(
     assert [event.data.get("artifact_status") for event in world.history(done)][-1] == "stored"
 
 
-def test_a_worker_that_died_in_the_middle_is_followed_by_another_after_its_lease(world: World, done: Command) -> None:
+def test_another_worker_continues_after_the_lease_of_a_dead_worker(world: World, done: Command) -> None:
     artifact = claim_artifact(world.now)
     assert artifact is not None
     module.fetch_file(artifact, lambda: True)
@@ -278,7 +276,7 @@ def test_a_worker_that_died_in_the_middle_is_followed_by_another_after_its_lease
     assert _is_here(world, done)
 
 
-def test_a_fetch_that_ended_its_worker_three_times_is_not_begun_again(world: World, done: Command) -> None:
+def test_download_that_killed_three_workers_is_not_started_again(world: World, done: Command) -> None:
     for _ in range(3):
         assert claim_artifact(world.now) is not None
         world.forward(minutes=16)
@@ -287,14 +285,14 @@ def test_a_fetch_that_ended_its_worker_three_times_is_not_begun_again(world: Wor
     assert world.artifact(done).status == "refused"
 
 
-def test_only_accounts_of_the_upstream_in_force_are_asked(world: World, done: Command) -> None:
+def test_only_accounts_of_the_current_upstream_are_fetched_from(world: World, done: Command) -> None:
     Account.objects.update(upstream="https://api.example.com")
     assert not world.collect()
     assert world.artifact(done).status == "wanted"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_that_reach_for_the_same_files_fetch_each_once(world: World) -> None:
+def test_concurrent_workers_fetch_each_file_once(world: World) -> None:
     commands = world.ask(DIAG, devices=world.devices[:4])
     assert world.deliver()
     world.forward(QUICK_END)
@@ -307,8 +305,8 @@ def test_workers_that_reach_for_the_same_files_fetch_each_once(world: World) -> 
         assert [event.event for event in world.history(command)].count("artifact") == 2
 
 
-def test_a_bomb_is_not_kept_and_ends_no_worker(world: World, done: Command) -> None:
-    """A kilobyte of it fills any memory."""
+def test_zip_bomb_is_refused_and_ends_no_worker(world: World, done: Command) -> None:
+    """A kilobyte of the zip unpacks to more than any memory holds."""
     path = spool_path(world.artifact(done))
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
@@ -320,9 +318,7 @@ def test_a_bomb_is_not_kept_and_ends_no_worker(world: World, done: Command) -> N
     assert not path.exists()
 
 
-def test_a_download_that_another_worker_took_over_ends_at_the_next_piece(
-    world: World, done: Command, settings: Any
-) -> None:
+def test_download_stops_at_the_next_piece_after_a_takeover(world: World, done: Command, settings: Any) -> None:
     settings.ARTIFACT_LEASE = timedelta(0)  # over when the first piece comes
     others: list[Artifact | None] = []
 

@@ -1,4 +1,4 @@
-"""A file that lies whole in the store is taken as it is: it is neither fetched again nor given up, nor overwritten."""
+"""Files that lie complete in the storage: recorded as they are, without another download."""
 
 import hashlib
 import io
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Bucket(FileSystemStorage):
-    """As one of S3: no path on this machine, and what is opened is a copy."""
+    """Storage like S3: it has no local path, and an opened file is a copy."""
 
     def path(self, name: str) -> str:
         raise NotImplementedError
@@ -67,7 +67,7 @@ def _lies(artifact: Artifact) -> bytes:
 
 
 def _is_adopted(world: World, command: Command, content: bytes) -> bool:
-    """Recorded like any other, and still the very bytes that lay there."""
+    """Check that the file is recorded like any other and that its bytes are unchanged."""
     artifact = world.artifact(command)
     assert (artifact.size, artifact.sha256) == (len(content), hashlib.sha256(content).hexdigest())
     assert artifact.stored_at is not None
@@ -78,7 +78,7 @@ def _is_adopted(world: World, command: Command, content: bytes) -> bool:
 
 
 @pytest.mark.parametrize("kind", [FileSystemStorage, Bucket])
-def test_a_file_that_an_older_database_still_wants_is_taken_from_the_store_when_cloudflare_has_deleted_it(
+def test_restored_database_takes_a_stored_file_that_cloudflare_deleted(
     world: World, done: Command, settings: Any, kind: type[FileSystemStorage]
 ) -> None:
     content = _zip()
@@ -90,7 +90,7 @@ def test_a_file_that_an_older_database_still_wants_is_taken_from_the_store_when_
     assert _lies(world.artifact(done)) == content
 
 
-def test_what_a_worker_stored_and_could_not_record_is_not_asked_for_again(world: World, done: Command) -> None:
+def test_stored_but_unrecorded_file_is_not_downloaded_again(world: World, done: Command) -> None:
     artifact = claim_artifact(world.now)
     assert artifact is not None
     whole = module.fetch_file(artifact, lambda: True)
@@ -104,7 +104,7 @@ def test_what_a_worker_stored_and_could_not_record_is_not_asked_for_again(world:
 
 
 @pytest.mark.parametrize("content", [_zip()[:-10], _zip().replace(b"Connected", b"connected"), b""])
-def test_what_lies_there_in_part_or_damaged_is_fetched_anew(world: World, done: Command, content: bytes) -> None:
+def test_partial_or_damaged_stored_file_is_fetched_again(world: World, done: Command, content: bytes) -> None:
     _put(world.artifact(done), content)
     assert world.collect()
     artifact = world.artifact(done)
@@ -113,14 +113,14 @@ def test_what_lies_there_in_part_or_damaged_is_fetched_anew(world: World, done: 
     assert artifact.size != len(content)
 
 
-def test_what_lies_there_in_part_keeps_no_file_from_being_gone(world: World, done: Command) -> None:
+def test_partial_stored_file_does_not_prevent_gone(world: World, done: Command) -> None:
     _put(world.artifact(done), _zip()[:-10])
     world.forward(days=8)
     assert world.collect()
     assert world.artifact(done).status == "gone"
 
 
-def test_a_storage_that_cannot_say_what_lies_there_ends_no_file(world: World, done: Command, settings: Any) -> None:
+def test_unreadable_storage_ends_no_file(world: World, done: Command, settings: Any) -> None:
     content = _zip()
     _put(world.artifact(done), content)
     _stored_as(Unreachable, settings)
@@ -136,7 +136,7 @@ def test_a_storage_that_cannot_say_what_lies_there_ends_no_file(world: World, do
     assert _is_adopted(world, done, content)
 
 
-def test_a_file_from_the_store_says_nothing_of_what_cloudflare_allows(world: World, done: Command) -> None:
+def test_file_taken_from_the_storage_does_not_end_a_pause(world: World, done: Command) -> None:
     world.faults(refusal("download"))
     assert world.collect()
     _put(world.artifact(done), _zip())
@@ -146,7 +146,7 @@ def test_a_file_from_the_store_says_nothing_of_what_cloudflare_allows(world: Wor
     assert world.pauses()["download"].refused
 
 
-def test_a_part_in_the_spool_goes_when_the_file_lies_in_the_store(world: World, done: Command) -> None:
+def test_spool_is_deleted_when_the_storage_has_the_file(world: World, done: Command) -> None:
     world.fault("cut_short", call="download", share=0.5)
     assert world.collect()
     artifact = world.artifact(done)

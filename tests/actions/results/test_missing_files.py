@@ -1,4 +1,4 @@
-"""A 404 counts against a file only while Cloudflare demonstrably serves its account."""
+"""404 responses, which count against a file only while its account can be listed."""
 
 import pytest
 
@@ -16,7 +16,7 @@ NOWHERE = [
 
 
 def _listed(world: World) -> bool:
-    """Whether a listing was asked for, and came."""
+    """Run a sync and return whether a listing was due and succeeded."""
     return world.account.id in schedule.due_accounts(now=world.now) and sync(world.account, now=world.now)
 
 
@@ -25,9 +25,7 @@ def _stands(world: World, command: Command) -> tuple[str, int]:
     return artifact.status, artifact.attempts
 
 
-def test_a_missing_file_has_its_account_listed_and_is_gone_after_three_attempts_with_a_listing_between(
-    world: World, done: Command
-) -> None:
+def test_missing_file_is_gone_after_three_attempts_with_listings_between(world: World, done: Command) -> None:
     world.faults(*NOWHERE)
     for attempts, pause in enumerate([31, 31, 1201, 0]):
         assert world.collect()
@@ -39,10 +37,8 @@ def test_a_missing_file_has_its_account_listed_and_is_gone_after_three_attempts_
         assert _listed(world) == (attempts < 3)
 
 
-def test_where_nothing_is_listed_a_missing_file_costs_nothing_until_cloudflare_has_deleted_it(
-    world: World, done: Command
-) -> None:
-    """The account's id is wrong, or a route is gone: everything of it is missing."""
+def test_404_costs_no_attempt_while_the_account_cannot_be_listed(world: World, done: Command) -> None:
+    """A wrong account id or a removed route makes every file of the account look missing."""
     world.faults(*NOWHERE, refusal("list", 404))
     for _ in range(6):
         assert world.collect()
@@ -56,7 +52,7 @@ def test_where_nothing_is_listed_a_missing_file_costs_nothing_until_cloudflare_h
     assert _stands(world, done) == ("gone", 0)
 
 
-def test_a_listing_counts_for_nothing_once_the_account_is_refused(world: World, done: Command) -> None:
+def test_listing_before_a_refusal_of_the_account_proves_nothing(world: World, done: Command) -> None:
     world.faults(*NOWHERE)
     assert world.collect()
     world.forward(seconds=31)
@@ -67,7 +63,7 @@ def test_a_listing_counts_for_nothing_once_the_account_is_refused(world: World, 
     assert _stands(world, done) == ("wanted", 0)
 
 
-def test_a_file_whose_account_nothing_is_heard_of_is_asked_for_less_often(world: World, done: Command) -> None:
+def test_file_of_an_unlisted_account_is_requested_less_often(world: World, done: Command) -> None:
     world.faults(*NOWHERE)
     assert world.collect()
     world.forward(seconds=31)

@@ -1,4 +1,4 @@
-"""A capture of which one side is missing is a success that says so."""
+"""Captures with a missing side: successful commands that say what is missing."""
 
 import pytest
 from django.test import Client

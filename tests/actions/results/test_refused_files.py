@@ -1,4 +1,4 @@
-"""Whether a refusal is one of the account or of a file alone, and that one file's trouble keeps no other one back."""
+"""Refusals of a whole account or of a single file, which must not block the other files."""
 
 import pytest
 
@@ -13,7 +13,7 @@ BEHIND = {"seconds": 31}  # and the file that was refused for so much longer
 
 
 def _done(world: World, files: int) -> list[Command]:
-    """So many WARP diags that ended, in the order in which their files are fetched."""
+    """Finish this number of WARP diags, and return them in the order in which their files are fetched."""
     commands = world.ask(DIAG, devices=world.devices[:files])
     assert world.deliver()
     world.forward(QUICK_END)
@@ -35,7 +35,7 @@ def _stands(world: World, command: Command) -> tuple[str, int]:
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_after_a_refusal_another_file_is_tried_first(world: World, status: int) -> None:
+def test_another_file_is_tried_first_after_a_refusal(world: World, status: int) -> None:
     bad, good = _done(world, 2)
     _refuse(world, bad, status=status)
     assert world.collect()
@@ -46,7 +46,7 @@ def test_after_a_refusal_another_file_is_tried_first(world: World, status: int) 
     assert "download" not in world.pauses()
 
 
-def test_a_file_that_alone_is_refused_ends_by_itself_and_lets_nothing_rest(world: World) -> None:
+def test_single_refused_file_ends_without_pausing_the_account(world: World) -> None:
     bad, *others = _done(world, 4)
     _refuse(world, bad)
     assert world.collect()
@@ -61,7 +61,7 @@ def test_a_file_that_alone_is_refused_ends_by_itself_and_lets_nothing_rest(world
     assert world.artifact(bad).reason_code == ArtifactReason.FILE_REFUSED
 
 
-def test_what_came_before_a_files_last_refusal_does_not_blame_the_file(world: World) -> None:
+def test_success_before_the_last_refusal_does_not_blame_the_file(world: World) -> None:
     first, bad = _done(world, 2)
     assert world.collect()
     assert _stands(world, first) == ("stored", 0)
@@ -74,7 +74,7 @@ def test_what_came_before_a_files_last_refusal_does_not_blame_the_file(world: Wo
         world.forward(**BEHIND)
 
 
-def test_several_files_that_are_refused_keep_no_other_one_back(world: World) -> None:
+def test_several_refused_files_do_not_block_the_others(world: World) -> None:
     *bad, good = _done(world, 4)
     _refuse(world, *bad)
     for _ in bad:
