@@ -27,8 +27,8 @@ NO_BENCHMARKS = ("__main__", "company", "figures", "one")
 
 
 def names() -> list[str]:
-    found = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
-    return [name for name in found if name not in NO_BENCHMARKS]
+    modules = pkgutil.iter_modules([str(Path(__file__).parent)])
+    return [module.name for module in modules if not module.ispkg and module.name not in NO_BENCHMARKS]
 
 
 def measured(name: str, database: str) -> list[dict[str, Any]] | None:

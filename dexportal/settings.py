@@ -270,6 +270,8 @@ INSTALLED_APPS = [
     "django_structlog",
     "allauth",
     "allauth.account",
+    # Adds `manage.py make_history`. The production image has no benchmarks folder.
+    *(["benchmarks"] if (BASE_DIR / "benchmarks").is_dir() else []),
 ]
 MIDDLEWARE = [
     "dexportal.middleware.TrustedProxies",

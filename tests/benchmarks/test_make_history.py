@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from commands.management.history.world import World
+from benchmarks.history.world import World
 from commands.models import Artifact, Command, Device, Event, Run
 from commands.rules.states import DONE, HAS_FILE
 from tests.people import make_account, make_person

@@ -92,7 +92,7 @@ class World:
     _made: int = 0
 
     def __post_init__(self) -> None:
-        self.dice = random.Random(self.seed)  # noqa: S311 - a seeded world is not cryptography
+        self.dice = random.Random(self.seed)
         self.machines = [self._machine(number) for number in range(max(10, self.commands // _COMMANDS_A_DEVICE))]
 
     def rows(self) -> Iterator[tuple[str, Row]]:

@@ -5,10 +5,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from benchmarks.history import load
+from benchmarks.history.world import ACCOUNT, ASKERS, COLUMNS, World
 from commands import models
 from commands.actions.administration import accounts
-from commands.management.history import load
-from commands.management.history.world import ACCOUNT, ASKERS, COLUMNS, World
 
 MOST = 5_000_000
 
