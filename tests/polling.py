@@ -1,14 +1,14 @@
-"""Waiting for something outside the test: looks again and again until a deadline."""
+"""Polling for a change outside the test process, with a deadline."""
 
 from collections.abc import Callable
 from threading import Event
 from time import monotonic
 
 
-def eventually[Found](look: Callable[[], Found | None], *, within: float, pause: float = 0.1) -> Found:
-    """What `look` gives as soon as it is not None; AssertionError after `within` seconds."""
-    until = monotonic() + within
-    while (found := look()) is None:
-        assert monotonic() < until, f"nothing came within {within:g} seconds"
+def eventually[Result](look: Callable[[], Result | None], *, within: float, pause: float = 0.1) -> Result:
+    """Call `look` until its result is not None, and return it. Raise AssertionError after `within` seconds."""
+    deadline = monotonic() + within
+    while (result := look()) is None:
+        assert monotonic() < deadline, f"no result within {within:g} seconds"
         Event().wait(pause)
-    return found
+    return result

@@ -1,4 +1,4 @@
-"""Programs that tests start: waits for the line that says they are ready, reads all they say, ends them."""
+"""Programs that tests start: wait for the line that says they are ready, read their output, terminate them."""
 
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,32 +12,36 @@ STOP_WITHIN = 10.0
 
 
 @contextmanager
-def started[Ready](
-    words: Sequence[str],
+def running_process[Ready](
+    command: Sequence[str],
     *,
     ready: Callable[[str], Ready | None],
     within: float,
     cwd: Path,
     env: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[subprocess.Popen[str], Ready]]:
-    """`ready` is shown each line until it returns something; RuntimeError with all lines when it never does."""
+    """Start a program, and terminate it at the end.
+
+    Call `ready` with each line of the output until it returns a value. Raise RuntimeError with all lines if it never
+    does.
+    """
     process = subprocess.Popen(
-        list(words), cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        list(command), cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    said: Queue[str | None] = Queue()
-    reader = Thread(target=_read, args=(process, said), daemon=True)
+    output: Queue[str | None] = Queue()
+    reader = Thread(target=_read_lines, args=(process, output), daemon=True)
     reader.start()
     try:
-        yield process, _wait(words, said, ready, within)
+        yield process, _wait_until_ready(command, output, ready, within)
     finally:
-        ended(process)
+        terminate(process)
         reader.join(STOP_WITHIN)
         if process.stdout:
             process.stdout.close()
 
 
-def ended(process: subprocess.Popen[str]) -> int:
-    """Asks it to end, and kills it if it does not; the exit status. Harmless when it has ended."""
+def terminate(process: subprocess.Popen[str]) -> int:
+    """Terminate the process, kill it if it does not end, and return the exit status. Calling it again is harmless."""
     process.terminate()
     try:
         return process.wait(STOP_WITHIN)
@@ -46,27 +50,27 @@ def ended(process: subprocess.Popen[str]) -> int:
         return process.wait()
 
 
-def _read(process: subprocess.Popen[str], said: Queue[str | None]) -> None:
-    """Reads for as long as it speaks, so that it never waits for a reader; None is its end."""
+def _read_lines(process: subprocess.Popen[str], output: Queue[str | None]) -> None:
+    """Read all output, so that the process never blocks on a full pipe. None marks the end."""
     assert process.stdout
     for line in process.stdout:
-        said.put(line.rstrip("\n"))
-    said.put(None)
+        output.put(line.rstrip("\n"))
+    output.put(None)
 
 
-def _wait[Ready](
-    words: Sequence[str], said: Queue[str | None], ready: Callable[[str], Ready | None], within: float
+def _wait_until_ready[Ready](
+    command: Sequence[str], output: Queue[str | None], ready: Callable[[str], Ready | None], within: float
 ) -> Ready:
-    heard: list[str] = []
-    until = monotonic() + within
-    while (left := until - monotonic()) > 0:
+    lines: list[str] = []
+    deadline = monotonic() + within
+    while (left := deadline - monotonic()) > 0:
         try:
-            line = said.get(timeout=left)
+            line = output.get(timeout=left)
         except Empty:
             break
         if line is None:
             break
-        heard.append(line)
-        if (found := ready(line)) is not None:
-            return found
-    raise RuntimeError(f"{' '.join(words)} did not get ready. It said:\n" + "\n".join(heard))
+        lines.append(line)
+        if (value := ready(line)) is not None:
+            return value
+    raise RuntimeError(f"{' '.join(command)} did not get ready. Its output:\n" + "\n".join(lines))

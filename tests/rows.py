@@ -1,6 +1,6 @@
-"""Single rows as the database takes them, for tests of the records themselves and of pages that only show them.
+"""Single rows, written directly to the database, for tests of constraints and of pages that only display them.
 
-A test of what the portal *does* reaches its state through the verbs of `commands/actions/` instead.
+Tests of operations must reach their state through `commands/actions/` instead.
 """
 
 from datetime import timedelta
@@ -38,7 +38,7 @@ def a_dispatch(account: Account, /, **values: Any) -> Dispatch:
 
 
 def a_command(run: Run, /, status: str = Status.QUEUED, **values: Any) -> Command:
-    """A row that satisfies every constraint of its status, unless `values` say otherwise."""
+    """Create a command that satisfies every constraint of its status, unless `values` break one."""
     now = timezone.now()
     defaults: dict[str, Any] = {
         "id": new_id(now),
@@ -75,7 +75,7 @@ def an_artifact(command: Command, /, status: str = ArtifactStatus.WANTED, **valu
 
 
 def trouble(account: Account, person: User) -> None:
-    """All that can rest, rests, and a command waits for a person's word: every banner of Cloudflare's at once."""
+    """Pause every operation and hold a command, so that every banner about Cloudflare is shown."""
     now = timezone.now()
     for number, act in enumerate(Pause.Act):
         until = now + timedelta(minutes=number)

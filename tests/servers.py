@@ -1,8 +1,8 @@
-"""PostgreSQL and Redis of our own for as long as a test run or a benchmark lasts.
+"""PostgreSQL and Redis servers that live as long as a test run or a benchmark.
 
-Data lies under build/, ports are free ones on the loopback, passwords are random, and a server run by root runs as
-somebody else. It must never touch a server that it did not start. `managed_…` gives a server that can be stopped, held
-and started again where it was; the others only its address.
+Their data lies under build/, they listen on free loopback ports with random passwords, and servers started by root run
+as another user. This module must never touch a server that it did not start. `managed_…` returns a server that can be
+stopped, suspended and started again in place. The other functions return only its address.
 """
 
 import glob
@@ -30,25 +30,25 @@ STOP_WITHIN = 20.0
 
 
 class ServerError(Exception):
-    """A server is not installed or does not start; the words say which and what it said."""
+    """Raised when a server is not installed or does not start. The message holds the server's log."""
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Who the servers run as: ourselves, or somebody without rights when we are root."""
+    """System user of the servers: ourselves, or a user without rights if we are root."""
 
     user: int | None = None
     group: int | None = None
 
     def may_enter(self, folder: Path) -> bool:
-        tried = self.popen(["test", "-x", str(folder)], folder=Path("/"))
-        return tried.wait() == 0
+        process = self.popen(["test", "-x", str(folder)], folder=Path("/"))
+        return process.wait() == 0
 
-    def popen(self, words: list[str], *, folder: Path, log: Path | None = None) -> subprocess.Popen[bytes]:
+    def popen(self, command: list[str], *, folder: Path, log: Path | None = None) -> subprocess.Popen[bytes]:
         parent = os.getpid()
         with open(log or os.devnull, "ab") as output:
             return subprocess.Popen(
-                words,
+                command,
                 cwd=folder,
                 env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
                 stdin=subprocess.DEVNULL,
@@ -62,28 +62,28 @@ class Owner:
             )
 
 
-def owner() -> Owner:
+def server_owner() -> Owner:
     if os.getuid() != 0:
         return Owner()
     for name in ("postgres", "nobody"):
         with suppress(KeyError):
             entry = pwd.getpwnam(name)
             return Owner(entry.pw_uid, entry.pw_gid)
-    raise ServerError("As root the servers need a user postgres or nobody to run as.")
+    raise ServerError("Servers started by root need a user named postgres or nobody to run as.")
 
 
 def postgresql_folder() -> Path | None:
-    """Where PostgreSQL's programs are, all of them: where distributions put them, the newest, or on PATH."""
+    """Find the newest folder that holds all of PostgreSQL's programs: in the usual places, or on PATH."""
     candidates = []
-    for place in ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin"):
-        candidates += sorted(glob.glob(place), key=_version, reverse=True)
+    for pattern in ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin"):
+        candidates += sorted(glob.glob(pattern), key=_version, reverse=True)
     candidates += os.environ.get("PATH", os.defpath).split(os.pathsep)
-    needed = ("initdb", "postgres", "pg_isready")
-    return next((Path(folder) for folder in candidates if all(Path(folder, name).exists() for name in needed)), None)
+    required = ("initdb", "postgres", "pg_isready")
+    return next((Path(folder) for folder in candidates if all(Path(folder, name).exists() for name in required)), None)
 
 
 def _version(path: str) -> int:
-    return int("0" + "".join(letter for letter in path if letter.isdigit()))
+    return int("0" + "".join(character for character in path if character.isdigit()))
 
 
 def redis_server() -> str | None:
@@ -98,43 +98,49 @@ def free_port() -> int:
 
 @contextmanager
 def data_folder(name: str) -> Iterator[tuple[Path, Owner]]:
-    """An empty folder that its owner alone can read; elsewhere than build/ only where the owner cannot get there."""
-    who = owner()
+    """Create an empty folder that only its owner can read.
+
+    It lies under build/, or in the system's temporary folder if the owner cannot enter build/.
+    """
+    owner = server_owner()
     BUILD.mkdir(exist_ok=True)
-    parent = BUILD if who.may_enter(BUILD) else None
+    parent = BUILD if owner.may_enter(BUILD) else None
     folder = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=parent))
     try:
-        if who.user is not None and who.group is not None:
-            os.chown(folder, who.user, who.group)
-        yield folder, who
+        if owner.user is not None and owner.group is not None:
+            os.chown(folder, owner.user, owner.group)
+        yield folder, owner
     finally:
         shutil.rmtree(folder)
 
 
 @dataclass
 class Server:
-    """A program that serves, and its process of the moment; `url` is what its clients are given."""
+    """Server program and its current process. `url` is the address for its clients."""
 
-    words: list[str]
+    command: list[str]
     folder: Path
-    who: Owner
-    answers: Callable[[], bool]
+    owner: Owner
+    is_ready: Callable[[], bool]
     url: str = ""
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self.process = self.who.popen(self.words, folder=self.folder, log=self.folder / "log")
-        _wait_for(self.process, self.answers, self.folder / "log")
+        self.process = self.owner.popen(self.command, folder=self.folder, log=self.folder / "log")
+        _wait_until_ready(self.process, self.is_ready, self.folder / "log")
 
     def send(self, number: signal.Signals) -> None:
         assert self.process
         self.process.send_signal(number)
 
-    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """To PostgreSQL an INT says: disconnect everybody and end; to Redis: end. What does not end is killed."""
+    def stop(self, shutdown_signal: signal.Signals = signal.SIGINT) -> None:
+        """Stop the process, and kill it if it does not end.
+
+        SIGINT makes PostgreSQL disconnect all clients and end, and makes Redis end.
+        """
         if self.process is None:
             return
-        self.process.send_signal(how)
+        self.process.send_signal(shutdown_signal)
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP_WITHIN)
         with suppress(ProcessLookupError):
@@ -145,7 +151,7 @@ class Server:
 
 @contextmanager
 def postgresql() -> Iterator[str]:
-    """The DATABASE_URL of a fresh cluster; its user may create databases."""
+    """Yield the DATABASE_URL of a fresh cluster, whose user may create databases."""
     with managed_postgresql() as server:
         yield server.url
 
@@ -155,32 +161,32 @@ def managed_postgresql() -> Iterator[Server]:
     programs = postgresql_folder()
     if programs is None:
         raise ServerError("PostgreSQL is not installed.")
-    with data_folder("postgresql") as (folder, who):
+    with data_folder("postgresql") as (folder, owner):
         password, port = secrets.token_hex(16), free_port()
-        _initdb(programs, folder, who, password)
-        words = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-h", HOST]
-        words += ["-k", "", "-c", "max_connections=200", "-c", "shared_buffers=64MB"]
-        with _running(words, folder, who, lambda: _postgresql_answers(programs, port)) as server:
+        _initdb(programs, folder, owner, password)
+        command = [str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), "-h", HOST]
+        command += ["-k", "", "-c", "max_connections=200", "-c", "shared_buffers=64MB"]
+        with _running(command, folder, owner, lambda: _postgresql_is_ready(programs, port)) as server:
             server.url = f"postgres://dexportal:{password}@{HOST}:{port}/postgres"
             yield server
 
 
-def _initdb(programs: Path, folder: Path, who: Owner, password: str) -> None:
-    secret = _secret_file(folder / "password", password, who)
-    words = [str(programs / "initdb"), "-D", str(folder / "data"), "-U", "dexportal", "-E", "UTF8", "--no-locale"]
-    words += ["--auth", "scram-sha-256", "--pwfile", str(secret), "--no-sync"]
-    if who.popen(words, folder=folder, log=folder / "log").wait():
+def _initdb(programs: Path, folder: Path, owner: Owner, password: str) -> None:
+    secret = _secret_file(folder / "password", password, owner)
+    command = [str(programs / "initdb"), "-D", str(folder / "data"), "-U", "dexportal", "-E", "UTF8", "--no-locale"]
+    command += ["--auth", "scram-sha-256", "--pwfile", str(secret), "--no-sync"]
+    if owner.popen(command, folder=folder, log=folder / "log").wait():
         raise ServerError(f"initdb failed:\n{(folder / 'log').read_text()}")
 
 
-def _postgresql_answers(programs: Path, port: int) -> bool:
-    words = [str(programs / "pg_isready"), "-q", "-h", HOST, "-p", str(port)]
-    return subprocess.run(words, check=False).returncode == 0
+def _postgresql_is_ready(programs: Path, port: int) -> bool:
+    command = [str(programs / "pg_isready"), "-q", "-h", HOST, "-p", str(port)]
+    return subprocess.run(command, check=False).returncode == 0
 
 
 @contextmanager
 def redis() -> Iterator[str]:
-    """The REDIS_URL of an empty server that keeps nothing."""
+    """Yield the REDIS_URL of an empty server without persistence."""
     with managed_redis() as server:
         yield server.url
 
@@ -190,32 +196,32 @@ def managed_redis() -> Iterator[Server]:
     program = redis_server()
     if program is None:
         raise ServerError("Redis is not installed.")
-    with data_folder("redis") as (folder, who):
+    with data_folder("redis") as (folder, owner):
         password, port = secrets.token_hex(16), free_port()
         lines = [f"bind {HOST}", f"port {port}", f"requirepass {password}", 'save ""', "appendonly no"]
-        config = _secret_file(folder / "redis.conf", "\n".join(lines) + "\n", who)
-        with _running([program, str(config)], folder, who, lambda: _accepts(port)) as server:
+        config = _secret_file(folder / "redis.conf", "\n".join(lines) + "\n", owner)
+        with _running([program, str(config)], folder, owner, lambda: _accepts_connections(port)) as server:
             server.url = f"redis://:{password}@{HOST}:{port}/0"
             yield server
 
 
-def _accepts(port: int) -> bool:
+def _accepts_connections(port: int) -> bool:
     with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
         return True
     return False
 
 
-def _secret_file(path: Path, text: str, who: Owner) -> Path:
+def _secret_file(path: Path, text: str, owner: Owner) -> Path:
     path.touch(mode=0o600)
     path.write_text(text)
-    if who.user is not None and who.group is not None:
-        os.chown(path, who.user, who.group)
+    if owner.user is not None and owner.group is not None:
+        os.chown(path, owner.user, owner.group)
     return path
 
 
 @contextmanager
-def _running(words: list[str], folder: Path, who: Owner, answers: Callable[[], bool]) -> Iterator[Server]:
-    server = Server(words, folder, who, answers)
+def _running(command: list[str], folder: Path, owner: Owner, is_ready: Callable[[], bool]) -> Iterator[Server]:
+    server = Server(command, folder, owner, is_ready)
     try:
         server.start()
         yield server
@@ -223,11 +229,11 @@ def _running(words: list[str], folder: Path, who: Owner, answers: Callable[[], b
         server.stop()
 
 
-def _wait_for(process: subprocess.Popen[bytes], answers: Callable[[], bool], log: Path) -> None:
-    until = monotonic() + START_WITHIN
+def _wait_until_ready(process: subprocess.Popen[bytes], is_ready: Callable[[], bool], log: Path) -> None:
+    deadline = monotonic() + START_WITHIN
     pause = threading.Event()
-    while process.poll() is None and monotonic() < until:
-        if answers():
+    while process.poll() is None and monotonic() < deadline:
+        if is_ready():
             return
         pause.wait(0.05)
-    raise ServerError(f"{process.args!r} does not answer:\n{log.read_text(errors='replace')[-2000:]}")
+    raise ServerError(f"{process.args!r} did not start:\n{log.read_text(errors='replace')[-2000:]}")

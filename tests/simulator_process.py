@@ -1,6 +1,6 @@
-"""The simulator as a process of its own, for tests of anything that talks to it over real HTTP.
+"""Simulator as a separate process, for tests that call it over real HTTP.
 
-Starts and stops it, and gives its addresses; it knows nothing of the API.
+This module starts and stops it and returns its addresses. It must not know the API.
 """
 
 import subprocess
@@ -10,15 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.processes import ended, started
+from tests.processes import running_process, terminate
 
 ROOT = Path(__file__).resolve().parent.parent
-START_WITHIN = 30.0  # seconds; it takes less than one, but two cores may be busy
+START_WITHIN = 30.0  # seconds; a start takes less than one on an idle machine
 
 
 @dataclass(frozen=True)
 class SimulatorProcess:
-    """`control_url` ends in `/_sim`, `base_url` in `/client/v4`; account and token are those of its first account."""
+    """Addresses of a simulator, with the id and the token of its first account.
+
+    `control_url` ends in `/_sim`, `base_url` in `/client/v4`.
+    """
 
     base_url: str
     control_url: str
@@ -27,30 +30,36 @@ class SimulatorProcess:
     process: subprocess.Popen[str]
 
     def stop(self) -> int:
-        """The exit status. It is also stopped at the end of `running_simulator`."""
-        return ended(self.process)
+        """Stop the simulator early, and return its exit status. `running_simulator` stops it in any case."""
+        return terminate(self.process)
 
 
 @contextmanager
 def running_simulator(
     *, seed: int = 1, speed: float = 600.0, extra_args: Sequence[str] = ()
 ) -> Iterator[SimulatorProcess]:
-    """At the default speed ten minutes take one second; the rate limit's window is then half a second."""
-    words = [sys.executable, "-m", "simulator", "--port", "0", "--seed", str(seed), "--speed", str(speed)]
-    introduction = _Introduction()
-    with started([*words, *extra_args], ready=introduction.hear, within=START_WITHIN, cwd=ROOT) as (process, said):
-        base_url, account_id, token = said
+    """Start a simulator, and stop it at the end.
+
+    At the default speed ten minutes take one second. The window of the rate limit is then half a second.
+    """
+    command = [sys.executable, "-m", "simulator", "--port", "0", "--seed", str(seed), "--speed", str(speed)]
+    parser = _StartupLines()
+    with running_process([*command, *extra_args], ready=parser.read, within=START_WITHIN, cwd=ROOT) as (
+        process,
+        addresses,
+    ):
+        base_url, account_id, token = addresses
         control_url = base_url.removesuffix("/client/v4") + "/_sim"
         yield SimulatorProcess(base_url, control_url, account_id, token, process)
 
 
-class _Introduction:
-    """The lines `simulator URL` and then `account ID token TOKEN`, of which the first counts."""
+class _StartupLines:
+    """Parser of the lines `simulator URL` and then `account ID token TOKEN`. Only the first account counts."""
 
     def __init__(self) -> None:
         self._base_url = ""
 
-    def hear(self, line: str) -> tuple[str, str, str] | None:
+    def read(self, line: str) -> tuple[str, str, str] | None:
         match line.split():
             case ["simulator", address]:
                 self._base_url = address

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.services.production.described import build
+from tests.services.production.docker_files import build
 
 MANAGE = [sys.executable, "manage.py", "help", "--commands"]
 

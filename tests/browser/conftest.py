@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from tests.processes import started
+from tests.processes import running_process
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 READY_WITHIN = 60.0
@@ -77,7 +77,10 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
         return (account[0], account[1]) if account and "The portal is at" in line else None
 
     words = [sys.executable, "-m", "dexportal.run"]
-    with started(words, ready=ready, within=READY_WITHIN, cwd=ROOT, env=kept | given) as (process, (number, upstream)):
+    with running_process(words, ready=ready, within=READY_WITHIN, cwd=ROOT, env=kept | given) as (
+        process,
+        (number, upstream),
+    ):
         yield Portal(f"http://127.0.0.1:{port}", upstream, number, password, folder / "var", process.pid)
 
 

@@ -5,7 +5,7 @@ from django.db import DatabaseError, connection, transaction
 
 from commands.models import Command, Event, Run
 from commands.models.event import AppendOnly
-from tests.flushing import events_may_go
+from tests.flush_events import event_deletion_allowed
 from tests.rows import a_command, an_event
 
 SAME_VERSION = """
@@ -96,7 +96,7 @@ class TestCommitted:
         assert Event.objects.count() == 1
 
     def test_the_triggers_are_back_after_a_flush(self, run: Run) -> None:
-        with events_may_go():
+        with event_deletion_allowed():
             pass
         an_event(a_command(run))
         with pytest.raises(DatabaseError, match="append-only"), connection.cursor() as cursor:

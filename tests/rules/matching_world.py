@@ -1,8 +1,8 @@
-"""A model of Cloudflare and of our sends, for the generated histories of `test_matching_histories.py`.
+"""Model of Cloudflare and of our POSTs, for the generated histories of `test_matching_histories.py`.
 
-Its Cloudflare knows the truth (whose each command is); matching sees only rows, spoiled in every way a listing can
-be. `apply` carries decisions out as the actions would, and fails where one could not be carried out. A calm world
-holds nothing that could be mistaken for a command of ours; a wild one everything at once.
+The modelled Cloudflare knows the owner of each command. Matching sees only rows, with every flaw that a listing can
+have. `_apply` carries out decisions as the actions would, and fails if a decision is impossible. A calm world holds no
+command that could be mistaken for ours. Other worlds hold all kinds at once.
 """
 
 import random
@@ -21,33 +21,34 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LEASE = timedelta(minutes=2)
 SETTLE = timedelta(minutes=3)
 IMPORT_AGE = timedelta(minutes=12)  # longer than lease, slack and settle window together
-MOST_SKEW = 100  # seconds; less than the slack before the claim
-WATCHED = timedelta(minutes=5, seconds=MOST_SKEW)  # after a POST nobody else in a calm world comes near
-LATEST = timedelta(minutes=3)  # how long after the POST a command may still land
+MAX_SKEW = 100  # seconds; less than the slack that matching allows before the claim
+# In a calm world no foreign command lands on the device so soon after a POST.
+WATCHED = timedelta(minutes=5, seconds=MAX_SKEW)
+MAX_LATENESS = timedelta(minutes=3)  # after a POST that the client gave up, until its command lands
 
-type Place = tuple[str, Kind]
+type DeviceAndKind = tuple[str, Kind]
 
 
 class Fate(Enum):
-    ANSWERED = auto()  # it landed, and the answer came
+    ANSWERED = auto()  # the command landed, and the response arrived
     ANSWER_LOST = auto()
-    WORKER_DIED = auto()  # it landed, and nobody knows when the POST ended
-    LANDED_LATE = auto()  # after the client gave up
+    WORKER_DIED = auto()  # the command landed, and the end of the POST is unknown
+    LANDED_LATE = auto()  # the command landed after the client gave up
     NEVER_LANDED = auto()
 
 
 @dataclass(frozen=True)
 class Send:
-    place: Place
+    place: DeviceAndKind
     fate: Fate
-    seconds: int  # that the POST takes; less than the lease
+    seconds: int  # duration of the POST, less than the lease
     skew: int
     late: int = 0
 
 
 @dataclass(frozen=True)
 class Foreign:
-    place: Place
+    place: DeviceAndKind
     skew: int
     registration_id: str
 
@@ -65,15 +66,15 @@ class Listing:
     spoil: frozenset[str]
 
 
-type Happening = Send | Foreign | Wait | Listing
+type Step = Send | Foreign | Wait | Listing
 
 
 @dataclass
 class Remote:
-    """A command at Cloudflare: the truth."""
+    """Command at Cloudflare, with its true owner."""
 
-    row: Row  # as an honest listing would show it, but for the status
-    lands_at: datetime  # by our clock
+    row: Row  # an honest listing shows this row, with the current status
+    lands_at: datetime  # by the portal's clock
     owner: UUID | None
     final: Status
 
@@ -95,16 +96,16 @@ class World:
     complete_since: dict[UUID, int] = field(default_factory=dict)
     match_uncertain: set[UUID] = field(default_factory=set)
 
-    def live(self, happening: Happening) -> None:
-        match happening:
+    def apply_step(self, step: Step) -> None:
+        match step:
             case Send():
-                self._send(happening)
+                self._send(step)
             case Foreign():
-                self._foreign(happening)
+                self._foreign(step)
             case Wait():
-                self.wait(happening.seconds)
+                self.wait(step.seconds)
             case Listing():
-                self.list(happening)
+                self.list(step)
 
     def wait(self, seconds: int) -> None:
         for _ in range(-(-seconds // 10)):
@@ -112,7 +113,7 @@ class World:
             self._answer()
             self._settle()
 
-    def at(self, place: Place) -> Iterator[Ours]:
+    def at(self, place: DeviceAndKind) -> Iterator[Ours]:
         return (c for c in self.commands.values() if (c.device_id, c.kind) == place and not c.started_elsewhere)
 
     def _send(self, send: Send) -> None:
@@ -140,8 +141,8 @@ class World:
         if send.fate is Fate.ANSWERED:
             self.answers.append((ended, command.id, remote_id))
 
-    def _is_risky(self, place: Place) -> bool:
-        """In a calm world nothing happens here that could be mistaken for something else."""
+    def _is_risky(self, place: DeviceAndKind) -> bool:
+        """Return whether a new command on this device could be mistaken for another one."""
         recent = self.now - timedelta(minutes=5)
         return any(c.is_sought for c in self.at(place)) or any(
             r.lands_at > recent for r in self.remote.values() if (r.row.device_id, r.row.kind) == place
@@ -156,7 +157,7 @@ class World:
             return
         self._land(foreign.place, foreign.registration_id, self.now, foreign.skew, None)
 
-    def _land(self, place: Place, registration: str, at: datetime, skew: int, owner: UUID | None) -> str:
+    def _land(self, place: DeviceAndKind, registration: str, at: datetime, skew: int, owner: UUID | None) -> str:
         device, kind = place
         remote_id = f"r{len(self.remote)}"
         created = at + self.offset + timedelta(seconds=skew)
@@ -166,7 +167,7 @@ class World:
         return remote_id
 
     def _answer(self) -> None:
-        """The answer of an own dispatch; late ones too."""
+        """Record the responses of our own POSTs, late ones too."""
         for due in [answer for answer in self.answers if answer[0] <= self.now]:
             self.answers.remove(due)
             _, ours_id, remote_id = due
@@ -178,12 +179,14 @@ class World:
         for command in list(self.commands.values()):
             if command.sent is None or command.remote_id:
                 continue
-            gave_up = command.sent.post_ended_at or command.sent.lease_until
-            closed = command.sent.lease_until + SETTLE
-            if command.status is Status.SENDING and gave_up <= self.now:
+            post_ended_by = command.sent.post_ended_at or command.sent.lease_until
+            window_ends = command.sent.lease_until + SETTLE
+            if command.status is Status.SENDING and post_ended_by <= self.now:
                 self._change(command.id, status=Status.UNCERTAIN)
                 self.complete_since[command.id] = 0
-            elif command.status is Status.UNCERTAIN and closed <= self.now and self.complete_since[command.id] >= 3:
+            elif (
+                command.status is Status.UNCERTAIN and window_ends <= self.now and self.complete_since[command.id] >= 3
+            ):
                 self._change(command.id, status=Status.UNCONFIRMED)
 
     def list(self, listing: Listing) -> list[Decision]:
@@ -197,35 +200,35 @@ class World:
         return decisions
 
     def _rows(self, listing: Listing) -> Sequence[Row]:
-        chance = random.Random(listing.seed)
+        rng = random.Random(listing.seed)
         visible = [r for r in self.remote.values() if r.lands_at <= self.now - timedelta(seconds=listing.lag)]
         rows: list[Row] = []
         for remote in visible:
-            if "lose" in listing.spoil and chance.random() < 0.3:
+            if "lose" in listing.spoil and rng.random() < 0.3:
                 continue
-            rows.append(self._spoiled(remote, listing.spoil, chance))
-            if "repeat" in listing.spoil and chance.random() < 0.3:
-                rows.append(self._spoiled(remote, listing.spoil, chance))
+            rows.append(self._spoiled(remote, listing.spoil, rng))
+            if "repeat" in listing.spoil and rng.random() < 0.3:
+                rows.append(self._spoiled(remote, listing.spoil, rng))
         if "shuffle" in listing.spoil:
-            chance.shuffle(rows)
+            rng.shuffle(rows)
         return rows
 
-    def _spoiled(self, remote: Remote, spoil: frozenset[str], chance: random.Random) -> Row:
+    def _spoiled(self, remote: Remote, spoil: frozenset[str], rng: random.Random) -> Row:
         status = remote.status(self.now)
         row = replace(remote.row, status=status)
         if status in FINAL_REMOTE:
             assert row.created_at is not None
             row = replace(row, completed_at=row.created_at + timedelta(minutes=6))
-        hit = {flaw for flaw in sorted(spoil) if chance.random() < 0.4}
-        if "go back" in hit:
+        chosen = {flaw for flaw in sorted(spoil) if rng.random() < 0.4}
+        if "go back" in chosen:
             row = replace(row, status=Status.PENDING_EXEC)
-        if "strange word" in hit:
+        if "strange word" in chosen:
             row = replace(row, status="HALTED")
-        if "no registration" in hit:
+        if "no registration" in chosen:
             row = replace(row, registration_id="")
-        if "no email" in hit:
+        if "no email" in chosen:
             row = replace(row, email="")
-        if "no date" in hit and not (self.calm and remote.owner is None):
+        if "no date" in chosen and not (self.calm and remote.owner is None):
             row = replace(row, created_at=None)
         return row
 
@@ -247,10 +250,12 @@ class World:
 
     def _adopt(self, adopt: Adopt, listed: set[str]) -> None:
         command = self.commands[adopt.ours_id]
-        assert command.status in (Status.UNCERTAIN, Status.UNCONFIRMED), "what is being sent is left alone"
+        assert command.status in (Status.UNCERTAIN, Status.UNCONFIRMED), "a sending command must not adopt a row"
         if not adopt.match_uncertain:
             own = {i for i, r in self.remote.items() if r.owner == command.id}
-            assert adopt.remote_id in own or not own & listed, "its own row was there, so it was not the only one"
+            assert adopt.remote_id in own or not own & listed, (
+                "a sure adoption took another row although the own row was listed"
+            )
         self._attach(adopt.ours_id, adopt.row, adopt.status)
         self._doubt(adopt.doubts)
         if adopt.match_uncertain:
@@ -260,28 +265,28 @@ class World:
 
     def _doubt(self, ours_ids: Sequence[UUID]) -> None:
         for ours_id in ours_ids:
-            # Two rows of one listing may doubt the same command.
+            # Two rows of one listing can doubt the same command.
             assert self.commands[ours_id].adopted or ours_id in self.match_uncertain, (
-                "only what was sure can be doubted"
+                "only a sure adoption can be doubted"
             )
             self.match_uncertain.add(ours_id)
             self.commands[ours_id] = replace(self.commands[ours_id], adopted=False)
 
     def _attach(self, ours_id: UUID, row: Row, status: Status | None) -> None:
         command = self.commands[ours_id]
-        assert not command.remote_id, "a command has one id"
-        assert row.remote_id not in {c.remote_id for c in self.commands.values()}, "an id has one owner"
-        assert (row.device_id, row.kind) == (command.device_id, command.kind), "machines never mix"
+        assert not command.remote_id, "the command has an id already"
+        assert row.remote_id not in {c.remote_id for c in self.commands.values()}, "the id has an owner already"
+        assert (row.device_id, row.kind) == (command.device_id, command.kind), "the row is of another device or kind"
         self._change(ours_id, remote_id=row.remote_id, status=status or command.status)
 
     def _import(self, imported: Import) -> None:
         remote = self.remote[imported.remote_id]
-        assert imported.remote_id not in {c.remote_id for c in self.commands.values()}, "an id has one owner"
+        assert imported.remote_id not in {c.remote_id for c in self.commands.values()}, "the id has an owner already"
         if remote.owner is not None:
-            held = self.commands[remote.owner].remote_id
-            assert held, "ours is imported only when its command took another row"
-            assert not self.calm, "nothing of ours is imported"
-        assert self.now - remote.lands_at > IMPORT_AGE - timedelta(seconds=MOST_SKEW), "young rows wait"
+            owner_remote_id = self.commands[remote.owner].remote_id
+            assert owner_remote_id, "our row was imported although its command has no other row"
+            assert not self.calm, "our row was imported in a calm world"
+        assert self.now - remote.lands_at > IMPORT_AGE - timedelta(seconds=MAX_SKEW), "a young row was imported"
         ours_id = new_id(self.now)
         self.commands[ours_id] = Ours(
             ours_id,
@@ -293,7 +298,7 @@ class World:
         )
 
     def _change(self, ours_id: UUID, *, status: Status, remote_id: str = "") -> None:
-        """One move, and only one that the table allows; a status of Cloudflare never goes back."""
+        """Apply one transition that the table allows. Cloudflare's statuses never go back."""
         command = self.commands[ours_id]
         if status != command.status:
             by = Mover.CLOUDFLARE if status in REMOTE else Mover.PORTAL

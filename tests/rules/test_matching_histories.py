@@ -11,14 +11,14 @@ from commands.rules.matching import Adopt, Ours
 from commands.rules.states import IN_FLIGHT, Status
 from tests.rules.matching_world import (
     IMPORT_AGE,
-    LATEST,
     LEASE,
-    MOST_SKEW,
+    MAX_LATENESS,
+    MAX_SKEW,
     Fate,
     Foreign,
-    Happening,
     Listing,
     Send,
+    Step,
     Wait,
     World,
 )
@@ -29,14 +29,14 @@ SPOILED = replace(HONEST, spoil=frozenset(FLAWS))
 BLIND = replace(HONEST, lag=86_400)
 
 places = st.tuples(st.sampled_from(["laptop", "desktop"]), st.sampled_from([Kind.PCAP, Kind.WARP_DIAG]))
-skews = st.integers(-MOST_SKEW, MOST_SKEW)
+skews = st.integers(-MAX_SKEW, MAX_SKEW)
 sends = st.builds(
     Send,
     places,
     st.sampled_from(Fate),
     st.integers(0, int(LEASE.total_seconds()) - 10),
     skews,
-    st.integers(0, int(LATEST.total_seconds())),
+    st.integers(0, int(MAX_LATENESS.total_seconds())),
 )
 listings = st.builds(
     Listing,
@@ -47,15 +47,15 @@ listings = st.builds(
 )
 waits = st.builds(Wait, st.sampled_from([10, 30, 60, 150, 400, 1500]))
 foreigns = st.builds(Foreign, places, skews, st.sampled_from(["reg-laptop", "reg-desktop", ""]))
-happenings: st.SearchStrategy[list[Happening]] = st.lists(st.one_of(sends, foreigns, waits, listings), max_size=25)
+steps: st.SearchStrategy[list[Step]] = st.lists(st.one_of(sends, foreigns, waits, listings), max_size=25)
 offsets = st.integers(-600, 600).map(lambda seconds: timedelta(seconds=seconds))
 
 
-def _lived(calm: bool, offset: timedelta, history: list[Happening], blind: bool) -> World:
+def _lived(calm: bool, offset: timedelta, history: list[Step], blind: bool) -> World:
     """A world after this history and after enough listings for everything to come to rest, not all honest."""
     world = World(calm, offset)
-    for happening in history:
-        world.live(happening)
+    for step in history:
+        world.apply_step(step)
     for _ in range(4 if blind else 0):  # long enough for what is uncertain to become unconfirmed
         world.wait(int(LEASE.total_seconds()))
         world.list(BLIND)
@@ -73,9 +73,9 @@ def _ours(world: World) -> list[Ours]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(offsets, happenings, st.booleans())
+@given(offsets, steps, st.booleans())
 def test_in_any_history_whoever_was_seen_has_one_owner_and_every_command_comes_to_rest(
-    offset: timedelta, history: list[Happening], blind: bool
+    offset: timedelta, history: list[Step], blind: bool
 ) -> None:
     world = _lived(False, offset, history, blind)
     owned = [command.remote_id for command in world.commands.values() if command.remote_id]
@@ -91,9 +91,9 @@ def test_in_any_history_whoever_was_seen_has_one_owner_and_every_command_comes_t
 
 
 @settings(max_examples=300, deadline=None)
-@given(offsets, happenings, st.booleans())
+@given(offsets, steps, st.booleans())
 def test_in_a_calm_history_each_command_gets_its_own_row_and_nobody_elses(
-    offset: timedelta, history: list[Happening], blind: bool
+    offset: timedelta, history: list[Step], blind: bool
 ) -> None:
     world = _lived(True, offset, history, blind)
     truth = {remote.owner: remote_id for remote_id, remote in world.remote.items() if remote.owner}
@@ -110,8 +110,8 @@ def test_a_foreign_row_beside_our_own_is_adopted_only_as_likely(
 ) -> None:
     world = World(False, offset)
     place = ("laptop", Kind.PCAP)
-    world.live(Send(place, Fate.ANSWER_LOST, seconds, ours))
-    world.live(Foreign(place, theirs, "reg-laptop"))
+    world.apply_step(Send(place, Fate.ANSWER_LOST, seconds, ours))
+    world.apply_step(Foreign(place, theirs, "reg-laptop"))
     world.wait(seconds + 10)
     adoptions = [decision for decision in world.list(HONEST) if isinstance(decision, Adopt)]
     assert [adoption.match_uncertain for adoption in adoptions] == [True]

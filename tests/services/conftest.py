@@ -1,4 +1,4 @@
-"""Decides which of the service tests can be collected on this machine, with one line for each thing that is missing."""
+"""Collection and fixtures of the service tests. A header line names what is missing and the skipped files."""
 
 import shutil
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ import pytest
 from tests.contract.clients import Plain
 from tests.contract.upstream import Upstream
 from tests.servers import postgresql_folder, redis_server
-from tests.services.document import DOCUMENT
+from tests.services.openapi_document import DOCUMENT
 from tests.services.recorder import Recorder, recording
 from tests.simulator_process import SimulatorProcess, running_simulator
 
 _NEEDS = {
-    f"the API's document {DOCUMENT.parent.name}/{DOCUMENT.name}": (
+    f"the OpenAPI document {DOCUMENT.parent.name}/{DOCUMENT.name}": (
         DOCUMENT.is_file(),
-        ["test_answers_fit_the_document.py", "test_requests_fit_the_document.py", "test_prism.py"],
+        ["test_responses_match_openapi.py", "test_requests_match_openapi.py", "test_prism.py"],
     ),
     "npm": (shutil.which("npm") is not None, ["test_prism.py"]),
     "tshark": (shutil.which("tshark") is not None, ["test_tshark.py"]),
@@ -24,11 +24,15 @@ _NEEDS = {
     "Redis": (redis_server() is not None, ["test_servers.py"]),
 }
 
-collect_ignore = sorted({name for found, names in _NEEDS.values() if not found for name in names})
+collect_ignore = sorted({file for available, files in _NEEDS.values() if not available for file in files})
 
 
 def pytest_report_header() -> list[str]:
-    return [f"not collected without {what}: {', '.join(names)}" for what, (found, names) in _NEEDS.items() if not found]
+    return [
+        f"not collected without {name}: {', '.join(files)}"
+        for name, (available, files) in _NEEDS.items()
+        if not available
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -39,10 +43,10 @@ def shared_simulator() -> Iterator[SimulatorProcess]:
 
 @pytest.fixture
 def simulator(shared_simulator: SimulatorProcess) -> SimulatorProcess:
-    """As if it had just been started."""
-    order = Request(f"{shared_simulator.control_url}/reset", b'{"config": true}', method="POST")
-    with urlopen(order, timeout=30) as answer:
-        assert answer.status == 200
+    """Reset the shared simulator to its state after the start."""
+    request = Request(f"{shared_simulator.control_url}/reset", b'{"config": true}', method="POST")
+    with urlopen(request, timeout=30) as response:
+        assert response.status == 200
     return shared_simulator
 
 
@@ -54,5 +58,5 @@ def recorder(simulator: SimulatorProcess) -> Iterator[Recorder]:
 
 @pytest.fixture
 def plain(simulator: SimulatorProcess, recorder: Recorder) -> Plain:
-    """Plain HTTP to the simulator, recorded."""
+    """Return a plain HTTP client of the simulator, whose exchanges are recorded."""
     return Plain(Upstream(recorder.base_url, simulator.account_id, simulator.token, None, 30.0, 0.05))

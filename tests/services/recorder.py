@@ -1,4 +1,4 @@
-"""A reverse proxy that keeps every exchange as it went over the wire. It changes nothing and judges nothing."""
+"""Reverse proxy that records every exchange as sent, without any change."""
 
 import http.client
 from collections.abc import Iterator, Mapping
@@ -8,13 +8,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
-_OF_THE_HOP = {"connection", "keep-alive", "transfer-encoding", "host"}
+_HOP_BY_HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "host"}
 _TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """`path` is what follows the server's address; the headers are as sent, the bodies whole."""
+    """Recorded request and response. `path` is relative to the server's base URL, and the bodies are complete."""
 
     method: str
     path: str
@@ -22,13 +22,13 @@ class Exchange:
     headers: Mapping[str, str]
     body: bytes
     status: int
-    answer_headers: Mapping[str, str]
-    answer: bytes
+    response_headers: Mapping[str, str]
+    response: bytes
 
 
 @dataclass
 class Recorder:
-    """`base_url` stands in for the upstream's."""
+    """Recorded exchanges. Clients use `base_url` instead of the upstream's base URL."""
 
     base_url: str
     exchanges: list[Exchange] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Recorder:
 
 @contextmanager
 def recording(upstream: str) -> Iterator[Recorder]:
-    """`upstream` is a base URL; what is under it is reached under the recorder's."""
+    """Start a proxy for this base URL, and stop it at the end."""
     target = urlsplit(upstream)
     recorder = Recorder("")
 
@@ -64,16 +64,16 @@ class _Handler(BaseHTTPRequestHandler):
     recorder: Recorder
 
     def log_message(self, format: str, *args: object) -> None:
-        """Says nothing: the exchanges are the log."""
+        """Log nothing: the exchanges are recorded already."""
 
-    def _pass_on(self) -> None:
+    def _forward(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        sent = {name: value for name, value in self.headers.items() if name.lower() not in _OF_THE_HOP}
+        headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP_HEADERS}
         connection = http.client.HTTPConnection(str(self.target.netloc), timeout=_TIMEOUT)
         try:
-            connection.request(self.command, self.path, body or None, sent)
-            answer = connection.getresponse()
-            content = answer.read()
+            connection.request(self.command, self.path, body or None, headers)
+            response = connection.getresponse()
+            content = response.read()
         finally:
             connection.close()
         split = urlsplit(self.path)
@@ -82,23 +82,23 @@ class _Handler(BaseHTTPRequestHandler):
                 method=self.command,
                 path=split.path.removeprefix(self.target.path),
                 query=parse_qsl(split.query, keep_blank_values=True),
-                headers=sent,
+                headers=headers,
                 body=body,
-                status=answer.status,
-                answer_headers=dict(answer.getheaders()),
-                answer=content,
+                status=response.status,
+                response_headers=dict(response.getheaders()),
+                response=content,
             )
         )
-        self._answer(answer, content)
+        self._send_response(response, content)
 
-    def _answer(self, answer: http.client.HTTPResponse, content: bytes) -> None:
-        self.send_response_only(answer.status, answer.reason)
-        for name, value in answer.getheaders():
-            if name.lower() not in _OF_THE_HOP | {"content-length"}:
+    def _send_response(self, response: http.client.HTTPResponse, content: bytes) -> None:
+        self.send_response_only(response.status, response.reason)
+        for name, value in response.getheaders():
+            if name.lower() not in _HOP_BY_HOP_HEADERS | {"content-length"}:
                 self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = _pass_on  # noqa: N815  # the base class's name
-    do_POST = _pass_on  # noqa: N815
+    do_GET = _forward  # noqa: N815  # the base class's name
+    do_POST = _forward  # noqa: N815

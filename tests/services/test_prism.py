@@ -1,6 +1,7 @@
-"""A mock server that somebody else's program, Prism, makes from Cloudflare's document answers the portal's client.
+"""Tests of the portal's client against Prism, an independent mock server generated from Cloudflare's OpenAPI document.
 
-Prism comes from the npm registry at the first run and stays under `build/`. 5.14.2 is the last one for Node 18 to 22.
+Prism comes from the npm registry at the first run and stays under `build/`. 5.14.2 is the last version for Node 18 to
+22.
 """
 
 import os
@@ -19,8 +20,8 @@ import requests
 from commands.cloudflare.auth import TokenAuth
 from commands.cloudflare.client import Client
 from commands.cloudflare.types import NewCommand
-from tests.processes import started
-from tests.services.document import DOCUMENT
+from tests.processes import running_process
+from tests.services.openapi_document import DOCUMENT
 from tests.services.recorder import Recorder, recording
 from tests.simulator_process import ROOT
 
@@ -29,33 +30,33 @@ INSTALL_WITHIN, START_WITHIN = 300.0, 60.0
 LISTENING = re.compile(r"listening on (http://\S+)")
 
 
-def installed() -> Path:
-    """Its folder; whoever comes second uses what the first one put there."""
+def install_prism() -> Path:
+    """Return Prism's folder. Concurrent installations are harmless: the first one to finish is used by all."""
     folder = ROOT / "build" / f"prism-{PRISM}"
     if not folder.is_dir():
         folder.parent.mkdir(exist_ok=True)
-        fresh = Path(mkdtemp(prefix="prism-", dir=folder.parent))
-        words = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(fresh)]
-        subprocess.run([*words, f"@stoplight/prism-cli@{PRISM}"], check=True, timeout=INSTALL_WITHIN, cwd=fresh)
+        temporary = Path(mkdtemp(prefix="prism-", dir=folder.parent))
+        command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(temporary)]
+        subprocess.run([*command, f"@stoplight/prism-cli@{PRISM}"], check=True, timeout=INSTALL_WITHIN, cwd=temporary)
         try:
-            fresh.rename(folder)
+            temporary.rename(folder)
         except OSError:
-            shutil.rmtree(fresh)
+            shutil.rmtree(temporary)
     return folder
 
 
 def address(line: str) -> str | None:
-    found = LISTENING.search(line)
-    return found.group(1) if found else None
+    match = LISTENING.search(line)
+    return match.group(1) if match else None
 
 
 @pytest.fixture(scope="module")
 def prism() -> Iterator[str]:
-    """Its base URL. It answers with fixed values, so that what it says is the same each time."""
-    program = installed() / "node_modules" / "@stoplight" / "prism-cli" / "dist" / "index.js"
-    words = ["node", str(program), "mock", "--port", "0", "--host", "127.0.0.1", str(DOCUMENT)]
+    """Start Prism with fixed response values, and return its base URL."""
+    program = install_prism() / "node_modules" / "@stoplight" / "prism-cli" / "dist" / "index.js"
+    command = ["node", str(program), "mock", "--port", "0", "--host", "127.0.0.1", str(DOCUMENT)]
     env = os.environ | {"NO_COLOR": "1", "FORCE_COLOR": "0"}
-    with started(words, ready=address, within=START_WITHIN, cwd=ROOT, env=env) as (_, base_url):
+    with running_process(command, ready=address, within=START_WITHIN, cwd=ROOT, env=env) as (_, base_url):
         yield base_url
 
 
@@ -72,11 +73,11 @@ def client(recorder: Recorder) -> Iterator[Client]:
 
 
 def check(recorder: Recorder) -> None:
-    """Prism answered every request, and had nothing to say against it."""
+    """Check that Prism accepted every request without a violation."""
     assert recorder.exchanges
     for exchange in recorder.exchanges:
         assert exchange.status == 200
-        assert '"request"' not in exchange.answer_headers.get("sl-violations", "")
+        assert '"request"' not in exchange.response_headers.get("sl-violations", "")
 
 
 @pytest.mark.parametrize(
@@ -88,13 +89,15 @@ def check(recorder: Recorder) -> None:
         ("pcap", {}),
     ],
 )
-def test_it_takes_each_kind_of_command(kind: str, options: dict[str, Any], client: Client, recorder: Recorder) -> None:
-    (made,) = client.create([NewCommand("device", kind, "ada@example.com", "registration", options)]).created
-    assert (made.id, made.status) == ("string", "PENDING_EXEC")
+def test_prism_accepts_each_kind_of_command(
+    kind: str, options: dict[str, Any], client: Client, recorder: Recorder
+) -> None:
+    (created,) = client.create([NewCommand("device", kind, "ada@example.com", "registration", options)]).created
+    assert (created.id, created.status) == ("string", "PENDING_EXEC")
     check(recorder)
 
 
-def test_its_listing_is_read(client: Client, recorder: Recorder) -> None:
+def test_client_reads_the_listing(client: Client, recorder: Recorder) -> None:
     now = datetime.now(UTC)
     page = client.list_commands(1, from_=now, to=now, device_id="x", user_email="a@b.c", kind="pcap", status="FAILED")
     (row,) = page.rows
@@ -103,21 +106,21 @@ def test_its_listing_is_read(client: Client, recorder: Recorder) -> None:
     check(recorder)
 
 
-def test_its_devices_and_their_old_form_of_time_are_read(client: Client, recorder: Recorder) -> None:
+def test_client_reads_devices_with_old_time_format(client: Client, recorder: Recorder) -> None:
     (row,) = client.list_devices(1, search="ada").rows
     assert (row.platform, row.status) == ("windows", "connected")
     assert row.seen_at == datetime(2023, 10, 11, tzinfo=UTC)
     check(recorder)
 
 
-def test_its_quota_is_read(client: Client, recorder: Recorder) -> None:
+def test_client_reads_the_quota(client: Client, recorder: Recorder) -> None:
     quota = client.quota()
     assert (quota.total, quota.used) == (0, 0)
     assert quota.reset_at is not None
     check(recorder)
 
 
-def test_it_would_not_have_taken_a_wrong_request(recorder: Recorder) -> None:
+def test_prism_rejects_an_invalid_request(recorder: Recorder) -> None:
     address = f"{recorder.base_url}/accounts/x/dex/commands"
-    answer = requests.post(address, json={"commands": [{}]}, headers={"Authorization": "Bearer x"}, timeout=30)
-    assert 400 <= answer.status_code < 500
+    response = requests.post(address, json={"commands": [{}]}, headers={"Authorization": "Bearer x"}, timeout=30)
+    assert 400 <= response.status_code < 500

@@ -1,4 +1,4 @@
-"""What tshark, a reader that is not ours, finds in the simulator's captures."""
+"""Captures of the simulator, read by tshark, an independent program."""
 
 import subprocess
 from pathlib import Path
@@ -18,22 +18,22 @@ COMPLAINTS = (
 
 
 def tshark(capture: Path, *arguments: str) -> list[str]:
-    options = [word for name in CHECKSUMS for word in ("-o", name)]
-    done = subprocess.run(
+    options = [option for name in CHECKSUMS for option in ("-o", name)]
+    completed = subprocess.run(
         ["tshark", "-n", "-r", str(capture), *options, *arguments],
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     )
-    assert "cut short" not in done.stderr
-    return done.stdout.splitlines()
+    assert "cut short" not in completed.stderr
+    return completed.stdout.splitlines()
 
 
-def written(tmp_path: Path, interface: str, platform: Platform = "mac", snap_length: int = 1514) -> Path:
-    some = sample_facts(platform=platform, options={"packet-size-bytes": snap_length})
+def write_capture(tmp_path: Path, interface: str, platform: Platform = "mac", snap_length: int = 1514) -> Path:
+    command_facts = sample_facts(platform=platform, options={"packet-size-bytes": snap_length})
     target = tmp_path / f"{interface}.pcap"
-    target.write_bytes(build_and_unzip(some)[f"capture-{interface}.pcap"])
+    target.write_bytes(build_and_unzip(command_facts)[f"capture-{interface}.pcap"])
     return target
 
 
@@ -44,7 +44,7 @@ def values(capture: Path, field: str) -> set[str]:
 @CAPTURES
 @pytest.mark.parametrize("snap_length", [160, 1500, 65535])
 def test_tshark_has_no_complaint(tmp_path: Path, interface: str, snap_length: int) -> None:
-    capture = written(tmp_path, interface, snap_length=snap_length)
+    capture = write_capture(tmp_path, interface, snap_length=snap_length)
     assert tshark(capture, "-Y", COMPLAINTS) == []
     assert len(tshark(capture)) > 50
 
@@ -52,19 +52,19 @@ def test_tshark_has_no_complaint(tmp_path: Path, interface: str, snap_length: in
 @pytest.mark.parametrize("platform", ["windows", "linux"])
 def test_tshark_has_no_complaint_about_other_platforms(tmp_path: Path, platform: Platform) -> None:
     for interface in ("default", "tunnel"):
-        assert tshark(written(tmp_path, interface, platform), "-Y", COMPLAINTS) == []
+        assert tshark(write_capture(tmp_path, interface, platform), "-Y", COMPLAINTS) == []
 
 
-def test_a_wrong_checksum_would_be_a_complaint(tmp_path: Path) -> None:
-    capture = written(tmp_path, "tunnel")
+def test_tshark_complains_about_a_wrong_checksum(tmp_path: Path) -> None:
+    capture = write_capture(tmp_path, "tunnel")
     content = bytearray(capture.read_bytes())
     content[24 + 16 + 10] ^= 0xFF  # the first packet's IP checksum
     capture.write_bytes(content)
     assert tshark(capture, "-Y", COMPLAINTS)
 
 
-def test_names_servers_and_requests_are_visible(tmp_path: Path) -> None:
-    card, tunnel = written(tmp_path, "default"), written(tmp_path, "tunnel")
+def test_tshark_sees_names_servers_and_requests(tmp_path: Path) -> None:
+    card, tunnel = write_capture(tmp_path, "default"), write_capture(tmp_path, "tunnel")
     assert {"cp.cloudflare.com", "meet.example.net"} <= values(card, "dns.qry.name")
     assert values(card, "tls.handshake.extensions_server_name") == {"meet.example.net"}
     assert values(card, "http.request.uri") == {"/generate_204"}
@@ -76,11 +76,11 @@ def test_names_servers_and_requests_are_visible(tmp_path: Path) -> None:
     assert values(card, "wg.type") == {"1", "2", "4"}
 
 
-def test_many_devices_and_commands_are_read_without_complaint(tmp_path: Path) -> None:
+def test_tshark_has_no_complaint_about_many_devices_and_commands(tmp_path: Path) -> None:
     for number in range(6):
-        some = sample_facts(command_id=f"command-{number}", device_id=f"device-{number}", seed=number)
-        assert build_artifact(some)
+        command_facts = sample_facts(command_id=f"command-{number}", device_id=f"device-{number}", seed=number)
+        assert build_artifact(command_facts)
         for interface in ("default", "tunnel"):
             target = tmp_path / f"{number}-{interface}.pcap"
-            target.write_bytes(build_and_unzip(some)[f"capture-{interface}.pcap"])
+            target.write_bytes(build_and_unzip(command_facts)[f"capture-{interface}.pcap"])
             assert tshark(target, "-Y", COMPLAINTS) == []

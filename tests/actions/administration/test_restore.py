@@ -18,7 +18,7 @@ from commands.audit import by_person
 from commands.models import Account, AccountSync, Command, Dispatch, Event, Heartbeat
 from commands.rules.states import DONE, Status
 from tests.actions.world import BOTH, DIAG, PCAP, World
-from tests.backups import back_up, put_back
+from tests.backups import back_up, restore_backup
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,7 +29,7 @@ def _again(world: World) -> None:
 
 
 def _restored(world: World, file: Path) -> restore.Restored:
-    put_back(file)
+    restore_backup(file)
     _again(world)
     return after_restore(now=world.now)
 

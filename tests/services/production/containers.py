@@ -1,7 +1,7 @@
-"""The services of docker-compose.yml as processes of this machine: their own words, in their own environment.
+"""Services of docker-compose.yml as local processes, with the commands and the environment of the file.
 
-Only values of the environment are different, because a process here has neither a root folder nor an address of its
-own: `Host.mapping` says how. PostgreSQL and Redis are not started from here, but by tests/servers.py.
+Only paths and addresses in the environment differ, because a local process has neither a root folder nor an address of
+its own (see `Host.replacements`). tests/servers.py starts PostgreSQL and Redis instead.
 """
 
 import os
@@ -16,14 +16,14 @@ from time import monotonic
 
 from dexportal.run.supervisor import die_with_parent
 from tests.polling import eventually
-from tests.services.production.described import Service
+from tests.services.production.docker_files import Service
 
-KEPT = ("LANG", "TZ")
+PASSED_THROUGH = ("LANG", "TZ")
 
 
 @dataclass(frozen=True)
 class Host:
-    """`folder` is the test's own; below it is what a container finds under the same path."""
+    """Folder of one test. Files of the containers lie below it under the same paths."""
 
     folder: Path
     web_port: int
@@ -32,26 +32,26 @@ class Host:
     def app(self) -> Path:
         return self.folder / "app"
 
-    def mapping(self, container: str) -> dict[str, str]:
-        """What stands for what in values of the environment."""
+    def replacements(self, container: str) -> dict[str, str]:
+        """Return the local values of paths and addresses in the container's environment."""
         return {
             "/venv/bin": str(Path(sys.executable).parent),
             "/run/secrets": str(self.folder / "secrets"),
             "/var/lib/dexportal": str(self.folder / "files"),
-            "/tmp": str(self.folder / container),  # each container has its own
+            "/tmp": str(self.folder / container),  # one per container
             "0.0.0.0": "127.0.0.1",
         }
 
     def environment(self, service: Service, container: str) -> dict[str, str]:
-        values = {name: os.environ[name] for name in KEPT if name in os.environ}
+        values = {name: os.environ[name] for name in PASSED_THROUGH if name in os.environ}
         values |= {"HOME": "/tmp", **service.environment, "GRANIAN_PORT": str(self.web_port)}
-        here = self.mapping(container)
-        there = re.compile("|".join(map(re.escape, here)))
-        return {name: there.sub(lambda found: here[found[0]], value) for name, value in values.items()}
+        values_by_path = self.replacements(container)
+        pattern = re.compile("|".join(map(re.escape, values_by_path)))
+        return {name: pattern.sub(lambda match: values_by_path[match[0]], value) for name, value in values.items()}
 
 
 class Container:
-    """One process of a service, from start to stop."""
+    """One process of a service."""
 
     def __init__(self, service: Service, host: Host, *, number: int = 1) -> None:
         self.service = service
@@ -63,8 +63,8 @@ class Container:
         parent = os.getpid()
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                service.words,
-                executable=_found(service.words[0], self.environment),
+                service.command,
+                executable=_find_program(service.command[0], self.environment),
                 cwd=host.app,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -74,32 +74,32 @@ class Container:
                 preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 - two system calls, no lock
             )
 
-    def run(self, words: list[str], **more: str) -> subprocess.CompletedProcess[str]:
-        """As `docker compose exec` does."""
-        return run(words, self.host.app, self.environment | more)
+    def run(self, command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the container's environment, like `docker compose exec`."""
+        return run(command, self.host.app, self.environment | variables)
 
     def is_healthy(self) -> bool:
-        return self.run(self.service.probe).returncode == 0
+        return self.run(self.service.health_check).returncode == 0
 
     def wait_until_healthy(self, within: float) -> None:
         def look() -> bool | None:
-            assert self.process.poll() is None, f"{self.name} ended:\n{self.said()}"
+            assert self.process.poll() is None, f"{self.name} ended:\n{self.output()}"
             return self.is_healthy() or None
 
         eventually(look, within=within, pause=0.5)
 
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text(errors="replace")
 
     def wait(self, within: float) -> int:
         return self.process.wait(within)
 
     def stop(self) -> float:
-        """TERM, and the seconds that it took to end; TimeoutExpired when it outlives its grace."""
-        begun = monotonic()
+        """Send SIGTERM, and return the seconds until the end. Raise TimeoutExpired after the grace period."""
+        started = monotonic()
         self.process.terminate()
         self.process.wait(self.service.grace)
-        return monotonic() - begun
+        return monotonic() - started
 
     def kill(self) -> None:
         if self.process.poll() is None:
@@ -107,10 +107,10 @@ class Container:
             self.process.wait()
 
 
-def run(words: list[str], folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        words,
-        executable=_found(words[0], environment),
+        command,
+        executable=_find_program(command[0], environment),
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -120,7 +120,7 @@ def run(words: list[str], folder: Path, environment: Mapping[str, str]) -> subpr
     )
 
 
-def _found(program: str, environment: Mapping[str, str]) -> str:
-    """On the PATH of the container, not on ours."""
+def _find_program(program: str, environment: Mapping[str, str]) -> str:
+    """Find the program on the PATH of the container, which differs from ours."""
     folders = environment["PATH"].split(os.pathsep)
     return next((path for folder in folders if os.access(path := f"{folder}/{program}", os.X_OK)), program)

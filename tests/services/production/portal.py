@@ -1,4 +1,4 @@
-"""A whole production portal on this machine: all services, servers of its own, a simulator in Cloudflare's place.
+"""Complete production portal on this machine: all services, PostgreSQL, Redis, and a simulator in Cloudflare's place.
 
 It follows docker-compose.yml and docs/production.md, and must not know how the portal works inside.
 """
@@ -16,74 +16,74 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from tests import servers
-from tests.services.production import described
-from tests.services.production.browser import Person
+from tests.services.production import docker_files
 from tests.services.production.containers import Container, Host, run
 from tests.services.production.relay import Relay, relay
+from tests.services.production.user_session import UserSession
 from tests.simulator_process import SimulatorProcess, running_simulator
 
 PUBLIC_URL = "https://dex.example.com"
-PASSWORD = "an-invented-word-of-this-test"
+PASSWORD = "an-invented-password-of-this-test"
 START_WITHIN = 120.0  # seconds for a service to be healthy, on a machine that is busy with other tests
 SERVICES = {"web": 1, "worker-talk": 2, "worker-fetch": 2, "beat": 1}
 
 
 @dataclass
-class Production:
+class ProductionPortal:
     host: Host
-    services: dict[str, described.Service]
+    services: dict[str, docker_files.Service]
     database_url: str
     broker: Relay
     simulator: SimulatorProcess
     containers: list[Container] = field(default_factory=list)
 
     def migrate(self) -> str:
-        """What the one-shot service said."""
+        """Run the one-shot service, and return its output."""
         container = Container(self.services["migrate"], self.host)
         self.containers.append(container)
-        assert container.wait(START_WITHIN) == 0, container.said()
-        return container.said()
+        assert container.wait(START_WITHIN) == 0, container.output()
+        return container.output()
 
     def start(self) -> dict[str, float]:
-        """Seconds until each was healthy."""
-        begun = monotonic()
+        """Start all services, and return the seconds until each container was healthy."""
+        started = monotonic()
         for name, count in SERVICES.items():
             for number in range(1, count + 1):
                 self.containers.append(Container(self.services[name], self.host, number=number))
-        took = {}
+        durations = {}
         for container in self.running():
             container.wait_until_healthy(START_WITHIN)
-            took[container.name] = monotonic() - begun
-        return took
+            durations[container.name] = monotonic() - started
+        return durations
 
     def running(self) -> list[Container]:
         return [container for container in self.containers if container.process.poll() is None]
 
-    def manage(self, *words: str, **environment: str) -> str:
-        """As `docker compose run --rm web python manage.py …`."""
-        given = self.host.environment(self.services["web"], "manage") | environment
+    def manage(self, *arguments: str, **environment: str) -> str:
+        """Run a management command like `docker compose run --rm web python manage.py …`."""
+        variables = self.host.environment(self.services["web"], "manage") | environment
         (self.host.folder / "manage").mkdir(exist_ok=True)
-        done = run(["python", "manage.py", *words], self.host.app, given)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        completed = run(["python", "manage.py", *arguments], self.host.app, variables)
+        assert completed.returncode == 0, completed.stdout + completed.stderr
+        return completed.stdout
 
-    def person(self, name: str, *groups: str) -> Person:
-        """Somebody new, made as docs/production.md says, and signed in."""
+    def sign_in_as(self, name: str, *groups: str) -> UserSession:
+        """Create a user as docs/production.md says, and sign in."""
         self.manage(
             *("createsuperuser", "--no-input", "--username", name, "--email", f"{name}@example.com"),
             DJANGO_SUPERUSER_PASSWORD=PASSWORD,
         )
-        order = "from commands.models import User; from django.contrib.auth.models import Group; "
-        order += f"User.objects.get(username={name!r}).groups.set(Group.objects.filter(name__in={list(groups)!r}))"
-        self.manage("shell", "--no-imports", "-c", order)
-        person = Person(self.host.web_port, PUBLIC_URL)
-        person.sign_in(name, PASSWORD)
-        return person
+        script = "from commands.models import User; from django.contrib.auth.models import Group; "
+        script += f"User.objects.get(username={name!r}).groups.set(Group.objects.filter(name__in={list(groups)!r}))"
+        self.manage("shell", "--no-imports", "-c", script)
+        session = UserSession(self.host.web_port, PUBLIC_URL)
+        session.sign_in(name, PASSWORD)
+        return session
 
 
 @contextmanager
-def production(folder: Path) -> Iterator[Production]:
-    """Everything but the services, which are started by the test."""
+def production_portal(folder: Path) -> Iterator[ProductionPortal]:
+    """Prepare everything except the services, which the test starts."""
     with ExitStack() as stack:
         database_url = stack.enter_context(servers.postgresql())
         redis = urlsplit(stack.enter_context(servers.redis()))
@@ -92,10 +92,10 @@ def production(folder: Path) -> Iterator[Production]:
         broker = stack.enter_context(relay(redis.hostname, redis.port))
         simulator = stack.enter_context(running_simulator())
         host = Host(folder, servers.free_port())
-        _image(host)
+        _build_image(host)
         redis_url = f"redis://:{redis.password}@127.0.0.1:{broker.port}/0"
-        _secrets(folder, DATABASE_URL=database_url, REDIS_URL=redis_url, CLOUDFLARE_API_TOKEN=simulator.token)
-        services = described.compose(
+        _write_secrets(folder, DATABASE_URL=database_url, REDIS_URL=redis_url, CLOUDFLARE_API_TOKEN=simulator.token)
+        services = docker_files.compose(
             {
                 "PUBLIC_URL": PUBLIC_URL,
                 "TRUSTED_PROXIES": "127.0.0.1",
@@ -103,27 +103,27 @@ def production(folder: Path) -> Iterator[Production]:
                 "CLOUDFLARE_API_URL": simulator.base_url,
             }
         )
-        running = Production(host, services, database_url, broker, simulator)
+        portal = ProductionPortal(host, services, database_url, broker, simulator)
         try:
-            yield running
+            yield portal
         finally:
-            for container in running.containers:
+            for container in portal.containers:
                 container.kill()
 
 
-def _image(host: Host) -> None:
-    """What the Dockerfile makes: the files that are copied, and what its last command of the build leaves there."""
+def _build_image(host: Host) -> None:
+    """Build the image's /app: the copied files, and the results of the last build command."""
     host.app.mkdir()
     (host.folder / "files").mkdir(mode=0o700)
-    described.build(host.app)
-    [order] = [line for line in described.image().all("RUN") if "collectstatic" in line]
-    path = host.mapping("build")["/venv/bin"] + ":/usr/bin:/bin"
-    done = run(["/bin/sh", "-c", order], host.app, {"PATH": path})
-    assert done.returncode == 0, done.stdout + done.stderr
+    docker_files.build(host.app)
+    [command] = [line for line in docker_files.image().all("RUN") if "collectstatic" in line]
+    path = host.replacements("build")["/venv/bin"] + ":/usr/bin:/bin"
+    completed = run(["/bin/sh", "-c", command], host.app, {"PATH": path})
+    assert completed.returncode == 0, completed.stdout + completed.stderr
 
 
-def _secrets(folder: Path, **values: str) -> None:
-    """As the documentation has it, then the addresses of this machine."""
+def _write_secrets(folder: Path, **values: str) -> None:
+    """Write the secrets as docs/production.md says, then replace the addresses by those of this machine."""
     make_secrets(folder)
     for name, value in values.items():
         file = folder / "secrets" / name.lower()
@@ -134,13 +134,13 @@ def _secrets(folder: Path, **values: str) -> None:
 
 
 def make_secrets(folder: Path) -> None:
-    text = (described.ROOT / "docs" / "production.md").read_text()
+    text = (docker_files.ROOT / "docs" / "production.md").read_text()
     blocks: Sequence[str] = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
-    [order] = [block for block in blocks if "mkdir secrets" in block]
-    subprocess.run(["/bin/sh", "-e", "-c", order], cwd=folder, check=True, timeout=60)
+    [script] = [block for block in blocks if "mkdir secrets" in block]
+    subprocess.run(["/bin/sh", "-e", "-c", script], cwd=folder, check=True, timeout=60)
 
 
 def ledger(simulator: SimulatorProcess) -> dict[str, list[dict[str, Any]]]:
-    with urlopen(f"{simulator.control_url}/ledger", timeout=30) as answer:
-        found: dict[str, list[dict[str, Any]]] = json.load(answer)
-    return found
+    with urlopen(f"{simulator.control_url}/ledger", timeout=30) as response:
+        content: dict[str, list[dict[str, Any]]] = json.load(response)
+    return content

@@ -1,4 +1,4 @@
-"""A door before Redis that can be shut in two ways: nobody opens, or somebody opens and never says a word."""
+"""TCP relay before Redis with two failures: it refuses connections, or accepts them and never responds."""
 
 import socket
 import threading
@@ -9,85 +9,85 @@ from tests.servers import free_port
 
 
 class Relay:
-    """On one port for all its life. What is said to a shut door is lost."""
+    """Relay on one port for its whole life. Data sent during a failure is lost."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self.port = free_port()
-        self._joined: list[socket.socket] = []
+        self._connected: list[socket.socket] = []
         self._unanswered: list[socket.socket] = []
         self._lock = threading.Lock()
-        self._flows = threading.Event()
-        self._flows.set()
+        self._forwarding = threading.Event()
+        self._forwarding.set()
         self._listen()
 
-    def let_through(self) -> None:
-        """Whoever was left without an answer is cut off; who was joined before goes on."""
+    def forward(self) -> None:
+        """End a failure. Connections without a response are closed, and earlier connections continue."""
         self._stop_listening()
         self._cut(self._unanswered)
-        self._flows.set()
+        self._forwarding.set()
         self._listen()
 
     def refuse(self) -> None:
         self._stop_listening()
-        self._cut(self._joined)
+        self._cut(self._connected)
 
     def hang(self) -> None:
-        """As a Redis that was stopped: connections stay open, new ones are taken, and no answer comes."""
-        self._flows.clear()
+        """Act like a suspended Redis: connections stay open, new ones are accepted, and no response comes."""
+        self._forwarding.clear()
 
     def close(self) -> None:
         self.refuse()
         self._cut(self._unanswered)
-        self._flows.set()
+        self._forwarding.set()
 
     def _listen(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def _stop_listening(self) -> None:
-        with suppress(OSError):  # wakes the thread that accepts
+        with suppress(OSError):  # ends the accept call of the thread
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _cut(self, connections: list[socket.socket]) -> None:
         with self._lock:
-            for one in connections:
+            for connection in connections:
                 with suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
-                one.close()
+                    connection.shutdown(socket.SHUT_RDWR)
+                connection.close()
             connections.clear()
 
     def _accept(self, listener: socket.socket) -> None:
         with suppress(OSError):
             while True:
                 client, _ = listener.accept()
-                if self._flows.is_set():
-                    self._join(client)
+                if self._forwarding.is_set():
+                    self._connect(client)
                 else:
                     with self._lock:
                         self._unanswered.append(client)
 
-    def _join(self, client: socket.socket) -> None:
+    def _connect(self, client: socket.socket) -> None:
         server = socket.create_connection(self._target)
         with self._lock:
-            self._joined += [client, server]
-        for here, there in ((client, server), (server, client)):
-            threading.Thread(target=self._copy, args=(here, there), daemon=True).start()
+            self._connected += [client, server]
+        for source, target in ((client, server), (server, client)):
+            threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
 
-    def _copy(self, here: socket.socket, there: socket.socket) -> None:
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
         with suppress(OSError):
-            while said := here.recv(65536):
-                self._flows.wait()
-                there.sendall(said)
+            while data := source.recv(65536):
+                self._forwarding.wait()
+                target.sendall(data)
         with suppress(OSError):
-            there.shutdown(socket.SHUT_WR)
+            target.shutdown(socket.SHUT_WR)
 
 
 @contextmanager
 def relay(host: str, port: int) -> Iterator[Relay]:
-    made = Relay(host, port)
+    forwarder = Relay(host, port)
     try:
-        yield made
+        yield forwarder
     finally:
-        made.close()
+        forwarder.close()

@@ -1,4 +1,4 @@
-"""What becomes of connections whose other end vanished without a word."""
+"""Tests of connections whose other end vanished."""
 
 import socket
 from datetime import timedelta
@@ -10,15 +10,15 @@ from dexportal.celery.app import broker_options
 from tests import servers
 
 
-def test_a_worker_notices_a_redis_that_vanished_within_a_minute() -> None:
+def test_worker_detects_a_vanished_redis_within_a_minute() -> None:
     with servers.redis() as url:
         options = broker_options(url, timedelta(seconds=5))
         with Connection(url, transport_options=options) as connection:
             channel: Any = connection.default_channel
-            ours: socket.socket = channel.client.connection_pool.get_connection()._sock
-            assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
-            idle, every, tries = (
-                ours.getsockopt(socket.IPPROTO_TCP, option)
+            connection_socket: socket.socket = channel.client.connection_pool.get_connection()._sock
+            assert connection_socket.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            idle, interval, probes = (
+                connection_socket.getsockopt(socket.IPPROTO_TCP, option)
                 for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
             )
-    assert idle + every * tries < 60
+    assert idle + interval * probes < 60

@@ -1,7 +1,7 @@
-"""Emptying the tables after a test that commits: the only place where Events may be deleted.
+"""Pytest plugin that empties the tables after a test that commits. No other code may delete Events.
 
-The Events' own triggers forbid it, as they should. So they are taken away for the flush, here in the tests and nowhere
-else, and made again from the migration's own words.
+Triggers of the database forbid to delete Events, and would stop the flush too. So the plugin drops them for the time of
+the flush, and then recreates them with the SQL of the migration.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,8 @@ _migration = import_module("commands.migrations.0002_event_append_only_trigger")
 
 
 @contextmanager
-def events_may_go() -> Iterator[None]:
+def event_deletion_allowed() -> Iterator[None]:
+    """Drop the triggers that protect Events, and recreate them at the end."""
     with connection.cursor() as cursor:
         for statement in _migration.UNDO[connection.vendor]:
             cursor.execute(statement)
@@ -30,13 +31,13 @@ def events_may_go() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _flushes_take_events_along() -> Iterator[None]:
+def _flush_deletes_events() -> Iterator[None]:
     flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
 
-    def flush_events_too(case: Any) -> None:
-        with events_may_go():
+    def flush_with_events(case: Any) -> None:
+        with event_deletion_allowed():
             flush(case)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", flush_events_too)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", flush_with_events)
         yield

@@ -1,4 +1,4 @@
-"""A person before the portal's pages, behind the proxy that ends TLS: plain HTTP with the proxy's headers."""
+"""Session of a user behind the proxy that ends TLS: plain HTTP with the headers of the proxy."""
 
 from html.parser import HTMLParser
 
@@ -9,7 +9,7 @@ TIMEOUT = 30.0
 type Fields = dict[str, list[str]]
 
 
-class Person:
+class UserSession:
     def __init__(self, port: int, public_url: str) -> None:
         self._base = f"http://127.0.0.1:{port}"
         self._session = requests.Session()
@@ -24,13 +24,13 @@ class Person:
         )
 
     def get(self, path: str) -> requests.Response:
-        return self._ask("GET", path)
+        return self._request("GET", path)
 
     def post(self, path: str, fields: Fields) -> requests.Response:
-        return self._ask("POST", path, fields)
+        return self._request("POST", path, fields)
 
-    def _ask(self, method: str, path: str, fields: Fields | None = None) -> requests.Response:
-        """Cookies of https are told here by hand: the library keeps them, but tells them to no plain HTTP."""
+    def _request(self, method: str, path: str, fields: Fields | None = None) -> requests.Response:
+        """Send a request. Set the cookies by hand, because `requests` does not send secure cookies over plain HTTP."""
         cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._session.cookies)
         return self._session.request(
             method,
@@ -42,31 +42,31 @@ class Person:
         )
 
     def sign_in(self, name: str, password: str) -> None:
-        fields = form_with(self.get("/accounts/login/").text, "login")
-        answer = self.post("/accounts/login/", fields | {"login": [name], "password": [password]})
-        assert answer.status_code == 302, answer.text
+        fields = find_form(self.get("/accounts/login/").text, "login")
+        response = self.post("/accounts/login/", fields | {"login": [name], "password": [password]})
+        assert response.status_code == 302, response.text
 
 
-def form_with(page: str, field: str) -> Fields:
-    """The form on the page that has this field, filled in as the page comes."""
-    reader = _Forms()
-    reader.feed(page)
-    return next(form for form in reader.forms if field in form)
+def find_form(page: str, field: str) -> Fields:
+    """Return the form that has this field, with the values of the page."""
+    parser = _FormParser()
+    parser.feed(page)
+    return next(form for form in parser.forms if field in form)
 
 
-class _Forms(HTMLParser):
+class _FormParser(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Fields] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
+        attributes = dict(attrs)
         if tag == "form":
             self.forms.append({})
-        name = given.get("name")
+        name = attributes.get("name")
         if tag not in {"input", "textarea", "select"} or not name or not self.forms:
             return
         values = self.forms[-1].setdefault(name, [])
-        ticks = given.get("type") in {"checkbox", "radio"}
-        if tag == "input" and (not ticks or "checked" in given):
-            values.append(given.get("value") or ("on" if ticks else ""))
+        can_be_checked = attributes.get("type") in {"checkbox", "radio"}
+        if tag == "input" and (not can_be_checked or "checked" in attributes):
+            values.append(attributes.get("value") or ("on" if can_be_checked else ""))
