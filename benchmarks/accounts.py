@@ -1,7 +1,7 @@
-"""How often is each of 100 accounts synced that have a token and 50 open commands each, by one `talk` process?
+"""Time between syncs of an account, for 100 accounts with 50 open commands each, with one `talk` process.
 
-Beat, a real worker and Redis. The floor is the interval that is asked for: an account with open commands is due again
-that long after its listing began.
+Beat, a worker and Redis are real. Floor: the configured interval. An account with open commands is due again one
+interval after the start of its last listing.
 """
 
 import os
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from threading import Event as Pause
+from threading import Event as Waiter
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -20,8 +20,8 @@ from uuid import UUID
 import requests
 from django.conf import settings
 
-from benchmarks.company import PCAP, Simulator, add_devices, empty_run, now, simulator
-from benchmarks.figures import Row, row
+from benchmarks.fixtures import PCAP, SimulatorClient, add_devices, empty_run, now, simulator
+from benchmarks.results import ResultRow, result_row
 from commands.models import Account, AccountSync, Command, Device, Dispatch, User
 from commands.rules.ids import new_id
 from commands.rules.kinds import Kind
@@ -32,26 +32,28 @@ from tests.people import make_account, make_credential, make_person
 ACCOUNTS = 100
 COMMANDS = 50
 SECONDS = 90.0
-WARM_UP = 30.0  # the first listing of an account is a complete one
+WARM_UP = 30.0  # skips the first listing of each account, which is a complete one
 POST_DEVICES = 10
 GOAL_SECONDS = 15.0
 STOP_WITHIN = 20.0
 
 
-def _company(upstream: Simulator, told: dict[str, Any], world: Sequence[dict[str, Any]], commands: int) -> Account:
-    """An account whose commands Cloudflare took a moment ago, and our record of it."""
-    credential = make_credential(told["account_id"], value=told["token"])
-    account = make_account(told["account_id"], cloudflare_id=told["account_id"], credential=credential)
-    devices = add_devices(account, [row for row in world if row["account_id"] == told["account_id"]])
+def _account_with_commands(
+    upstream: SimulatorClient, config: dict[str, Any], world: Sequence[dict[str, Any]], commands: int
+) -> Account:
+    """Create an account whose commands were just accepted by Cloudflare, with the portal's record of them."""
+    credential = make_credential(config["account_id"], value=config["token"])
+    account = make_account(config["account_id"], cloudflare_id=config["account_id"], credential=credential)
+    devices = add_devices(account, [row for row in world if row["account_id"] == config["account_id"]])
     macs = [device for device in devices if device.platform != "windows"][:commands]
     assert len(macs) == commands, f"{len(macs)} devices"
     person, _ = User.objects.get_or_create(username="helpdesk")
     for first in range(0, commands, POST_DEVICES):
-        _post(upstream, account, told["token"], person, macs[first : first + POST_DEVICES])
+        _post(upstream, account, config["token"], person, macs[first : first + POST_DEVICES])
     return account
 
 
-def _post(upstream: Simulator, account: Account, token: str, person: User, devices: Sequence[Device]) -> None:
+def _post(upstream: SimulatorClient, account: Account, token: str, person: User, devices: Sequence[Device]) -> None:
     at = now()
     items = [
         {
@@ -64,9 +66,9 @@ def _post(upstream: Simulator, account: Account, token: str, person: User, devic
         for device in devices
     ]
     url = upstream.commands_url(account.cloudflare_id)
-    answer = requests.post(url, json={"commands": items}, headers={"Authorization": f"Bearer {token}"}, timeout=30)
-    ids = {one["device_id"]: one["id"] for one in answer.json()["result"]["commands"]}
-    made = empty_run(account, person, len(devices))
+    response = requests.post(url, json={"commands": items}, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+    ids = {created["device_id"]: created["id"] for created in response.json()["result"]["commands"]}
+    run = empty_run(account, person, len(devices))
     dispatch = Dispatch.objects.create(
         id=new_id(at),
         account=account,
@@ -81,7 +83,7 @@ def _post(upstream: Simulator, account: Account, token: str, person: User, devic
             Command(
                 id=new_id(at),
                 account=account,
-                run=made,
+                run=run,
                 requested_by=person,
                 requested_at=at,
                 kind="pcap",
@@ -103,11 +105,11 @@ def _post(upstream: Simulator, account: Account, token: str, person: User, devic
 
 
 @contextmanager
-def _workers(upstream: Simulator) -> Iterator[None]:
-    """One worker process for `talk` and one beat, as `make run` starts them."""
+def _workers(upstream: SimulatorClient) -> Iterator[None]:
+    """Start one worker process for `talk` and one beat, with the commands of `make run`."""
     environment = {**os.environ, "SIMULATOR_URL": upstream.base_url}
     programs = [portal.worker("talk", 4), portal.beat()]
-    processes = [subprocess.Popen(list(one.words), env=environment, cwd=settings.BASE_DIR) for one in programs]
+    processes = [subprocess.Popen(list(program.words), env=environment, cwd=settings.BASE_DIR) for program in programs]
     try:
         yield
     finally:
@@ -121,41 +123,41 @@ def _workers(upstream: Simulator) -> Iterator[None]:
                 process.wait()
 
 
-def _watched(seconds: float, warm_up: float) -> dict[UUID, list[datetime]]:
-    """For each account the times at which its listings began, seen by looking several times a second."""
-    begun: dict[UUID, list[datetime]] = {}
-    start, pause = monotonic(), Pause()
+def _watch_listings(seconds: float, warm_up: float) -> dict[UUID, list[datetime]]:
+    """Poll several times a second, and return the start times of each account's listings."""
+    started: dict[UUID, list[datetime]] = {}
+    start, waiter = monotonic(), Waiter()
     while monotonic() < start + warm_up + seconds:
         if monotonic() > start + warm_up:
             for account_id, at in AccountSync.objects.exclude(listed_at=None).values_list("account_id", "listed_at"):
-                seen = begun.setdefault(account_id, [])
-                if at and (not seen or seen[-1] != at):
-                    seen.append(at)
-        pause.wait(0.3)
-    return begun
+                times = started.setdefault(account_id, [])
+                if at and (not times or times[-1] != at):
+                    times.append(at)
+        waiter.wait(0.3)
+    return started
 
 
 def measure(
     accounts: int = ACCOUNTS, commands: int = COMMANDS, seconds: float = SECONDS, warm_up: float = WARM_UP
-) -> list[Row]:
+) -> list[ResultRow]:
     make_person("helpdesk", "helpdesk")
     with simulator(people=max(20, commands * 3), accounts=accounts) as upstream:
-        told = upstream.control("GET", "config")["accounts"]
+        configs = upstream.control("GET", "config")["accounts"]
         world = upstream.control("GET", "world")["devices"]
-        made = [_company(upstream, one, world, commands) for one in told]
+        prepared = [_account_with_commands(upstream, config, world, commands) for config in configs]
         with _workers(upstream):
-            begun = _watched(seconds, warm_up)
+            started = _watch_listings(seconds, warm_up)
             end = now()
     intervals = [
         (later - earlier).total_seconds()
-        for times in begun.values()
+        for times in started.values()
         for earlier, later in zip(times, [*times[1:], end], strict=True)
         if later is not end or (end - earlier).total_seconds() > GOAL_SECONDS
     ]
-    assert len(begun) == len(made), f"{len(made) - len(begun)} accounts were never listed"
+    assert len(started) == len(prepared), f"{len(prepared) - len(started)} accounts were never listed"
     assert intervals, "no account was listed twice"
     p95 = statistics.quantiles(intervals, n=20)[-1] if len(intervals) > 1 else intervals[0]
-    asked_for = settings.SYNC_INTERVAL.total_seconds()
+    interval = settings.SYNC_INTERVAL.total_seconds()
     name = f"accounts: {accounts} with {commands} open commands each"
     print(f"{name}: {len(intervals)} intervals, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
-    return [row(f"{name}, p95 between syncs", p95, "s", floor=asked_for, goal=GOAL_SECONDS)]
+    return [result_row(f"{name}, p95 between syncs", p95, "s", floor=interval, goal=GOAL_SECONDS)]

@@ -1,6 +1,6 @@
-"""How long does it take to send the commands of a run of 1000 devices, with two POSTs in flight?
+"""Time to send the commands of a run on 1000 devices, with two POSTs in flight.
 
-The floor is bare `requests` doing the same 100 POSTs one after another. Cloudflare takes 50 ms for each, to both.
+Floor: bare `requests` sending the same 100 POSTs one after another. Cloudflare takes 50 ms for each POST in both cases.
 """
 
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import requests
 from django.db import connection
 
-from benchmarks.company import PCAP, Company, company, now
-from benchmarks.figures import Row, milliseconds, row, times_floor
+from benchmarks.fixtures import PCAP, AccountSetup, account_setup, now
+from benchmarks.results import ResultRow, milliseconds, result_row, result_row_by_ratio
 from commands.actions.sending.deliver import deliver
 from commands.models import Account, Command, Device
 from commands.rules.kinds import Kind
@@ -22,13 +22,13 @@ IN_FLIGHT = 2
 GOAL_RATIO = 1.2
 
 
-def _bare(desk: Company) -> None:
-    """What anybody would write: a list of POSTs, one after another."""
-    url = desk.simulator.commands_url(desk.account.cloudflare_id)
-    for first in range(0, len(desk.devices), DEVICES_A_POST):
-        body = {"commands": [_item(device) for device in desk.devices[first : first + DEVICES_A_POST]]}
-        answer = requests.post(url, json=body, headers={"Authorization": f"Bearer {desk.token}"}, timeout=30)
-        assert len(answer.json()["result"]["commands"]) == len(body["commands"])
+def _send_with_requests(setup: AccountSetup) -> None:
+    """Send the POSTs one after another, as the simplest script would."""
+    url = setup.simulator.commands_url(setup.account.cloudflare_id)
+    for first in range(0, len(setup.devices), DEVICES_A_POST):
+        body = {"commands": [_item(device) for device in setup.devices[first : first + DEVICES_A_POST]]}
+        response = requests.post(url, json=body, headers={"Authorization": f"Bearer {setup.token}"}, timeout=30)
+        assert len(response.json()["result"]["commands"]) == len(body["commands"])
 
 
 def _item(device: Device) -> dict[str, object]:
@@ -41,8 +41,8 @@ def _item(device: Device) -> dict[str, object]:
     }
 
 
-def _worker(account: Account) -> None:
-    """What the task of a worker does: POST after POST until nothing may go now."""
+def _deliver_all(account: Account) -> None:
+    """Deliver POST after POST, as a worker's task does, until no command can be sent now."""
     try:
         while deliver(account, now=now()):
             account.refresh_from_db()
@@ -50,30 +50,35 @@ def _worker(account: Account) -> None:
         connection.close()
 
 
-def _all_sent(desk: Company) -> None:
-    accounts = [Account.objects.select_related("credential").get(id=desk.account.id) for _ in range(IN_FLIGHT)]
+def _send_with_workers(setup: AccountSetup) -> None:
+    accounts = [Account.objects.select_related("credential").get(id=setup.account.id) for _ in range(IN_FLIGHT)]
     with ThreadPoolExecutor(IN_FLIGHT) as workers:
-        list(workers.map(_worker, accounts))
+        list(workers.map(_deliver_all, accounts))
 
 
-def measure(devices: int = DEVICES, latency: float = LATENCY) -> list[Row]:
-    with company(devices) as desk:
-        desk.simulator.latency(latency, call="create")
-        floors = [milliseconds(lambda: _bare(desk))]
-        before = desk.simulator.posts()
-        asked = desk.ask(devices)
-        sent = milliseconds(lambda: _all_sent(desk))
-        posts = desk.simulator.posts() - before
-        floors.append(milliseconds(lambda: _bare(desk)))
-        _check(asked)
-    least = -(-devices // DEVICES_A_POST)
-    floor = sum(floors) / len(floors)  # before and after: a machine is not equally busy all the time
+def measure(devices: int = DEVICES, latency: float = LATENCY) -> list[ResultRow]:
+    with account_setup(devices) as setup:
+        setup.simulator.set_latency(latency, call="create")
+        floors = [milliseconds(lambda: _send_with_requests(setup))]
+        posts_before = setup.simulator.count_posts()
+        commands = setup.submit(devices)
+        duration = milliseconds(lambda: _send_with_workers(setup))
+        posts = setup.simulator.count_posts() - posts_before
+        floors.append(milliseconds(lambda: _send_with_requests(setup)))
+        _check_sent(commands)
+    fewest = -(-devices // DEVICES_A_POST)
+    floor = sum(floors) / len(floors)  # measured before and after, because the load of the machine changes
     return [
-        times_floor(f"send: {devices} commands, {IN_FLIGHT} POSTs in flight", sent, "ms", floor=floor, goal=GOAL_RATIO),
-        row(f"send: POSTs for {devices} devices", posts, "", floor=least, goal=least),
+        result_row_by_ratio(
+            f"send: {devices} commands, {IN_FLIGHT} POSTs in flight", duration, "ms", floor=floor, goal=GOAL_RATIO
+        ),
+        result_row(f"send: POSTs for {devices} devices", posts, "", floor=fewest, goal=fewest),
     ]
 
 
-def _check(asked: Sequence[Command]) -> None:
-    """Each has its id. (Some have failed by now: the bare POSTs made their machine busy.)"""
-    assert not Command.objects.filter(id__in=[one.id for one in asked], remote_id="").exists()
+def _check_sent(commands: Sequence[Command]) -> None:
+    """Check that each command has its Cloudflare id.
+
+    Do not check the status: some have failed, because the bare POSTs made their devices busy.
+    """
+    assert not Command.objects.filter(id__in=[command.id for command in commands], remote_id="").exists()

@@ -1,6 +1,6 @@
-"""How long does the simulator take for a page of 50 out of 100 000 commands, and how much memory does it hold?
+"""Time of a page of 50 out of 100 000 commands in the simulator, and the memory that the simulator holds.
 
-The floor is the same call, over the same connection, in a world without commands.
+Floor: the same call, over the same connection, in a world without commands.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ SHAPES = {
 }
 
 
-class Target:
-    """One kept-alive connection to a simulator in a process of its own."""
+class SimulatorConnection:
+    """Kept-alive connection to a simulator that runs in its own process."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
@@ -45,17 +45,17 @@ class Target:
     def call(self, method: str, path: str, body: object = None) -> dict[str, object]:
         headers = {"Authorization": f"Bearer {DEFAULT_TOKEN}"}
         self._connection.request(method, path, None if body is None else json.dumps(body), headers)
-        answer = json.loads(self._connection.getresponse().read())
-        assert isinstance(answer, dict)
-        return answer
+        response = json.loads(self._connection.getresponse().read())
+        assert isinstance(response, dict)
+        return response
 
     def milliseconds(self, path: str) -> float:
-        """The 95th percentile of some calls."""
+        """Return the 95th percentile of several calls."""
         times = []
         for _ in range(ROUNDS):
-            begun = time.perf_counter()
+            started = time.perf_counter()
             self.call("GET", path)
-            times.append((time.perf_counter() - begun) * 1000)
+            times.append((time.perf_counter() - started) * 1000)
         return statistics.quantiles(times, n=20)[-1]
 
     def resident_mb(self) -> float:
@@ -65,13 +65,13 @@ class Target:
 
 
 @contextmanager
-def _simulator() -> Iterator[Target]:
+def _simulator() -> Iterator[SimulatorConnection]:
     command = [sys.executable, "-m", "simulator", "--port", "0", "--speed", "60"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        target = Target(process)
-        target.call("PUT", "/_sim/config", {"rate_limit": 1_000_000})
-        yield target
+        simulator = SimulatorConnection(process)
+        simulator.call("PUT", "/_sim/config", {"rate_limit": 1_000_000})
+        yield simulator
     finally:
         process.terminate()
         process.communicate()
@@ -90,18 +90,18 @@ def _row(name: str, value: float, unit: str, floor: float, goal: float) -> dict[
 
 
 def measure() -> list[dict[str, object]]:
-    with _simulator() as target:
-        idle_mb = target.resident_mb()
-        floor = target.milliseconds(f"{LISTING}&page=1")
-        target.call("POST", "/_sim/load", {"count": COMMANDS, "seed": 1})
-        full_mb = target.resident_mb()
-        newest = target.call("GET", f"{LISTING}&page=1")["result"]
+    with _simulator() as simulator:
+        idle_mb = simulator.resident_mb()
+        floor = simulator.milliseconds(f"{LISTING}&page=1")
+        simulator.call("POST", "/_sim/load", {"count": COMMANDS, "seed": 1})
+        full_mb = simulator.resident_mb()
+        newest = simulator.call("GET", f"{LISTING}&page=1")["result"]
         assert isinstance(newest, dict)
         device_id = newest["commands"][0]["device_id"]
         rows = [
             _row(
                 f"listing, {name}",
-                target.milliseconds(LISTING + query.format(device_id=device_id)),
+                simulator.milliseconds(LISTING + query.format(device_id=device_id)),
                 "ms",
                 floor,
                 GOAL_MS,

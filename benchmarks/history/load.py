@@ -1,7 +1,7 @@
-"""Rows into the database by the quickest road: files under build/, indexes last, one transaction.
+"""Bulk load of rows into the database: files under build/, indexes last, one transaction.
 
-Owns the files (kept between runs) and the taking down and putting up of indexes. It knows SQLite and PostgreSQL, and
-nothing of what the rows mean.
+This module writes the files (reused between runs), and drops and recreates indexes. It supports SQLite and PostgreSQL,
+and must not know what the rows mean.
 """
 
 import hashlib
@@ -16,73 +16,88 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 _NULL = "\\N"
-_KEPT = 3  # sets of files
+_FILE_SETS = 3  # sets of files that are reused by later runs
 
 
-def files(folder: Path, key: str, tables: Iterable[str], rows: Iterable[tuple[str, Sequence[str | None]]]) -> Path:
-    """The folder with a file a table, in PostgreSQL's text format; written unless it is there from an earlier run."""
-    made = folder / hashlib.sha256(key.encode()).hexdigest()[:16]
-    if made.is_dir():
-        return made
+def write_files(
+    folder: Path, key: str, tables: Iterable[str], rows: Iterable[tuple[str, Sequence[str | None]]]
+) -> Path:
+    """Write one file per table, in PostgreSQL's text format, and return their folder.
+
+    Reuse the files of an earlier run with the same `key`.
+    """
+    target = folder / hashlib.sha256(key.encode()).hexdigest()[:16]
+    if target.is_dir():
+        return target
     folder.mkdir(parents=True, exist_ok=True)
-    for old in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)[: -_KEPT + 1]:
+    for old in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)[: -_FILE_SETS + 1]:
         shutil.rmtree(old)
-    growing = made.with_suffix(".new")
-    growing.mkdir(exist_ok=True)
+    unfinished = target.with_suffix(".new")
+    unfinished.mkdir(exist_ok=True)
     with ExitStack() as stack:
-        opened = {table: stack.enter_context((growing / table).open("w", encoding="utf-8")) for table in tables}
+        writers = {table: stack.enter_context((unfinished / table).open("w", encoding="utf-8")) for table in tables}
         for table, row in rows:
-            opened[table].write("\t".join(_NULL if value is None else value for value in row) + "\n")
-    growing.rename(made)
-    return made
+            writers[table].write("\t".join(_NULL if value is None else value for value in row) + "\n")
+    unfinished.rename(target)
+    return target
 
 
-def load(folder: Path, columns: Mapping[str, str], keys: Mapping[str, str]) -> None:
-    """All tables in one transaction; what was there before stays. `keys` takes the place of its names in the rows."""
+def load(folder: Path, columns: Mapping[str, str], placeholders: Mapping[str, str]) -> None:
+    """Load all tables in one transaction, beside the rows that exist already.
+
+    `placeholders` maps the placeholders in the rows to their values, which only this database knows.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # no index is made while a check is still pending
+            cursor.execute(
+                "SET CONSTRAINTS ALL IMMEDIATE"
+            )  # PostgreSQL creates no index while a check is still pending
         for table, names in columns.items():
             with _without_indexes(cursor, table):
-                others = _others(table, names.split())
-                _fill(cursor, table, [*names.split(), *others], _texts(folder / table, keys, others.values()))
+                defaults = _column_defaults(table, names.split())
+                _insert(
+                    cursor,
+                    table,
+                    [*names.split(), *defaults],
+                    _read_chunks(folder / table, placeholders, defaults.values()),
+                )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
 
 
-def _others(table: str, names: Collection[str]) -> dict[str, str]:
-    """The columns that the rows say nothing of and that must have a value: their models' defaults, in text."""
+def _column_defaults(table: str, names: Collection[str]) -> dict[str, str]:
+    """Return the model defaults, as text, of the required columns that the rows do not contain."""
     [model] = [model for model in apps.get_models() if model._meta.db_table == table]
     fields = [field for field in model._meta.concrete_fields if field.column not in names and not field.null]
-    defaults = {
+    values = {
         field.column or field.attname: field.get_db_prep_save(field.get_default(), connection) for field in fields
     }
-    return {column: str(int(value) if isinstance(value, bool) else value) for column, value in defaults.items()}
+    return {column: str(int(value) if isinstance(value, bool) else value) for column, value in values.items()}
 
 
-def _texts(file: Path, keys: Mapping[str, str], others: Iterable[str]) -> Iterator[str]:
-    """Whole lines, about a megabyte at a time; `others` are added to each."""
-    end = "".join(f"\t{value}" for value in others)
+def _read_chunks(file: Path, placeholders: Mapping[str, str], defaults: Iterable[str]) -> Iterator[str]:
+    """Yield whole lines, about a megabyte at a time, with `defaults` appended to each."""
+    end = "".join(f"\t{value}" for value in defaults)
     with file.open(encoding="utf-8") as source:
         while lines := source.readlines(1 << 20):
             text = "".join(lines).replace("\n", f"{end}\n")
-            for name, key in keys.items():
+            for name, key in placeholders.items():
                 text = text.replace(name, key)
             yield text
 
 
-def _fill(cursor: CursorWrapper, table: str, names: Sequence[str], texts: Iterable[str]) -> None:
-    listed = ", ".join(f'"{name}"' for name in names)
+def _insert(cursor: CursorWrapper, table: str, names: Sequence[str], chunks: Iterable[str]) -> None:
+    quoted_names = ", ".join(f'"{name}"' for name in names)
     if connection.vendor == "postgresql":
         raw: Any = cursor.cursor
-        with raw.copy(f'COPY "{table}" ({listed}) FROM STDIN') as copy:
-            for text in texts:
-                copy.write(text)
+        with raw.copy(f'COPY "{table}" ({quoted_names}) FROM STDIN') as copy:
+            for chunk in chunks:
+                copy.write(chunk)
         return
-    marks = ", ".join(["%s"] * len(names))
-    statement = f'INSERT INTO "{table}" ({listed}) VALUES ({marks})'
-    for text in texts:
-        rows = (line.split("\t") for line in text.splitlines())
+    markers = ", ".join(["%s"] * len(names))
+    statement = f'INSERT INTO "{table}" ({quoted_names}) VALUES ({markers})'
+    for chunk in chunks:
+        rows = (line.split("\t") for line in chunk.splitlines())
         cursor.executemany(statement, [[None if value == _NULL else value for value in row] for row in rows])
 
 
@@ -91,7 +106,7 @@ _POSTGRESQL_INDEXES = """
     WHERE i.tablename = %s AND i.schemaname = current_schema()
     AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conname = i.indexname)
 """
-# A trigger before each insert costs more than the insert; what is new here replaces nothing.
+# Drop BEFORE INSERT triggers too: they cost more than the insert. They forbid replaced rows, and a load replaces none.
 _SQLITE_INDEXES = """
     SELECT type, name, sql FROM sqlite_master WHERE tbl_name = %s AND sql > ''
     AND (type = 'index' OR type = 'trigger' AND sql LIKE '%%BEFORE INSERT%%')
@@ -100,7 +115,10 @@ _SQLITE_INDEXES = """
 
 @contextmanager
 def _without_indexes(cursor: CursorWrapper, table: str) -> Iterator[None]:
-    """Those of the primary key and of whole constraints stay: they are no indexes of their own."""
+    """Drop the indexes of a table, and recreate them at the end.
+
+    Indexes of primary keys and of other constraints stay, because they cannot be dropped on their own.
+    """
     cursor.execute(_POSTGRESQL_INDEXES if connection.vendor == "postgresql" else _SQLITE_INDEXES, [table])
     indexes = cursor.fetchall()
     for kind, name, _ in indexes:

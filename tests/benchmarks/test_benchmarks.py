@@ -1,4 +1,4 @@
-"""Every benchmark still runs: at a tiny size, for its rows and never for its times."""
+"""Every benchmark runs at a tiny size. The tests check its rows, never its times."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from benchmarks import __main__ as bench
-from benchmarks import ask, claims, send, sync
-from benchmarks.figures import Row, row, times_floor
+from benchmarks import claims, send, submit, sync
+from benchmarks.results import ResultRow, result_row, result_row_by_ratio
 
 COLUMNS = {"name", "value", "unit", "floor", "ratio", "goal", "met"}
 
@@ -17,60 +17,60 @@ def _own_folders(settings: Any, tmp_path: Path) -> None:
     settings.BROKER_DIR = tmp_path / "broker"
 
 
-def _checked(rows: list[Row]) -> list[Row]:
-    for one in rows:
-        assert set(one) == COLUMNS
-        assert isinstance(one["value"], float | int)
-        assert one["value"] > 0
-        assert isinstance(one["floor"], float | int)
-        assert one["floor"] > 0
+def _check_rows(rows: list[ResultRow]) -> list[ResultRow]:
+    for result in rows:
+        assert set(result) == COLUMNS
+        assert isinstance(result["value"], float | int)
+        assert result["value"] > 0
+        assert isinstance(result["floor"], float | int)
+        assert result["floor"] > 0
     return rows
 
 
 @pytest.mark.django_db
-def test_asking_is_measured() -> None:
-    assert len(_checked(ask.measure(devices=6, rounds=1))) == 2
+def test_submit_benchmark_runs() -> None:
+    assert len(_check_rows(submit.measure(devices=6, rounds=1))) == 2
 
 
 @pytest.mark.django_db(transaction=True)
-def test_sending_is_measured_and_takes_no_post_too_many() -> None:
-    _, posts = _checked(send.measure(devices=12, latency=0))
+def test_send_benchmark_runs_with_the_fewest_posts() -> None:
+    _, posts = _check_rows(send.measure(devices=12, latency=0))
     assert (posts["value"], posts["met"]) == (2, True)
 
 
 @pytest.mark.django_db
-def test_a_sync_is_measured_and_takes_no_call_too_many() -> None:
-    calls, *_ = _checked(sync.measure(commands=12, rounds=1))
+def test_sync_benchmark_runs_with_the_fewest_calls() -> None:
+    calls, *_ = _check_rows(sync.measure(commands=12, rounds=1))
     assert (calls["value"], calls["met"]) == (1, True)
 
 
 @pytest.mark.django_db
-def test_claims_are_measured() -> None:
-    assert len(_checked(claims.measure(queued=320, rounds=2))) == 2
+def test_claims_benchmark_runs() -> None:
+    assert len(_check_rows(claims.measure(queued=320, rounds=2))) == 2
 
 
-def test_a_goal_is_the_most_that_a_value_may_be_or_so_many_floors() -> None:
-    assert row("a", 5, "s", floor=1, goal=5)["met"]
-    assert not row("a", 5.1, "s", floor=1, goal=5)["met"]
-    assert times_floor("a", 5, "s", floor=2.5, goal=2)["met"]
-    assert not times_floor("a", 5, "s", floor=2.4, goal=2)["met"]
+def test_goal_is_the_largest_value_or_the_largest_ratio_to_the_floor() -> None:
+    assert result_row("a", 5, "s", floor=1, goal=5)["met"]
+    assert not result_row("a", 5.1, "s", floor=1, goal=5)["met"]
+    assert result_row_by_ratio("a", 5, "s", floor=2.5, goal=2)["met"]
+    assert not result_row_by_ratio("a", 5, "s", floor=2.4, goal=2)["met"]
 
 
-def test_make_bench_finds_every_benchmark_and_nothing_else() -> None:
+def test_make_bench_finds_exactly_the_modules_that_measure() -> None:
     folder = Path(bench.__file__).parent
-    told = {file.stem for file in folder.glob("*.py") if "\ndef measure(" in file.read_text()}
-    assert set(bench.names()) == told
-    assert set(bench.SQLITE_TOO) | set(bench.NEEDS_REDIS) <= told
+    modules = {file.stem for file in folder.glob("*.py") if "\ndef measure(" in file.read_text()}
+    assert set(bench.names()) == modules
+    assert set(bench.ALSO_ON_SQLITE) | set(bench.NEEDS_REDIS) <= modules
 
 
-def test_a_benchmark_that_does_not_exist_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_benchmark_is_rejected_by_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert bench.main(["nothing-of-that-name"]) == 2
-    assert "there is no nothing-of-that-name" in capsys.readouterr().err
+    assert "unknown benchmark: nothing-of-that-name" in capsys.readouterr().err
 
 
-def test_a_benchmark_gets_nobody_elses_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_benchmark_inherits_no_database_and_no_credential(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgres://somebody@elsewhere.example.com/theirs")
-    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "a-real-one")
-    given = bench._environment({"VAR_DIR": "/nowhere"})
-    assert given["VAR_DIR"] == "/nowhere"
-    assert not {"DATABASE_URL", "CLOUDFLARE_API_TOKEN"} & set(given)
+    monkeypatch.setenv("CLOUDFLARE_API_TOKEN", "a-real-token")
+    environment = bench._environment({"VAR_DIR": "/nowhere"})
+    assert environment["VAR_DIR"] == "/nowhere"
+    assert not {"DATABASE_URL", "CLOUDFLARE_API_TOKEN"} & set(environment)

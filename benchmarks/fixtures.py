@@ -1,6 +1,6 @@
-"""One account with many devices, the simulator behind real HTTP, and a person who may run: what a benchmark stands on.
+"""Fixtures of the benchmarks: an account with many devices, the simulator over real HTTP, and a person who may run.
 
-Owns the making of them, in a database that is empty and migrated. Measures nothing.
+They need an empty, migrated database. This module must not measure anything.
 """
 
 import json
@@ -26,11 +26,11 @@ from tests.people import make_account, make_credential, make_person
 from tests.simulator_process import running_simulator
 
 PCAP: dict[Kind, Options] = {Kind.PCAP: {"time-limit-min": 5, "max-file-size-mb": 5, "packet-size-bytes": 160}}
-ENOUGH = 10_000_000  # calls and commands: the limits of the upstream are no part of what is measured
+UNLIMITED = 10_000_000  # calls and commands: limits of the upstream must not slow a benchmark down
 
 
-class Simulator:
-    """Its controls, and the commands' address of an account."""
+class SimulatorClient:
+    """Calls to the simulator's controls, and the address of an account's commands."""
 
     def __init__(self, base_url: str, control_url: str) -> None:
         self.base_url = base_url
@@ -39,15 +39,15 @@ class Simulator:
     def control(self, method: str, path: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self._control_url}/{path}", data, method=method)
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            return json.load(answer)
+        with urllib.request.urlopen(request, timeout=120) as response:
+            return json.load(response)
 
-    def latency(self, seconds: float, *, call: str) -> None:
-        """Every such call takes so much longer."""
+    def set_latency(self, seconds: float, *, call: str) -> None:
+        """Delay every call of this type by so many seconds."""
         rule = {"match": {"call": call}, "effect": {"kind": "latency", "seconds": seconds}}
         self.control("PUT", "faults", {"rules": [rule]})
 
-    def posts(self) -> int:
+    def count_posts(self) -> int:
         return len(self.control("GET", "ledger")["posts"])
 
     def commands_url(self, cloudflare_id: str) -> str:
@@ -55,21 +55,24 @@ class Simulator:
 
 
 @contextmanager
-def simulator(*, people: int, accounts: int = 1, speed: float = 1.0) -> Iterator[Simulator]:
-    """At speed 1 a capture takes minutes, so that what is open stays open; settings point to it meanwhile."""
-    words = ["--people", str(people), "--accounts", str(accounts)]
-    with running_simulator(speed=speed, extra_args=words) as process:
-        made = Simulator(process.base_url, process.control_url)
-        config = made.control("GET", "config")
-        without_limits = [{**account, "quota": ENOUGH} for account in config["accounts"]]
-        made.control("PUT", "config", {"accounts": without_limits, "rate_limit": ENOUGH})
-        with override_settings(UPSTREAM=replace(settings.UPSTREAM, url=process.base_url), RATE_CALLS=ENOUGH):
-            yield made
+def simulator(*, people: int, accounts: int = 1, speed: float = 1.0) -> Iterator[SimulatorClient]:
+    """Start a simulator without limits, and point the settings to it.
+
+    At speed 1 a capture takes minutes, so that open commands stay open during a benchmark.
+    """
+    arguments = ["--people", str(people), "--accounts", str(accounts)]
+    with running_simulator(speed=speed, extra_args=arguments) as process:
+        client = SimulatorClient(process.base_url, process.control_url)
+        config = client.control("GET", "config")
+        without_limits = [{**account, "quota": UNLIMITED} for account in config["accounts"]]
+        client.control("PUT", "config", {"accounts": without_limits, "rate_limit": UNLIMITED})
+        with override_settings(UPSTREAM=replace(settings.UPSTREAM, url=process.base_url), RATE_CALLS=UNLIMITED):
+            yield client
 
 
 @dataclass(frozen=True)
-class Company:
-    simulator: Simulator
+class AccountSetup:
+    simulator: SimulatorClient
     account: Account
     token: str
     person: User
@@ -77,37 +80,37 @@ class Company:
 
     def targets(self, number: int) -> list[Target]:
         return [
-            Target(one.device_id, one.email, one.registration_id, one.name, one.platform, listed=True)
-            for one in self.devices[:number]
+            Target(device.device_id, device.email, device.registration_id, device.name, device.platform, listed=True)
+            for device in self.devices[:number]
         ]
 
-    def ask(self, number: int, *, first: int = 0) -> list[Command]:
-        """A capture on each of so many devices, as a run of its own."""
+    def submit(self, number: int, *, first: int = 0) -> list[Command]:
+        """Submit a run with a capture on each of `number` devices, and return its commands."""
         targets = self.targets(first + number)[first:]
-        made = submit.ask(
+        submitted = submit.ask(
             account=self.account, by=self.person, now=now(), form_key=uuid4(), options=PCAP, targets=targets
         )
-        return list(made.commands.order_by("id"))
+        return list(submitted.commands.order_by("id"))
 
 
 @contextmanager
-def company(devices: int) -> Iterator[Company]:
+def account_setup(devices: int) -> Iterator[AccountSetup]:
     with simulator(people=max(20, devices)) as upstream:
-        told = upstream.control("GET", "config")["accounts"][0]
-        credential = make_credential("Simulator", value=told["token"])
-        account = make_account("Acme", cloudflare_id=told["account_id"], credential=credential)
+        config = upstream.control("GET", "config")["accounts"][0]
+        credential = make_credential("Simulator", value=config["token"])
+        account = make_account("Acme", cloudflare_id=config["account_id"], credential=credential)
         listed = add_devices(account, upstream.control("GET", "world")["devices"])
-        yield Company(upstream, account, told["token"], make_person("helpdesk", "helpdesk"), listed[:devices])
+        yield AccountSetup(upstream, account, config["token"], make_person("helpdesk", "helpdesk"), listed[:devices])
 
 
 def add_devices(account: Account, world: Iterable[dict[str, Any]]) -> list[Device]:
-    """Every registration of the account, as the directory keeps it; returns one a machine, of those that take commands.
+    """Create a row for each registration of the account, and return the eligible devices with a single registration.
 
-    `world` is what the simulator's control of that name tells.
+    `world` holds the devices that the simulator's `world` control returns.
     """
     rows = [row for row in world if row["account_id"] == account.cloudflare_id]
     at = now()
-    made = Device.objects.bulk_create(
+    devices = Device.objects.bulk_create(
         [
             Device(
                 account=account,
@@ -126,29 +129,29 @@ def add_devices(account: Account, world: Iterable[dict[str, Any]]) -> list[Devic
         ],
         batch_size=500,
     )
-    alone: dict[str, list[Device]] = {}
-    for device in made:
-        alone.setdefault(device.device_id, []).append(device)
-    return [rows[0] for rows in alone.values() if len(rows) == 1 and rows[0].eligible]
+    by_device: dict[str, list[Device]] = {}
+    for device in devices:
+        by_device.setdefault(device.device_id, []).append(device)
+    return [rows[0] for rows in by_device.values() if len(rows) == 1 and rows[0].eligible]
 
 
 def now() -> datetime:
     return datetime.now(UTC)
 
 
-def copies(commands: Sequence[Command], run_of: Run) -> tuple[list[Command], list[Event]]:
-    """The same rows and Events once more under another run: what a bare bulk insert is given."""
-    rows = [_copy(one, run_of) for one in commands]
-    return rows, [event_of(one, EventType.REQUESTED) for one in rows]
+def copy_commands(commands: Sequence[Command], new_run: Run) -> tuple[list[Command], list[Event]]:
+    """Copy the commands into another run, and make an Event for each: the objects for a bare bulk insert."""
+    rows = [_copy(command, new_run) for command in commands]
+    return rows, [make_event(row, EventType.REQUESTED) for row in rows]
 
 
-def _copy(command: Command, run_of: Run) -> Command:
+def _copy(command: Command, new_run: Run) -> Command:
     values = {field.attname: getattr(command, field.attname) for field in Command._meta.concrete_fields}
-    return Command(**{**values, "id": new_id(command.requested_at), "run_id": run_of.id})
+    return Command(**{**values, "id": new_id(command.requested_at), "run_id": new_run.id})
 
 
-def event_of(command: Command, event: EventType, **values: Any) -> Event:
-    given: dict[str, Any] = {
+def make_event(command: Command, event: EventType, **values: Any) -> Event:
+    defaults: dict[str, Any] = {
         "id": new_id(command.requested_at),
         "at": command.requested_at,
         "event": event,
@@ -161,7 +164,7 @@ def event_of(command: Command, event: EventType, **values: Any) -> Event:
         "by_id": command.requested_by_id,
         "data": {},
     }
-    return Event(**{**given, **values})
+    return Event(**{**defaults, **values})
 
 
 def empty_run(account: Account, person: User, devices: int) -> Run:
@@ -178,5 +181,5 @@ def empty_run(account: Account, person: User, devices: int) -> Run:
 
 
 def option_fields() -> dict[str, str]:
-    """The options of PCAP under the names of the form's fields."""
+    """Return the options of PCAP under the field names of the form."""
     return {f"{kind.value}-{name}": str(value) for kind, chosen in PCAP.items() for name, value in chosen.items()}

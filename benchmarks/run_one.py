@@ -1,6 +1,7 @@
-"""Runs one benchmark in a process of its own: `python -m benchmarks.one NAME FILE`.
+"""`python -m benchmarks.run_one NAME FILE`: run one benchmark and write its rows to FILE as JSON.
 
-The environment says which database. Here it is migrated; the rows go to FILE as JSON.
+The environment selects the database, which is migrated first. Each benchmark needs its own process because Django reads
+its settings only once.
 """
 
 import importlib
