@@ -30,9 +30,9 @@ from commands.rules.kinds import CAPTURES, Kind, Options
 from commands.rules.states import DONE, IN_FLIGHT, OPEN, UNSENT, ArtifactStatus, Status
 from tests.actions.model import Cloudflare, Entry, Post, WorkerDied
 from tests.faults import compare
-from tests.faults.asking import options_text
-from tests.faults.compare import Recorded, Tag, Verdict
-from tests.faults.record import record
+from tests.faults.compare import RecordedCommand, Tag, Verdict
+from tests.faults.snapshot import recorded_commands
+from tests.faults.workload import options_text
 
 TARGETS: Mapping[str, Target] = {
     "laptop": Target("d-laptop", "ann@example.com", "reg-ann", "laptop", "mac", listed=True),
@@ -229,7 +229,7 @@ class Portal:
 
     def check(self) -> None:
         """After every step."""
-        rows = record()
+        rows = recorded_commands()
         ours = [row for row in rows if not row.started_elsewhere]
         self.unsent = sum(row.status in UNSENT for row in ours)
         self.ended = [UUID(row.id) for row in ours if row.status in DONE]
@@ -237,7 +237,7 @@ class Portal:
             self.tag(entry) for entry in self.cloudflare.ledger if not entry.foreign
         )  # forgotten ones, too
         assert entries.total() == len(entries), "nothing is carried out twice"
-        assert [fault for row in rows for fault in compare.faults_of_history(row)] == []
+        assert [fault for row in rows for fault in compare.history_errors(row)] == []
         owners = Counter(row.remote_id for row in rows if row.remote_id)
         assert owners.total() == len(owners), "an id has one owner"
         for row in rows:
@@ -245,7 +245,7 @@ class Portal:
             assert row.remote_id == known or row.is_merged, "a command has one id, and keeps it"
             self.ids[UUID(row.id)] = known
         adopted = [line for row in rows for line in row.history if line.event == EventType.ADOPTED]
-        assert all(line.source != Status.SENDING for line in adopted), "what is being sent waits for its answer"
+        assert all(line.from_status != Status.SENDING for line in adopted), "what is being sent waits for its answer"
         self._check_machines(rows)
         if self.knows_the_time:
             self._check_imports(rows)
@@ -255,7 +255,7 @@ class Portal:
             assert complete_at >= self.complete_at - 2 * CLOCKS_OFF, "who lost the lease writes nothing"
         self.complete_at = complete_at
 
-    def _check_machines(self, rows: Sequence[Recorded]) -> None:
+    def _check_machines(self, rows: Sequence[RecordedCommand]) -> None:
         ours = [row.tag for row in rows if row.status in IN_FLIGHT and not row.started_elsewhere]
         places = Counter((tag.device_id, tag.kind) for tag in ours)
         places += Counter(
@@ -263,7 +263,7 @@ class Portal:
         )
         assert all(number == 1 for number in places.values()), "a machine does one thing at a time"
 
-    def _check_imports(self, rows: Sequence[Recorded]) -> None:
+    def _check_imports(self, rows: Sequence[RecordedCommand]) -> None:
         imported = {row.remote_id for row in rows if row.started_elsewhere and row.remote_id}
         owners = {row.tag: row for row in rows if not row.started_elsewhere}
         for entry in self.cloudflare.ledger:
@@ -274,12 +274,12 @@ class Portal:
             if entry.foreign or entry.is_forgotten:
                 continue
             owner = owners[self.tag(entry)]
-            waits = owner.status is Status.QUEUED and owner.since is not None  # for its turn after a restore
+            waits = owner.status is Status.QUEUED and owner.created_from is not None  # for its turn after a restore
             assert owner.remote_id or waits, "what is ours is not taken for somebody else's"
 
     def is_quiet(self) -> bool:
         """Nothing more is to come."""
-        rows = record()
+        rows = recorded_commands()
         owners = {row.remote_id: row for row in rows if row.remote_id}
         return all(row.status not in OPEN for row in rows if not row.started_elsewhere) and all(
             entry.id in owners and owners[entry.id].status == entry.final for entry in self.cloudflare.ledger
@@ -287,7 +287,7 @@ class Portal:
 
     def verdict(self) -> Verdict:
         ledger = [
-            compare.Entry(
+            compare.LedgerEntry(
                 entry.id,
                 self.tag(entry),
                 entry.created_at - self.cloudflare.offset,
@@ -296,15 +296,17 @@ class Portal:
             )
             for entry in self.cloudflare.ledger
         ]
-        acts = compare.Acts(runs_withdrawn=frozenset(self.withdrawn), to_go=frozenset(self.to_go))
-        rows = [_as_known_here(row) for row in record()]
-        return compare.compare(self.asked, rows, ledger, wanted=len(self.asked), imported_by=self.now, acts=acts)
+        acts = compare.UserActions(withdrawn_runs=frozenset(self.withdrawn), release_requested=frozenset(self.to_go))
+        rows = [_as_known_here(row) for row in recorded_commands()]
+        return compare.compare(
+            self.asked, rows, ledger, expected=len(self.asked), imports_due=self.now, user_actions=acts
+        )
 
 
-def _as_known_here(row: Recorded) -> Recorded:
+def _as_known_here(row: RecordedCommand) -> RecordedCommand:
     """No worker fetches files: a file that is wanted counts as stored. And clocks are off on purpose: that a machine
     does one thing at a time is looked at after every step, not by the times."""
-    file = replace(row.file, status=ArtifactStatus.STORED, is_there=True) if row.file else None
+    file = replace(row.file, status=ArtifactStatus.STORED, is_stored=True) if row.file else None
     return replace(row, file=file, claimed_at=None)
 
 

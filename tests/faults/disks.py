@@ -1,7 +1,7 @@
-"""The disks of a fault run that fill up: the spool's own small one, and a full one that is put over the store.
+"""Disk faults of a run: a small disk for the spool, and a full disk mounted over the store.
 
-Only root can mount them, in a namespace that is gone with this process. Without root no file of a fetching worker
-grows beyond a limit, which both of them meet.
+Mounting needs root, and happens in a namespace that ends with this process. Without root, a limit on the file size of
+the fetching workers hits both the spool and the store.
 """
 
 import os
@@ -17,12 +17,12 @@ LIMIT = 4096  # bytes
 
 
 class Disks:
-    """`fetchers` gives the process ids of the workers that fetch."""
+    """Disks under VAR_DIR. `fetchers` returns the process ids of the fetching workers."""
 
     def __init__(self, var: Path, fetchers: Callable[[], Iterable[int]]) -> None:
         self._var = var
         self._fetchers = fetchers
-        self._are_own = False
+        self._is_mounted = False
 
     def prepare(self) -> None:
         for name in SIZES:
@@ -31,11 +31,11 @@ class Disks:
             os.unshare(os.CLONE_NEWNS)
             _call("mount", "--make-rprivate", "/")
             self._mount(SPOOL)
-            self._are_own = True
+            self._is_mounted = True
 
     def fill(self, name: str) -> None:
-        """What lies in the store stays where it is, below the full disk."""
-        if not self._are_own:
+        """Fill a disk. The full disk hides the files in the store without deleting them."""
+        if not self._is_mounted:
             self._limit_files(LIMIT)
             return
         if name == STORE:
@@ -45,7 +45,7 @@ class Disks:
                 pass
 
     def empty(self, name: str) -> None:
-        if not self._are_own:
+        if not self._is_mounted:
             self._limit_files(resource.RLIM_INFINITY)
         elif name == STORE:
             _call("umount", "--lazy", str(self._var / STORE))
@@ -64,5 +64,5 @@ class Disks:
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
-def _call(*words: str) -> None:
-    subprocess.run(words, check=True, capture_output=True)
+def _call(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)

@@ -1,7 +1,7 @@
-"""Death at a chosen point: wraps functions of the portal so that the process kills itself there now and then.
+"""Kill points: wrappers around the portal's functions that kill the process there with some probability.
 
-The portal knows nothing of it: `worker.py` starts Celery with these wrappers around the portal's own functions.
-`DEXPORTAL_KILL_AT` says where: `point:probability` pairs separated by commas, and `seed=N`.
+The portal's code does not contain them: `worker.py` installs them before it starts Celery. `DEXPORTAL_KILL_AT` lists
+`point:probability` pairs separated by commas, and `seed=N`.
 """
 
 import os
@@ -17,7 +17,7 @@ VARIABLE = "DEXPORTAL_KILL_AT"
 
 @dataclass(frozen=True)
 class Point:
-    """Before or after a function of a module; one that does not exist is an error at the start of the worker."""
+    """Point before or after a function of a module. A missing function fails the start of the worker."""
 
     module: str
     function: str
@@ -29,7 +29,7 @@ _DELIVER, _SYNC, _COLLECT = (f"commands.actions.{name}" for name in ("deliver", 
 POINTS: Mapping[str, Point] = {
     "before_post": Point(_DELIVER, "post"),
     "after_post": Point(_DELIVER, "post", after=True),
-    "inside_record": Point(_DELIVER, "_end"),  # in the transaction, which is then rolled back
+    "inside_record": Point(_DELIVER, "_end"),  # inside the transaction, which is rolled back
     "after_record": Point(_DELIVER, "record", after=True),
     "before_listing_is_applied": Point(_SYNC, "apply"),
     "inside_listing": Point(_SYNC, "_carry_out", after=True),
@@ -40,18 +40,18 @@ POINTS: Mapping[str, Point] = {
 }
 
 
-def install(wanted: str) -> None:
-    """Wrap what `wanted` (see VARIABLE) names."""
-    words = [word for word in wanted.split(",") if word]
-    seed = next((word.removeprefix("seed=") for word in words if word.startswith("seed=")), "0")
-    for word in words:
-        if not word.startswith("seed="):
-            name, _, probability = word.partition(":")
+def install(kill_at: str) -> None:
+    """Wrap the functions named in `kill_at`, which has the format of VARIABLE."""
+    entries = [entry for entry in kill_at.split(",") if entry]
+    seed = next((entry.removeprefix("seed=") for entry in entries if entry.startswith("seed=")), "0")
+    for entry in entries:
+        if not entry.startswith("seed="):
+            name, _, probability = entry.partition(":")
             _wrap(POINTS[name], random.Random(f"{seed}/{name}/{os.getpid()}"), float(probability or 1))
 
 
 def wrap_after(module_name: str, function: str, then: Callable[..., None]) -> None:
-    """`then` is called with the function's arguments once it has returned."""
+    """Call `then` with the arguments of the function after each of its calls."""
     module = import_module(module_name)
     original: Callable[..., Any] = getattr(module, function)
 
@@ -63,12 +63,12 @@ def wrap_after(module_name: str, function: str, then: Callable[..., None]) -> No
     setattr(module, function, wrapped)
 
 
-def _wrap(point: Point, chance: random.Random, probability: float) -> None:
+def _wrap(point: Point, rng: random.Random, probability: float) -> None:
     module = import_module(point.module)
     original: Callable[..., Any] = getattr(module, point.function)
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        dies = chance.random() < probability
+        dies = rng.random() < probability
         if dies and not point.after:
             os.kill(os.getpid(), signal.SIGKILL)
         result = original(*args, **kwargs)

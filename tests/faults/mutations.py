@@ -1,8 +1,8 @@
-"""`python -m tests.faults.mutations [NAME …]`: breaks one rule at a time, in a copy, and tells which tests notice.
+"""`python -m tests.faults.mutations [NAME …]`: break one rule at a time in a copy, and report the tests that fail.
 
-Each mutation is one edit of a line that carries a rule; the tests named beside it must fail then. With `--run` the copy
-is put through a small fault run instead, for each of `RULES`; what it counts is told. Both tables stand in
-docs/delivery.md and docs/proof.md; `tests/house/test_mutations.py` keeps the patterns fresh.
+Each mutation edits a line that enforces a rule, and the tests named beside it must fail. With `--run` the copy goes
+through a small fault run for each of `RULES` instead, and the findings are printed. docs/delivery.md and docs/proof.md
+hold both tables, and `tests/house/test_mutations.py` checks that the patterns are current.
 """
 
 import os
@@ -17,15 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", "var", "static", "__pycache__", "*.sqlite3")
+NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "build", "var", "static", "__pycache__", "*.sqlite3")
 ACTIONS = "tests/actions"
 
 
 @dataclass(frozen=True)
 class Mutation:
-    """`rule` in words, `old` replaced by `new` in `file` (once), `tests` those that are run.
+    """Edit of one rule: `old` becomes `new` once in `file`, and `tests` must fail.
 
-    `also`: a second edit, where two lines hold the rule and each would do alone.
+    `also` is a second edit for a rule that two lines enforce independently.
     """
 
     name: str
@@ -44,7 +44,7 @@ _SYNC, _QUEUE = "commands/actions/listing/sync.py", "commands/actions/sending/cl
 MUTATIONS: Sequence[Mutation] = (
     Mutation(
         "lease-fence",
-        "who lost the lease writes nothing",
+        "a worker that lost its lease writes nothing",
         _CLAIMS,
         "return Q(pk=row.pk, lease_token=row.lease_token)",
         "return Q(pk=row.pk)",
@@ -52,7 +52,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(
         "dispatch-fence",
-        "an answer is recorded only for commands that still point to its dispatch",
+        "a response is recorded only for commands that still belong to its dispatch",
         _DELIVER,
         'ours = Q(dispatch=dispatch, remote_id="")',
         'ours = Q(remote_id="")',
@@ -61,7 +61,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(
         "never-again",
-        "what may have landed never goes back to the queue",
+        "a command that may have landed never goes back to the queue",
         _RECONCILE,
         'to=Status.UNCERTAIN, because="The answer',
         'to=Status.QUEUED, values={"dispatch": None}, because="The answer',
@@ -69,7 +69,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(
         "possible_match",
-        "what was refused together stays where a listing shows what may be it whatever the time",
+        "a command refused with others stays uncertain while a listing shows a possible match, whatever its time",
         _RECONCILE,
         "refused &= Q(missed_listings__gte=1, possible_match=False)",
         "refused &= Q(missed_listings__gte=1)",
@@ -77,7 +77,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(
         "settle-lock",
-        "what goes back to the queue is asked again under the lock",
+        "a command goes back to the queue only if it still qualifies under the lock",
         _RECONCILE,
         "to=Status.QUEUED, because=SENT_ALONE, where=refused",
         'to=Status.QUEUED, because=SENT_ALONE, where=Q(remote_id="")',
@@ -85,7 +85,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(
         "start-share",
-        "no POST begins when a quarter of its lease is gone",
+        "no POST begins after the first quarter of its lease",
         _DELIVER,
         "if _too_late(claimed):",
         "if False:",
@@ -93,7 +93,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(
         "settle-window",
-        "an uncertain command is given up 3 minutes after its lease, not before",
+        "an uncertain command is given up 3 minutes after its lease at the earliest",
         _RECONCILE,
         "clock - settings.SETTLE_WINDOW, missed_listings",
         "clock, missed_listings",
@@ -101,7 +101,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(
         "settle-listings",
-        "and after 3 complete listings, not before",
+        "an uncertain command is given up after 3 complete listings at the earliest",
         _RECONCILE,
         "missed_listings__gte=settings.SETTLE_LISTINGS",
         "missed_listings__gte=0",
@@ -125,7 +125,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(
         "still-sending",
-        "a row that a sending command could be is left alone",
+        "a row that may belong to a command in sending is left alone",
         _MATCHING,
         "    return any(command.status is Status.SENDING for command in candidates)",
         "    return False",
@@ -133,7 +133,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(
         "match_uncertain",
-        "a pairing that was not the only possible one says likely",
+        "a match that was not the only possible one is marked uncertain",
         _MATCHING,
         "only = rivals[command.id] == 1 and len(fits[row.remote_id]) == 1 and not doubted",
         "only = True",
@@ -141,7 +141,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(
         "hindsight",
-        "and in hindsight too",
+        "a match is also marked uncertain if a later row makes it doubtful",
         _SYNC,
         "    _doubt(changes, decisions)\n",
         "",
@@ -149,7 +149,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(
         "take-over",
-        "an import that turns out to be ours is merged",
+        "an imported command that turns out to be ours is merged",
         _MATCHING,
         "mergers = _mergers(unknown, imported, fits, owners) if complete else {}",
         "mergers: dict[str, TakeOver] = {}",
@@ -157,7 +157,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(
         "late-answer",
-        "a late answer of one's own dispatch is never refused",
+        "a late response of a command's own dispatch is always recorded",
         _DELIVER,
         'moved = apply_remote_updates(changes, heard, where=Q(dispatch=dispatch, remote_id=""))',
         'moved = apply_remote_updates(changes, heard, where=Q(dispatch=dispatch, remote_id="", status=Status.SENDING))',
@@ -165,7 +165,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(
         "constraint",
-        "the database refuses a second command of ours in flight on a machine",
+        "the database rejects a second command of ours in flight on a device",
         "commands/migrations/0001_initial.py",
         "fields=('account', 'device_id', 'kind'), name='command_one_in_flight_a_kind'",
         "fields=('account', 'device_id', 'kind', 'id'), name='command_one_in_flight_a_kind'",
@@ -173,7 +173,7 @@ MUTATIONS: Sequence[Mutation] = (
     ),
     Mutation(
         "busy",
-        "a claim skips a machine that is busy",
+        "a claim skips busy devices",
         _QUEUE,
         "rows = rows.exclude(kind=kind, device_id__in=busy.filter(kind=kind))",
         "pass",
@@ -189,30 +189,30 @@ RULES: Mapping[str, Sequence[str]] = {
     "late-answer": ("late-answer",),
     "constraint": ("constraint", "busy"),
 }
-"""The rules that a fault run is to miss, each broken by all mutations that hold it: one line alone would still do."""
+"""Rules broken for a fault run. Each needs all of its mutations, because one intact line would still enforce it."""
 
 RUN = ("400", "5", "--accounts", "4", "--cycle", "60", "--least", "120", "--time", "300")
 
 
 class Stale(Exception):
-    """A pattern of the table does not stand in its file exactly once: mend the table."""
+    """Raised when a pattern does not occur exactly once in its file. Fix the table."""
 
 
 def mutated(mutation: Mutation, text: str) -> str:
-    """The text of its file with the rule broken; raises Stale."""
+    """Return the text of the file with the rule broken. Raise Stale if a pattern is not current."""
     for old, new in ((mutation.old, mutation.new), *([mutation.also] if mutation.also else [])):
         if text.count(old) != 1:
-            raise Stale(f"{mutation.name}: {mutation.file} has {text.count(old)} times {old!r}")
+            raise Stale(f"{mutation.name}: {mutation.file} contains {old!r} {text.count(old)} times")
         text = text.replace(old, new)
     return text
 
 
 @contextmanager
 def broken(*mutations: Mutation) -> Iterator[Path]:
-    """A copy of the project in which these rules are broken."""
+    """Yield a copy of the project in which these rules are broken."""
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
         copy = Path(folder) / "copy"
-        shutil.copytree(ROOT, copy, ignore=LEFT_OUT, symlinks=True)
+        shutil.copytree(ROOT, copy, ignore=NOT_COPIED, symlinks=True)
         for shared in ("static", ".venv"):
             (copy / shared).symlink_to(ROOT / shared)
         for mutation in mutations:
@@ -221,50 +221,50 @@ def broken(*mutations: Mutation) -> Iterator[Path]:
         yield copy
 
 
-def said_in(copy: Path, words: Sequence[str]) -> tuple[int, str]:
-    """(exit status, output) of one of our programs there."""
+def run_in(copy: Path, arguments: Sequence[str]) -> tuple[int, str]:
+    """Run one of our programs in the copy, and return its exit status and output."""
     environment = {**os.environ, "VAR_DIR": str(copy / "var"), "PYTHONPATH": str(copy)}
     done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=copy, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", *arguments], cwd=copy, env=environment, capture_output=True, text=True, check=False
     )
     return done.returncode, done.stdout
 
 
-def tried(mutation: Mutation) -> tuple[bool, list[str]]:
-    """(noticed, the names of the tests that failed), of one broken rule."""
+def run_tests(mutation: Mutation) -> tuple[bool, list[str]]:
+    """Return whether the tests detect the broken rule, and the names of the failed tests."""
     with broken(mutation) as copy:
-        status, said = said_in(copy, ["pytest", "-q", "--maxfail", "3", "-p", "no:xdist", *mutation.tests])
-    failed = re.findall(r"^(?:FAILED|ERROR) \S*/(\S+?)(?:\[.*)?(?: -.*)?$", said, re.MULTILINE)
-    return status == 1 and bool(failed), failed or said.splitlines()[-3:]
+        status, output = run_in(copy, ["pytest", "-q", "--maxfail", "3", "-p", "no:xdist", *mutation.tests])
+    failed = re.findall(r"^(?:FAILED|ERROR) \S*/(\S+?)(?:\[.*)?(?: -.*)?$", output, re.MULTILINE)
+    return status == 1 and bool(failed), failed or output.splitlines()[-3:]
 
 
-def counted(names: Sequence[str]) -> tuple[bool, str]:
-    """(noticed, the counts and the first findings), of a fault run with these rules broken."""
-    with broken(*(one for one in MUTATIONS if one.name in names)) as copy:
-        status, said = said_in(copy, ["scripts.chaos", *RUN])
-    lines = said.splitlines()
+def run_faults(names: Sequence[str]) -> tuple[bool, str]:
+    """Return whether a fault run detects the broken rules, with its counts and first findings."""
+    with broken(*(mutation for mutation in MUTATIONS if mutation.name in names)) as copy:
+        status, output = run_in(copy, ["scripts.chaos", *RUN])
+    lines = output.splitlines()
     findings = [line for line in lines if re.match("(lost|doubled|stuck|wrong): ", line)]
     wrong = sum(line.startswith("wrong: ") for line in findings)
-    return status == 1, "\n    ".join([f"{lines[-1] if lines else 'nothing said'}, {wrong} wrong", *findings[:5]])
+    return status == 1, "\n    ".join([f"{lines[-1] if lines else 'no output'}, {wrong} wrong", *findings[:5]])
 
 
-def main(words: Sequence[str]) -> int:
-    names = [word for word in words if word != "--run"]
+def main(arguments: Sequence[str]) -> int:
+    names = [word for word in arguments if word != "--run"]
     missed = 0
-    if "--run" in words:
+    if "--run" in arguments:
         for rule, broken_by in RULES.items():
             if not names or rule in names:
-                noticed, told = counted(broken_by)
-                missed += not noticed
-                sys.stdout.write(f"{rule}: {'' if noticed else 'NOT NOTICED '}{told}\n")
+                is_detected, result = run_faults(broken_by)
+                missed += not is_detected
+                sys.stdout.write(f"{rule}: {'' if is_detected else 'NOT DETECTED '}{result}\n")
                 sys.stdout.flush()
         return 1 if missed else 0
     for mutation in MUTATIONS:
         if not names or mutation.name in names:
-            noticed, tests = tried(mutation)
-            missed += not noticed
-            told = ", ".join(dict.fromkeys(f"`{test}`" for test in tests))
-            sys.stdout.write(f"| {mutation.rule} | {'' if noticed else 'NOT NOTICED '}{told} |\n")
+            is_detected, tests = run_tests(mutation)
+            missed += not is_detected
+            result = ", ".join(dict.fromkeys(f"`{test}`" for test in tests))
+            sys.stdout.write(f"| {mutation.rule} | {'' if is_detected else 'NOT DETECTED '}{result} |\n")
             sys.stdout.flush()
     return 1 if missed else 0
 

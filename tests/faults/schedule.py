@@ -1,4 +1,4 @@
-"""When what is done to whom in a fault run: seeded, printed, kept and replayed. Knows no process."""
+"""Schedules of faults: generated from a seed, printed, saved and replayed. This module must not know any process."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -7,36 +7,39 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.faults import rules
-from tests.faults.rules import Rule
+from tests.faults import fault_rules
+from tests.faults.fault_rules import Rule
 
 SCHEDULES = Path(__file__).resolve().parent / "schedules"
 LEASE = 4.0  # seconds; DISPATCH_LEASE of settings.py
-ACCOUNT = "0123456789abcdef0123456789abcdef"  # the simulator's first
-HELD_AT_MOST = 8.0  # twice the lease; more than it and ADOPT_AFTER together no design could bear (docs/delivery.md)
+FIRST_ACCOUNT = "0123456789abcdef0123456789abcdef"  # of the simulator
+MAX_SUSPENSION = 8.0  # twice the lease; the design cannot bear more than lease plus ADOPT_AFTER (docs/delivery.md)
 
 
 @dataclass(frozen=True)
 class Step:
-    """`at` and `lasting` in seconds. `act` is one of player.py's; `whom` a program or a manner."""
+    """Step of a schedule. `at` and `duration` are in seconds.
+
+    `action` is a handler of the fault injector, and `target` a program or the manner of the action.
+    """
 
     at: float
-    act: str
-    whom: str = ""
-    lasting: float = 0.0
+    action: str
+    target: str = ""
+    duration: float = 0.0
     rules: tuple[Rule, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        parts = [f"{self.at:7.2f} s  {self.act} {self.whom}"]
-        parts += [f"for {self.lasting:.1f} s"] if self.lasting else []
-        parts += [json.dumps(one) for one in (*self.rules, *([dict(self.values)] if self.values else []))]
+        parts = [f"{self.at:7.2f} s  {self.action} {self.target}"]
+        parts += [f"for {self.duration:.1f} s"] if self.duration else []
+        parts += [json.dumps(part) for part in (*self.rules, *([dict(self.values)] if self.values else []))]
         return " ".join(parts)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """`commands`, `accounts` and `seed` make the same questions again; the steps do the same to the same."""
+    """Saved run. `commands`, `accounts` and `seed` reproduce the workload, and `steps` the faults."""
 
     commands: int
     accounts: int
@@ -55,7 +58,7 @@ class Schedule:
 
 
 def cycles(seed: int, length: float) -> Iterator[list[Step]]:
-    """One cycle after another, each with every fault there is, in an order of its own."""
+    """Yield cycle after cycle, each with every fault in its own order."""
     number = 0
     while True:
         yield cycle(Random(f"{seed}/{number}"), number * length, length)
@@ -63,101 +66,102 @@ def cycles(seed: int, length: float) -> Iterator[list[Step]]:
 
 
 def cycle(rng: Random, start: float, length: float) -> list[Step]:
-    """Each fault of the simulator for a while, a few at a time; between them what is done to our own processes."""
-    kinds = rng.sample(rules.KINDS, len(rules.KINDS))
+    """Activate each fault of the simulator for a while, a few at a time, and disturb our own processes in between."""
+    kinds = rng.sample(fault_rules.KINDS, len(fault_rules.KINDS))
     apart = length / len(kinds)
     steps = [
         Step(
-            round(start + apart * turn, 2),
+            round(start + apart * position, 2),
             "fault",
             kind,
             round(apart * rng.uniform(2, 5), 2),
-            tuple(rules.rules(kind, rng)),
+            tuple(fault_rules.rules_for(kind, rng)),
         )
-        for turn, kind in enumerate(kinds)
+        for position, kind in enumerate(kinds)
     ]
-    acts = [make(rng) for make in _ACTS]
-    rng.shuffle(acts)
-    apart = length / len(acts)
-    steps += [Step(round(start + apart * (turn + rng.random()), 2), **act) for turn, act in enumerate(acts)]
-    steps.append(
-        Step(round(start + length * rng.uniform(0.02, 0.2), 2), "database", "after_post")
-    )  # while POSTs go out
+    actions = [make(rng) for make in _ACTIONS]
+    rng.shuffle(actions)
+    apart = length / len(actions)
+    steps += [
+        Step(round(start + apart * (position + rng.random()), 2), **action) for position, action in enumerate(actions)
+    ]
+    # Early in the cycle, while commands are being sent.
+    steps.append(Step(round(start + length * rng.uniform(0.02, 0.2), 2), "database", "after_post"))
     return sorted(steps, key=lambda step: step.at)
 
 
-type Act = dict[str, Any]
+type ActionValues = dict[str, Any]
 
 
-def _signal(act: str, *whom: str) -> Callable[[Random], Act]:
-    return lambda rng: {"act": act, "whom": rng.choice(whom)}
+def _signal(action: str, *target: str) -> Callable[[Random], ActionValues]:
+    return lambda rng: {"action": action, "target": rng.choice(target)}
 
 
-def _held(*whom: str) -> Callable[[Random], Act]:
-    """Stopped for longer than the lease."""
+def _suspend(*target: str) -> Callable[[Random], ActionValues]:
+    """Suspend a process for longer than the lease."""
     return lambda rng: {
-        "act": "hold",
-        "whom": rng.choice(whom),
-        "lasting": round(rng.uniform(LEASE + 0.5, HELD_AT_MOST), 1),
+        "action": "suspend",
+        "target": rng.choice(target),
+        "duration": round(rng.uniform(LEASE + 0.5, MAX_SUSPENSION), 1),
     }
 
 
-def _service(act: str, how: str, longest: float = 0.0) -> Callable[[Random], Act]:
-    return lambda rng: {"act": act, "whom": how, "lasting": round(rng.uniform(longest / 2, longest), 1)}
+def _disrupt(action: str, manner: str, longest: float = 0.0) -> Callable[[Random], ActionValues]:
+    return lambda rng: {"action": action, "target": manner, "duration": round(rng.uniform(longest / 2, longest), 1)}
 
 
-def _world(**changes: Any) -> Callable[[Random], Act]:
-    """Cloudflare in one of the ways that its documentation leaves open."""
-    return lambda rng: {"act": "world", "lasting": round(rng.uniform(3, 6), 1), "values": changes}
+def _change_world(**changes: Any) -> Callable[[Random], ActionValues]:
+    """Change a behaviour of Cloudflare that its documentation leaves open."""
+    return lambda rng: {"action": "world", "duration": round(rng.uniform(3, 6), 1), "values": changes}
 
 
-def _clock(*whom: str) -> Callable[[Random], Act]:
-    """A worker's own clock jumps, far beyond every window, and back again."""
+def _jump_clock(*target: str) -> Callable[[Random], ActionValues]:
+    """Move a worker's clock far beyond every window, and back again."""
     return lambda rng: {
-        "act": "clock",
-        "whom": rng.choice(whom),
-        "lasting": round(rng.uniform(3, 6), 1),
-        "values": {"off": rng.choice((-1, 1)) * rng.randrange(20, 60)},
+        "action": "clock",
+        "target": rng.choice(target),
+        "duration": round(rng.uniform(3, 6), 1),
+        "values": {"offset": rng.choice((-1, 1)) * rng.randrange(20, 60)},
     }
 
 
-def _refused(rng: Random) -> Act:
-    """Cloudflare takes no POST of one account for longer than HOLD_AFTER: what waited is held until a person comes."""
-    match = {"call": "create", "account_id": ACCOUNT}
+def _refuse_account(rng: Random) -> ActionValues:
+    """Refuse all POSTs of one account for longer than HOLD_AFTER, so that its queued commands are put on hold."""
+    match = {"call": "create", "account_id": FIRST_ACCOUNT}
     rule: Rule = {"match": match, "effect": {"kind": "error", "status": 403}}
-    return {"act": "refuse", "whom": "create", "lasting": round(rng.uniform(12, 14), 1), "rules": (rule,)}
+    return {"action": "refuse", "target": "create", "duration": round(rng.uniform(12, 14), 1), "rules": (rule,)}
 
 
 TALK, FETCH, BEAT = ("talk-1", "talk-2"), ("fetch-1", "fetch-2"), ("beat-1", "beat-2")
 
-_ACTS: tuple[Callable[[Random], Act], ...] = (
+_ACTIONS: tuple[Callable[[Random], ActionValues], ...] = (
     _signal("kill", *TALK),
     _signal("kill", *TALK, *FETCH),
     _signal("kill", *FETCH),
     _signal("kill", *BEAT),
     _signal("kill", "web"),
-    _signal("end", *TALK),
-    _signal("end", *FETCH, *BEAT),
-    _signal("end", "web"),
-    _held(*TALK),
-    _held(*TALK),
-    _held(*FETCH, *BEAT),
-    _service("redis", "flush"),
-    _service("redis", "restart"),
-    _service("redis", "refuse", 4),
-    _service("redis", "hang", 4),
-    _service("database", "restart", 1),
-    _service("database", "crash", 2),
-    _service("upstream", "hang", 3),
-    _service("disk", "full", 5),
-    _service("disk", "store", 5),
-    _refused,
-    _clock(*TALK),
-    _clock(*FETCH),
-    lambda rng: {"act": "world", "lasting": 4.0, "values": {"clock_offset": round(rng.uniform(-0.8, 0.8), 2)}},
-    _world(rejection="item", shuffle_answer=True),
-    _world(failure_share=0.3),
-    _world(range_ends="exclusive"),
-    lambda rng: {"act": "foreign", "values": {"count": rng.randrange(3, 10), "seed": rng.randrange(10**6)}},
-    lambda rng: {"act": "foreign", "values": {"count": rng.randrange(3, 10), "seed": rng.randrange(10**6)}},
+    _signal("terminate", *TALK),
+    _signal("terminate", *FETCH, *BEAT),
+    _signal("terminate", "web"),
+    _suspend(*TALK),
+    _suspend(*TALK),
+    _suspend(*FETCH, *BEAT),
+    _disrupt("redis", "flush"),
+    _disrupt("redis", "restart"),
+    _disrupt("redis", "refuse", 4),
+    _disrupt("redis", "hang", 4),
+    _disrupt("database", "restart", 1),
+    _disrupt("database", "crash", 2),
+    _disrupt("upstream", "hang", 3),
+    _disrupt("disk", "full", 5),
+    _disrupt("disk", "store", 5),
+    _refuse_account,
+    _jump_clock(*TALK),
+    _jump_clock(*FETCH),
+    lambda rng: {"action": "world", "duration": 4.0, "values": {"clock_offset": round(rng.uniform(-0.8, 0.8), 2)}},
+    _change_world(rejection="item", shuffle_answer=True),
+    _change_world(failure_share=0.3),
+    _change_world(range_ends="exclusive"),
+    lambda rng: {"action": "foreign", "values": {"count": rng.randrange(3, 10), "seed": rng.randrange(10**6)}},
+    lambda rng: {"action": "foreign", "values": {"count": rng.randrange(3, 10), "seed": rng.randrange(10**6)}},
 )

@@ -1,7 +1,7 @@
-"""The portal's own settings for the fault runs: every duration divided by 60, none shorter than two busy cores allow.
+"""Portal settings for the fault runs: durations divided by 60, but none shorter than two busy cores allow.
 
-What does not shrink with the portal is why some stay longer: a process takes its milliseconds, HTTP's `Date` has whole
-seconds. It changes durations and nothing else.
+Some durations stay longer, because process starts take the same time as ever, and HTTP's `Date` has whole seconds. Only
+durations differ from the portal's settings.
 """
 
 import os
@@ -9,7 +9,7 @@ from datetime import timedelta
 
 os.environ.setdefault("TIME_SCALE", "60")
 
-from dexportal.settings import *  # noqa: F403 - the portal's, and then what differs
+from dexportal.settings import *  # noqa: F403 - the portal settings that the rest overrides
 
 
 def _seconds(seconds: float) -> timedelta:

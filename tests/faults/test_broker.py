@@ -1,4 +1,4 @@
-"""A worker's connection to Redis, when Redis goes away at the wrong moment."""
+"""Tests of connections to Redis that break at the wrong moment."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -24,29 +24,30 @@ def redis_server() -> Iterator[Server]:
         yield server
 
 
-def test_a_message_that_could_not_be_acknowledged_keeps_no_worker_from_the_next(redis_server: Server) -> None:
-    """Its place among those that a worker may hold would be lost for ever, and with the last place the worker."""
+def test_worker_gets_the_next_message_after_a_failed_acknowledgement(redis_server: Server) -> None:
+    """Check that a failed acknowledgement frees the prefetch slot.
+
+    A worker loses a lost slot for ever, and stops with the last one.
+    """
     options = broker_options(redis_server.url, timedelta(seconds=1))
-    got: list[Any] = []
+    messages: list[Any] = []
     with Connection(redis_server.url, transport_options=options) as connection:
         queue = Queue("talk", routing_key="talk", channel=connection.default_channel)
         queue.declare()
         connection.Producer().publish({}, routing_key="talk", declare=[queue])
         with connection.Consumer(
-            queue, callbacks=[lambda _body, message: got.append(message)], prefetch_count=1
-        ) as one:
+            queue, callbacks=[lambda _body, message: messages.append(message)], prefetch_count=1
+        ) as consumer:
             connection.drain_events(timeout=5)
             redis_server.stop()
-            got[0].ack_log_error(_Log(), connection.connection_errors)
+            messages[0].ack_log_error(_Log(), connection.connection_errors)
             redis_server.start()
-            channel: Any = one.channel
+            channel: Any = consumer.channel
             assert channel.qos.can_consume()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_wake_keeps_its_connection_and_makes_another_when_redis_was_restarted(
-    redis_server: Server, settings: Settings
-) -> None:
+def test_wake_reuses_its_connection_until_redis_restarts(redis_server: Server, settings: Settings) -> None:
     settings.BROKER_URL = redis_server.url
     wakes.backoff.end()
     with Redis.from_url(redis_server.url) as redis:
@@ -66,9 +67,7 @@ def test_a_wake_keeps_its_connection_and_makes_another_when_redis_was_restarted(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_queue_of_redis_that_nobody_reads_takes_no_more_than_so_many_messages(
-    redis_server: Server, settings: Settings
-) -> None:
+def test_unread_redis_queue_is_limited(redis_server: Server, settings: Settings) -> None:
     settings.BROKER_URL, settings.MESSAGES_MAX = redis_server.url, 3
     wakes.backoff.end()
     app = Celery("own", set_as_current=False)
@@ -90,5 +89,5 @@ def _connections_made(redis: Redis) -> int:
 
 
 class _Log:
-    def critical(self, *_words: object, **_more: object) -> None:
-        """The message's own complaint is not what this is about."""
+    def critical(self, *_arguments: object, **_keywords: object) -> None:
+        """Ignore the log message, which is not under test."""

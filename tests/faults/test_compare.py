@@ -1,4 +1,4 @@
-"""The comparison itself: each thing that must not be is found, and twins are told from losses."""
+"""Tests of the comparison: it finds every kind of error, and tells twins from losses."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,124 +7,139 @@ from typing import Any
 import pytest
 
 from commands.rules.states import ArtifactStatus, Status
-from tests.faults.compare import Acts, Entry, Line, Recorded, Tag, Verdict, compare
-from tests.faults.files import Filed, Mishaps
+from tests.faults.compare import LedgerEntry, RecordedCommand, RecordedEvent, Tag, UserActions, Verdict, compare
+from tests.faults.compare_files import FileRecord, UnloggedFailures
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 TAG = Tag("acme", "laptop", "pcap", '{"packet-size-bytes": "101"}')
-OTHERS = replace(TAG, options="{}")
+OTHER_TAG = replace(TAG, options="{}")
 
 
 def at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-STORY = (
-    Line(1, at(0), "asked", "person", "", "queued"),
-    Line(2, at(1), "moved", "portal", "queued", "sending"),
-    Line(3, at(2), "moved", "cloudflare", "sending", "SUCCESS"),
+HISTORY = (
+    RecordedEvent(1, at(0), "asked", "person", "", "queued"),
+    RecordedEvent(2, at(1), "moved", "portal", "queued", "sending"),
+    RecordedEvent(3, at(2), "moved", "cloudflare", "sending", "SUCCESS"),
 )
-NOBODY = Acts()
-STORED = Filed(ArtifactStatus.STORED, is_there=True)
-OURS = Recorded(
-    "c1", TAG, Status.SUCCESS, 3, "r1", since=at(-2), until=at(9), requested_at=at(0), file=STORED, history=STORY
+NO_ACTIONS = UserActions()
+STORED = FileRecord(ArtifactStatus.STORED, is_stored=True)
+COMMAND = RecordedCommand(
+    "c1",
+    TAG,
+    Status.SUCCESS,
+    3,
+    "r1",
+    created_from=at(-2),
+    created_until=at(9),
+    requested_at=at(0),
+    file=STORED,
+    history=HISTORY,
 )
-OWN = Entry("r1", TAG, at(1.5), foreign=False)
-TWIN = Entry("r2", OTHERS, at(2), foreign=True)
+ENTRY = LedgerEntry("r1", TAG, at(1.5), foreign=False)
+TWIN_ENTRY = LedgerEntry("r2", OTHER_TAG, at(2), foreign=True)
 
 
-def imported(entry: Entry) -> Recorded:
-    history = (Line(1, at(9), "imported", "cloudflare", "", "SUCCESS"),)
-    return Recorded("i1", entry.tag, Status.SUCCESS, 1, entry.id, started_elsewhere=True, history=history)
+def imported(entry: LedgerEntry) -> RecordedCommand:
+    history = (RecordedEvent(1, at(9), "imported", "cloudflare", "", "SUCCESS"),)
+    return RecordedCommand("i1", entry.tag, Status.SUCCESS, 1, entry.id, started_elsewhere=True, history=history)
 
 
-def ended(status: Status, **values: Any) -> Recorded:
-    """Ours, with a history that ends so, and without a file."""
-    *before, last = STORY
+def ended_as(status: Status, **values: Any) -> RecordedCommand:
+    """Return our command with this final status and a matching history, without a file."""
+    *before, last = HISTORY
     return replace(
-        OURS, **{"status": status, "file": None, "history": (*before, replace(last, target=status)), **values}
+        COMMAND, **{"status": status, "file": None, "history": (*before, replace(last, to_status=status)), **values}
     )
 
 
-def judged(record: list[Recorded], ledger: list[Entry], times: int = 1, acts: Acts = NOBODY) -> Verdict:
-    return compare([TAG] * times, record, ledger, wanted=times, imported_by=at(60), acts=acts)
+def compare_one(
+    record: list[RecordedCommand], ledger: list[LedgerEntry], times: int = 1, user_actions: UserActions = NO_ACTIONS
+) -> Verdict:
+    return compare([TAG] * times, record, ledger, expected=times, imports_due=at(60), user_actions=user_actions)
 
 
-def test_a_command_that_owns_its_one_entry_is_all_right() -> None:
-    verdict = judged([OURS], [OWN])
+def test_command_that_owns_its_only_entry_is_clean() -> None:
+    verdict = compare_one([COMMAND], [ENTRY])
     assert verdict.is_clean
-    assert verdict.line() == "1 commands: 0 lost, 0 doubled, 0 stuck"
+    assert verdict.summary() == "1 commands: 0 lost, 0 doubled, 0 stuck"
 
 
-def test_what_was_asked_and_is_not_recorded_is_lost() -> None:
-    assert judged([], []).lost
+def test_requested_command_without_record_is_lost() -> None:
+    assert compare_one([], []).lost
 
 
-def test_fewer_than_were_to_be_asked_are_wrong() -> None:
-    assert compare([TAG], [OURS], [OWN], wanted=2, imported_by=at(60)).wrong
+def test_fewer_requests_than_expected_are_wrong() -> None:
+    assert compare([TAG], [COMMAND], [ENTRY], expected=2, imports_due=at(60)).wrong
 
 
-def test_what_nobody_asked_for_is_wrong() -> None:
-    assert judged([OURS, replace(OURS, id="c2", tag=OTHERS, remote_id="", status=Status.EXPIRED)], [OWN]).wrong
+def test_recorded_command_without_request_is_wrong() -> None:
+    assert compare_one(
+        [COMMAND, replace(COMMAND, id="c2", tag=OTHER_TAG, remote_id="", status=Status.EXPIRED)], [ENTRY]
+    ).wrong
 
 
-def test_what_was_asked_once_and_is_recorded_twice_is_doubled() -> None:
-    assert judged([OURS, ended(Status.EXPIRED, id="c2", remote_id="")], [OWN]).doubled
+def test_command_requested_once_and_recorded_twice_is_doubled() -> None:
+    assert compare_one([COMMAND, ended_as(Status.EXPIRED, id="c2", remote_id="")], [ENTRY]).doubled
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs"), [("SUCCESS", "FAILED"), ("FAILED", "SUCCESS"), ("SUCCESS", "PENDING_EXEC")]
+    ("our_status", "cloudflare_status"), [("SUCCESS", "FAILED"), ("FAILED", "SUCCESS"), ("SUCCESS", "PENDING_EXEC")]
 )
-def test_another_end_than_cloudflares_is_lost(ours: str, theirs: str) -> None:
-    assert judged([ended(Status(ours), file=STORED)], [replace(OWN, status=theirs)]).lost
+def test_final_status_other_than_cloudflares_is_lost(our_status: str, cloudflare_status: str) -> None:
+    assert compare_one([ended_as(Status(our_status), file=STORED)], [replace(ENTRY, status=cloudflare_status)]).lost
 
 
-def test_another_end_of_somebody_elses_command_is_wrong() -> None:
-    assert judged([OURS, imported(TWIN)], [OWN, TWIN]).is_clean
-    assert judged([OURS, imported(TWIN)], [OWN, replace(TWIN, status="FAILED")]).wrong
+def test_foreign_command_with_another_final_status_is_wrong() -> None:
+    assert compare_one([COMMAND, imported(TWIN_ENTRY)], [ENTRY, TWIN_ENTRY]).is_clean
+    assert compare_one([COMMAND, imported(TWIN_ENTRY)], [ENTRY, replace(TWIN_ENTRY, status="FAILED")]).wrong
 
 
-def test_what_was_run_again_has_an_entry_for_each_time() -> None:
-    again = replace(OURS, id="c2", remote_id="r2", requested_at=at(20), since=at(19), until=at(30))
-    its_own = replace(OWN, id="r2", created_at=at(21))
-    assert judged([OURS, again], [OWN, its_own], times=2).is_clean
-    assert judged([OURS, again], [OWN, its_own, replace(its_own, id="r3")], times=2).doubled
-    assert judged([OURS], [OWN], times=2).lost
-    assert judged([OURS, replace(again, remote_id="r1")], [OWN, its_own], times=2).doubled
+def test_command_that_ran_again_has_an_entry_for_each_request() -> None:
+    again = replace(COMMAND, id="c2", remote_id="r2", requested_at=at(20), created_from=at(19), created_until=at(30))
+    second_entry = replace(ENTRY, id="r2", created_at=at(21))
+    assert compare_one([COMMAND, again], [ENTRY, second_entry], times=2).is_clean
+    assert compare_one([COMMAND, again], [ENTRY, second_entry, replace(second_entry, id="r3")], times=2).doubled
+    assert compare_one([COMMAND], [ENTRY], times=2).lost
+    assert compare_one([COMMAND, replace(again, remote_id="r1")], [ENTRY, second_entry], times=2).doubled
 
 
-def test_two_in_flight_on_one_machine_are_wrong_and_one_after_the_other_is_not() -> None:
-    first, entries = replace(OURS, claimed_at=at(1)), [OWN, replace(OWN, id="r2", created_at=at(21))]
-    again = replace(OURS, id="c2", remote_id="r2", requested_at=at(20), since=at(19), until=at(30))
-    assert judged([first, replace(again, claimed_at=at(2))], entries, times=2).is_clean
-    assert judged([first, replace(again, claimed_at=at(1.9))], entries, times=2).wrong
+def test_two_commands_in_flight_on_one_device_are_wrong_unless_consecutive() -> None:
+    first, entries = replace(COMMAND, claimed_at=at(1)), [ENTRY, replace(ENTRY, id="r2", created_at=at(21))]
+    again = replace(COMMAND, id="c2", remote_id="r2", requested_at=at(20), created_from=at(19), created_until=at(30))
+    assert compare_one([first, replace(again, claimed_at=at(2))], entries, times=2).is_clean
+    assert compare_one([first, replace(again, claimed_at=at(1.9))], entries, times=2).wrong
 
 
-def test_what_was_given_up_before_three_listings_did_not_have_it_is_wrong() -> None:
-    silent = Line(3, at(2), "moved", "portal", "sending", "uncertain")
-    history = (*STORY[:2], silent, Line(4, at(9), "moved", "portal", "uncertain", "unconfirmed"))
-    row = ended(Status.UNCONFIRMED, remote_id="", version=4, history=history)
-    assert judged([replace(row, unlisted=3)], []).is_clean
-    assert judged([replace(row, unlisted=2)], []).wrong
+def test_command_given_up_before_three_listings_without_it_is_wrong() -> None:
+    uncertain = RecordedEvent(3, at(2), "moved", "portal", "sending", "uncertain")
+    history = (*HISTORY[:2], uncertain, RecordedEvent(4, at(9), "moved", "portal", "uncertain", "unconfirmed"))
+    row = ended_as(Status.UNCONFIRMED, remote_id="", version=4, history=history)
+    assert compare_one([replace(row, missed_listings=3)], []).is_clean
+    assert compare_one([replace(row, missed_listings=2)], []).wrong
 
 
-# --- What people do ---
+# --- Operations of people ---
 
 
-def test_only_what_somebody_withdrew_is_withdrawn() -> None:
-    row = ended(Status.WITHDRAWN, remote_id="", run_id="run", history=())
-    taken_back = replace(row, history=(STORY[0], Line(2, at(1), "moved", "person", "queued", "withdrawn")), version=2)
-    assert judged([taken_back], []).wrong
-    assert judged([taken_back], [], acts=Acts(runs_withdrawn=frozenset({"run"}))).is_clean
-    assert judged([taken_back], [OWN], acts=Acts(runs_withdrawn=frozenset({"run"}))).lost
+def test_command_withdrawn_without_a_request_is_wrong() -> None:
+    row = ended_as(Status.WITHDRAWN, remote_id="", run_id="run", history=())
+    withdrawn = replace(
+        row, history=(HISTORY[0], RecordedEvent(2, at(1), "moved", "person", "queued", "withdrawn")), version=2
+    )
+    assert compare_one([withdrawn], []).wrong
+    assert compare_one([withdrawn], [], user_actions=UserActions(withdrawn_runs=frozenset({"run"}))).is_clean
+    assert compare_one([withdrawn], [ENTRY], user_actions=UserActions(withdrawn_runs=frozenset({"run"}))).lost
 
 
-def test_what_is_let_go_stands_in_the_history_and_nothing_else_does() -> None:
-    let_go = replace(OURS, version=4, history=(*STORY, Line(4, at(3), "send_now", "person")))
-    said = Acts(to_go=frozenset({"c1"}), let_go=frozenset({"c1"}))
-    assert judged([let_go], [OWN], acts=said).is_clean
-    assert judged([let_go], [OWN]).wrong
-    assert judged([OURS], [OWN], acts=said).wrong
+def test_history_shows_a_release_exactly_if_it_was_requested() -> None:
+    released = replace(COMMAND, version=4, history=(*HISTORY, RecordedEvent(4, at(3), "send_now", "person")))
+    actions = UserActions(release_requested=frozenset({"c1"}), released=frozenset({"c1"}))
+    assert compare_one([released], [ENTRY], user_actions=actions).is_clean
+    assert compare_one([released], [ENTRY]).wrong
+    assert compare_one([COMMAND], [ENTRY], user_actions=actions).wrong
 
 
 # --- Files ---
@@ -132,120 +147,128 @@ def test_what_is_let_go_stands_in_the_history_and_nothing_else_does() -> None:
 
 @pytest.mark.parametrize(
     "file",
-    [None, *(Filed(status) for status in ArtifactStatus)],
+    [None, *(FileRecord(status) for status in ArtifactStatus)],
     ids=["none", *ArtifactStatus],
 )
-def test_a_success_without_a_stored_file_is_wrong_whatever_it_is_called(file: Filed | None) -> None:
-    assert judged([replace(OURS, file=file)], [OWN]).wrong
+def test_success_without_a_stored_file_is_wrong_in_every_artifact_status(file: FileRecord | None) -> None:
+    assert compare_one([replace(COMMAND, file=file)], [ENTRY]).wrong
 
 
 @pytest.mark.parametrize("status", [ArtifactStatus.STORED, ArtifactStatus.READ, ArtifactStatus.UNREADABLE])
-def test_a_success_with_its_file_is_all_right(status: ArtifactStatus) -> None:
-    assert judged([replace(OURS, file=Filed(status, is_there=True))], [OWN]).is_clean
+def test_success_with_a_stored_file_is_clean(status: ArtifactStatus) -> None:
+    assert compare_one([replace(COMMAND, file=FileRecord(status, is_stored=True))], [ENTRY]).is_clean
 
 
-def test_a_file_may_be_refused_only_after_so_many_faults_or_deaths() -> None:
-    refused = [replace(OURS, file=Filed(ArtifactStatus.REFUSED))]
-    thrice = replace(OWN, fetched=(("cut_short",), ("gzip", "no_etag"), ("reset",)))
-    twice = replace(OWN, fetched=(("cut_short",), ("weak_etag",), ("reset",)))
-    assert judged(refused, [thrice]).is_clean
-    assert judged(refused, [twice]).wrong
-    assert judged(refused, [twice], acts=Acts(mishaps=Mishaps(deaths=1))).is_clean
-    assert judged(refused, [replace(OWN, fetched=((), (), ()))], acts=Acts(mishaps=Mishaps(deaths=9))).wrong
+def test_refused_file_needs_three_faults_or_worker_deaths() -> None:
+    refused = [replace(COMMAND, file=FileRecord(ArtifactStatus.REFUSED))]
+    three_faults = replace(ENTRY, fetched=(("cut_short",), ("gzip", "no_etag"), ("reset",)))
+    two_faults = replace(ENTRY, fetched=(("cut_short",), ("weak_etag",), ("reset",)))
+    assert compare_one(refused, [three_faults]).is_clean
+    assert compare_one(refused, [two_faults]).wrong
+    assert compare_one(
+        refused, [two_faults], user_actions=UserActions(unlogged_failures=UnloggedFailures(deaths=1))
+    ).is_clean
+    assert compare_one(
+        refused,
+        [replace(ENTRY, fetched=((), (), ()))],
+        user_actions=UserActions(unlogged_failures=UnloggedFailures(deaths=9)),
+    ).wrong
 
 
-def test_a_file_may_be_gone_only_where_cloudflare_said_so() -> None:
-    gone = [replace(OURS, file=Filed(ArtifactStatus.GONE))]
-    assert judged(gone, [replace(OWN, fetched=(("error",), ("error",), ("error",)))]).is_clean
-    assert judged(gone, [replace(OWN, fetched=((), (), ()))]).wrong
+def test_gone_file_needs_errors_from_cloudflare() -> None:
+    gone = [replace(COMMAND, file=FileRecord(ArtifactStatus.GONE))]
+    assert compare_one(gone, [replace(ENTRY, fetched=(("error",), ("error",), ("error",)))]).is_clean
+    assert compare_one(gone, [replace(ENTRY, fetched=((), (), ()))]).wrong
 
 
 @pytest.mark.parametrize("status", [ArtifactStatus.REFUSED, ArtifactStatus.GONE])
-def test_a_file_may_be_lost_while_cloudflare_hangs_or_its_clock_is_set_and_not_long_after(
+def test_outage_explains_a_missing_file_for_thirty_seconds(
     status: ArtifactStatus,
 ) -> None:
-    upset = Acts(mishaps=Mishaps(upsets=(at(20),)))
+    outage = UserActions(unlogged_failures=UnloggedFailures(outages=(at(20),)))
     for seconds, is_clean in ((19, False), (25, True), (49, True), (51, False)):
-        record = [replace(OURS, file=Filed(status, at(seconds)))]
-        assert judged(record, [replace(OWN, fetched=((), (), ()))], acts=upset).is_clean is is_clean
+        record = [replace(COMMAND, file=FileRecord(status, at(seconds)))]
+        assert compare_one(record, [replace(ENTRY, fetched=((), (), ()))], user_actions=outage).is_clean is is_clean
 
 
-def test_a_file_of_what_did_not_succeed_is_wrong() -> None:
-    assert judged([ended(Status.FAILED, file=STORED)], [replace(OWN, status="FAILED")]).wrong
+def test_file_of_a_failed_command_is_wrong() -> None:
+    assert compare_one([ended_as(Status.FAILED, file=STORED)], [replace(ENTRY, status="FAILED")]).wrong
 
 
 # --- Entries ---
 
 
-def test_an_entry_of_ours_that_nobody_asked_for_is_lost() -> None:
-    assert judged([OURS], [OWN, Entry("r9", OTHERS, at(1), foreign=False)]).lost
+def test_own_entry_without_a_request_is_lost() -> None:
+    assert compare_one([COMMAND], [ENTRY, LedgerEntry("r9", OTHER_TAG, at(1), foreign=False)]).lost
 
 
 @pytest.mark.parametrize("status", [Status.UNCONFIRMED, Status.REJECTED, Status.EXPIRED])
-def test_an_entry_whose_command_ended_without_it_is_lost(status: Status) -> None:
-    assert judged([replace(OURS, status=status, remote_id="")], [OWN]).lost
+def test_entry_whose_command_ended_without_it_is_lost(status: Status) -> None:
+    assert compare_one([replace(COMMAND, status=status, remote_id="")], [ENTRY]).lost
 
 
-def test_an_entry_that_is_taken_for_somebody_elses_is_lost_where_its_command_holds_none() -> None:
-    assert judged([replace(OURS, status=Status.UNCONFIRMED, remote_id=""), imported(OWN)], [OWN]).lost
+def test_entry_imported_as_foreign_is_lost_if_its_command_owns_none() -> None:
+    assert compare_one([replace(COMMAND, status=Status.UNCONFIRMED, remote_id=""), imported(ENTRY)], [ENTRY]).lost
 
 
-def test_an_entry_with_an_id_and_without_an_end_is_lost() -> None:
-    assert judged([replace(OURS, status=Status.UNCONFIRMED)], [OWN]).lost
+def test_entry_of_an_unconfirmed_command_is_lost() -> None:
+    assert compare_one([replace(COMMAND, status=Status.UNCONFIRMED)], [ENTRY]).lost
 
 
-def test_two_entries_of_one_command_are_doubled() -> None:
-    assert judged([OURS], [OWN, replace(OWN, id="r3")]).doubled
+def test_command_with_two_entries_is_doubled() -> None:
+    assert compare_one([COMMAND], [ENTRY, replace(ENTRY, id="r3")]).doubled
 
 
-def test_two_commands_of_one_entry_are_doubled() -> None:
-    assert judged([OURS, replace(OURS, id="c2", tag=OTHERS)], [OWN]).doubled
+def test_entry_with_two_commands_is_doubled() -> None:
+    assert compare_one([COMMAND, replace(COMMAND, id="c2", tag=OTHER_TAG)], [ENTRY]).doubled
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.SENDING, Status.UNCERTAIN, Status.PENDING_EXEC])
-def test_what_is_still_open_in_the_end_is_stuck(status: Status) -> None:
-    assert judged([replace(OURS, status=status)], [OWN]).stuck
+def test_open_command_is_stuck(status: Status) -> None:
+    assert compare_one([replace(COMMAND, status=status)], [ENTRY]).stuck
 
 
-def test_a_twin_is_told_and_not_counted_only_where_the_command_says_likely() -> None:
-    held = replace(OURS, remote_id="r2", likely=True)
-    verdict = judged([held, imported(OWN)], [OWN, TWIN])
+def test_twin_is_reported_but_not_counted_if_the_command_is_marked_uncertain() -> None:
+    command = replace(COMMAND, remote_id="r2", match_uncertain=True)
+    verdict = compare_one([command, imported(ENTRY)], [ENTRY, TWIN_ENTRY])
     assert verdict.is_clean
     assert verdict.twins
-    assert judged([replace(held, likely=False), imported(OWN)], [OWN, TWIN]).wrong
+    assert compare_one([replace(command, match_uncertain=False), imported(ENTRY)], [ENTRY, TWIN_ENTRY]).wrong
 
 
-def test_a_twin_excuses_no_entry_that_nobody_owns() -> None:
-    assert judged([replace(OURS, remote_id="r2", likely=True)], [OWN, TWIN]).lost
+def test_entry_without_owner_is_lost_even_if_its_command_owns_a_twin() -> None:
+    assert compare_one([replace(COMMAND, remote_id="r2", match_uncertain=True)], [ENTRY, TWIN_ENTRY]).lost
 
 
-@pytest.mark.parametrize("foreign", [replace(TWIN, created_at=at(30)), replace(TWIN, tag=replace(OTHERS, kind="x"))])
-def test_what_could_not_have_been_its_own_is_no_twin(foreign: Entry) -> None:
-    assert judged([replace(OURS, remote_id="r2", likely=True), imported(OWN)], [OWN, foreign]).lost
+@pytest.mark.parametrize(
+    "foreign", [replace(TWIN_ENTRY, created_at=at(30)), replace(TWIN_ENTRY, tag=replace(OTHER_TAG, kind="x"))]
+)
+def test_entry_that_could_not_be_the_commands_own_is_not_a_twin(foreign: LedgerEntry) -> None:
+    assert compare_one([replace(COMMAND, remote_id="r2", match_uncertain=True), imported(ENTRY)], [ENTRY, foreign]).lost
 
 
-def test_a_command_that_never_landed_may_hold_what_looks_like_it_and_nothing_else() -> None:
-    held = replace(OURS, remote_id="r2")
-    assert judged([held], [TWIN]).is_clean
-    assert judged([held], [replace(TWIN, created_at=at(30))]).wrong
+def test_command_that_never_landed_may_only_own_a_matching_entry() -> None:
+    command = replace(COMMAND, remote_id="r2")
+    assert compare_one([command], [TWIN_ENTRY]).is_clean
+    assert compare_one([command], [replace(TWIN_ENTRY, created_at=at(30))]).wrong
 
 
-def test_somebody_elses_command_that_is_not_recorded_is_wrong_once_it_is_old_enough() -> None:
-    assert judged([OURS], [OWN, TWIN]).wrong
-    assert judged([OURS], [OWN, replace(TWIN, created_at=at(70))]).is_clean
+def test_unrecorded_foreign_command_is_wrong_once_its_import_is_due() -> None:
+    assert compare_one([COMMAND], [ENTRY, TWIN_ENTRY]).wrong
+    assert compare_one([COMMAND], [ENTRY, replace(TWIN_ENTRY, created_at=at(70))]).is_clean
 
 
 @pytest.mark.parametrize(
     "history",
     [
-        STORY[:2],
-        (STORY[0], STORY[2]),
-        (STORY[0], replace(STORY[1], at=at(3)), STORY[2]),
-        (STORY[0], replace(STORY[1], mover="person"), STORY[2]),
-        (STORY[0], replace(STORY[1], source="expired"), STORY[2]),
-        (*STORY[:2], replace(STORY[2], target="FAILED")),
+        HISTORY[:2],
+        (HISTORY[0], HISTORY[2]),
+        (HISTORY[0], replace(HISTORY[1], at=at(3)), HISTORY[2]),
+        (HISTORY[0], replace(HISTORY[1], mover="person"), HISTORY[2]),
+        (HISTORY[0], replace(HISTORY[1], from_status="expired"), HISTORY[2]),
+        (*HISTORY[:2], replace(HISTORY[2], to_status="FAILED")),
     ],
-    ids=["too short", "a gap", "back in time", "not by that mover", "not from there", "another end"],
+    ids=["too short", "version gap", "back in time", "wrong mover", "wrong previous status", "wrong final status"],
 )
-def test_a_history_out_of_order_is_wrong(history: tuple[Line, ...]) -> None:
-    assert judged([replace(OURS, history=history)], [OWN]).wrong
+def test_inconsistent_history_is_wrong(history: tuple[RecordedEvent, ...]) -> None:
+    assert compare_one([replace(COMMAND, history=history)], [ENTRY]).wrong

@@ -1,7 +1,7 @@
-"""`python -m tests.faults.worker …`: Celery's own command line, with the points at which this process is to die.
+"""`python -m tests.faults.worker …`: Celery's command line with kill points, a halt point and a wrong clock.
 
-`DEXPORTAL_CLOCK_OFF` (seconds) makes the process's own clock wrong; it jumps by as much more as stands in the file that
-`DEXPORTAL_CLOCK_FILE` names, for as long as that is there. The database's clock, the only one that counts, is right.
+`DEXPORTAL_CLOCK_OFF` (seconds) shifts the clock of this process. The file named by `DEXPORTAL_CLOCK_FILE` adds a jump
+for as long as it exists. The database's clock, on which the portal relies, stays right.
 """
 
 import os
@@ -14,27 +14,27 @@ import django
 from celery.bin.celery import main as celery_main
 from django.utils import timezone
 
-from tests.faults import halts, kill_points
+from tests.faults import halt_points, kill_points
 
 CLOCK_VARIABLE = "DEXPORTAL_CLOCK_OFF"
 JUMP_VARIABLE = "DEXPORTAL_CLOCK_FILE"
 
 
-def _set_clock(off: timedelta, jumps: Path) -> None:
+def _set_clock(offset: timedelta, jump_file: Path) -> None:
     real = timezone.now
-    timezone.now = lambda: real() + off + _jumped(jumps)
+    timezone.now = lambda: real() + offset + _current_jump(jump_file)
 
 
-def _jumped(jumps: Path) -> timedelta:
-    with suppress(FileNotFoundError, ValueError):  # not there, or just being written
-        return timedelta(seconds=float(jumps.read_text()))
+def _current_jump(jump_file: Path) -> timedelta:
+    with suppress(FileNotFoundError, ValueError):  # no file, or half written
+        return timedelta(seconds=float(jump_file.read_text()))
     return timedelta()
 
 
 def main() -> None:
     _set_clock(timedelta(seconds=float(os.environ.get(CLOCK_VARIABLE, "0"))), Path(os.environ[JUMP_VARIABLE]))
     django.setup()
-    halts.install()
+    halt_points.install()
     kill_points.install(os.environ.get(kill_points.VARIABLE, ""))
     sys.argv[0] = "celery"
     celery_main()

@@ -1,4 +1,4 @@
-"""A fault run as a process of its own, as `make chaos` starts it, for the tests."""
+"""Fault run as a separate process, started as `make chaos` does, for the tests."""
 
 import subprocess
 import sys
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-WITHIN = 600.0  # seconds; on a machine that does much else besides
+WITHIN = 600.0  # seconds; enough for a busy machine
 
 
-def chaos(words: Sequence[str]) -> tuple[int, str]:
-    """(exit status, all that it said)."""
+def run_chaos(arguments: Sequence[str]) -> tuple[int, str]:
+    """Run `scripts.chaos`, and return its exit status and output."""
     done = subprocess.run(
-        [sys.executable, "-m", "scripts.chaos", *words],
+        [sys.executable, "-m", "scripts.chaos", *arguments],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

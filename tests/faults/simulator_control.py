@@ -1,16 +1,16 @@
-"""The simulator's controls as the fault runs use them: its world, its ledger, its faults. It judges nothing."""
+"""Simulator controls that the fault runs use: its world, its ledger, its faults."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.request import Request, urlopen
 
-WITHIN = 60.0  # seconds; a ledger of ten thousand commands takes one
+WITHIN = 60.0  # seconds; a ledger of ten thousand commands takes about one
 
 type Json = dict[str, Any]
 
 
-class Control:
+class SimulatorControl:
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url  # ends in /client/v4
         self._url = base_url.removesuffix("/client/v4") + "/_sim/"
@@ -35,10 +35,10 @@ class Control:
 
     def download(self, account: str, token: str, command_id: str) -> bytes:
         address = f"{self.base_url}/accounts/{account}/dex/commands/{command_id}/downloads/{command_id}.zip"
-        with urlopen(Request(address, headers={"Authorization": f"Bearer {token}"}), timeout=WITHIN) as answer:
-            return bytes(answer.read())
+        with urlopen(Request(address, headers={"Authorization": f"Bearer {token}"}), timeout=WITHIN) as response:
+            return bytes(response.read())
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Json:
         data = None if body is None else json.dumps(body).encode()
-        with urlopen(Request(self._url + path, data, method=method), timeout=WITHIN) as answer:
-            return dict(json.load(answer))
+        with urlopen(Request(self._url + path, data, method=method), timeout=WITHIN) as response:
+            return dict(json.load(response))

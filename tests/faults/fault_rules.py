@@ -1,7 +1,7 @@
-"""Every fault of the simulator as rules with chosen numbers: `rules(kind, rng)` for each of `KINDS`.
+"""Rules for every fault of the simulator, with random parameters: `rules_for(kind, rng)` for each of `KINDS`.
 
-The numbers stay within what the design promises to bear (`settings.py`): a clock at most as far off as the window of
-adoption forgives, a late landing within it. Owns no schedule.
+The parameters stay within the limits that the design tolerates (`settings.py`): clock offsets and late landings stay
+within the adoption window. Schedules are made elsewhere.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,16 +10,16 @@ from typing import Any
 
 type Rule = dict[str, Any]
 
-LATE_AT_MOST = 3.0  # seconds; with the skew and Date's whole seconds it stays below ADOPT_AFTER
-SKEW_AT_MOST = 0.9
+MAX_LATENESS = 3.0  # seconds; stays below ADOPT_AFTER with the skew and the whole seconds of Date
+MAX_SKEW = 0.9
 
 
 def _rule(effect: str, /, *, p: float, call: str = "", **values: Any) -> Rule:
     return {"match": {"call": call, "probability": round(p, 3)}, "effect": {"kind": effect, **values}}
 
 
-def _both_ways(effect: str, p: float) -> Callable[[Random], list[Rule]]:
-    """Before and after a POST is carried out, and in the way of reading calls."""
+def _create_and_reads(effect: str, p: float) -> Callable[[Random], list[Rule]]:
+    """Apply the fault before or after the execution of POSTs, and half as often to one kind of reading call."""
 
     def make(rng: Random) -> list[Rule]:
         when = rng.choice(("before", "after"))
@@ -36,7 +36,7 @@ def _latency(rng: Random) -> list[Rule]:
 
 
 def _accepted_late(rng: Random) -> list[Rule]:
-    seconds = round(rng.uniform(0.3, LATE_AT_MOST), 2)
+    seconds = round(rng.uniform(0.3, MAX_LATENESS), 2)
     return [_rule("accepted_late", p=0.25, call="create", seconds=seconds, then=rng.choice(("hang", "reset", "error")))]
 
 
@@ -59,12 +59,12 @@ def _foreign_twin(rng: Random) -> list[Rule]:
 
 
 def _field_absent(rng: Random) -> list[Rule]:
-    words = ("id", "status", "type", "device_id", "user_email", "completed_date", "filename")
-    return [_rule("field_absent", p=0.4, call=call, word=rng.choice(words)) for call in ("list", "create")]
+    fields = ("id", "status", "type", "device_id", "user_email", "completed_date", "filename")
+    return [_rule("field_absent", p=0.4, call=call, word=rng.choice(fields)) for call in ("list", "create")]
 
 
 def _skewed(rng: Random) -> list[Rule]:
-    return [_rule("created_date_skewed", p=0.6, call="list", seconds=round(rng.uniform(-1, 1) * SKEW_AT_MOST, 2))]
+    return [_rule("created_date_skewed", p=0.6, call="list", seconds=round(rng.uniform(-1, 1) * MAX_SKEW, 2))]
 
 
 def _date_off(rng: Random) -> list[Rule]:
@@ -72,11 +72,11 @@ def _date_off(rng: Random) -> list[Rule]:
 
 
 def _rows(effect: str, share: float) -> Callable[[Random], list[Rule]]:
-    """In six listings of ten this share of the rows."""
+    """Apply the fault to this share of the rows, in 60 % of the listings."""
     return lambda _rng: [{"match": {"call": "list", "probability": 0.6}, "effect": {"kind": effect, "p": share}}]
 
 
-def _any(effect: str, p: float, **values: Any) -> Callable[[Random], list[Rule]]:
+def _any_call(effect: str, p: float, **values: Any) -> Callable[[Random], list[Rule]]:
     return lambda _rng: [_rule(effect, p=p, **values)]
 
 
@@ -86,42 +86,42 @@ def _of_downloads(effect: str, **values: Any) -> Callable[[Random], list[Rule]]:
 
 _MAKERS: Mapping[str, Callable[[Random], list[Rule]]] = {
     "latency": _latency,
-    "hang": _both_ways("hang", 0.15),
-    "reset": _both_ways("reset", 0.2),
+    "hang": _create_and_reads("hang", 0.15),
+    "reset": _create_and_reads("reset", 0.2),
     "accepted_late": _accepted_late,
     "error": _error,
     "throttle": _throttle,
-    "success_false": _both_ways("success_false", 0.15),
-    "redirect": _any("redirect", 0.05),  # never after it was carried out: the contract takes a 3xx for "not created"
+    "success_false": _create_and_reads("success_false", 0.15),
+    "redirect": _any_call("redirect", 0.05),  # only before execution: the client takes a 3xx for "not created"
     "foreign_twin": _foreign_twin,
     "listing_lag": lambda rng: [_rule("listing_lag", p=0.7, call="list", seconds=round(rng.uniform(1, 8), 1))],
     "missing_rows": _rows("missing_rows", 0.3),
     "repeated_rows": _rows("repeated_rows", 0.4),
-    "reordered_rows": _any("reordered_rows", 0.7),
+    "reordered_rows": _any_call("reordered_rows", 0.7),
     "status_back": _rows("status_back", 0.4),
     "unknown_status": _rows("unknown_status", 0.3),
     "created_date_absent": _rows("created_date_absent", 0.4),
     "created_date_skewed": _skewed,
     "registration_absent": _rows("registration_absent", 0.5),
     "field_absent": _field_absent,
-    "item_missing": _any("item_missing", 0.4, call="create"),
+    "item_missing": _any_call("item_missing", 0.4, call="create"),
     "filename_url": _rows("filename_url", 0.5),
-    "null_result": _any("null_result", 0.15),
-    "odd_analysis": _any("odd_analysis", 1, call="analysis"),
-    "truncated_json": _any("truncated_json", 0.15),
-    "invalid_json": _any("invalid_json", 0.15),
-    "html_body": _any("html_body", 0.15),
+    "null_result": _any_call("null_result", 0.15),
+    "odd_analysis": _any_call("odd_analysis", 1, call="analysis"),
+    "truncated_json": _any_call("truncated_json", 0.15),
+    "invalid_json": _any_call("invalid_json", 0.15),
+    "html_body": _any_call("html_body", 0.15),
     "date_off": _date_off,
-    "gzip": _any("gzip", 0.5),
+    "gzip": _any_call("gzip", 0.5),
     "no_etag": _of_downloads("no_etag"),
     "weak_etag": _of_downloads("weak_etag"),
-    "cut_short": _any("cut_short", 0.2),
-    "drip": _any("drip", 0.1, size=512, seconds=0.05),
+    "cut_short": _any_call("cut_short", 0.2),
+    "drip": _any_call("drip", 0.1, size=512, seconds=0.05),
     "wrong_length": lambda rng: [_rule("wrong_length", p=0.15, delta=rng.choice((-200, -20, 50, 2000)))],
 }
 
 KINDS = tuple(_MAKERS)
 
 
-def rules(kind: str, rng: Random) -> list[Rule]:
+def rules_for(kind: str, rng: Random) -> list[Rule]:
     return _MAKERS[kind](rng)
