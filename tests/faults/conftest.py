@@ -5,8 +5,8 @@ from tests.servers import postgresql_folder, redis_server
 NEED_SERVERS = ["test_short_run.py", "test_saved_schedules.py", "test_broker.py", "test_post_record_gap.py"]
 MISSING = [
     name
-    for name, found in (("PostgreSQL", postgresql_folder() is not None), ("Redis", redis_server() is not None))
-    if not found
+    for name, available in (("PostgreSQL", postgresql_folder() is not None), ("Redis", redis_server() is not None))
+    if not available
 ]
 collect_ignore = NEED_SERVERS if MISSING else []
 

@@ -2,7 +2,9 @@
 
 from tests.servers import postgresql_folder, redis_server
 
-_MISSING = [name for name, found in (("PostgreSQL", postgresql_folder()), ("Redis", redis_server())) if not found]
+_MISSING = [
+    name for name, available in (("PostgreSQL", postgresql_folder()), ("Redis", redis_server())) if not available
+]
 
 collect_ignore_glob = ["test_[!d]*.py"] if _MISSING else []  # test_docker_files.py only reads files
 
