@@ -24,7 +24,9 @@ class Point:
     after: bool = False
 
 
-_DELIVER, _SYNC, _COLLECT = (f"commands.actions.{name}" for name in ("deliver", "sync", "collect"))
+_DELIVER = "commands.actions.sending.deliver"
+_SYNC = "commands.actions.listing.sync"
+_FETCH = "commands.actions.results.fetch"
 
 POINTS: Mapping[str, Point] = {
     "before_post": Point(_DELIVER, "post"),
@@ -34,9 +36,9 @@ POINTS: Mapping[str, Point] = {
     "before_listing_is_applied": Point(_SYNC, "apply"),
     "inside_listing": Point(_SYNC, "_carry_out", after=True),
     "inside_settle": Point("commands.actions.settle", "_closed_windows", after=True),
-    "after_claim_of_file": Point(_COLLECT, "_claim", after=True),
-    "between_spool_and_store": Point(_COLLECT, "_store"),
-    "between_store_and_commit": Point(_COLLECT, "_record_stored"),
+    "after_claim_of_file": Point(_FETCH, "_claim", after=True),
+    "between_spool_and_store": Point(_FETCH, "_store"),
+    "between_store_and_commit": Point(_FETCH, "_record_stored"),
 }
 
 
