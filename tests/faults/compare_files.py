@@ -81,9 +81,7 @@ def file_errors(
         )
     if _is_explained(file, entry.fetched, unlogged_failures):
         return []
-    return [
-        f"{name}: its file is {file.status} ({file.reason_code}), and the faults of its downloads were {list(entry.fetched)}"
-    ]
+    return [f"{name}: its file is {file.status} ({file.reason_code}), and its downloads met {list(entry.fetched)}"]
 
 
 def _is_explained(file: FileRecord, fetched: Sequence[Sequence[str]], unlogged_failures: UnloggedFailures) -> bool:

@@ -36,9 +36,9 @@ POINTS: Mapping[str, Point] = {
     "before_listing_is_applied": Point(_SYNC, "apply"),
     "inside_listing": Point(_SYNC, "_carry_out", after=True),
     "inside_settle": Point("commands.actions.settle", "_closed_windows", after=True),
-    "after_claim_of_file": Point(_FETCH, "_claim", after=True),
-    "between_spool_and_store": Point(_FETCH, "_store"),
-    "between_store_and_commit": Point(_FETCH, "_record_stored"),
+    "after_claim_of_file": Point(_FETCH, "claim_artifact", after=True),
+    "between_spool_and_store": Point(_FETCH, "store"),
+    "between_store_and_commit": Point(_FETCH, "record_stored"),
 }
 
 
