@@ -17,8 +17,8 @@ from django.test import override_settings
 
 from commands.actions.sending import submit
 from commands.actions.sending.submit import Target
-from commands.audit import EventType
 from commands.models import Account, Command, Device, Event, Run, User
+from commands.rules.events import EventType
 from commands.rules.ids import new_id
 from commands.rules.kinds import Kind, Options
 from commands.rules.states import Mover

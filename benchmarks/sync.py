@@ -23,9 +23,9 @@ from commands.actions.listing.schedule import Listing, Plan
 from commands.actions.listing.sync import sync
 from commands.actions.sending.deliver import deliver
 from commands.actions.upstream import rate_limit
-from commands.audit import EventType
 from commands.models import AccountSync, Artifact, Command, Event
 from commands.rules import matching
+from commands.rules.events import EventType
 from commands.rules.ids import new_id
 from commands.rules.matching import Clock, Decision, Ours, Row
 from commands.rules.states import Status

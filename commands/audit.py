@@ -7,75 +7,32 @@ afterwards. `data` holds the allowed keys only, so that no secret and no content
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
 
 from commands.models import Command, Event, User
+from commands.rules.events import EventType
 from commands.rules.ids import new_id
-from commands.rules.states import WORDS, ArtifactStatus, Mover, Status
+from commands.rules.states import Mover
 
-
-class EventType(StrEnum):
-    REQUESTED = "asked"
-    MOVED = "moved"
-    ADOPTED = "adopted"
-    ATTACHED = "attached"
-    DOUBTED = "doubted"
-    LATE_ANSWER = "late_answer"
-    IMPORTED = "imported"
-    MERGED = "merged"
-    ARTIFACT = "artifact"
-    DOWNLOADED = "downloaded"
-    HELD = "held"
-    SEND_NOW = "send_now"
-
+_REASON = frozenset({"reason_code", "remote_message", "http_status", "code"})  # a code and its values, never a sentence
 
 ALLOWED: Mapping[EventType, frozenset[str]] = {
     EventType.REQUESTED: frozenset({"purpose", "ticket", "reason"}),
-    EventType.MOVED: frozenset({"because", "remote_id", "dispatch"}),
-    EventType.ADOPTED: frozenset({"because", "remote_id", "match_uncertain"}),
-    EventType.ATTACHED: frozenset({"because", "remote_id", "match_uncertain"}),
+    EventType.MOVED: _REASON | {"remote_id", "dispatch"},
+    EventType.ADOPTED: frozenset({"remote_id", "match_uncertain"}),
+    EventType.ATTACHED: frozenset({"remote_id", "match_uncertain"}),
     EventType.DOUBTED: frozenset({"remote_id"}),
-    EventType.LATE_ANSWER: frozenset({"because", "remote_id", "dispatch"}),
+    EventType.LATE_ANSWER: frozenset({"remote_id", "dispatch"}),
     EventType.IMPORTED: frozenset({"remote_id"}),
-    EventType.MERGED: frozenset({"because", "remote_id"}),
-    EventType.ARTIFACT: frozenset({"reason_code", "remote_message", "artifact", "artifact_status", "size", "sha256"}),
+    EventType.MERGED: frozenset({"remote_id"}),
+    EventType.ARTIFACT: _REASON | {"artifact", "artifact_status", "size", "sha256"},
     EventType.DOWNLOADED: frozenset({"artifact", "size", "sha256"}),
-    EventType.HELD: frozenset({"because"}),
+    EventType.HELD: frozenset({"reason_code"}),
     EventType.SEND_NOW: frozenset(),
 }
-
-_SENTENCES: Mapping[EventType, str] = {
-    EventType.REQUESTED: "Asked for",
-    EventType.ADOPTED: "Found in Cloudflare's list",
-    EventType.ATTACHED: "Cloudflare's id attached",
-    EventType.DOUBTED: "Another in Cloudflare's list could be this one as well",
-    EventType.LATE_ANSWER: "Cloudflare's answer came late",
-    EventType.IMPORTED: "Started elsewhere, found in Cloudflare's list",
-    EventType.MERGED: "Taken over by the command that it is",
-    EventType.ARTIFACT: "Result file",
-    EventType.DOWNLOADED: "Result file downloaded",
-    EventType.HELD: "Held",
-    EventType.SEND_NOW: "Send now",
-}
-
-_FILE_WORDS: Mapping[str, str] = {
-    ArtifactStatus.WANTED: "not fetched yet"
-}  # a history tells of it only after it was tried
-
-
-def wording(event: Event) -> str:
-    """The line of a history for people, without who and when."""
-    kind = EventType(event.event)
-    if kind is EventType.MOVED:
-        return WORDS[Status(event.to_status)].label
-    if kind is EventType.ARTIFACT:
-        status = str(event.data.get("artifact_status", ""))
-        return f"Result file {_FILE_WORDS.get(status, status.replace('_', ' '))}"
-    return _SENTENCES[kind] + (" (likely this one)" if event.data.get("match_uncertain") else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ def trouble(account: Account, person: User) -> None:
     CallBudget.objects.filter(credential__account=account).update(
         paused_since=now, paused_until=until, pause_words="Too many."
     )
-    a_command(a_run(account, person), Status.QUEUED, held_at=now, words="Too old.")
+    a_command(a_run(account, person), Status.QUEUED, held_at=now, reason_code="held_after_pause")
 
 
 def a_device(account: Account, /, **values: Any) -> Device:

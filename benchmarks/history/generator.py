@@ -51,8 +51,8 @@ COLUMNS = {
     "commands_run": "id account_id requested_by_id requested_at options devices purpose ticket reason form_key",
     "commands_command": (
         "id account_id run_id requested_by_id requested_at ticket started_elsewhere kind options device_id "
-        "registration_id email device_name platform listed status status_at version words send_alone missed_listings "
-        "possible_match remote_id remote_status remote_created_at remote_completed_at match_uncertain"
+        "registration_id email device_name platform listed status status_at version reason_code send_alone "
+        "missed_listings possible_match remote_id remote_status remote_created_at remote_completed_at match_uncertain"
     ),
     "commands_event": "id at event account_id run_id command_id version from_status to_status mover by_id data",
     "commands_artifact": (
@@ -178,7 +178,7 @@ class HistoryGenerator:
         between = Status.PENDING_EXEC if status in _SENT_STATUSES else Status.QUEUED
         first_mover, last_mover = Mover.PERSON if is_ours else Mover.CLOUDFLARE, _MOVERS.get(status, Mover.CLOUDFLARE)
         middle = request.at + (ended - request.at) / 20
-        first = ("asked", "", Status.QUEUED) if is_ours else ("imported", "", between)
+        first = ("requested", "", Status.QUEUED) if is_ours else ("imported", "", between)
         lines = (
             (request.at, *first, first_mover, request.requester),
             (middle, "moved", Status.SENDING if is_ours else between, between, Mover.CLOUDFLARE, None),

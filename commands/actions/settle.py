@@ -17,10 +17,10 @@ from commands.actions.sending import holds
 from commands.audit import PORTAL
 from commands.models import Artifact, Command, Dispatch
 from commands.rules.artifact_reasons import ArtifactReason
+from commands.rules.reasons import CommandReasonCode
 from commands.rules.states import UNSENT, ArtifactStatus, Status
 
 LISTED = (Status.PENDING_EXEC, Status.PENDING_UPLOAD)
-SENT_ALONE = "Cloudflare refused it together with others, and did not create it; it is sent again alone."
 MOST = 1000  # rows of each sort in one transaction; the rest follows with the next call
 
 
@@ -49,9 +49,9 @@ def _leases_that_ran_out(changes: StatusWriter, clock: datetime) -> int:
     if not over:
         return 0
     ids = Command.objects.filter(dispatch__in=over, status=Status.SENDING).values_list("id", flat=True)
-    moved = changes.move(list(ids), to=Status.UNCERTAIN, because="The answer to the POST was never recorded.")
+    moved = changes.move(list(ids), to=Status.UNCERTAIN, reason_code=CommandReasonCode.ANSWER_NOT_RECORDED)
     Dispatch.objects.filter(id__in=[one.id for one in over], outcome=Dispatch.Outcome.OPEN).update(
-        outcome=Dispatch.Outcome.UNKNOWN, ended_at=None, words="The lease ran out without an answer."
+        outcome=Dispatch.Outcome.UNKNOWN, ended_at=None, reason_code=CommandReasonCode.ANSWER_NOT_RECORDED
     )
     return len(moved)
 
@@ -75,7 +75,9 @@ def _refused_together(changes: StatusWriter) -> int:
     ids = list(Command.objects.filter(refused).values_list("id", flat=True)[:MOST])
     values = {"dispatch": None, "send_alone": True, "not_before": None}
     # Asked again under the lock: another settle may have been first, and a worker may be sending it by now.
-    return len(changes.move(ids, to=Status.QUEUED, because=SENT_ALONE, where=refused, values=values))
+    return len(
+        changes.move(ids, to=Status.QUEUED, reason_code=CommandReasonCode.SENT_ALONE, where=refused, values=values)
+    )
 
 
 def _closed_windows(changes: StatusWriter, clock: datetime) -> int:
@@ -87,19 +89,20 @@ def _closed_windows(changes: StatusWriter, clock: datetime) -> int:
     # A "no" is believed once listings have borne it out; after a day without them, nobody knows. And one with an id was
     # created, whatever the answer said, as may be one that has a lookalike.
     said_no = looked_for & Q(dispatch__outcome=Dispatch.Outcome.SAID_NO, remote_id="", possible_match=False)
-    refused = dict(closed.filter(said_no).values_list("id", "dispatch__words")[:MOST])
+    refused = dict(closed.filter(said_no).values_list("id", "dispatch__remote_message")[:MOST])
     rejected = changes.move(
         refused,
         to=Status.REJECTED,
-        each={id_: {"words": said} for id_, said in refused.items()},
-        each_data={id_: {"because": said} for id_, said in refused.items()},
+        reason_code=CommandReasonCode.ERROR_IN_200,
+        each={id_: {"remote_message": message} for id_, message in refused.items()},
+        each_data={id_: {"remote_message": message} for id_, message in refused.items()},
         where=Q(status=Status.UNCERTAIN, remote_id="", possible_match=False),
     )
     silent = list(closed.exclude(said_no).values_list("id", flat=True)[:MOST])
     unconfirmed = changes.move(
         silent,
         to=Status.UNCONFIRMED,
-        because="Cloudflare gave no clear answer, and no word of it that we know turned up in Cloudflare's list.",
+        reason_code=CommandReasonCode.NOT_FOUND,
         where=Q(status=Status.UNCERTAIN),  # one that was found since is running
     )
     return len(rejected) + len(unconfirmed)
@@ -112,7 +115,7 @@ def _silent(changes: StatusWriter, clock: datetime) -> int:
         changes.move(
             list(overdue),
             to=Status.UNCONFIRMED,
-            because="Cloudflare took it, but has not told of its end within every deadline.",
+            reason_code=CommandReasonCode.NO_RESULT_REPORTED,
         )
     )
 
@@ -121,7 +124,7 @@ def _too_late(changes: StatusWriter, clock: datetime) -> int:
     late = Command.objects.filter(status__in=UNSENT, dispatch=None, expires_at__lte=clock).values_list("id", flat=True)[
         :MOST
     ]
-    return len(changes.move(list(late), to=Status.EXPIRED, because="It could not be sent in time."))
+    return len(changes.move(list(late), to=Status.EXPIRED, reason_code=CommandReasonCode.NOT_SENT_IN_TIME))
 
 
 def _end_repeatedly_abandoned(changes: StatusWriter, clock: datetime) -> int:

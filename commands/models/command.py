@@ -11,6 +11,7 @@ from django.db.models.sql.compiler import SQLCompiler
 from commands.models.account import Account
 from commands.models.dispatch import Dispatch
 from commands.models.run import Run
+from commands.rules.reasons import CommandReasonCode
 from commands.rules.states import IN_FLIGHT, OPEN, REMOTE, UNSENT, Status
 
 
@@ -83,7 +84,13 @@ class Command(models.Model):
     status = models.CharField(max_length=20, choices=[(s.value, s.value) for s in Status])
     status_at = models.DateTimeField()
     version = models.PositiveIntegerField(default=0)
-    words = models.CharField(max_length=500, blank=True, help_text="Why it is in this status, when that is known.")
+    reason_code = models.CharField(
+        max_length=30,
+        blank=True,
+        choices=[(code.value, code.value) for code in CommandReasonCode],
+        help_text="Why it has this status, if known.",
+    )
+    remote_message = models.CharField(max_length=500, blank=True, help_text="Cloudflare's own message about it.")
     queue_position = models.PositiveIntegerField(
         default=0, editable=False, help_text="Its place among what is to be sent; 0 first."
     )

@@ -1,6 +1,7 @@
 from django.db import models
 
 from commands.models.account import Account
+from commands.rules.reasons import CommandReasonCode
 
 
 class Dispatch(models.Model):
@@ -32,7 +33,10 @@ class Dispatch(models.Model):
     outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.OPEN)
     http_status = models.PositiveSmallIntegerField(null=True)
     code = models.IntegerField(null=True, help_text="Cloudflare's own code.")
-    words = models.CharField(max_length=500, blank=True)
+    reason_code = models.CharField(
+        max_length=30, blank=True, choices=[(code.value, code.value) for code in CommandReasonCode]
+    )
+    remote_message = models.CharField(max_length=500, blank=True, help_text="Cloudflare's own message.")
 
     class Meta:
         verbose_name_plural = "dispatches"

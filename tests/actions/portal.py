@@ -22,10 +22,10 @@ from commands.actions.sending import deliver, holds, rerun, submit, withdraw
 from commands.actions.sending.claim import Claimed
 from commands.actions.sending.deliver import Failure
 from commands.actions.sending.submit import Target
-from commands.audit import EventType
 from commands.cloudflare.types import CreateResult, NewCommand
 from commands.models import Account, AccountSync, Command, Dispatch, Run, User
 from commands.queries import plans
+from commands.rules.events import EventType
 from commands.rules.kinds import CAPTURES, Kind, Options
 from commands.rules.states import DONE, IN_FLIGHT, OPEN, UNSENT, ArtifactStatus, Status
 from tests.actions.model import Cloudflare, Entry, Post, WorkerDied

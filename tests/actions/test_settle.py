@@ -45,7 +45,7 @@ def test_a_lease_that_still_runs_is_left_alone_and_one_that_ran_out_is_not(world
     assert world.status(command) == "uncertain"
     (dispatch,) = world.dispatches()
     assert (dispatch.outcome, dispatch.ended_at) == (Dispatch.Outcome.UNKNOWN, None)
-    assert dispatch.words
+    assert dispatch.reason_code == "answer_not_recorded"
     assert world.settle() == 0
 
 
@@ -72,7 +72,7 @@ def test_the_window_closes_after_three_minutes_and_three_complete_listings(world
     world.forward(seconds=5)
     assert world.settle() == 1
     assert world.status(command) == "unconfirmed"
-    assert world.again(command).words
+    assert world.again(command).reason_code == "not_found"
 
 
 def test_two_listings_close_no_window(world: World) -> None:
@@ -156,7 +156,7 @@ def test_silence_ends_after_the_time_that_the_kind_may_take(world: World, kind: 
     world.forward(2 * JUST.total_seconds())
     assert world.settle() == 1
     assert world.status(command) == "unconfirmed"
-    assert "end" in world.again(command).words
+    assert world.again(command).reason_code == "no_result_reported"
 
 
 def test_what_could_not_be_sent_within_the_hour_expires_and_is_never_sent(world: World) -> None:

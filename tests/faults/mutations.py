@@ -63,8 +63,8 @@ MUTATIONS: Sequence[Mutation] = (
         "never-again",
         "a command that may have landed never goes back to the queue",
         _RECONCILE,
-        'to=Status.UNCERTAIN, because="The answer',
-        'to=Status.QUEUED, values={"dispatch": None}, because="The answer',
+        "to=Status.UNCERTAIN, reason_code=CommandReasonCode.ANSWER_NOT_RECORDED)",
+        'to=Status.QUEUED, values={"dispatch": None})',
         (f"{ACTIONS}/sending/test_late_answers.py", f"{ACTIONS}/test_settle.py"),
     ),
     Mutation(
@@ -79,8 +79,8 @@ MUTATIONS: Sequence[Mutation] = (
         "settle-lock",
         "a command goes back to the queue only if it still qualifies under the lock",
         _RECONCILE,
-        "to=Status.QUEUED, because=SENT_ALONE, where=refused",
-        'to=Status.QUEUED, because=SENT_ALONE, where=Q(remote_id="")',
+        "to=Status.QUEUED, reason_code=CommandReasonCode.SENT_ALONE, where=refused",
+        'to=Status.QUEUED, reason_code=CommandReasonCode.SENT_ALONE, where=Q(remote_id="")',
         (f"{ACTIONS}/sending/test_refused_together.py",),
     ),
     Mutation(

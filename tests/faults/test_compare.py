@@ -20,7 +20,7 @@ def at(seconds: float) -> datetime:
 
 
 HISTORY = (
-    RecordedEvent(1, at(0), "asked", "person", "", "queued"),
+    RecordedEvent(1, at(0), "requested", "person", "", "queued"),
     RecordedEvent(2, at(1), "moved", "portal", "queued", "sending"),
     RecordedEvent(3, at(2), "moved", "cloudflare", "sending", "SUCCESS"),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.faults.chaos_process import ROOT, WITHIN
 
-SENT = [["asked", "", "queued", "person"], ["moved", "queued", "sending", "portal"]]
+SENT = [["requested", "", "queued", "person"], ["moved", "queued", "sending", "portal"]]
 
 
 def run_scene(folder: Path, scene: str) -> dict[str, Any]:

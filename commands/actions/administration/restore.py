@@ -18,19 +18,17 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from commands.actions.record import leases
 from commands.actions.record.transitions import StatusWriter, change_statuses
-from commands.audit import By, EventType
+from commands.audit import By
 from commands.models import AccountDirectory, AccountSync, Command, Dispatch, Event, Heartbeat
+from commands.rules.events import EventType
 from commands.rules.ids import new_id
 from commands.rules.kinds import CAPTURES
+from commands.rules.reasons import CommandReasonCode
 from commands.rules.states import Mover, Status
 
 log = structlog.get_logger(__name__)
 
 RESTORE = By(Mover.RESTORE)
-WORDS = (
-    "The database was restored from a backup: it may have been sent after that was taken. Cloudflare's list decides."
-)
-WAITING_WORDS = f"{WORDS} First another command of this machine is looked for."
 MOST = 1000  # barred commands looked at in one call; the rest follows with the next
 
 
@@ -55,7 +53,13 @@ def after_restore(*, now: datetime, since: datetime | None = None) -> Restored:
         _bar(since, clock)
         uncertain = reopened + next_uncertain(changes, most=None)
         barred = list(_barred().values_list("id", flat=True))
-        changes.note(barred, event=EventType.HELD, values={"words": WAITING_WORDS}, data={"because": WAITING_WORDS})
+        waiting = CommandReasonCode.RESTORED_WAITING
+        changes.note(
+            barred,
+            event=EventType.HELD,
+            values={"reason_code": waiting, "remote_message": ""},
+            data={"reason_code": waiting},
+        )
         _forget_what_workers_knew(clock)
     log.warning("restored", since=since.isoformat(), uncertain=uncertain, waiting=len(barred))
     return Restored(since, uncertain, len(barred))
@@ -78,11 +82,11 @@ def _reopen(changes: StatusWriter, clock: datetime) -> int:
     dispatches = Dispatch.objects.filter(id__in=open_.values("dispatch_id"))
     dispatches.update(lease_until=clock, ended_at=None)
     dispatches.filter(outcome=Dispatch.Outcome.OPEN).update(
-        outcome=Dispatch.Outcome.UNKNOWN, words="The database was restored before its answer was recorded."
+        outcome=Dispatch.Outcome.UNKNOWN, reason_code=CommandReasonCode.RESTORED
     )
     open_.update(missed_listings=0)
     sending = list(open_.filter(status=Status.SENDING).values_list("id", flat=True))
-    return len(changes.move(sending, to=Status.UNCERTAIN, because=WORDS))
+    return len(changes.move(sending, to=Status.UNCERTAIN, reason_code=CommandReasonCode.RESTORED))
 
 
 def _bar(since: datetime, clock: datetime) -> None:
@@ -96,7 +100,7 @@ def _bar(since: datetime, clock: datetime) -> None:
             claimed_at=since,
             lease_until=clock,
             outcome=Dispatch.Outcome.UNKNOWN,
-            words="No POST: what may have been sent between a backup and its restore.",
+            reason_code=CommandReasonCode.SENT_SINCE_BACKUP,
         )
         queued.filter(account_id=account_id, kind=kind).update(
             dispatch=dispatch, held_at=None, not_before=None, missed_listings=0
@@ -137,7 +141,7 @@ def _become_uncertain(changes: StatusWriter, ids: list[UUID]) -> list[UUID]:
                 some,
                 to=Status.UNCERTAIN,
                 by=RESTORE,
-                because=WORDS,
+                reason_code=CommandReasonCode.RESTORED,
                 where=Q(dispatch__isnull=False),
                 values={"missed_listings": 0},
             )

@@ -7,9 +7,9 @@ So what may be it whatever the time is enough to keep it from both: it ends `unc
 
 from collections.abc import Iterable
 
-from commands.audit import EventType
 from commands.models import Account, Command, Dispatch, Event
 from commands.rules import matching
+from commands.rules.events import EventType
 from commands.rules.matching import Row
 from commands.rules.states import Status
 

@@ -33,10 +33,11 @@ from commands.actions.record.transitions import BATCH, StatusWriter, change_stat
 from commands.actions.upstream import clients, rate_limit
 from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.rate_limit import NotNow
-from commands.audit import CLOUDFLARE, EventType, Subject
+from commands.audit import CLOUDFLARE, Subject
 from commands.cloudflare.errors import CloudflareError, Throttled
 from commands.models import Account, AccountSync, Command, Device, Dispatch, Event, Pause
 from commands.rules import matching
+from commands.rules.events import EventType
 from commands.rules.ids import new_id
 from commands.rules.kinds import Kind
 from commands.rules.matching import (

@@ -13,9 +13,10 @@ from django.conf import settings
 from django.db.models import Q
 
 from commands.actions.record.transitions import StatusWriter
-from commands.audit import CLOUDFLARE, EventType
+from commands.audit import CLOUDFLARE
 from commands.models import Artifact, Command
 from commands.rules import kinds
+from commands.rules.events import EventType
 from commands.rules.ids import new_id
 from commands.rules.kinds import Kind
 from commands.rules.states import IN_FLIGHT, REMOTE, Status
@@ -46,7 +47,6 @@ class RemoteUpdate:
     filename: str = ""
     match_uncertain: bool = False
     event: EventType = EventType.MOVED
-    because: str = ""
 
     def values(self) -> dict[str, object]:
         """The columns that follow from it; what Cloudflare did not say is left as it is."""
@@ -67,10 +67,10 @@ def apply_remote_updates(changes: StatusWriter, heard: Sequence[RemoteUpdate], *
     """Move and attach; returns the commands that changed. One without a status to move to gets its id attached."""
     changed: set[UUID] = set()
 
-    def key(one: RemoteUpdate) -> tuple[str, str, str]:
-        return one.event, one.status or "", one.because
+    def key(one: RemoteUpdate) -> tuple[str, str]:
+        return one.event, one.status or ""
 
-    for (event, status, because), group in groupby(sorted(heard, key=key), key=key):
+    for (event, status), group in groupby(sorted(heard, key=key), key=key):
         ones = list(group)
         each = {one.command_id: one.values() for one in ones}
         each_data: dict[UUID, dict[str, object]] = {
@@ -82,16 +82,13 @@ def apply_remote_updates(changes: StatusWriter, heard: Sequence[RemoteUpdate], *
                 each,
                 to=Status(status),
                 by=CLOUDFLARE,
-                because=because,
                 where=where,
                 each=_with_deadlines(changes, each, Status(status)),
                 event=EventType(event),
                 each_data=each_data,
             )
         else:
-            done = changes.note(
-                each, event=EventType.ATTACHED, where=where, each=each, data={"because": because}, each_data=each_data
-            )
+            done = changes.note(each, event=EventType.ATTACHED, where=where, each=each, each_data=each_data)
         changed.update(done)
     want_artifacts(changes, [one for one in heard if one.command_id in changed and one.status is Status.SUCCESS])
     return changed

@@ -18,8 +18,9 @@ from django.db.models.functions import Coalesce, Greatest
 
 from commands import audit
 from commands.actions.record.case_by_pk import CaseByPk
-from commands.audit import By, EventType, Subject
+from commands.audit import By, Subject
 from commands.models import AccountVersion, Artifact, Command, Event
+from commands.rules.events import EventType
 from commands.rules.states import ARTIFACT_MOVES, COMMAND_MOVES, ArtifactStatus, Status, sources
 
 log = structlog.get_logger(__name__)
@@ -27,7 +28,7 @@ log = structlog.get_logger(__name__)
 BATCH = 500
 NAMED_IN_A_LINE = 10  # commands, of those that made a move together
 OUTCOMES = (Status.UNCERTAIN, Status.UNCONFIRMED, Status.REJECTED, Status.EXPIRED, Status.FAILED, Status.SUCCESS)
-MAX_WORDS = 500
+MAX_MESSAGE = 500  # characters that the columns of a remote message hold
 NEVER_SENT = frozenset({Status.WITHDRAWN, Status.EXPIRED})  # nobody says so of one that a restore made doubtful
 
 type Values = Mapping[str, object]
@@ -47,7 +48,8 @@ class StatusWriter:
         ids: Iterable[UUID],
         *,
         to: Status,
-        because: str = "",
+        reason_code: str = "",
+        remote_message: str = "",
         by: By | None = None,
         where: Q | None = None,
         values: Values | None = None,
@@ -56,7 +58,7 @@ class StatusWriter:
         data: Values | None = None,
         each_data: Mapping[UUID, Values] | None = None,
     ) -> list[UUID]:
-        """Move those of the commands that may; `because` becomes their words. Returns the ids that moved, in order.
+        """Move those of the commands that may, and store the reason. Returns the ids that moved, in order.
 
         `values` are set on all, `each` on single ones, both in the same update. `where` is a further condition.
         """
@@ -64,9 +66,9 @@ class StatusWriter:
         allowed = Q(status__in=sources(COMMAND_MOVES, to, by.mover)) & (where or Q())
         if to in NEVER_SENT:
             allowed &= Q(dispatch=None)
-        because = because[:MAX_WORDS]
-        new = {"status": to, "status_at": Greatest("status_at", Value(self.now)), "words": because, **(values or {})}
-        event_data = {**({"because": because} if because else {}), **(data or {})}
+        reason = {"reason_code": reason_code, "remote_message": remote_message[:MAX_MESSAGE]}
+        new = {"status": to, "status_at": Greatest("status_at", Value(self.now)), **reason, **(values or {})}
+        event_data = {**{key: value for key, value in reason.items() if value}, **(data or {})}
         return self._write(
             ids, allowed=allowed, values=new, each=each, by=by, event=event, to=to, data=event_data, each_data=each_data
         )
@@ -149,7 +151,7 @@ class StatusWriter:
             self.accounts.update(subject.account_id for subject in subjects)
             done += before
         if to in OUTCOMES or event in (EventType.ATTACHED, EventType.LATE_ANSWER, EventType.MERGED):
-            self.tell(event, done, status=to, because=data.get("because"))
+            self.tell(event, done, status=to, reason_code=data.get("reason_code"))
         return done
 
     def tell(self, event: EventType, ids: Sequence[UUID], **fields: object) -> None:

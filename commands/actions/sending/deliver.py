@@ -7,6 +7,7 @@ whatever may have landed becomes `uncertain`, and the listing decides (`sync.py`
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -24,27 +25,45 @@ from commands.actions.record.remote_updates import (
     merge_imports,
     remote_status,
 )
-from commands.actions.record.transitions import StatusWriter, change_statuses
+from commands.actions.record.transitions import MAX_MESSAGE, StatusWriter, change_statuses
 from commands.actions.sending.claim import Claimed, claim
 from commands.actions.upstream import clients, quota, rate_limit
 from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.rate_limit import NotNow
-from commands.audit import CLOUDFLARE, PORTAL, EventType
-from commands.cloudflare.errors import CloudflareError, NotSent, Refused, Rejected, ReportedFailure, Throttled
+from commands.audit import CLOUDFLARE, PORTAL
+from commands.cloudflare.errors import (
+    CloudflareError,
+    NotSent,
+    OutcomeUnknown,
+    Refused,
+    Rejected,
+    ReportedFailure,
+    Throttled,
+    TooLarge,
+    Truncated,
+    Unreadable,
+)
 from commands.cloudflare.match_response import pair
 from commands.cloudflare.types import Created, CreateResult
 from commands.models import Account, Command, Dispatch, Pause
+from commands.rules.events import EventType
+from commands.rules.reasons import CommandReasonCode
 from commands.rules.states import Status, rank
 
 log = structlog.get_logger(__name__)
 
-REFUSED_TOGETHER = (
-    "Cloudflare refused the whole request, perhaps because of another device in it; it is sent again alone, once "
-    "Cloudflare's list shows that it was not created."
-)
 MAX_CODE = 2**31 - 1  # what the column holds; no code of Cloudflare's comes near it
 
-type Failure = CloudflareError | NotNow | NoCredential
+
+@dataclass(frozen=True, slots=True)
+class NotPosted:
+    """A POST that was never begun, and why. The commands may be sent again from `until` on."""
+
+    until: datetime
+    reason_code: CommandReasonCode
+
+
+type Failure = CloudflareError | NotNow | NoCredential | NotPosted
 
 
 def deliver(account: Account, *, now: datetime) -> bool:
@@ -72,14 +91,14 @@ def post(claimed: Claimed) -> CreateResult | Failure:
     """The POST itself, outside of any transaction; what went wrong is returned, by what it means."""
     try:
         if _too_late(claimed):
-            return NotNow(claimed.dispatch.claimed_at, "The worker was held up before it could send.")
+            return NotPosted(claimed.dispatch.claimed_at, CommandReasonCode.WORKER_DELAYED)
         with clients.client_for(claimed.account) as client:
             return client.create(claimed.items())
     except (CloudflareError, NotNow, NoCredential) as failure:
         return failure
     except leases.DATABASE_DOWN:  # the clock and the budget are asked before a byte leaves, never after
         connection.close()
-        return NotNow(claimed.dispatch.claimed_at, "The database did not answer before it could be sent.")
+        return NotPosted(claimed.dispatch.claimed_at, CommandReasonCode.DATABASE_DOWN)
 
 
 def _too_late(claimed: Claimed) -> bool:
@@ -111,7 +130,8 @@ def record(claimed: Claimed, answer: CreateResult | Failure, *, now: datetime) -
         dispatch=str(claimed.dispatch.id),
         commands=len(claimed.commands),
         outcome="created" if isinstance(answer, CreateResult) else _outcome(answer),
-        words="" if isinstance(answer, CreateResult) else answer.message,
+        reason_code="" if isinstance(answer, CreateResult) else _reason_code(answer),
+        error="" if isinstance(answer, CreateResult | NotPosted) else str(answer),
     )
 
 
@@ -147,7 +167,7 @@ def _record_created(changes: StatusWriter, claimed: Claimed, answer: CreateResul
         [*missing, *(id_ for id_, one in created.items() if one.id in owned)],
         to=Status.UNCERTAIN,
         by=PORTAL,
-        because="Cloudflare's answer did not name it.",
+        reason_code=CommandReasonCode.NOT_IN_ANSWER,
         where=Q(dispatch=dispatch),
     )
     said = {} if dispatch.body.get("dialect") == answer.dialect else {"body": claimed.body(answer.dialect)}
@@ -187,23 +207,42 @@ def _record_failure(changes: StatusWriter, claimed: Claimed, failure: Failure) -
     outcome = _outcome(failure)
     resumes = _rest(claimed, failure, changes.now)
     ours = Q(dispatch=dispatch, remote_id="")  # what a listing has an id for was created, whatever this answer says
+    code, status = (failure.code, failure.status) if isinstance(failure, CloudflareError) else (0, 0)
+    message = failure.remote_message if isinstance(failure, CloudflareError) else ""
+    reason_code, data = _reason_code(failure), {"http_status": status or None, "code": code or None}
     if outcome is Dispatch.Outcome.REJECTED and len(ids) == 1:
-        changes.move(ids, to=Status.REJECTED, because=failure.message, where=ours)
+        changes.move(ids, to=Status.REJECTED, reason_code=reason_code, remote_message=message, data=data, where=ours)
     elif outcome is Dispatch.Outcome.REJECTED:
         # What Cloudflare said is about one of them, and nobody knows which: the Dispatch keeps it, none of them does.
         # Nor whether the others were created: a complete listing tells, and then `reconcile.py` sends them again.
-        changes.move(ids, to=Status.UNCERTAIN, by=PORTAL, because=REFUSED_TOGETHER, where=ours)
+        changes.move(ids, to=Status.UNCERTAIN, by=PORTAL, reason_code=CommandReasonCode.REJECTED_TOGETHER, where=ours)
     elif outcome in (Dispatch.Outcome.SAID_NO, Dispatch.Outcome.UNKNOWN):
-        changes.move(ids, to=Status.UNCERTAIN, by=PORTAL, because=failure.message, where=ours)
+        changes.move(
+            ids,
+            to=Status.UNCERTAIN,
+            by=PORTAL,
+            reason_code=reason_code,
+            remote_message=message,
+            data=data,
+            where=ours,
+        )
     else:
         values: dict[str, object] = {"dispatch": None, "not_before": resumes}
-        changes.move(ids, to=Status.QUEUED, because=failure.message, where=ours, values=values)
-    code, status = (failure.code, failure.status) if isinstance(failure, CloudflareError) else (0, 0)
+        changes.move(
+            ids,
+            to=Status.QUEUED,
+            reason_code=reason_code,
+            remote_message=message,
+            data=data,
+            where=ours,
+            values=values,
+        )
     _end(
         dispatch,
         outcome,
         changes.now,
-        words=failure.message,
+        reason_code=reason_code,
+        remote_message=message[:MAX_MESSAGE],
         code=code if 0 < code <= MAX_CODE else None,
         http_status=status or None,
     )
@@ -212,7 +251,7 @@ def _record_failure(changes: StatusWriter, claimed: Claimed, failure: Failure) -
 def _outcome(failure: Failure) -> Dispatch.Outcome:
     """The contract's table "Can a POST be sent again?"."""
     match failure:
-        case NotNow() | NoCredential() | NotSent():
+        case NotPosted() | NotNow() | NoCredential() | NotSent():
             return Dispatch.Outcome.NOT_SENT
         case Throttled():
             return Dispatch.Outcome.THROTTLED
@@ -226,8 +265,32 @@ def _outcome(failure: Failure) -> Dispatch.Outcome:
             return Dispatch.Outcome.UNKNOWN
 
 
+_REASON_CODES: Sequence[tuple[type, CommandReasonCode]] = (
+    (NotNow, CommandReasonCode.CALLS_USED_UP),
+    (NoCredential, CommandReasonCode.NO_CREDENTIAL),
+    (NotSent, CommandReasonCode.NOT_CONNECTED),
+    (Throttled, CommandReasonCode.THROTTLED),
+    (Refused, CommandReasonCode.ACCOUNT_REFUSED),
+    (Rejected, CommandReasonCode.REJECTED),
+    (ReportedFailure, CommandReasonCode.ERROR_IN_200),
+    (Truncated, CommandReasonCode.UNREADABLE_ANSWER),
+    (TooLarge, CommandReasonCode.UNREADABLE_ANSWER),
+    (Unreadable, CommandReasonCode.UNREADABLE_ANSWER),
+)
+
+
+def _reason_code(failure: Failure) -> CommandReasonCode:
+    if isinstance(failure, NotPosted):
+        return failure.reason_code
+    for kind, code in _REASON_CODES:
+        if isinstance(failure, kind):
+            return code
+    has_status = isinstance(failure, OutcomeUnknown) and failure.status
+    return CommandReasonCode.SERVER_ERROR if has_status else CommandReasonCode.NO_ANSWER
+
+
 def _rest(claimed: Claimed, failure: Failure, now: datetime) -> datetime | None:
     """When what was not sent may be tried again; the pause that follows is written on the way."""
-    if isinstance(failure, NotNow):
+    if isinstance(failure, NotNow | NotPosted):
         return failure.until
     return clients.pause_after_error(claimed.account, Pause.Act.CREATE, failure, now=now)

@@ -14,14 +14,15 @@ from django.conf import settings
 from django.db.models import F, Q
 
 from commands.actions.record.transitions import StatusWriter, change_statuses
-from commands.audit import EventType, by_person
+from commands.audit import by_person
 from commands.models import Account, CallBudget, Command, Pause, User
+from commands.rules.events import EventType
+from commands.rules.reasons import CommandReasonCode
 from commands.rules.states import Status
 from commands.wakeup import wake
 
 log = structlog.get_logger(__name__)
 
-WORDS = "Sending rested for a long time after this was asked for: it goes out only when somebody says so."
 MOST = 1000  # of one account in one transaction; the rest follows with the next call
 
 
@@ -38,8 +39,8 @@ def hold_stale(changes: StatusWriter, *, clock: datetime, account: Account | Non
             ids,
             event=EventType.HELD,
             where=Q(status=Status.QUEUED, dispatch=None, held_at=None),
-            values={"held_at": changes.now, "words": WORDS},
-            data={"because": WORDS},
+            values={"held_at": changes.now, "reason_code": CommandReasonCode.HELD_AFTER_PAUSE, "remote_message": ""},
+            data={"reason_code": CommandReasonCode.HELD_AFTER_PAUSE},
         )
         log.warning("commands_held", account=str(account_id), commands=len(done), since=since.isoformat())
         held += len(done)
@@ -70,7 +71,7 @@ def release(*, commands: Iterable[UUID], by: User, now: datetime) -> list[UUID]:
             commands,
             event=EventType.SEND_NOW,
             where=Q(status=Status.QUEUED, held_at__isnull=False),
-            values={"held_at": None, "send_now_at": now, "words": ""},
+            values={"held_at": None, "send_now_at": now, "reason_code": ""},
         )
         for account_id in changes.accounts:
             wake("commands.tasks.deliver_account", str(account_id))

@@ -11,9 +11,10 @@ from django.db import IntegrityError
 from commands import audit
 from commands.actions.record.transitions import change_statuses
 from commands.actions.sending import claim
-from commands.audit import EventType, Subject, by_person
+from commands.audit import Subject, by_person
 from commands.models import Account, Command, Run, User
 from commands.rules import policies
+from commands.rules.events import EventType
 from commands.rules.ids import new_id
 from commands.rules.kinds import SPECS, Kind, Options
 from commands.rules.policies import Refusal

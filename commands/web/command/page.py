@@ -89,7 +89,7 @@ def build(
         url=url,
         title=f"{rows.kind_label(command.kind)} on {device}",
         chip=rows.chip_of(command),
-        sentence=WORDS[status].sentence if not command.words else command.words,
+        sentence=rows.reason_of(command) or WORDS[status].sentence,
         person=command.email,
         person_url=person_url(command.account_id, command.email),
         device=device,

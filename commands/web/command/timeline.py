@@ -1,57 +1,27 @@
-"""What happened to a command, as its page tells it: one line a step, in words that need no knowledge of states."""
+"""Timeline of a command's page: one line for each Event, in words that need no knowledge of states."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from commands import audit
-from commands.audit import EventType
 from commands.models import Event, User
+from commands.rules.events import EventType
 from commands.rules.states import ARTIFACT_WORDS, DONE, WORDS, ArtifactStatus, Mover, Status, Tone
 from commands.rules.wording.artifacts import describe_artifact_reason
+from commands.rules.wording.commands import describe_reason
+from commands.rules.wording.events import AFTER_RESTORE, BY_PERSON, MATCH_UNCERTAIN, event_line
 from commands.web.shared.layout import name_of
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One line of the timeline. `took`: since the line before, in words; '' when it is not worth saying."""
+    """One line of the timeline. `took` is the time since the line before, '' where it is under a second."""
 
-    words: str
+    line: str
     at: datetime
     took: str
-    because: str
+    reason: str
     tone: str
-
-
-_MOVED: Mapping[Status, str] = {
-    Status.AWAITING_APPROVAL: "Waits for approval",
-    Status.WAITING_DEVICE: "Waits for the device",
-    Status.QUEUED: "Back in the queue",
-    Status.SENDING: "Sent to Cloudflare",
-    Status.UNCERTAIN: "No clear answer from Cloudflare",
-    Status.PENDING_EXEC: "Running on the device",
-    Status.PENDING_UPLOAD: "Uploading",
-    Status.UNCONFIRMED: "No word of it: unconfirmed",
-    Status.SUCCESS: "Done",
-    Status.FAILED: "Failed",
-    Status.REJECTED: "Refused by Cloudflare",
-    Status.DECLINED: "Declined",
-    Status.WITHDRAWN: "Taken back",
-    Status.EXPIRED: "Expired, never sent",
-}
-_FILE: Mapping[ArtifactStatus, str] = {
-    ArtifactStatus.WANTED: "File not fetched yet",
-    ArtifactStatus.FETCHING: "Fetching the file",
-    ArtifactStatus.STORED: "Archived",
-    ArtifactStatus.READING: "Reading the file",
-    ArtifactStatus.READ: "Read",
-    ArtifactStatus.UNREADABLE: "File could not be read",
-    ArtifactStatus.TOO_LARGE: "File too large to be fetched",
-    ArtifactStatus.GONE: "File gone at Cloudflare",
-    ArtifactStatus.REFUSED: "File not fetched",
-    ArtifactStatus.PURGED: "File deleted here",
-}
-_LIKELY = "Likely: another pairing would have been possible."
 
 
 def build(events: Sequence[Event], viewer: User, *, is_over: bool) -> list[Moment]:
@@ -60,13 +30,12 @@ def build(events: Sequence[Event], viewer: User, *, is_over: bool) -> list[Momen
     before: datetime | None = None
     for number, event in enumerate(events, start=1):
         gone = event.at - before if before else timedelta()
-        because = _because(event)
         moments.append(
             Moment(
-                words=_words(event, viewer),
+                line=_line(event, viewer),
                 at=event.at,
                 took=duration(gone) if gone >= timedelta(seconds=1) else "",
-                because=f"{because} {_LIKELY}".strip() if event.data.get("match_uncertain") else because,
+                reason=_reason(event),
                 tone=_tone(event, is_last=number == len(events), is_over=is_over),
             )
         )
@@ -74,31 +43,30 @@ def build(events: Sequence[Event], viewer: User, *, is_over: bool) -> list[Momen
     return moments
 
 
-def _because(event: Event) -> str:
-    if event.event == EventType.ARTIFACT:
-        data = event.data
-        return describe_artifact_reason(str(data.get("reason_code", "")), str(data.get("remote_message", "")))
-    return str(event.data.get("because", ""))
-
-
-def _words(event: Event, viewer: User) -> str:
-    """Who is named where it was a person: everything else the portal and Cloudflare do between them."""
-    words = _what(event)
-    person = _person(event, viewer)
-    if event.mover == Mover.RESTORE:
-        return f"{words}, after a restore"
-    return f"{words} by {person}" if person else words
-
-
-def _what(event: Event) -> str:
-    kind = EventType(event.event)
-    if kind is EventType.MOVED:
-        return _MOVED[Status(event.to_status)]
-    if kind is EventType.ARTIFACT:
-        return _FILE[ArtifactStatus(str(event.data["artifact_status"]))]
-    return {EventType.REQUESTED: "Asked", EventType.DOWNLOADED: "Downloaded", EventType.HELD: "Held back"}.get(
-        kind, audit.wording(event)
+def _line(event: Event, viewer: User) -> str:
+    """Return the line with the person, where a person made the change."""
+    line = event_line(
+        EventType(event.event),
+        to_status=event.to_status,
+        artifact_status=str(event.data.get("artifact_status", "")),
     )
+    if event.mover == Mover.RESTORE:
+        return AFTER_RESTORE.format(line=line)
+    person = _person(event, viewer)
+    return BY_PERSON.format(line=line, person=person) if person else line
+
+
+def _reason(event: Event) -> str:
+    data = event.data
+    if event.event == EventType.ARTIFACT:
+        return describe_artifact_reason(str(data.get("reason_code", "")), str(data.get("remote_message", "")))
+    reason = describe_reason(
+        data.get("reason_code", ""),
+        data.get("remote_message", ""),
+        http_status=data.get("http_status", 0),
+        code=data.get("code", 0),
+    )
+    return f"{reason} {MATCH_UNCERTAIN}".strip() if data.get("match_uncertain") else reason
 
 
 def _person(event: Event, viewer: User) -> str:

@@ -9,8 +9,9 @@ from django.http import FileResponse, Http404, HttpResponseBase
 from django.shortcuts import render
 
 from commands import audit
-from commands.audit import EventType, by_person
+from commands.audit import by_person
 from commands.models import Artifact, Command
+from commands.rules.events import EventType
 from commands.rules.states import HAS_FILE
 from commands.storage import artifact_storage
 from commands.web.shared.auth import SignedIn

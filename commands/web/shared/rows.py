@@ -1,6 +1,5 @@
 """The rows of every table of commands: what a person reads of one command, without a query."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from commands.queries import causes
 from commands.rules.kinds import SPECS, Kind, describe
 from commands.rules.states import ARTIFACT_WORDS, HAS_FILE, OPEN, WORDS, ArtifactStatus, Status
 from commands.rules.wording.artifacts import describe_artifact_reason
+from commands.rules.wording.commands import describe_reason, summarize_reason
 from commands.web.shared import operations
 from commands.web.shared.layout import name_of
 from commands.web.shared.links import device_url, person_url, ticket_url
@@ -104,7 +104,12 @@ def options_words(command: Command) -> str:
 
 def chip_of(command: Command) -> Chip:
     words = WORDS[Status(command.status)]
-    return Chip(words.label, words.tone, command.words or words.sentence)
+    return Chip(words.label, words.tone, reason_of(command) or words.sentence)
+
+
+def reason_of(command: Command) -> str:
+    """Return why the command has its status, or ''."""
+    return describe_reason(command.reason_code, command.remote_message)
 
 
 def asker_of(command: Command, viewer: User) -> str:
@@ -185,19 +190,7 @@ def _result(command: Command, artifact: Artifact | None) -> str:
         return ""
     if known := causes.of(command, beside=getattr(command, "beside", False)):
         return known[0].words
-    return cause_first(command.words) or _SHORT.get(status) or WORDS[status].sentence
-
-
-def cause_first(words: str) -> str:
-    """What Cloudflare gave as its reasons, each once: in a table the status already says that it refused."""
-    lead, colon, reasons = words.partition(": ")
-    if not colon or not _REJECTED.fullmatch(lead):
-        return words
-    return "; ".join(dict.fromkeys(_CODE.sub("", reason) for reason in reasons.removesuffix(".").split("; ")))
-
-
-_REJECTED = re.compile(r"Cloudflare rejected the request \(HTTP \d+\)")
-_CODE = re.compile(r" \(code \d+\)")
+    return summarize_reason(command.reason_code, command.remote_message) or _SHORT.get(status) or WORDS[status].sentence
 
 
 _SHORT: Mapping[Status, str] = {

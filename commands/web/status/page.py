@@ -241,7 +241,7 @@ def _doubt(command: Command, pauses: Sequence[Pause], now: datetime) -> Doubt:
         title=f"{rows.kind_label(command.kind)} on {command.device_name or command.device_id}",
         account=command.account.name,
         since=command.status_at,
-        words=command.words,
+        words=rows.reason_of(command),
         what_to_do=_what_to_do(command, pauses, now),
         runs_until=until if until and until > now else None,
     )

@@ -129,7 +129,7 @@ def test_what_waits_behind_another_neither_expires_nor_is_withdrawn_meanwhile(wo
     assert [world.status(one) for one in (first, second)] == ["uncertain", "queued"]
     kept = withdraw.withdraw(account=world.account, ids=[second.id], by=world.person, now=world.now)
     assert kept.withdrawn == frozenset()
-    assert "First another command of this machine" in world.again(second).words
+    assert world.again(second).reason_code == "restored_waiting"
     _lives_on(world, hours=2)
     assert [world.status(one) for one in (first, second)] == ["unconfirmed", "unconfirmed"]
     assert world.story(second) == ["queued", "held", "uncertain", "unconfirmed"]

@@ -154,7 +154,7 @@ def test_a_command_whose_answer_was_lost_is_found_and_attached(world: World) -> 
     found = world.again(command)
     assert found.remote_id == world.created()[0]["id"]
     assert not found.match_uncertain
-    assert [event.event for event in world.history(command)] == ["asked", "moved", "moved", "adopted"]
+    assert [event.event for event in world.history(command)] == ["requested", "moved", "moved", "adopted"]
 
 
 @pytest.mark.parametrize("seconds", [-600, -90, 90, 600])

@@ -14,9 +14,11 @@ from django.utils import timezone
 from commands.actions.record.transitions import change_statuses
 from commands.actions.sending import submit
 from commands.actions.sending.submit import Target
-from commands.audit import CLOUDFLARE, PORTAL, By, EventType, by_person
+from commands.audit import CLOUDFLARE, PORTAL, By, by_person
 from commands.models import Account, AccountVersion, Command, Event, User
+from commands.rules.events import EventType
 from commands.rules.kinds import Kind
+from commands.rules.reasons import CommandReasonCode
 from commands.rules.states import COMMAND_MOVES, UNSENT, Mover, Status
 from tests.people import make_account, make_person
 from tests.rows import a_command, a_dispatch, a_run
@@ -61,12 +63,22 @@ def test_a_move_writes_status_words_event_and_version(ask: Ask, person: User) ->
     (command,) = ask(1)
     now = timezone.now()
     with change_statuses(by=by_person(person), now=now) as changes:
-        assert changes.move([command.id], to=Status.WITHDRAWN, because="Wrong device.") == [command.id]
+        assert changes.move(
+            [command.id],
+            to=Status.WITHDRAWN,
+            reason_code=CommandReasonCode.HELD_AFTER_PAUSE,
+            remote_message="Wrong device.",
+        ) == [command.id]
     command.refresh_from_db()
-    assert (command.status, command.status_at, command.words, command.version) == ("withdrawn", now, "Wrong device.", 2)
+    assert (command.status, command.status_at, command.version) == ("withdrawn", now, 2)
+    assert (command.reason_code, command.remote_message) == ("held_after_pause", "Wrong device.")
     event = Event.objects.get(command=command, version=2)
     assert (event.from_status, event.to_status, event.by, event.mover) == ("queued", "withdrawn", person, "person")
-    assert (event.at, event.data, event.account_id) == (now, {"because": "Wrong device."}, command.account_id)
+    assert (event.at, event.data, event.account_id) == (
+        now,
+        {"reason_code": "held_after_pause", "remote_message": "Wrong device."},
+        command.account_id,
+    )
 
 
 def test_what_may_not_make_the_move_is_left_alone_and_the_others_make_it(ask: Ask, account: Account) -> None:
@@ -172,11 +184,11 @@ def test_values_of_single_ones_go_before_those_of_all(ask: Ask) -> None:
         changes.move(
             [first.id, second.id],
             to=Status.EXPIRED,
-            because="Too late.",
-            each={first.id: {"words": "Much too late."}},
+            remote_message="Too late.",
+            each={first.id: {"remote_message": "Much too late."}},
         )
-    words = dict(Command.objects.values_list("id", "words"))
-    assert words == {first.id: "Much too late.", second.id: "Too late."}
+    messages = dict(Command.objects.values_list("id", "remote_message"))
+    assert messages == {first.id: "Much too late.", second.id: "Too late."}
 
 
 def test_a_further_condition_is_one(ask: Ask) -> None:
@@ -186,12 +198,12 @@ def test_a_further_condition_is_one(ask: Ask) -> None:
         assert changes.move([first.id, second.id], to=Status.EXPIRED, where=late) == []
 
 
-def test_words_that_are_longer_than_their_column_are_cut(ask: Ask) -> None:
+def test_message_longer_than_its_column_is_cut(ask: Ask) -> None:
     (command,) = ask(1)
     with change_statuses(by=PORTAL, now=timezone.now()) as changes:
-        changes.move([command.id], to=Status.EXPIRED, because="x" * 900)
+        changes.move([command.id], to=Status.EXPIRED, remote_message="x" * 900)
     command.refresh_from_db()
-    assert len(command.words) == 500
+    assert len(command.remote_message) == 500
 
 
 def test_a_move_of_one_that_began_earlier_does_not_go_back_in_time(ask: Ask) -> None:

@@ -62,7 +62,7 @@ def test_who_asked_and_why_is_written_with_it(world: World) -> None:
     for command in commands:
         (event,) = world.history(command)
         assert (event.event, event.to_status, event.version, event.by, event.mover) == (
-            "asked",
+            "requested",
             "queued",
             1,
             world.person,

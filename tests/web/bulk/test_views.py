@@ -77,7 +77,7 @@ def test_what_ended_is_run_again_once_a_click_in_one_run_for_each_that_it_is_of(
 
 
 def test_what_is_held_is_let_go_and_the_others_are_told_apart(desk: Client, run: Run) -> None:
-    held = named(run, Status.QUEUED, "LAP-1", held_at=timezone.now(), words="Too old.")
+    held = named(run, Status.QUEUED, "LAP-1", held_at=timezone.now(), reason_code="held_after_pause")
     queued = named(run, Status.QUEUED, "LAP-2")
     assert told(desk, "send-now", held, queued) == [
         "1 command sent as soon as it can be: LAP-1.",

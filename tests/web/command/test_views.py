@@ -12,6 +12,7 @@ from commands.actions.record.transitions import change_statuses
 from commands.audit import PORTAL
 from commands.models import Account, Command, Run, User
 from commands.rules.artifact_reasons import ArtifactReason
+from commands.rules.reasons import CommandReasonCode
 from commands.rules.states import Status
 from tests.rows import a_command, a_run, an_artifact, an_event
 
@@ -21,14 +22,14 @@ HTMX = {"HX-Request": "true"}
 
 
 def test_it_tells_what_for_whom_why_and_by_whom(desk: Client, command: Command, helpdesk: User) -> None:
-    an_event(command, 1, event="asked", mover="person", by=helpdesk, to_status="queued")
+    an_event(command, 1, event="requested", mover="person", by=helpdesk, to_status="queued")
     text = desk.get(f"/commands/{command.id}/").text
     for words in ("Packet capture on LAP-0042", "maria@example.com", "Windows", "2 min", "INC-1", "VPN slow"):
         assert words in text
     assert "Purpose" not in text
     Run.objects.filter(commands=command).update(purpose="Cannot connect")
     assert "Cannot connect" in desk.get(f"/commands/{command.id}/").text
-    assert "Asked by you" in text
+    assert "Requested by you" in text
     assert "No file yet." in text
 
 
@@ -44,20 +45,21 @@ def test_the_timeline_tells_every_step_with_its_cause_and_how_long_it_took(
     desk: Client, command: Command, helpdesk: User
 ) -> None:
     begin = timezone.now() - timedelta(minutes=5)
-    an_event(command, 1, event="asked", mover="person", by=helpdesk, at=begin, to_status="queued")
+    an_event(command, 1, event="requested", mover="person", by=helpdesk, at=begin, to_status="queued")
     an_event(command, 2, at=begin + timedelta(seconds=7), to_status="sending")
-    data = {"because": "HTTP 400: no such device", "match_uncertain": True}
+    data = {"reason_code": "rejected", "remote_message": "no such device", "http_status": 400, "match_uncertain": True}
     values = {"at": begin + timedelta(seconds=69), "mover": "cloudflare", "data": data}
     an_event(command, 3, to_status="rejected", **values)
     text = desk.get(f"/commands/{command.id}/").text
     assert steps(text) == [
-        ("done", "Asked by you"),
+        ("done", "Requested by you"),
         ("done", "Sent to Cloudflare"),
         ("failed", "Refused by Cloudflare"),
     ]
     assert "after 0:07" in text
     assert "after 1:02" in text
-    assert "HTTP 400: no such device Likely" in text
+    reason = "Cloudflare rejected the request. Cloudflare's message: “no such device” (HTTP 400)."
+    assert f"{reason} Another match was possible." in unescape(text)
 
 
 def steps(text: str) -> list[tuple[str, str]]:
@@ -68,10 +70,10 @@ def steps(text: str) -> list[tuple[str, str]]:
 def test_only_the_step_that_it_is_at_is_coloured(desk: Client, account: Account, helpdesk: User) -> None:
     running = a_command(a_run(account, helpdesk), Status.PENDING_EXEC)
     for version, status in enumerate(("queued", "sending", "queued", "sending", "PENDING_EXEC"), start=1):
-        event = {"event": "asked", "by": helpdesk, "mover": "person"} if version == 1 else {}
+        event = {"event": "requested", "by": helpdesk, "mover": "person"} if version == 1 else {}
         an_event(running, version, to_status=status, **event)
     assert steps(desk.get(f"/commands/{running.id}/").text) == [
-        ("done", "Asked by you"),
+        ("done", "Requested by you"),
         ("done", "Sent to Cloudflare"),
         ("neutral", "Back in the queue"),
         ("done", "Sent to Cloudflare"),
@@ -91,7 +93,7 @@ def test_when_all_is_over_it_tells_uploading_archiving_and_who_took_the_file(
     assert steps(desk.get(f"/commands/{command.id}/").text) == [
         ("done", "Uploading"),
         ("done", "Done"),
-        ("done", "Archived"),
+        ("done", "File saved"),
         ("done", "Downloaded by you"),
     ]
 
@@ -166,10 +168,10 @@ def test_a_poll_is_silent_until_something_happens(desk: Client, command: Command
     url = unescape(found[1])
     assert desk.get(url, headers=HTMX).status_code == 204
     with change_statuses(by=PORTAL, now=timezone.now()) as changes:
-        changes.move([command.id], to=Status.EXPIRED, because="Nobody was there.")
+        changes.move([command.id], to=Status.EXPIRED, reason_code=CommandReasonCode.NOT_SENT_IN_TIME)
     answer = desk.get(url, headers=HTMX)
     assert answer.status_code == 200
-    assert "Nobody was there." in answer.text
+    assert "It could not be sent in time." in answer.text
     assert "<html" not in answer.text
 
 

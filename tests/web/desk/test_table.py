@@ -15,6 +15,7 @@ from commands.actions.record.transitions import change_statuses
 from commands.audit import PORTAL
 from commands.models import Account, Command, User
 from commands.rules.ids import new_id
+from commands.rules.reasons import CommandReasonCode
 from commands.rules.states import Status
 from commands.storage import artifact_storage
 from tests.html import on_one_line
@@ -44,10 +45,10 @@ def test_a_poll_after_a_change_brings_the_rows_and_the_next_token(desk: Client, 
     url = poll_url(desk.get("/").text)
     now = timezone.now()
     with change_statuses(by=PORTAL, now=now) as changes:
-        changes.move([command.id], to=Status.EXPIRED, because="Nobody was there.")
+        changes.move([command.id], to=Status.EXPIRED, reason_code=CommandReasonCode.NOT_SENT_IN_TIME)
     answer = desk.get(url, headers=HTMX)
     assert answer.status_code == 200
-    assert "Nobody was there." in answer.text
+    assert "It could not be sent in time." in answer.text
     assert "<html" not in answer.text
     assert desk.get(poll_url(answer.text), headers=HTMX).status_code == 204
 
@@ -144,21 +145,20 @@ def test_person_device_and_ticket_of_a_row_are_links(desk: Client, command: Comm
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("reason_code", "message", "shown"),
     [
-        ("Cloudflare rejected the request (HTTP 400): No such device (code 1003).", "No such device"),
-        (
-            "Cloudflare rejected the request (HTTP 422): Too old (code 1); Too old (code 1); Mode: none (code 2).",
-            "Too old; Mode: none",
-        ),
-        ("Cloudflare rejected the request (HTTP 400).", "Cloudflare rejected the request (HTTP 400)."),
-        ("Nobody was there: it expired.", "Nobody was there: it expired."),
+        ("rejected", "No such device", "No such device"),
+        ("rejected", "", "Cloudflare rejected the request."),
+        ("error_in_200", "", "Cloudflare reported an error, but with a status of success."),
     ],
 )
-def test_a_result_begins_with_the_cause(desk: Client, account: Account, helpdesk: User, words: str, told: str) -> None:
-    command = a_command(a_run(account, helpdesk), Status.REJECTED, words=words)
-    assert f'<span class="said-of" title="{told}">{told}</span>' in desk.get("/").text
-    assert words in desk.get(f"/commands/{command.id}/").text
+def test_row_shows_the_reason_and_cloudflares_message_alone_where_there_is_one(
+    desk: Client, account: Account, helpdesk: User, reason_code: str, message: str, shown: str
+) -> None:
+    values = {"reason_code": reason_code, "remote_message": message}
+    command = a_command(a_run(account, helpdesk), Status.REJECTED, **values)
+    assert f'<span class="said-of" title="{shown}">{shown}</span>' in desk.get("/").text
+    assert shown in desk.get(f"/commands/{command.id}/").text
 
 
 def test_older_rows_are_a_page_away_and_none_is_shown_twice(desk: Client, account: Account, helpdesk: User) -> None:

@@ -170,12 +170,12 @@ def test_what_is_away_late_throttled_or_never_synced_has_a_chip_of_its_own(clien
 
 def test_uncertain_and_unconfirmed_are_listed_with_what_to_do(client: Client, account: Account, helpdesk: User) -> None:
     run = a_run(account, helpdesk)
-    a_command(run, Status.UNCERTAIN, words="The connection was reset.")
+    a_command(run, Status.UNCERTAIN, reason_code="no_answer")
     old = timezone.now() - timedelta(days=8)
     a_command(run, Status.UNCONFIRMED, status_at=old, device_name="FORGOTTEN")
     listed = a_command(run, Status.UNCONFIRMED, device_name="LAP-0042")
     text = client.get(URL).text
-    assert "The connection was reset." in text
+    assert "No complete response from Cloudflare." in text
     assert "Nothing: Cloudflare&#x27;s list is searched" in text
     assert f'<a href="/commands/{listed.id}/">Packet capture on LAP-0042</a>' in text
     assert "for 7 more days at most" in text
@@ -338,7 +338,7 @@ def test_banners_cost_no_query_and_make_no_account_twice(desk: Client, account: 
 
 @pytest.fixture
 def held(command: Command) -> Command:
-    Command.objects.filter(id=command.id).update(held_at=timezone.now(), words="Too old.")
+    Command.objects.filter(id=command.id).update(held_at=timezone.now(), reason_code="held_after_pause")
     command.refresh_from_db()
     return command
 
@@ -348,7 +348,7 @@ def test_a_held_command_has_its_button_in_the_table_and_on_its_page(desk: Client
     for page in ("/?asked=everyone", f"/commands/{held.id}/"):
         text = desk.get(page).text
         assert f'action="/commands/{held.id}/send-now"' in text
-        assert "Too old." in text
+        assert "Sending was paused for a long time" in text
     assert "1 command waits for your word." in desk.get("/").text
 
 
@@ -356,7 +356,7 @@ def test_send_now_frees_it_once_and_goes_back_to_it(desk: Client, held: Command)
     response = desk.post(f"/commands/{held.id}/send-now")
     assert (response.status_code, response.headers["Location"]) == (303, f"/commands/{held.id}/")
     held.refresh_from_db()
-    assert (held.held_at, held.words) == (None, "")
+    assert (held.held_at, held.reason_code) == (None, "")
     assert desk.post(f"/commands/{held.id}/send-now").status_code == 303
     assert held.events.count() == 1
     assert "send-now" not in desk.get(f"/commands/{held.id}/").text
