@@ -27,7 +27,8 @@ from commands.models import AccountSync, Artifact, Command, Event
 from commands.rules import matching
 from commands.rules.events import EventType
 from commands.rules.ids import new_id
-from commands.rules.matching import Clock, Decision, Ours, Row
+from commands.rules.listed_command import ListedCommand
+from commands.rules.matching import Clock, Decision, Ours
 from commands.rules.states import Status
 
 COMMANDS = 1000
@@ -68,7 +69,7 @@ def _sync_milliseconds(setup: AccountSetup, listing: Listing) -> float:
     def run() -> None:
         assert sync(setup.account, now=now())
 
-    def match(rows: Iterable[Row], ours: Iterable[Ours], clock: Clock, *, complete: bool) -> list[Decision]:
+    def match(rows: Iterable[ListedCommand], ours: Iterable[Ours], clock: Clock, *, complete: bool) -> list[Decision]:
         commands = list(ours)  # runs the query outside the timed block
         with timed(match_times):
             return pure_match(rows, commands, clock, complete=complete)

@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from commands.actions.administration import restore
 from commands.actions.record import leases
-from commands.actions.record.transitions import StatusWriter, change_statuses
+from commands.actions.record.transitions import StatusWriter, Transition, change_statuses
 from commands.actions.results.claim import fetchable_accounts
 from commands.actions.sending import holds
 from commands.audit import PORTAL
@@ -49,9 +49,10 @@ def _leases_that_ran_out(changes: StatusWriter, clock: datetime) -> int:
     if not over:
         return 0
     ids = Command.objects.filter(dispatch__in=over, status=Status.SENDING).values_list("id", flat=True)
-    moved = changes.move(list(ids), to=Status.UNCERTAIN, reason_code=CommandReasonCode.ANSWER_NOT_RECORDED)
+    reason_code = CommandReasonCode.ANSWER_NOT_RECORDED
+    moved = changes.write(Transition(id_, Status.UNCERTAIN, reason_code) for id_ in ids)
     Dispatch.objects.filter(id__in=[one.id for one in over], outcome=Dispatch.Outcome.OPEN).update(
-        outcome=Dispatch.Outcome.UNKNOWN, ended_at=None, reason_code=CommandReasonCode.ANSWER_NOT_RECORDED
+        outcome=Dispatch.Outcome.UNKNOWN, ended_at=None, reason_code=reason_code
     )
     return len(moved)
 
@@ -74,10 +75,9 @@ def _refused_together(changes: StatusWriter) -> int:
     refused &= Q(missed_listings__gte=1, possible_match=False)
     ids = list(Command.objects.filter(refused).values_list("id", flat=True)[:MOST])
     values = {"dispatch": None, "send_alone": True, "not_before": None}
-    # Asked again under the lock: another settle may have been first, and a worker may be sending it by now.
-    return len(
-        changes.move(ids, to=Status.QUEUED, reason_code=CommandReasonCode.SENT_ALONE, where=refused, values=values)
-    )
+    alone = [Transition(id_, Status.QUEUED, CommandReasonCode.SENT_ALONE, values=values) for id_ in ids]
+    # Checked again under the lock: another settle may have been first, and a worker may be sending it by now.
+    return len(changes.write(alone, where=refused))
 
 
 def _closed_windows(changes: StatusWriter, clock: datetime) -> int:
@@ -89,21 +89,26 @@ def _closed_windows(changes: StatusWriter, clock: datetime) -> int:
     # A "no" is believed once listings have borne it out; after a day without them, nobody knows. And one with an id was
     # created, whatever the answer said, as may be one that has a lookalike.
     said_no = looked_for & Q(dispatch__outcome=Dispatch.Outcome.SAID_NO, remote_id="", possible_match=False)
-    refused = dict(closed.filter(said_no).values_list("id", "dispatch__remote_message")[:MOST])
-    rejected = changes.move(
-        refused,
-        to=Status.REJECTED,
-        reason_code=CommandReasonCode.ERROR_IN_200,
-        each={id_: {"remote_message": message} for id_, message in refused.items()},
-        each_data={id_: {"remote_message": message} for id_, message in refused.items()},
+    answers = closed.filter(said_no).values_list(
+        "id", "dispatch__remote_message", "dispatch__http_status", "dispatch__code"
+    )
+    rejected = changes.write(
+        [
+            Transition(
+                id_,
+                Status.REJECTED,
+                CommandReasonCode.ERROR_IN_200,
+                message,
+                data={"http_status": http_status, "code": code},
+            )
+            for id_, message, http_status, code in answers[:MOST]
+        ],
         where=Q(status=Status.UNCERTAIN, remote_id="", possible_match=False),
     )
-    silent = list(closed.exclude(said_no).values_list("id", flat=True)[:MOST])
-    unconfirmed = changes.move(
-        silent,
-        to=Status.UNCONFIRMED,
-        reason_code=CommandReasonCode.NOT_FOUND,
-        where=Q(status=Status.UNCERTAIN),  # one that was found since is running
+    silent = closed.exclude(said_no).values_list("id", flat=True)[:MOST]
+    unconfirmed = changes.write(
+        [Transition(id_, Status.UNCONFIRMED, CommandReasonCode.NOT_FOUND) for id_ in silent],
+        where=Q(status=Status.UNCERTAIN),  # a command that was found since is running
     )
     return len(rejected) + len(unconfirmed)
 
@@ -111,20 +116,14 @@ def _closed_windows(changes: StatusWriter, clock: datetime) -> int:
 def _silent(changes: StatusWriter, clock: datetime) -> int:
     listed = Command.objects.shown().filter(status__in=LISTED)
     overdue = listed.filter(deadline_at__lte=clock).values_list("id", flat=True)[:MOST]
-    return len(
-        changes.move(
-            list(overdue),
-            to=Status.UNCONFIRMED,
-            reason_code=CommandReasonCode.NO_RESULT_REPORTED,
-        )
-    )
+    reason_code = CommandReasonCode.NO_RESULT_REPORTED
+    return len(changes.write(Transition(id_, Status.UNCONFIRMED, reason_code) for id_ in overdue))
 
 
 def _too_late(changes: StatusWriter, clock: datetime) -> int:
-    late = Command.objects.filter(status__in=UNSENT, dispatch=None, expires_at__lte=clock).values_list("id", flat=True)[
-        :MOST
-    ]
-    return len(changes.move(list(late), to=Status.EXPIRED, reason_code=CommandReasonCode.NOT_SENT_IN_TIME))
+    late = Command.objects.filter(status__in=UNSENT, dispatch=None, expires_at__lte=clock)
+    ids = late.values_list("id", flat=True)[:MOST]
+    return len(changes.write(Transition(id_, Status.EXPIRED, CommandReasonCode.NOT_SENT_IN_TIME) for id_ in ids))
 
 
 def _end_repeatedly_abandoned(changes: StatusWriter, clock: datetime) -> int:
@@ -154,4 +153,4 @@ def _end_artifact(changes: StatusWriter, artifact: Artifact, clock: datetime, re
     idle = leases.is_holder(artifact) & leases.has_passed("lease_until", clock)
     values = {"reason_code": reason, **leases.released()}
     if changes.move_artifact(artifact, to=ArtifactStatus.REFUSED, where=idle, values=values):
-        changes.news.append({"outcome": "artifact_not_fetched", "artifact": str(artifact.id), "reason": reason})
+        changes.log_lines.append({"outcome": "artifact_not_fetched", "artifact": str(artifact.id), "reason": reason})

@@ -26,12 +26,12 @@ from commands.cloudflare.types import (
     CreateResult,
     Dialect,
     Json,
-    ListedCommand,
     ListedDevice,
     NewCommand,
     Page,
     QuotaReading,
 )
+from commands.rules.listed_command import ListedCommand
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._~-]{0,99}")

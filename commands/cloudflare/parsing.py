@@ -9,7 +9,8 @@ from datetime import datetime
 
 from commands.cloudflare import coerce
 from commands.cloudflare.errors import Unreadable
-from commands.cloudflare.types import Call, Created, Json, ListedCommand, ListedDevice, Page, QuotaReading
+from commands.cloudflare.types import Call, Created, Json, ListedDevice, Page, QuotaReading
+from commands.rules.listed_command import ListedCommand
 
 _MAX_NAME = 4000  # characters of a `filename`, which may be a long URL
 

@@ -99,21 +99,6 @@ class CreateResult:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedCommand:
-    """Command in a listing. `status` is Cloudflare's text unchanged, `filename` a single safe path segment."""
-
-    id: str
-    kind: str
-    status: str
-    device_id: str
-    registration_id: str
-    user_email: str
-    created_date: datetime | None
-    completed_date: datetime | None
-    filename: str
-
-
-@dataclass(frozen=True, slots=True)
 class ListedDevice:
     """Registration of a device in a listing. A device that several people use has several.
 

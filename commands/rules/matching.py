@@ -34,29 +34,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import ClassVar
 from uuid import UUID
 
 from commands.rules.assignment import assigned
 from commands.rules.kinds import Kind, deadline
+from commands.rules.listed_command import ListedCommand
 from commands.rules.states import COMMAND_MOVES, REMOTE, Mover, Status, rank
 
 SOUGHT = frozenset({Status.SENDING, Status.UNCERTAIN, Status.UNCONFIRMED})
 """A command of ours in one of these and without an id is looked for in every listing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a listing. `status` is Cloudflare's word as it came."""
-
-    remote_id: str
-    kind: str
-    status: str
-    device_id: str
-    registration_id: str = ""
-    email: str = ""
-    created_at: datetime | None = None
-    completed_at: datetime | None = None
-    filename: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +105,11 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
-    row: Row
+    row: ListedCommand
 
     @property
     def remote_id(self) -> str:
-        return self.row.remote_id
+        return self.row.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +118,7 @@ class Advance(_Decision):
 
     ours_id: UUID
     status: Status
+    match_uncertain: ClassVar[bool] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +128,11 @@ class Adopt(_Decision):
     ours_id: UUID
     status: Status | None
     match_uncertain: bool
-    doubts: tuple[UUID, ...] = ()  # as in Doubt
+    doubts: tuple[UUID, ...] = ()  # as in CastDoubt
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt(_Decision):
+class CastDoubt(_Decision):
     """It could have been any of these commands, which took other rows as sure: from now on they say "likely"."""
 
     ours_ids: tuple[UUID, ...]
@@ -157,6 +145,7 @@ class TakeOver(_Decision):
     ours_id: UUID
     imported_id: UUID
     status: Status | None
+    match_uncertain: ClassVar[bool] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +174,13 @@ class LeaveAlone(_Decision):
     why: Why
 
 
-type Decision = Advance | Adopt | Doubt | TakeOver | Import | Ambiguous | Note | LeaveAlone
+type RemoteUpdate = Advance | Adopt | TakeOver
+"""A decision that tells something new about one of our commands."""
+
+type Decision = Advance | Adopt | CastDoubt | TakeOver | Import | Ambiguous | Note | LeaveAlone
 
 
-def match(rows: Iterable[Row], ours: Iterable[Ours], clock: Clock, *, complete: bool) -> list[Decision]:
+def match(rows: Iterable[ListedCommand], ours: Iterable[Ours], clock: Clock, *, complete: bool) -> list[Decision]:
     """One decision for each id among the rows, in the order in which the ids first came.
 
     `complete`: the listing went to its end; only such a one imports and takes over.
@@ -204,7 +196,7 @@ def match(rows: Iterable[Row], ours: Iterable[Ours], clock: Clock, *, complete: 
             sought[command.device_id, command.kind].append(command)
         elif command.adopted and command.sent:
             sure[command.device_id, command.kind].append(command)
-    machines: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    machines: dict[tuple[str, str], list[ListedCommand]] = defaultdict(list)
     for row in folded.values():
         machines[row.device_id, row.kind].append(row)
 
@@ -214,36 +206,36 @@ def match(rows: Iterable[Row], ours: Iterable[Ours], clock: Clock, *, complete: 
     return [*nameless, *(decided[remote_id] for remote_id in folded)]
 
 
-def _fold(rows: Iterable[Row]) -> tuple[list[LeaveAlone], dict[str, Row]]:
+def _fold(rows: Iterable[ListedCommand]) -> tuple[list[LeaveAlone], dict[str, ListedCommand]]:
     """(rows without an id, one row for each id)."""
     nameless: list[LeaveAlone] = []
-    folded: dict[str, Row] = {}
+    folded: dict[str, ListedCommand] = {}
     for row in rows:
-        if not row.remote_id:
+        if not row.id:
             nameless.append(LeaveAlone(row, Why.NOT_TELLING))
-        elif (seen := folded.get(row.remote_id)) is not None:
-            folded[row.remote_id] = _merged(seen, row)
+        elif (seen := folded.get(row.id)) is not None:
+            folded[row.id] = _merged(seen, row)
         else:
-            folded[row.remote_id] = row
+            folded[row.id] = row
     return nameless, folded
 
 
-def _merged(one: Row, other: Row) -> Row:
+def _merged(one: ListedCommand, other: ListedCommand) -> ListedCommand:
     """Of two rows with one id: the further status, and what either of them has; the order does not matter."""
-    return Row(
-        remote_id=one.remote_id,
+    return ListedCommand(
+        id=one.id,
         kind=max(one.kind, other.kind),
         status=max(one, other, key=_progress).status,
         device_id=max(one.device_id, other.device_id),
         registration_id=max(one.registration_id, other.registration_id),
-        email=max(one.email, other.email),
-        created_at=min((at for at in (one.created_at, other.created_at) if at), default=None),
-        completed_at=min((at for at in (one.completed_at, other.completed_at) if at), default=None),
+        user_email=max(one.user_email, other.user_email),
+        created_date=min((at for at in (one.created_date, other.created_date) if at), default=None),
+        completed_date=min((at for at in (one.completed_date, other.completed_date) if at), default=None),
         filename=max(one.filename, other.filename),
     )
 
 
-def _progress(row: Row) -> tuple[bool, int, str]:
+def _progress(row: ListedCommand) -> tuple[bool, int, str]:
     known = _status(row)
     return known is not None, rank(known) if known else 0, row.status
 
@@ -252,7 +244,7 @@ RUNNING = Status.PENDING_EXEC  # what a word that we don't know counts as, where
 _BY_WORD = {status.value: status for status in REMOTE}
 
 
-def _status(row: Row) -> Status | None:
+def _status(row: ListedCommand) -> Status | None:
     return _BY_WORD.get(row.status)
 
 
@@ -261,7 +253,7 @@ def _may(source: Status, target: Status | None) -> bool:
 
 
 def _of_machine(
-    rows: Sequence[Row],
+    rows: Sequence[ListedCommand],
     owners: Mapping[str, Ours],
     sought: Sequence[Ours],
     sure: Sequence[Ours],
@@ -270,35 +262,35 @@ def _of_machine(
     complete: bool,
 ) -> Iterator[tuple[str, Decision]]:
     """The decisions on the rows of one machine and kind."""
-    unknown = [row for row in rows if row.remote_id not in owners]
-    imported = [row for row in rows if row.remote_id in owners and owners[row.remote_id].started_elsewhere]
+    unknown = [row for row in rows if row.id not in owners]
+    imported = [row for row in rows if row.id in owners and owners[row.id].started_elsewhere]
     fits = {
-        row.remote_id: [command for command in sought if _fits(row, command, clock, margin=clock.doubt)]
+        row.id: [command for command in sought if _fits(row, command, clock, margin=clock.doubt)]
         for row in (unknown + imported if sought else ())
     }
     doubts = {
-        row.remote_id: tuple(command.id for command in sure if _fits(row, command, clock, margin=-clock.doubt))
+        row.id: tuple(command.id for command in sure if _fits(row, command, clock, margin=-clock.doubt))
         for row in unknown
     }
     adoptions = _adoptions(unknown, imported, fits, doubts)
     mergers = _mergers(unknown, imported, fits, owners) if complete else {}
     for row in rows:
-        owner = owners.get(row.remote_id)
-        if merger := mergers.get(row.remote_id):
-            yield row.remote_id, merger
+        owner = owners.get(row.id)
+        if merger := mergers.get(row.id):
+            yield row.id, merger
         elif owner is not None:
-            yield row.remote_id, _of_owner(row, owner)
-        elif adoption := adoptions.get(row.remote_id):
-            yield row.remote_id, adoption
-        elif candidates := fits.get(row.remote_id):
-            yield row.remote_id, _not_adopted(row, candidates)
-        elif doubted := doubts.get(row.remote_id):
-            yield row.remote_id, Doubt(row, doubted)
+            yield row.id, _of_owner(row, owner)
+        elif adoption := adoptions.get(row.id):
+            yield row.id, adoption
+        elif candidates := fits.get(row.id):
+            yield row.id, _not_adopted(row, candidates)
+        elif doubted := doubts.get(row.id):
+            yield row.id, CastDoubt(row, doubted)
         else:
-            yield row.remote_id, _of_stranger(row, clock, complete=complete)
+            yield row.id, _of_stranger(row, clock, complete=complete)
 
 
-def _of_owner(row: Row, owner: Ours) -> Decision:
+def _of_owner(row: ListedCommand, owner: Ours) -> Decision:
     status = _status(row)
     if status is None:
         return Note(row, owner.id)
@@ -310,18 +302,18 @@ def _of_owner(row: Row, owner: Ours) -> Decision:
     return LeaveAlone(row, Why.NO_NEWS if stays else Why.GOES_BACK)
 
 
-def _not_adopted(row: Row, candidates: Sequence[Ours]) -> Decision:
+def _not_adopted(row: ListedCommand, candidates: Sequence[Ours]) -> Decision:
     if _has_sending(candidates):
         return LeaveAlone(row, Why.STILL_SENDING)
     return Ambiguous(row, tuple(command.id for command in sorted(candidates, key=_claimed)))
 
 
-def _of_stranger(row: Row, clock: Clock, *, complete: bool) -> Decision:
+def _of_stranger(row: ListedCommand, clock: Clock, *, complete: bool) -> Decision:
     if not row.device_id or row.kind not in Kind:
         return LeaveAlone(row, Why.NOT_TELLING)
     if not complete:
         return LeaveAlone(row, Why.NOT_COMPLETE)
-    born_by = row.created_at or row.completed_at
+    born_by = row.created_date or row.completed_date
     if born_by is None:
         return LeaveAlone(row, Why.NO_TIME)
     if clock.now + clock.offset - clock.doubt - born_by <= clock.import_age:
@@ -329,79 +321,79 @@ def _of_stranger(row: Row, clock: Clock, *, complete: bool) -> Decision:
     return Import(row, _status(row) or RUNNING)
 
 
-def is_alike(row: Row, registration_id: str, email: str) -> bool:
+def is_alike(row: ListedCommand, registration_id: str, email: str) -> bool:
     """Whether the row, of the machine and kind of a command, is that command's by all that is not a time."""
     registrations = {row.registration_id, registration_id} - {""}
-    return len(registrations) < 2 and len({row.email, email} - {""}) < 2
+    return len(registrations) < 2 and len({row.user_email, email} - {""}) < 2
 
 
-def _fits(row: Row, command: Ours, clock: Clock, *, margin: timedelta) -> bool:
+def _fits(row: ListedCommand, command: Ours, clock: Clock, *, margin: timedelta) -> bool:
     """Whether the row could be this command, of whose machine and kind it is; its window is narrower by `margin`."""
     if not is_alike(row, command.registration_id, command.email):
         return False
     assert command.sent is not None
     since = command.sent.claimed_at + clock.offset + margin - clock.before
     until = (command.sent.post_ended_at or command.sent.lease_until) + clock.offset - margin + clock.after
-    if row.created_at is None:
+    if row.created_date is None:
         latest = until + deadline(Kind(row.kind), {})
-        return row.completed_at is None or since <= row.completed_at <= latest
-    return since <= row.created_at <= until
+        return row.completed_date is None or since <= row.completed_date <= latest
+    return since <= row.created_date <= until
 
 
 def _adoptions(
-    unknown: Sequence[Row],
-    imported: Sequence[Row],
+    unknown: Sequence[ListedCommand],
+    imported: Sequence[ListedCommand],
     fits: Mapping[str, Sequence[Ours]],
     doubts: Mapping[str, tuple[UUID, ...]],
 ) -> dict[str, Adopt]:
     """By remote id, the rows that are commands of ours."""
-    choices: dict[Ours, list[Row]] = defaultdict(list)  # the rows that a command may take, oldest first
+    choices: dict[Ours, list[ListedCommand]] = defaultdict(list)  # the rows that a command may take, oldest first
     rivals: dict[UUID, int] = defaultdict(int)  # how many rows it could be at all
     for row in sorted((*unknown, *imported), key=_born):
-        for command in fits.get(row.remote_id, ()):
+        for command in fits.get(row.id, ()):
             rivals[command.id] += 1
     for row in sorted(unknown, key=_born):
-        candidates = fits.get(row.remote_id, ())
+        candidates = fits.get(row.id, ())
         if _has_sending(candidates):
             continue
         for command in candidates:
-            if row.created_at or command.status is not Status.UNCONFIRMED:
+            if row.created_date or command.status is not Status.UNCONFIRMED:
                 choices[command].append(row)
     adoptions: dict[str, Adopt] = {}
     oldest_first = {command: choices[command] for command in sorted(choices, key=_claimed)}
     for row, command in assigned(oldest_first).items():
-        doubted = doubts[row.remote_id]
-        only = rivals[command.id] == 1 and len(fits[row.remote_id]) == 1 and not doubted
-        adoptions[row.remote_id] = Adopt(
+        doubted = doubts[row.id]
+        only = rivals[command.id] == 1 and len(fits[row.id]) == 1 and not doubted
+        adoptions[row.id] = Adopt(
             row,
             command.id,
             _moved(command, _status(row) or RUNNING),
-            match_uncertain=not only or row.created_at is None,
+            match_uncertain=not only or row.created_date is None,
             doubts=doubted,
         )
     return adoptions
 
 
 def _mergers(
-    unknown: Sequence[Row],
-    imported: Sequence[Row],
+    unknown: Sequence[ListedCommand],
+    imported: Sequence[ListedCommand],
     fits: Mapping[str, Sequence[Ours]],
     owners: Mapping[str, Ours],
 ) -> dict[str, TakeOver]:
     """By remote id, what was imported and is ours: only for a command that no unknown row fits."""
-    free = {command.id for row in imported for command in fits.get(row.remote_id, ())}
-    free -= {command.id for row in unknown if row.created_at for command in fits.get(row.remote_id, ())}
+    free = {command.id for row in imported for command in fits.get(row.id, ())}
+    free -= {command.id for row in unknown if row.created_date for command in fits.get(row.id, ())}
     mergers: dict[str, TakeOver] = {}
     for row in sorted(imported, key=_born):
-        candidates = fits.get(row.remote_id, ())
-        takers = sorted((command for command in candidates if command.id in free and row.created_at), key=_claimed)
+        candidates = fits.get(row.id, ())
+        takers = sorted((command for command in candidates if command.id in free and row.created_date), key=_claimed)
         if not takers or _has_sending(candidates):
             continue
-        taker, owner = takers[0], owners[row.remote_id]
+        taker, owner = takers[0], owners[row.id]
         free.remove(taker.id)
         told = (owner.status, _status(row))
         furthest = max((status for status in told if status in REMOTE), key=rank, default=RUNNING)
-        mergers[row.remote_id] = TakeOver(row, taker.id, owner.id, _moved(taker, furthest))
+        mergers[row.id] = TakeOver(row, taker.id, owner.id, _moved(taker, furthest))
     return mergers
 
 
@@ -421,5 +413,5 @@ def _claimed(command: Ours) -> tuple[datetime, UUID]:
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
-def _born(row: Row) -> tuple[datetime, str]:
-    return row.created_at or _LAST, row.remote_id
+def _born(row: ListedCommand) -> tuple[datetime, str]:
+    return row.created_date or _LAST, row.id

@@ -24,8 +24,9 @@ from commands.cloudflare.errors import (
     ReportedFailure,
     Throttled,
 )
-from commands.cloudflare.types import Call, Created, CreateResult, Dialect, ListedCommand, NewCommand, Page
+from commands.cloudflare.types import Call, Created, CreateResult, Dialect, NewCommand, Page
 from commands.models import Account
+from commands.rules.listed_command import ListedCommand
 from commands.rules.states import FINAL_REMOTE, Status
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from commands.actions import settle
-from commands.actions.record.transitions import StatusWriter
+from commands.actions.record.transitions import StatusWriter, Transition
 from commands.actions.sending.claim import claim
 from commands.models import Artifact, Command, Dispatch
 from commands.rules.artifact_reasons import ArtifactReason
@@ -131,15 +131,15 @@ def test_what_is_found_while_its_window_closes_stays_found(
     world.heal()
     Command.objects.filter(id=command.id).update(missed_listings=3)
     world.forward(minutes=4, seconds=2)
-    move = StatusWriter.move
+    write = StatusWriter.write
 
-    def held_up(changes: StatusWriter, ids: Iterable[UUID], **rest: Any) -> list[UUID]:
-        if ids := list(ids):
-            monkeypatch.setattr(StatusWriter, "move", move)
+    def held_up(changes: StatusWriter, transitions: Iterable[Transition], **rest: Any) -> list[UUID]:
+        if transitions := list(transitions):
+            monkeypatch.setattr(StatusWriter, "write", write)
             assert world.sync()
-        return move(changes, ids, **rest)
+        return write(changes, transitions, **rest)
 
-    monkeypatch.setattr(StatusWriter, "move", held_up)
+    monkeypatch.setattr(StatusWriter, "write", held_up)
     world.settle()
     found = world.again(command)
     assert (found.remote_id, found.status) == (world.created()[0]["id"], "PENDING_EXEC")

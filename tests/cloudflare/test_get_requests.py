@@ -27,7 +27,8 @@ from commands.cloudflare.errors import (
     Truncated,
     Unreadable,
 )
-from commands.cloudflare.types import Call, ListedCommand, ListedDevice, QuotaReading
+from commands.cloudflare.types import Call, ListedDevice, QuotaReading
+from commands.rules.listed_command import ListedCommand
 from tests.cloudflare.conftest import ACCOUNT, LIMITS, RETRYING, SHORT_DEADLINE, Connect, Serve
 from tests.cloudflare.raw_server import (
     RawServer,

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from commands.rules import matching
 from commands.rules.kinds import Kind
-from commands.rules.matching import Adopt, Ambiguous, Clock, Decision, Import, Ours, Row, Sent
+from commands.rules.listed_command import ListedCommand
+from commands.rules.matching import Adopt, Ambiguous, Clock, Decision, Import, Ours, Sent
 from commands.rules.states import Status
 
 TEXT = (Path(__file__).resolve().parent.parent.parent / "docs" / "matching.md").read_text()
@@ -53,7 +54,8 @@ def test_worked_example_is_what_the_rules_decide() -> None:
     commands = [_command(line) for line in _table("command")]
     lines = list(_table("row"))
     rows = [
-        Row(line["row"], Kind.PCAP, "PENDING_EXEC", line["device"], created_at=_at(line["created"])) for line in lines
+        ListedCommand(line["row"], Kind.PCAP, "PENDING_EXEC", line["device"], created_date=_at(line["created"]))
+        for line in lines
     ]
     clock = Clock(_at("09:10:00"), import_age=SETTLE_WINDOW)
     decisions = matching.match(rows, commands, clock, complete=True)

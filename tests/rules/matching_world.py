@@ -14,7 +14,8 @@ from uuid import UUID
 
 from commands.rules.ids import new_id
 from commands.rules.kinds import Kind
-from commands.rules.matching import Adopt, Advance, Clock, Decision, Doubt, Import, Ours, Row, Sent, TakeOver, match
+from commands.rules.listed_command import ListedCommand
+from commands.rules.matching import Adopt, Advance, CastDoubt, Clock, Decision, Import, Ours, Sent, TakeOver, match
 from commands.rules.states import COMMAND_MOVES, FINAL_REMOTE, IN_FLIGHT, REMOTE, Mover, Status, rank
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -73,7 +74,7 @@ type Step = Send | Foreign | Wait | Listing
 class Remote:
     """Command at Cloudflare, with its true owner."""
 
-    row: Row  # an honest listing shows this row, with the current status
+    row: ListedCommand  # an honest listing shows this row, with the current status
     lands_at: datetime  # by the portal's clock
     owner: UUID | None
     final: Status
@@ -161,7 +162,7 @@ class World:
         device, kind = place
         remote_id = f"r{len(self.remote)}"
         created = at + self.offset + timedelta(seconds=skew)
-        row = Row(remote_id, kind, "", device, registration, f"{device}@example.com", created)
+        row = ListedCommand(remote_id, kind, "", device, registration, f"{device}@example.com", created)
         final = Status.FAILED if len(self.remote) % 3 == 0 else Status.SUCCESS
         self.remote[remote_id] = Remote(row, at, owner, final)
         return remote_id
@@ -193,16 +194,16 @@ class World:
         rows = list(self._rows(listing))
         clock = Clock(self.now, IMPORT_AGE, self.offset)
         decisions = match(rows, self.commands.values(), clock, complete=listing.complete)
-        self._apply(decisions, {row.remote_id for row in rows})
+        self._apply(decisions, {row.id for row in rows})
         if listing.complete:
             for ours_id in self.complete_since:
                 self.complete_since[ours_id] += 1
         return decisions
 
-    def _rows(self, listing: Listing) -> Sequence[Row]:
+    def _rows(self, listing: Listing) -> Sequence[ListedCommand]:
         rng = random.Random(listing.seed)
         visible = [r for r in self.remote.values() if r.lands_at <= self.now - timedelta(seconds=listing.lag)]
-        rows: list[Row] = []
+        rows: list[ListedCommand] = []
         for remote in visible:
             if "lose" in listing.spoil and rng.random() < 0.3:
                 continue
@@ -213,12 +214,12 @@ class World:
             rng.shuffle(rows)
         return rows
 
-    def _spoiled(self, remote: Remote, spoil: frozenset[str], rng: random.Random) -> Row:
+    def _spoiled(self, remote: Remote, spoil: frozenset[str], rng: random.Random) -> ListedCommand:
         status = remote.status(self.now)
         row = replace(remote.row, status=status)
         if status in FINAL_REMOTE:
-            assert row.created_at is not None
-            row = replace(row, completed_at=row.created_at + timedelta(minutes=6))
+            assert row.created_date is not None
+            row = replace(row, completed_date=row.created_date + timedelta(minutes=6))
         chosen = {flaw for flaw in sorted(spoil) if rng.random() < 0.4}
         if "go back" in chosen:
             row = replace(row, status=Status.PENDING_EXEC)
@@ -227,9 +228,9 @@ class World:
         if "no registration" in chosen:
             row = replace(row, registration_id="")
         if "no email" in chosen:
-            row = replace(row, email="")
+            row = replace(row, user_email="")
         if "no date" in chosen and not (self.calm and remote.owner is None):
-            row = replace(row, created_at=None)
+            row = replace(row, created_date=None)
         return row
 
     def _apply(self, decisions: Sequence[Decision], listed: set[str]) -> None:
@@ -245,7 +246,7 @@ class World:
                     self.match_uncertain.add(decision.ours_id)
                 case Import():
                     self._import(decision)
-                case Doubt():
+                case CastDoubt():
                     self._doubt(decision.ours_ids)
 
     def _adopt(self, adopt: Adopt, listed: set[str]) -> None:
@@ -272,12 +273,12 @@ class World:
             self.match_uncertain.add(ours_id)
             self.commands[ours_id] = replace(self.commands[ours_id], adopted=False)
 
-    def _attach(self, ours_id: UUID, row: Row, status: Status | None) -> None:
+    def _attach(self, ours_id: UUID, row: ListedCommand, status: Status | None) -> None:
         command = self.commands[ours_id]
         assert not command.remote_id, "the command has an id already"
-        assert row.remote_id not in {c.remote_id for c in self.commands.values()}, "the id has an owner already"
+        assert row.id not in {c.remote_id for c in self.commands.values()}, "the id has an owner already"
         assert (row.device_id, row.kind) == (command.device_id, command.kind), "the row is of another device or kind"
-        self._change(ours_id, remote_id=row.remote_id, status=status or command.status)
+        self._change(ours_id, remote_id=row.id, status=status or command.status)
 
     def _import(self, imported: Import) -> None:
         remote = self.remote[imported.remote_id]

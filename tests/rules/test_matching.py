@@ -8,18 +8,18 @@ from uuid import UUID
 import pytest
 
 from commands.rules.kinds import Kind
+from commands.rules.listed_command import ListedCommand
 from commands.rules.matching import (
     Adopt,
     Advance,
     Ambiguous,
+    CastDoubt,
     Clock,
     Decision,
-    Doubt,
     Import,
     LeaveAlone,
     Note,
     Ours,
-    Row,
     Sent,
     TakeOver,
     Why,
@@ -69,13 +69,15 @@ def row(
     email: str = "maria@example.com",
     kind: str = "pcap",
     completed: float | None = None,
-) -> Row:
+) -> ListedCommand:
     created_at = None if age is None else NOW - minutes(age)
     completed_at = None if completed is None else NOW - minutes(completed)
-    return Row(remote_id, kind, status, device_id, registration_id, email, created_at, completed_at)
+    return ListedCommand(remote_id, kind, status, device_id, registration_id, email, created_at, completed_at)
 
 
-def decide(rows: list[Row], commands: list[Ours], clock: Clock = CLOCK, *, complete: bool = True) -> list[Decision]:
+def decide(
+    rows: list[ListedCommand], commands: list[Ours], clock: Clock = CLOCK, *, complete: bool = True
+) -> list[Decision]:
     return match(rows, commands, clock, complete=complete)
 
 
@@ -99,7 +101,7 @@ def test_an_uncertain_command_is_adopted_from_any_listing(complete: bool) -> Non
     ],
     ids=["device", "kind", "registration", "email"],
 )
-def test_a_row_of_another_device_kind_registration_or_email_is_not_ours(stranger: Row) -> None:
+def test_a_row_of_another_device_kind_registration_or_email_is_not_ours(stranger: ListedCommand) -> None:
     assert decide([stranger], [ours()]) == [LeaveAlone(stranger, Why.TOO_YOUNG)]
 
 
@@ -149,8 +151,8 @@ def test_while_cloudflares_clock_is_in_doubt_a_row_may_be_younger_than_it_says()
 def test_while_cloudflares_clock_is_in_doubt_more_rows_cast_doubt_on_a_pairing() -> None:
     command = replace(ours(claimed=4, ended=3), remote_id="taken", status=Status.SUCCESS, adopted=True)
     late = row(age=-3)
-    assert not isinstance(decide([late], [command], CLOCK)[0], Doubt)
-    assert decide([late], [command], replace(CLOCK, doubt=minutes(1))) == [Doubt(late, (command.id,))]
+    assert not isinstance(decide([late], [command], CLOCK)[0], CastDoubt)
+    assert decide([late], [command], replace(CLOCK, doubt=minutes(1))) == [CastDoubt(late, (command.id,))]
 
 
 # ---- sending, uncertain, unconfirmed
@@ -303,7 +305,7 @@ def test_a_stranger_with_a_word_that_nobody_knows_counts_as_running() -> None:
 @pytest.mark.parametrize(
     "seen", [row("", age=60), row(age=60, device_id=""), row(age=60, kind=""), row(age=60, kind="reboot")]
 )
-def test_a_row_that_does_not_tell_what_it_is_is_left_alone(seen: Row) -> None:
+def test_a_row_that_does_not_tell_what_it_is_is_left_alone(seen: ListedCommand) -> None:
     assert decide([seen], []) == [LeaveAlone(seen, Why.NOT_TELLING)]
 
 
@@ -393,7 +395,7 @@ def test_a_command_that_is_looked_for_needs_the_times_of_its_dispatch() -> None:
 
 def test_a_row_that_turns_up_later_casts_doubt_on_a_pairing_that_was_sure_and_is_a_stranger_from_then_on() -> None:
     holder, late = replace(ours(Status.SUCCESS, remote_id="r1"), adopted=True), row("r2", age=3.5)
-    assert decide([late], [holder]) == [Doubt(late, (holder.id,))]
+    assert decide([late], [holder]) == [CastDoubt(late, (holder.id,))]
     later = replace(CLOCK, now=NOW + minutes(10))
     assert decide([late], [replace(holder, adopted=False)], later) == [Import(late, Status.PENDING_EXEC)]
 

@@ -11,7 +11,8 @@ from openapi_core.exceptions import OpenAPIError
 
 from commands.cloudflare.auth import KeyAuth, TokenAuth
 from commands.cloudflare.client import Client
-from commands.cloudflare.types import Dialect, ListedCommand, NewCommand, Option
+from commands.cloudflare.types import Dialect, NewCommand, Option
+from commands.rules.listed_command import ListedCommand
 from tests.polling import eventually
 from tests.services.openapi_document import Validator, corrected, read
 from tests.services.recorder import Recorder

@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from commands.actions.record import leases
-from commands.actions.record.transitions import StatusWriter, change_statuses
+from commands.actions.record.transitions import StatusWriter, Transition, change_statuses
 from commands.audit import By
 from commands.models import AccountDirectory, AccountSync, Command, Dispatch, Event, Heartbeat
 from commands.rules.events import EventType
@@ -54,12 +54,7 @@ def after_restore(*, now: datetime, since: datetime | None = None) -> Restored:
         uncertain = reopened + next_uncertain(changes, most=None)
         barred = list(_barred().values_list("id", flat=True))
         waiting = CommandReasonCode.RESTORED_WAITING
-        changes.note(
-            barred,
-            event=EventType.HELD,
-            values={"reason_code": waiting, "remote_message": ""},
-            data={"reason_code": waiting},
-        )
+        changes.write(Transition(id_, reason_code=waiting, event=EventType.HELD) for id_ in barred)
         _forget_what_workers_knew(clock)
     log.warning("restored", since=since.isoformat(), uncertain=uncertain, waiting=len(barred))
     return Restored(since, uncertain, len(barred))
@@ -86,7 +81,7 @@ def _reopen(changes: StatusWriter, clock: datetime) -> int:
     )
     open_.update(missed_listings=0)
     sending = list(open_.filter(status=Status.SENDING).values_list("id", flat=True))
-    return len(changes.move(sending, to=Status.UNCERTAIN, reason_code=CommandReasonCode.RESTORED))
+    return len(changes.write(Transition(id_, Status.UNCERTAIN, CommandReasonCode.RESTORED) for id_ in sending))
 
 
 def _bar(since: datetime, clock: datetime) -> None:
@@ -135,15 +130,13 @@ def _one_a_machine(rows: Iterable[tuple[UUID, UUID, str, str, str]]) -> list[UUI
 def _become_uncertain(changes: StatusWriter, ids: list[UUID]) -> list[UUID]:
     """Where a constraint says that a machine is busy after all, one by one without that one."""
 
+    reason_code, values = CommandReasonCode.RESTORED, {"missed_listings": 0}
+
     def move(some: list[UUID]) -> list[UUID]:
         with transaction.atomic():
-            return changes.move(
-                some,
-                to=Status.UNCERTAIN,
-                by=RESTORE,
-                reason_code=CommandReasonCode.RESTORED,
+            return changes.write(
+                [Transition(id_, Status.UNCERTAIN, reason_code, values=values, by=RESTORE) for id_ in some],
                 where=Q(dispatch__isnull=False),
-                values={"missed_listings": 0},
             )
 
     try:

@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from commands.models import Account, Command, Dispatch, Event
 from commands.rules import matching
 from commands.rules.events import EventType
-from commands.rules.matching import Row
+from commands.rules.listed_command import ListedCommand
 from commands.rules.states import Status
 
 REFUSED = (Dispatch.Outcome.REJECTED, Dispatch.Outcome.SAID_NO)
 
 
-def flag_possible_matches(account: Account, rows: Iterable[Row]) -> None:
+def flag_possible_matches(account: Account, rows: Iterable[ListedCommand]) -> None:
     """Within the transaction that records the listing, when every row of ours has its owner."""
     refused = Command.objects.filter(
         account=account, status=Status.UNCERTAIN, remote_id="", possible_match=False, dispatch__outcome__in=REFUSED
@@ -26,20 +26,20 @@ def flag_possible_matches(account: Account, rows: Iterable[Row]) -> None:
     there = [row for row in rows if (row.device_id, row.kind) in machines]
     if not there:
         return
-    ids = [row.remote_id for row in there if row.remote_id]
+    ids = [row.id for row in there if row.id]
     ours = set(Command.objects.ours().filter(account=account, remote_id__in=ids).values_list("remote_id", flat=True))
     imports = Event.objects.filter(event=EventType.IMPORTED, command__account=account, command__remote_id__in=ids)
     known_since = dict(imports.values_list("command__remote_id", "at"))
 
-    def may_be(row: Row, command: Command) -> bool:
+    def may_be(row: ListedCommand, command: Command) -> bool:
         assert command.dispatch is not None
-        known = known_since.get(row.remote_id)
+        known = known_since.get(row.id)
         return (
             (row.device_id, row.kind) == (command.device_id, command.kind)
             and matching.is_alike(row, command.registration_id, command.email)
             and (known is None or known >= command.dispatch.claimed_at)
         )
 
-    strangers = [row for row in there if row.remote_id not in ours]
+    strangers = [row for row in there if row.id not in ours]
     alike = [command.id for command in commands if any(may_be(row, command) for row in strangers)]
     Command.objects.filter(id__in=alike).update(possible_match=True)

@@ -20,8 +20,8 @@ from commands.actions.upstream import clients
 from commands.actions.upstream.rate_limit import NotNow
 from commands.cloudflare.client import Client
 from commands.cloudflare.errors import CloudflareError
-from commands.cloudflare.types import ListedCommand
 from commands.models import Account, AccountSync, Command
+from commands.rules.listed_command import ListedCommand
 from commands.rules.states import Status
 
 IN_DOUBT = (Status.SENDING, Status.UNCERTAIN)

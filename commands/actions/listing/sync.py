@@ -22,14 +22,13 @@ from commands.actions.record import leases
 from commands.actions.record.case_by_pk import CaseByPk
 from commands.actions.record.remote_updates import (
     MAX_EMAIL,
-    RemoteUpdate,
     apply_remote_updates,
+    cut_remote_status,
     deadline,
     has_room_for,
-    kept_word,
     merge_imports,
 )
-from commands.actions.record.transitions import BATCH, StatusWriter, change_statuses
+from commands.actions.record.transitions import BATCH, StatusWriter, Transition, change_statuses
 from commands.actions.upstream import clients, rate_limit
 from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.rate_limit import NotNow
@@ -40,17 +39,18 @@ from commands.rules import matching
 from commands.rules.events import EventType
 from commands.rules.ids import new_id
 from commands.rules.kinds import Kind
+from commands.rules.listed_command import ListedCommand
 from commands.rules.matching import (
     Adopt,
     Advance,
     Ambiguous,
+    CastDoubt,
     Clock,
     Decision,
-    Doubt,
     Import,
     Note,
     Ours,
-    Row,
+    RemoteUpdate,
     Sent,
     TakeOver,
 )
@@ -144,7 +144,7 @@ def apply(account: Account, row: AccountSync, listing: Listing, *, now: datetime
 
     False if nothing was recorded: the lease of `row` was lost, or another took one of the ids in the same moment.
     """
-    rows = _rows(listing)
+    rows = _storable_rows(listing)
     decisions = _decide(account, listing, rows)
     try:
         with change_statuses(by=CLOUDFLARE, now=now) as changes:
@@ -163,25 +163,16 @@ def apply(account: Account, row: AccountSync, listing: Listing, *, now: datetime
     return True
 
 
-def _rows(listing: Listing) -> list[Row]:
+def _storable_rows(listing: Listing) -> list[ListedCommand]:
+    """Return the rows that the columns hold. A shortened id would be a wrong one."""
     return [
-        Row(
-            remote_id=row.id,
-            kind=row.kind,
-            status=row.status,
-            device_id=row.device_id,
-            registration_id=row.registration_id,
-            email=row.user_email,
-            created_at=row.created_date,
-            completed_at=row.completed_date,
-            filename=row.filename,
-        )
+        row
         for row in listing.rows
         if has_room_for(row.id, row.device_id, row.registration_id) and len(row.user_email) <= MAX_EMAIL
     ]
 
 
-def _decide(account: Account, listing: Listing, rows: Sequence[Row]) -> list[Decision]:
+def _decide(account: Account, listing: Listing, rows: Sequence[ListedCommand]) -> list[Decision]:
     clock = Clock(
         now=listing.begun_at,
         import_age=max(settings.SETTLE_WINDOW, settings.ADOPT_BEFORE + settings.DISPATCH_LEASE),
@@ -193,14 +184,14 @@ def _decide(account: Account, listing: Listing, rows: Sequence[Row]) -> list[Dec
     return matching.match(rows, _ours(account, rows), clock, complete=listing.complete)
 
 
-def _ours(account: Account, rows: Sequence[Row]) -> Iterator[Ours]:
+def _ours(account: Account, rows: Sequence[ListedCommand]) -> Iterator[Ours]:
     """What `matching.match` wants: the owners of the rows, what is looked for, and what may hold another's row."""
-    owners = Q(remote_id__in=[row.remote_id for row in rows if row.remote_id])
+    owners = Q(remote_id__in=[row.id for row in rows if row.id])
     sought = Q(status__in=matching.SOUGHT, remote_id="", started_elsewhere=False, dispatch__isnull=False)
     commands = Command.objects.shown().filter(account=account).order_by("id")
     known = _Told.of(commands.filter(owners | sought))
     owned = {command.remote_id for command in known.values()}
-    adopted = _adopted_as_sure(commands, {row.device_id for row in rows if row.remote_id not in owned})
+    adopted = _adopted_as_sure(commands, {row.device_id for row in rows if row.id not in owned})
     for command in (known | adopted).values():
         yield Ours(
             id=command.id,
@@ -229,22 +220,17 @@ def _adopted_as_sure(commands: QuerySet[Command], device_ids: set[str]) -> dict[
 
 
 def _carry_out(changes: StatusWriter, account: Account, decisions: Sequence[Decision]) -> None:
-    advances = [_heard(one, one.ours_id, one.status) for one in decisions if isinstance(one, Advance)]
-    adopted = [
-        _heard(one, one.ours_id, one.status, event=EventType.ADOPTED, match_uncertain=one.match_uncertain)
-        for one in decisions
-        if isinstance(one, Adopt)
-    ]
+    advances = [one for one in decisions if isinstance(one, Advance)]
     takeovers = _still_wanted([one for one in decisions if isinstance(one, TakeOver)])
     merge_imports(changes, account.id, {one.remote_id: one.ours_id for one in takeovers})
-    adopted += [
-        _heard(one, one.ours_id, one.status, event=EventType.ADOPTED, match_uncertain=True) for one in takeovers
-    ]
+    adopted: list[RemoteUpdate] = [one for one in decisions if isinstance(one, Adopt)]
+    adopted += takeovers
     apply_remote_updates(changes, advances, where=~Q(remote_id=""))
     apply_remote_updates(changes, adopted, where=Q(remote_id="", status__in=(Status.UNCERTAIN, Status.UNCONFIRMED)))
-    _doubt(changes, decisions)
+    _cast_doubt(changes, decisions)
     _import(changes, account, [one for one in decisions if isinstance(one, Import)])
-    _note(changes, account, {one.ours_id: kept_word(one.row.status) for one in decisions if isinstance(one, Note)})
+    statuses = {one.ours_id: cut_remote_status(one.row.status) for one in decisions if isinstance(one, Note)}
+    _note_statuses(changes, account, statuses)
     for one in decisions:
         if isinstance(one, Ambiguous):
             log.info("row_is_ambiguous", account=str(account.id), candidates=len(one.ours_ids))
@@ -258,52 +244,40 @@ def _still_wanted(takeovers: Sequence[TakeOver]) -> list[TakeOver]:
 
 
 def _carry_out_what_is_left(
-    changes: StatusWriter, account: Account, listing: Listing, rows: Sequence[Row], decisions: Sequence[Decision]
+    changes: StatusWriter,
+    account: Account,
+    listing: Listing,
+    rows: Sequence[ListedCommand],
+    decisions: Sequence[Decision],
 ) -> None:
     """A row that matching leaves to the next listing, for its commands have others: after a long silence that one would
     no longer reach back to it, so with their ids attached it is decided at once."""
-    if any(isinstance(one, Ambiguous | Doubt) for one in decisions):
+    if any(isinstance(one, Ambiguous | CastDoubt) for one in decisions):
         _carry_out(changes, account, _decide(account, listing, rows))
 
 
-def _doubt(changes: StatusWriter, decisions: Sequence[Decision]) -> None:
-    """What was adopted as the only possible one was not: from now on it says "likely"."""
-    casts = [(one.row, one.ours_ids) for one in decisions if isinstance(one, Doubt)]
+def _cast_doubt(changes: StatusWriter, decisions: Sequence[Decision]) -> None:
+    """Mark as uncertain the matches that seemed to be the only possible ones, and were not."""
+    casts = [(one.row, one.ours_ids) for one in decisions if isinstance(one, CastDoubt)]
     casts += [(one.row, one.doubts) for one in decisions if isinstance(one, Adopt)]
-    doubted: dict[UUID, dict[str, object]] = {id_: {"remote_id": row.remote_id} for row, ids in casts for id_ in ids}
-    sure = Q(match_uncertain=False)
-    changes.note(doubted, event=EventType.DOUBTED, where=sure, values={"match_uncertain": True}, each_data=doubted)
-
-
-def _note(changes: StatusWriter, account: Account, words: dict[UUID, str]) -> None:
-    """One statement for hundreds of words: they come with every listing, and most of them are no news."""
-    for some in batched(words.items(), BATCH):
-        new = CaseByPk(Command, "remote_status", dict(some))
-        told = Command.objects.filter(id__in=[id_ for id_, _ in some]).exclude(remote_status=new)
-        if told.update(remote_status=new):
-            changes.touch(account.id)
-
-
-def _heard(
-    decision: Advance | Adopt | TakeOver,
-    command_id: UUID,
-    status: Status | None,
-    *,
-    event: EventType = EventType.MOVED,
-    match_uncertain: bool = False,
-) -> RemoteUpdate:
-    row = decision.row
-    return RemoteUpdate(
-        command_id,
-        row.remote_id,
-        status,
-        row.status,
-        created_at=row.created_at,
-        completed_at=row.completed_at,
-        filename=row.filename,
-        match_uncertain=match_uncertain,
-        event=event,
+    values = {"match_uncertain": True}
+    changes.write(
+        [
+            Transition(id_, values=values, data={"remote_id": row.id}, event=EventType.DOUBTED)
+            for row, ids in casts
+            for id_ in ids
+        ],
+        where=Q(match_uncertain=False),
     )
+
+
+def _note_statuses(changes: StatusWriter, account: Account, statuses: dict[UUID, str]) -> None:
+    """Store Cloudflare's unknown words, hundreds in one statement: they come with every listing and are rarely new."""
+    for some in batched(statuses.items(), BATCH):
+        new = CaseByPk(Command, "remote_status", dict(some))
+        changed = Command.objects.filter(id__in=[id_ for id_, _ in some]).exclude(remote_status=new)
+        if changed.update(remote_status=new):
+            changes.touch(account.id)
 
 
 def _import(changes: StatusWriter, account: Account, imports: Sequence[Import]) -> None:
@@ -327,11 +301,11 @@ def _import(changes: StatusWriter, account: Account, imports: Sequence[Import]) 
     )
     if commands:
         changes.touch(account.id)
-        changes.tell(EventType.IMPORTED, [one.id for one in commands])
+        changes.log_commands(EventType.IMPORTED, [one.id for one in commands])
 
 
 def _imported(account: Account, one: Import, device: Device | None, now: datetime) -> Command:
-    row, born = one.row, one.row.created_at or one.row.completed_at or now
+    row, born = one.row, one.row.created_date or one.row.completed_date or now
     return Command(
         id=new_id(born),
         account=account,
@@ -340,16 +314,16 @@ def _imported(account: Account, one: Import, device: Device | None, now: datetim
         kind=row.kind,
         device_id=row.device_id,
         registration_id=row.registration_id,
-        email=row.email,
+        email=row.user_email,
         device_name=device.name if device else "",
         platform=device.platform if device else "",
         status=one.status,
         status_at=now,
         version=1,
-        remote_id=row.remote_id,
-        remote_status=kept_word(row.status),
-        remote_created_at=row.created_at,
-        remote_completed_at=row.completed_at,
+        remote_id=row.id,
+        remote_status=cut_remote_status(row.status),
+        remote_created_at=row.created_date,
+        remote_completed_at=row.completed_date,
         deadline_at=deadline(Kind(row.kind), {}, now) if one.status in IN_FLIGHT else None,
     )
 

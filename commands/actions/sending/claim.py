@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from commands.actions.record import leases
-from commands.actions.record.transitions import StatusWriter, change_statuses
+from commands.actions.record.transitions import StatusWriter, Transition, change_statuses
 from commands.actions.sending import holds
 from commands.actions.upstream import quota, rate_limit
 from commands.audit import PORTAL
@@ -178,14 +178,12 @@ def _ready(account: Account, clock: datetime) -> QuerySet[Command]:
 def _take(changes: StatusWriter, ids: Sequence[UUID], dispatch: Dispatch) -> list[UUID]:
     """Move to `sending`; where a constraint says that a machine is busy after all, one by one without that one."""
 
+    values = {"dispatch": dispatch, "not_before": None, "missed_listings": 0, "possible_match": False}
+    data = {"dispatch": str(dispatch.id)}
+
     def send(some: Sequence[UUID]) -> list[UUID]:
         with transaction.atomic():
-            return changes.move(
-                some,
-                to=Status.SENDING,
-                values={"dispatch": dispatch, "not_before": None, "missed_listings": 0, "possible_match": False},
-                data={"dispatch": str(dispatch.id)},
-            )
+            return changes.write(Transition(id_, Status.SENDING, values=values, data=data) for id_ in some)
 
     try:
         return send(ids)

@@ -19,18 +19,18 @@ from django.db.models import Q
 from commands.actions.listing import schedule
 from commands.actions.record import leases
 from commands.actions.record.remote_updates import (
-    RemoteUpdate,
     apply_remote_updates,
+    columns_of,
     has_room_for,
     merge_imports,
     remote_status,
 )
-from commands.actions.record.transitions import MAX_MESSAGE, StatusWriter, change_statuses
+from commands.actions.record.transitions import MAX_MESSAGE, StatusWriter, Transition, Values, change_statuses
 from commands.actions.sending.claim import Claimed, claim
 from commands.actions.upstream import clients, quota, rate_limit
 from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.rate_limit import NotNow
-from commands.audit import CLOUDFLARE, PORTAL
+from commands.audit import CLOUDFLARE, PORTAL, By
 from commands.cloudflare.errors import (
     CloudflareError,
     NotSent,
@@ -47,6 +47,8 @@ from commands.cloudflare.match_response import pair
 from commands.cloudflare.types import Created, CreateResult
 from commands.models import Account, Command, Dispatch, Pause
 from commands.rules.events import EventType
+from commands.rules.listed_command import ListedCommand
+from commands.rules.matching import Advance
 from commands.rules.reasons import CommandReasonCode
 from commands.rules.states import Status, rank
 
@@ -150,30 +152,35 @@ def _record_created(changes: StatusWriter, claimed: Claimed, answer: CreateResul
     ids = {one.id: id_ for id_, one in created.items() if id_ in takers}
     merged = merge_imports(changes, claimed.account.id, ids)
     owned = _owned_by_others(claimed.account, created)
-    heard = [
-        RemoteUpdate(
-            id_,
-            one.id,
-            max(remote_status(one.status) or Status.PENDING_EXEC, merged.get(one.id, Status.PENDING_EXEC), key=rank),
-            one.status,
-            created_at=answer.date,
-        )
+    updates = [
+        Advance(_as_listed(one, answer.date), id_, _status_of(one, merged))
         for id_, one in created.items()
         if one.id not in owned
     ]
-    moved = apply_remote_updates(changes, heard, where=Q(dispatch=dispatch, remote_id=""))
-    _attach_late(changes, [one for one in heard if one.command_id not in moved], dispatch)
-    changes.move(
-        [*missing, *(id_ for id_, one in created.items() if one.id in owned)],
-        to=Status.UNCERTAIN,
-        by=PORTAL,
-        reason_code=CommandReasonCode.NOT_IN_ANSWER,
+    moved = apply_remote_updates(changes, updates, where=Q(dispatch=dispatch, remote_id=""))
+    _attach_late(changes, [update for update in updates if update.ours_id not in moved], dispatch)
+    not_named = [*missing, *(id_ for id_, one in created.items() if one.id in owned)]
+    changes.write(
+        [Transition(id_, Status.UNCERTAIN, CommandReasonCode.NOT_IN_ANSWER, by=PORTAL) for id_ in not_named],
         where=Q(dispatch=dispatch),
     )
     said = {} if dispatch.body.get("dialect") == answer.dialect else {"body": claimed.body(answer.dialect)}
     _end(dispatch, Dispatch.Outcome.CREATED, changes.now, http_status=200, **said)
     clients.remember_dialect(claimed.account, answer.dialect)
     rate_limit.clear_pause(claimed.account, Pause.Act.CREATE)
+
+
+def _as_listed(created: Created, date: datetime | None) -> ListedCommand:
+    """Return the row that a listing of this moment would have."""
+    return ListedCommand(
+        created.id, created.kind, created.status, created.device_id, created.registration_id, created_date=date
+    )
+
+
+def _status_of(created: Created, merged: Mapping[str, Status]) -> Status:
+    """Return the further of the two: what the answer says, and what a listing said of a merged import."""
+    reported = remote_status(created.status) or Status.PENDING_EXEC
+    return max(reported, merged.get(created.id, Status.PENDING_EXEC), key=rank)
 
 
 def _owned_by_others(account: Account, created: Mapping[UUID, Created]) -> set[str]:
@@ -183,73 +190,91 @@ def _owned_by_others(account: Account, created: Mapping[UUID, Created]) -> set[s
     return set(others.values_list("remote_id", flat=True))
 
 
-def _attach_late(changes: StatusWriter, late: Sequence[RemoteUpdate], dispatch: Dispatch) -> None:
-    """Commands that went further without the answer: they get their id if they have none, and an Event either way.
+def _attach_late(changes: StatusWriter, late: Sequence[Advance], dispatch: Dispatch) -> None:
+    """Attach the ids to commands that went further without the answer, and write an Event either way.
 
-    One that was adopted with another id keeps it, for what it brought is known by it, but says "likely" from now on.
+    A command that was adopted with another id keeps that id, because its result is known by it. From now on its match
+    is uncertain.
     """
-    each_data = {one.command_id: {"remote_id": one.remote_id, "dispatch": str(dispatch.id)} for one in late}
-    attached = changes.note(
-        each_data,
-        event=EventType.LATE_ANSWER,
-        where=Q(dispatch=dispatch, remote_id="", status=Status.UNCONFIRMED),
-        each={one.command_id: one.values() for one in late},
-        each_data=each_data,
+
+    def late_answer(update: Advance, values: Values) -> Transition:
+        data = {"remote_id": update.row.id, "dispatch": str(dispatch.id)}
+        return Transition(update.ours_id, event=EventType.LATE_ANSWER, values=values, data=data)
+
+    unconfirmed = Q(dispatch=dispatch, remote_id="", status=Status.UNCONFIRMED)
+    attached = changes.write([late_answer(update, columns_of(update)) for update in late], where=unconfirmed)
+    others = [update for update in late if update.ours_id not in attached]
+    ids = [update.ours_id for update in others]
+    known_ids = set(Command.objects.filter(id__in=ids).values_list("remote_id", flat=True))
+    changes.write(
+        [late_answer(one, {} if one.row.id in known_ids else {"match_uncertain": True}) for one in others],
+        where=~Q(remote_id=""),
     )
-    others = {id_: data for id_, data in each_data.items() if id_ not in attached}
-    held = set(Command.objects.filter(id__in=list(others)).values_list("remote_id", flat=True))
-    another = {one.command_id: {"match_uncertain": True} for one in late if one.remote_id not in held}
-    changes.note(others, event=EventType.LATE_ANSWER, where=~Q(remote_id=""), each=another, each_data=others)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reason:
+    """Why a POST failed: our code, Cloudflare's codes and Cloudflare's message."""
+
+    code: CommandReasonCode
+    remote_message: str = ""
+    remote_code: int = 0
+    http_status: int = 0
+
+    @property
+    def event_data(self) -> Values:
+        return {"http_status": self.http_status or None, "code": self.remote_code or None}
+
+
+def _reason(failure: Failure) -> _Reason:
+    if isinstance(failure, CloudflareError):
+        return _Reason(_reason_code(failure), failure.remote_message, failure.code, failure.status)
+    return _Reason(_reason_code(failure))
 
 
 def _record_failure(changes: StatusWriter, claimed: Claimed, failure: Failure) -> None:
-    dispatch, ids = claimed.dispatch, [command.id for command in claimed.commands]
-    outcome = _outcome(failure)
-    resumes = _rest(claimed, failure, changes.now)
-    ours = Q(dispatch=dispatch, remote_id="")  # what a listing has an id for was created, whatever this answer says
-    code, status = (failure.code, failure.status) if isinstance(failure, CloudflareError) else (0, 0)
-    message = failure.remote_message if isinstance(failure, CloudflareError) else ""
-    reason_code, data = _reason_code(failure), {"http_status": status or None, "code": code or None}
-    if outcome is Dispatch.Outcome.REJECTED and len(ids) == 1:
-        changes.move(ids, to=Status.REJECTED, reason_code=reason_code, remote_message=message, data=data, where=ours)
-    elif outcome is Dispatch.Outcome.REJECTED:
-        # What Cloudflare said is about one of them, and nobody knows which: the Dispatch keeps it, none of them does.
-        # Nor whether the others were created: a complete listing tells, and then `reconcile.py` sends them again.
-        changes.move(ids, to=Status.UNCERTAIN, by=PORTAL, reason_code=CommandReasonCode.REJECTED_TOGETHER, where=ours)
-    elif outcome in (Dispatch.Outcome.SAID_NO, Dispatch.Outcome.UNKNOWN):
-        changes.move(
-            ids,
-            to=Status.UNCERTAIN,
-            by=PORTAL,
-            reason_code=reason_code,
-            remote_message=message,
-            data=data,
-            where=ours,
-        )
-    else:
-        values: dict[str, object] = {"dispatch": None, "not_before": resumes}
-        changes.move(
-            ids,
-            to=Status.QUEUED,
-            reason_code=reason_code,
-            remote_message=message,
-            data=data,
-            where=ours,
-            values=values,
-        )
+    dispatch, outcome, reason = claimed.dispatch, _outcome(failure), _reason(failure)
+    resumes = _pause_after(claimed, failure, changes.now)
+    ours = Q(dispatch=dispatch, remote_id="")  # a command with an id was created, whatever this answer says
+    changes.write(_transitions(claimed, outcome, reason, resumes), where=ours)
     _end(
         dispatch,
         outcome,
         changes.now,
-        reason_code=reason_code,
-        remote_message=message[:MAX_MESSAGE],
-        code=code if 0 < code <= MAX_CODE else None,
-        http_status=status or None,
+        reason_code=reason.code,
+        remote_message=reason.remote_message[:MAX_MESSAGE],
+        code=reason.remote_code if 0 < reason.remote_code <= MAX_CODE else None,
+        http_status=reason.http_status or None,
     )
 
 
+def _transitions(
+    claimed: Claimed, outcome: Dispatch.Outcome, reason: _Reason, resumes: datetime | None
+) -> list[Transition]:
+    """Return where the commands go after a failed POST."""
+    to, by = _AFTER_FAILURE.get(outcome, (Status.QUEUED, CLOUDFLARE))
+    if outcome is Dispatch.Outcome.REJECTED and len(claimed.commands) > 1:
+        # Cloudflare's message is about one of the commands, and nobody knows which: only the Dispatch keeps it. Nor is
+        # it known whether the others were created: a complete listing shows that, and then `settle.py` sends them.
+        to, by, reason = Status.UNCERTAIN, PORTAL, _Reason(CommandReasonCode.REJECTED_TOGETHER)
+    values: Values = {"dispatch": None, "not_before": resumes} if to is Status.QUEUED else {}
+    data = reason.event_data
+    return [
+        Transition(command.id, to, reason.code, reason.remote_message, values=values, data=data, by=by)
+        for command in claimed.commands
+    ]
+
+
+_AFTER_FAILURE: Mapping[Dispatch.Outcome, tuple[Status, By]] = {
+    Dispatch.Outcome.REJECTED: (Status.REJECTED, CLOUDFLARE),
+    Dispatch.Outcome.SAID_NO: (Status.UNCERTAIN, PORTAL),
+    Dispatch.Outcome.UNKNOWN: (Status.UNCERTAIN, PORTAL),
+}
+"""Where a command goes that was alone in its POST, or whose POST was not rejected. Others were not sent: `queued`."""
+
+
 def _outcome(failure: Failure) -> Dispatch.Outcome:
-    """The contract's table "Can a POST be sent again?"."""
+    """Return the outcome by the contract's table "Can a POST be sent again?"."""
     match failure:
         case NotPosted() | NotNow() | NoCredential() | NotSent():
             return Dispatch.Outcome.NOT_SENT
@@ -289,8 +314,8 @@ def _reason_code(failure: Failure) -> CommandReasonCode:
     return CommandReasonCode.SERVER_ERROR if has_status else CommandReasonCode.NO_ANSWER
 
 
-def _rest(claimed: Claimed, failure: Failure, now: datetime) -> datetime | None:
-    """When what was not sent may be tried again; the pause that follows is written on the way."""
+def _pause_after(claimed: Claimed, failure: Failure, now: datetime) -> datetime | None:
+    """Pause what the failure calls for, and return when a command that was not sent may be tried again."""
     if isinstance(failure, NotNow | NotPosted):
         return failure.until
     return clients.pause_after_error(claimed.account, Pause.Act.CREATE, failure, now=now)

@@ -13,7 +13,7 @@ import structlog
 from django.conf import settings
 from django.db.models import F, Q
 
-from commands.actions.record.transitions import StatusWriter, change_statuses
+from commands.actions.record.transitions import StatusWriter, Transition, change_statuses
 from commands.audit import by_person
 from commands.models import Account, CallBudget, Command, Pause, User
 from commands.rules.events import EventType
@@ -35,12 +35,10 @@ def hold_stale(changes: StatusWriter, *, clock: datetime, account: Account | Non
         ids = list(waiting.order_by("id").values_list("id", flat=True)[:MOST])
         if not ids:
             continue
-        done = changes.note(
-            ids,
-            event=EventType.HELD,
+        reason_code, values = CommandReasonCode.HELD_AFTER_PAUSE, {"held_at": changes.now}
+        done = changes.write(
+            [Transition(id_, reason_code=reason_code, values=values, event=EventType.HELD) for id_ in ids],
             where=Q(status=Status.QUEUED, dispatch=None, held_at=None),
-            values={"held_at": changes.now, "reason_code": CommandReasonCode.HELD_AFTER_PAUSE, "remote_message": ""},
-            data={"reason_code": CommandReasonCode.HELD_AFTER_PAUSE},
         )
         log.warning("commands_held", account=str(account_id), commands=len(done), since=since.isoformat())
         held += len(done)
@@ -67,11 +65,10 @@ def _long_pauses(clock: datetime, account: Account | None) -> Iterator[tuple[UUI
 def release(*, commands: Iterable[UUID], by: User, now: datetime) -> list[UUID]:
     """A person lets held commands go; returns those that were held. They still wait for what else is in their way."""
     with change_statuses(by=by_person(by), now=now) as changes:
-        freed = changes.note(
-            commands,
-            event=EventType.SEND_NOW,
+        values = {"held_at": None, "send_now_at": now, "reason_code": "", "remote_message": ""}
+        freed = changes.write(
+            [Transition(id_, values=values, event=EventType.SEND_NOW) for id_ in commands],
             where=Q(status=Status.QUEUED, held_at__isnull=False),
-            values={"held_at": None, "send_now_at": now, "reason_code": ""},
         )
         for account_id in changes.accounts:
             wake("commands.tasks.deliver_account", str(account_id))

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import batched
 from uuid import UUID
 
-from commands.actions.record.transitions import BATCH, change_statuses
+from commands.actions.record.transitions import BATCH, Transition, change_statuses
 from commands.audit import by_person
 from commands.models import Account, Command, User
 from commands.models.command import CommandQuerySet
@@ -26,7 +26,7 @@ def withdraw(*, account: Account, ids: Collection[UUID], by: User, now: datetime
     ours = Command.objects.filter(account=account).ours()
     known = dict(_statuses(ours, ids))
     with change_statuses(by=by_person(by), now=now) as changes:
-        withdrawn = frozenset(changes.move(known, to=Status.WITHDRAWN))
+        withdrawn = frozenset(changes.write(Transition(id_, Status.WITHDRAWN) for id_ in known))
     return Withdrawal(withdrawn, dict(_statuses(ours, set(known) - withdrawn)))
 
 

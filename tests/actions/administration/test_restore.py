@@ -10,7 +10,7 @@ from django.core.management import call_command
 
 from commands.actions.administration import restore
 from commands.actions.administration.restore import after_restore
-from commands.actions.record.transitions import change_statuses
+from commands.actions.record.transitions import Transition, change_statuses
 from commands.actions.sending import withdraw
 from commands.actions.sending.claim import claim
 from commands.actions.upstream import directory
@@ -231,5 +231,5 @@ def test_nobody_withdraws_or_expires_what_a_restore_made_doubtful(world: World) 
     (barred,) = world.ask()
     after_restore(now=world.now)
     with change_statuses(by=by_person(world.person), now=world.now) as changes:
-        assert changes.move([barred.id], to=Status.WITHDRAWN) == []
+        assert changes.write([Transition(barred.id, Status.WITHDRAWN)]) == []
     assert world.status(barred) not in DONE

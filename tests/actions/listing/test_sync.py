@@ -9,12 +9,14 @@ from django.test.utils import CaptureQueriesContext
 
 from commands.actions.listing import schedule
 from commands.actions.listing.sync import sync
-from commands.actions.record.remote_updates import RemoteUpdate, apply_remote_updates
+from commands.actions.record.remote_updates import apply_remote_updates
 from commands.actions.record.transitions import change_statuses
 from commands.actions.sending import deliver
 from commands.actions.sending.claim import claim
 from commands.audit import CLOUDFLARE
 from commands.models import AccountSync, AccountVersion, Artifact, Command
+from commands.rules.listed_command import ListedCommand
+from commands.rules.matching import Advance
 from commands.rules.states import Status
 from tests.actions.world import DIAG, QUICK_END, World
 
@@ -54,9 +56,9 @@ def test_statuses_go_forward_one_by_one_as_cloudflare_tells_them(world: World) -
 def test_a_date_that_cannot_be_moves_the_end_of_a_file_by_nothing(world: World, wrong: timedelta) -> None:
     """It ended after it was sent and before we heard of it, whatever Cloudflare says."""
     command = world.sent()
-    heard = RemoteUpdate(command.id, command.remote_id, Status.SUCCESS, "SUCCESS", completed_at=world.now + wrong)
+    row = ListedCommand(command.remote_id, command.kind, "SUCCESS", command.device_id, completed_date=world.now + wrong)
     with change_statuses(by=CLOUDFLARE, now=world.now) as changes:
-        apply_remote_updates(changes, [heard])
+        apply_remote_updates(changes, [Advance(row, command.id, Status.SUCCESS)])
     off = abs(world.artifact(command).deleted_remotely_at - timedelta(days=7) - world.now)
     assert off < timedelta(minutes=5)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from commands import redaction
-from commands.actions.record.transitions import change_statuses
+from commands.actions.record.transitions import Transition, change_statuses
 from commands.audit import PORTAL
 from commands.rules.states import Status
 from simulator.config import DEFAULT_TOKEN
@@ -76,7 +76,7 @@ def test_what_was_rolled_back_is_not_told(world: World, caplog: pytest.LogCaptur
 
 def _expire_and_fail(world: World, command_id: Any) -> None:
     with change_statuses(by=PORTAL, now=world.now) as changes:
-        changes.move([command_id], to=Status.EXPIRED)
+        changes.write([Transition(command_id, Status.EXPIRED)])
         raise ZeroDivisionError
 
 

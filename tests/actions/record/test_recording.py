@@ -11,8 +11,8 @@ from commands.actions.listing import sync as syncing
 from commands.actions.listing.schedule import Listing
 from commands.actions.listing.sync import apply
 from commands.actions.record import leases
-from commands.cloudflare.types import ListedCommand
 from commands.models import AccountSync, Command
+from commands.rules.listed_command import ListedCommand
 from tests.actions.world import World
 
 pytestmark = pytest.mark.django_db

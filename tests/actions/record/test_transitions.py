@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from commands.actions.record.transitions import change_statuses
+from commands.actions.record.transitions import Transition, change_statuses
 from commands.actions.sending import submit
 from commands.actions.sending.submit import Target
 from commands.audit import CLOUDFLARE, PORTAL, By, by_person
@@ -62,13 +62,9 @@ def version_of(account: Account) -> int:
 def test_a_move_writes_status_words_event_and_version(ask: Ask, person: User) -> None:
     (command,) = ask(1)
     now = timezone.now()
+    one = Transition(command.id, Status.WITHDRAWN, CommandReasonCode.HELD_AFTER_PAUSE, "Wrong device.")
     with change_statuses(by=by_person(person), now=now) as changes:
-        assert changes.move(
-            [command.id],
-            to=Status.WITHDRAWN,
-            reason_code=CommandReasonCode.HELD_AFTER_PAUSE,
-            remote_message="Wrong device.",
-        ) == [command.id]
+        assert changes.write([one]) == [command.id]
     command.refresh_from_db()
     assert (command.status, command.status_at, command.version) == ("withdrawn", now, 2)
     assert (command.reason_code, command.remote_message) == ("held_after_pause", "Wrong device.")
@@ -84,10 +80,16 @@ def test_a_move_writes_status_words_event_and_version(ask: Ask, person: User) ->
 def test_what_may_not_make_the_move_is_left_alone_and_the_others_make_it(ask: Ask, account: Account) -> None:
     first, second, third = ask(3)
     with change_statuses(by=PORTAL, now=timezone.now()) as changes:
-        changes.move([second.id], to=Status.EXPIRED)
+        changes.write([Transition(second.id, Status.EXPIRED)])
     before = version_of(account)
     with change_statuses(by=PORTAL, now=timezone.now()) as changes:
-        assert changes.move([first.id, second.id, third.id], to=Status.EXPIRED) == [first.id, third.id]
+        assert changes.write(
+            [
+                Transition(first.id, Status.EXPIRED),
+                Transition(second.id, Status.EXPIRED),
+                Transition(third.id, Status.EXPIRED),
+            ]
+        ) == [first.id, third.id]
     assert Event.objects.filter(command=second).count() == 2
     assert version_of(account) == before + 1
 
@@ -96,7 +98,7 @@ def test_what_may_not_make_the_move_is_left_alone_and_the_others_make_it(ask: As
 def test_a_mover_makes_no_move_that_is_not_its_own(ask: Ask, by: Mover) -> None:
     (command,) = ask(1)
     with change_statuses(by=By(by), now=timezone.now()) as changes:
-        assert changes.move([command.id], to=Status.EXPIRED) == []
+        assert changes.write([Transition(command.id, Status.EXPIRED)]) == []
     command.refresh_from_db()
     assert (command.status, command.version) == ("queued", 1)
 
@@ -108,7 +110,7 @@ def test_a_command_moves_exactly_if_the_table_says_so(account: Account, person: 
         command = a_command(group, status=source, device_id=uuid4().hex)
         values = {"dispatch": command.dispatch or a_dispatch(account), "remote_id": _remote_id(command, target)}
         with change_statuses(by=By(mover), now=timezone.now()) as changes:
-            moved = changes.move([command.id], to=target, values=values)
+            moved = changes.write([Transition(command.id, target, values=values)])
         assert bool(moved) is (mover in COMMAND_MOVES.get((source, target), ())), (target, mover)
 
 
@@ -127,7 +129,7 @@ def test_a_failed_transaction_leaves_neither_status_nor_event_nor_version(ask: A
 
 def _expire_and_fail(command: Command) -> None:
     with change_statuses(by=PORTAL, now=timezone.now()) as changes:
-        changes.move([command.id], to=Status.EXPIRED)
+        changes.write([Transition(command.id, Status.EXPIRED)])
         raise ZeroDivisionError
 
 
@@ -135,8 +137,8 @@ def test_versions_have_no_gaps_and_events_keep_their_order(ask: Ask, person: Use
     commands = ask(3)
     for to, by in ((Status.WAITING_DEVICE, PORTAL), (Status.QUEUED, PORTAL), (Status.WITHDRAWN, by_person(person))):
         with change_statuses(by=by, now=timezone.now()) as changes:
-            changes.move([command.id for command in commands], to=to)
-            changes.note([commands[1].id], event=EventType.ATTACHED)
+            changes.write(Transition(command.id, to) for command in commands)
+            changes.write([Transition(commands[1].id, event=EventType.ATTACHED)])
     for command in commands:
         events = list(Event.objects.filter(command=command).order_by("id"))
         assert [event.version for event in events] == list(range(1, len(events) + 1))
@@ -149,8 +151,8 @@ def test_the_version_of_the_account_is_raised_once_and_last(ask: Ask, account: A
     commands = ask(4)
     before = version_of(account)
     with CaptureQueriesContext(connection) as queries, change_statuses(by=PORTAL, now=timezone.now()) as changes:
-        changes.move([commands[0].id, commands[1].id], to=Status.EXPIRED)
-        changes.move([commands[2].id], to=Status.WAITING_DEVICE)
+        changes.write([Transition(commands[0].id, Status.EXPIRED), Transition(commands[1].id, Status.EXPIRED)])
+        changes.write([Transition(commands[2].id, Status.WAITING_DEVICE)])
         changes.touch(account.id)
     assert version_of(account) == before + 1
     statements = [query["sql"] for query in queries if not query["sql"].startswith(("SAVEPOINT", "RELEASE"))]
@@ -162,15 +164,18 @@ def test_nothing_moved_means_that_no_list_is_told(ask: Ask, account: Account) ->
     (command,) = ask(1)
     before = version_of(account)
     with change_statuses(by=CLOUDFLARE, now=timezone.now()) as changes:
-        assert changes.move([command.id], to=Status.SUCCESS) == []
+        assert changes.write([Transition(command.id, Status.SUCCESS)]) == []
     assert version_of(account) == before
 
 
 def test_a_thousand_commands_move_in_a_bounded_number_of_queries(ask: Ask) -> None:
     commands = ask(1000)
-    each = {command.id: {"remote_status": f"word {index}"} for index, command in enumerate(commands)}
+    transitions = [
+        Transition(command.id, Status.EXPIRED, values={"remote_status": f"word {index}"})
+        for index, command in enumerate(commands)
+    ]
     with CaptureQueriesContext(connection) as queries, change_statuses(by=PORTAL, now=timezone.now()) as changes:
-        moved = changes.move([command.id for command in reversed(commands)], to=Status.EXPIRED, each=each)
+        moved = changes.write(reversed(transitions))
     assert moved == [command.id for command in commands]
     assert len(queries) <= 20
     told = dict(Command.objects.filter(id__in=moved).values_list("id", "remote_status"))
@@ -178,30 +183,68 @@ def test_a_thousand_commands_move_in_a_bounded_number_of_queries(ask: Ask) -> No
     assert Event.objects.filter(command__in=moved, to_status="expired").count() == 1000
 
 
-def test_values_of_single_ones_go_before_those_of_all(ask: Ask) -> None:
-    first, second = ask(2)
-    with change_statuses(by=PORTAL, now=timezone.now()) as changes:
-        changes.move(
-            [first.id, second.id],
-            to=Status.EXPIRED,
-            remote_message="Too late.",
-            each={first.id: {"remote_message": "Much too late."}},
+def test_one_update_writes_equal_values_different_values_and_no_values(ask: Ask) -> None:
+    first, second, third = ask(3)
+    with CaptureQueriesContext(connection) as queries, change_statuses(by=PORTAL, now=timezone.now()) as changes:
+        changes.write(
+            [
+                Transition(first.id, Status.EXPIRED, remote_message="A", values={"remote_status": "x", "ticket": "T"}),
+                Transition(second.id, Status.EXPIRED, remote_message="B", values={"remote_status": "x"}),
+                Transition(third.id, Status.EXPIRED, values={"remote_status": "x"}),
+            ]
         )
-    messages = dict(Command.objects.values_list("id", "remote_message"))
-    assert messages == {first.id: "Much too late.", second.id: "Too late."}
+    assert sum(query["sql"].startswith('UPDATE "commands_command"') for query in queries) == 1
+    rows = Command.objects.order_by("id").values_list("remote_message", "remote_status", "ticket")
+    assert list(rows) == [("A", "x", "T"), ("B", "x", second.ticket), ("", "x", third.ticket)]
+    messages = [event.data.get("remote_message", "") for event in Event.objects.filter(version=2).order_by("command")]
+    assert messages == ["A", "B", ""]
+
+
+def test_move_without_a_reason_clears_the_old_reason_and_a_note_keeps_it(ask: Ask) -> None:
+    (command,) = ask(1)
+
+    def reason() -> tuple[str, str]:
+        command.refresh_from_db()
+        return command.reason_code, command.remote_message
+
+    with change_statuses(by=PORTAL, now=timezone.now()) as changes:
+        changes.write([Transition(command.id, None, CommandReasonCode.THROTTLED, event=EventType.HELD)])
+        assert reason() == ("throttled", "")
+        changes.write([Transition(command.id, event=EventType.ATTACHED)])
+        assert reason() == ("throttled", "")
+        changes.write([Transition(command.id, Status.WAITING_DEVICE)])
+        assert reason() == ("", "")
+
+
+def test_transitions_of_several_kinds_are_made_in_one_call(ask: Ask) -> None:
+    first, second, third = ask(3)
+    with change_statuses(by=PORTAL, now=timezone.now()) as changes:
+        changed = changes.write(
+            [
+                Transition(third.id, event=EventType.ATTACHED),
+                Transition(second.id, Status.EXPIRED),
+                Transition(first.id, Status.WAITING_DEVICE),
+            ]
+        )
+    assert set(changed) == {first.id, second.id, third.id}
+    statuses = list(Command.objects.order_by("id").values_list("status", flat=True))
+    assert statuses == ["waiting_device", "expired", "queued"]
 
 
 def test_a_further_condition_is_one(ask: Ask) -> None:
     first, second = ask(2)
     with change_statuses(by=PORTAL, now=timezone.now()) as changes:
         late = Q(expires_at__lte=first.requested_at + timedelta(minutes=1))
-        assert changes.move([first.id, second.id], to=Status.EXPIRED, where=late) == []
+        assert (
+            changes.write([Transition(first.id, Status.EXPIRED), Transition(second.id, Status.EXPIRED)], where=late)
+            == []
+        )
 
 
 def test_message_longer_than_its_column_is_cut(ask: Ask) -> None:
     (command,) = ask(1)
     with change_statuses(by=PORTAL, now=timezone.now()) as changes:
-        changes.move([command.id], to=Status.EXPIRED, remote_message="x" * 900)
+        changes.write([Transition(command.id, Status.EXPIRED, remote_message="x" * 900)])
     command.refresh_from_db()
     assert len(command.remote_message) == 500
 
@@ -209,7 +252,7 @@ def test_message_longer_than_its_column_is_cut(ask: Ask) -> None:
 def test_a_move_of_one_that_began_earlier_does_not_go_back_in_time(ask: Ask) -> None:
     (command,) = ask(1)
     with change_statuses(by=PORTAL, now=command.status_at - timedelta(seconds=1)) as changes:
-        assert changes.move([command.id], to=Status.EXPIRED)
+        assert changes.write([Transition(command.id, Status.EXPIRED)])
     at = list(Event.objects.filter(command=command).order_by("version").values_list("at", flat=True))
     command.refresh_from_db()
     assert at == [command.requested_at, command.requested_at]
@@ -221,6 +264,6 @@ def test_a_note_of_one_whose_clock_is_behind_does_not_go_back_in_time(ask: Ask) 
     ahead = command.status_at + timedelta(seconds=2)
     for now in (ahead, command.status_at):
         with change_statuses(by=CLOUDFLARE, now=now) as changes:
-            assert changes.note([command.id], event=EventType.DOUBTED)
+            assert changes.write([Transition(command.id, event=EventType.DOUBTED)])
     at = list(Event.objects.filter(command=command).order_by("version").values_list("at", flat=True))
     assert at == [command.requested_at, ahead, ahead]

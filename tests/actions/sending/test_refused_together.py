@@ -10,7 +10,7 @@ import pytest
 from commands.actions import settle
 from commands.actions.listing.sync import sync
 from commands.actions.record import leases
-from commands.actions.record.transitions import StatusWriter
+from commands.actions.record.transitions import StatusWriter, Transition
 from commands.actions.sending import deliver
 from commands.actions.sending.claim import Claimed, claim
 from commands.cloudflare.client import Client
@@ -171,17 +171,17 @@ def test_what_another_settle_has_put_back_and_a_worker_is_sending_stays_with_tha
     """The slower settle looked before the quicker one, and locks after it."""
     commands = _refused(world, created=False)
     assert world.sync(complete=True)
-    move, claimed = StatusWriter.move, list[Claimed]()
+    write, claimed = StatusWriter.write, list[Claimed]()
 
-    def held_up(changes: StatusWriter, ids: Iterable[UUID], **rest: Any) -> list[UUID]:
-        if ids := list(ids):
-            monkeypatch.setattr(StatusWriter, "move", move)
-            move(changes, ids, **rest)
+    def held_up(changes: StatusWriter, transitions: Iterable[Transition], **rest: Any) -> list[UUID]:
+        if transitions := list(transitions):
+            monkeypatch.setattr(StatusWriter, "write", write)
+            write(changes, transitions, **rest)
             while one := claim(Account.objects.select_related("credential").get(id=world.account.id), now=world.now):
                 claimed.append(one)
-        return move(changes, ids, **rest)
+        return write(changes, transitions, **rest)
 
-    monkeypatch.setattr(StatusWriter, "move", held_up)
+    monkeypatch.setattr(StatusWriter, "write", held_up)
     world.settle()
     assert {world.status(command) for command in commands} == {"sending"}
     for one in claimed:

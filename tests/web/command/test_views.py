@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from commands.actions.record.transitions import change_statuses
+from commands.actions.record.transitions import Transition, change_statuses
 from commands.audit import PORTAL
 from commands.models import Account, Command, Run, User
 from commands.rules.artifact_reasons import ArtifactReason
@@ -168,7 +168,7 @@ def test_a_poll_is_silent_until_something_happens(desk: Client, command: Command
     url = unescape(found[1])
     assert desk.get(url, headers=HTMX).status_code == 204
     with change_statuses(by=PORTAL, now=timezone.now()) as changes:
-        changes.move([command.id], to=Status.EXPIRED, reason_code=CommandReasonCode.NOT_SENT_IN_TIME)
+        changes.write([Transition(command.id, Status.EXPIRED, CommandReasonCode.NOT_SENT_IN_TIME)])
     answer = desk.get(url, headers=HTMX)
     assert answer.status_code == 200
     assert "It could not be sent in time." in answer.text

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from commands.actions.record.transitions import change_statuses
+from commands.actions.record.transitions import Transition, change_statuses
 from commands.audit import PORTAL
 from commands.models import Account, Command, User
 from commands.rules.ids import new_id
@@ -45,7 +45,7 @@ def test_a_poll_after_a_change_brings_the_rows_and_the_next_token(desk: Client, 
     url = poll_url(desk.get("/").text)
     now = timezone.now()
     with change_statuses(by=PORTAL, now=now) as changes:
-        changes.move([command.id], to=Status.EXPIRED, reason_code=CommandReasonCode.NOT_SENT_IN_TIME)
+        changes.write([Transition(command.id, Status.EXPIRED, CommandReasonCode.NOT_SENT_IN_TIME)])
     answer = desk.get(url, headers=HTMX)
     assert answer.status_code == 200
     assert "It could not be sent in time." in answer.text
