@@ -18,8 +18,9 @@ from django.db.models import F
 from benchmarks import results
 from benchmarks.fixtures import AccountSetup, account_setup, make_event, now
 from benchmarks.results import median, milliseconds, result_row, result_row_by_ratio, timed
-from commands.actions.listing import schedule
-from commands.actions.listing.schedule import Listing, Plan
+from commands.actions.listing import reader, schedule
+from commands.actions.listing.reader import ListingResult
+from commands.actions.listing.schedule import ListingRequest
 from commands.actions.listing.sync import sync
 from commands.actions.sending.deliver import deliver
 from commands.actions.upstream import rate_limit
@@ -51,18 +52,18 @@ def _reset_status(ids: Sequence[UUID], to: Status = Status.PENDING_EXEC) -> None
     Command.objects.filter(id__in=ids).update(status=to, remote_status=to, deadline_at=now() + timedelta(hours=1))
 
 
-def _read_listing(setup: AccountSetup) -> tuple[Listing, int]:
+def _read_listing(setup: AccountSetup) -> tuple[ListingResult, int]:
     """Read a quick listing of all open commands, and count the calls."""
     account_row = AccountSync.objects.get(account=setup.account)
-    plan = schedule.plan_listing(setup.account, account_row, now=now())
-    assert isinstance(plan, Plan)
-    assert not plan.complete
+    request = schedule.plan_listing(setup.account, account_row, now=now())
+    assert isinstance(request, ListingRequest)
+    assert not request.complete
     with patch.object(rate_limit, "spend", wraps=rate_limit.spend) as spend:
-        listing = schedule.read(setup.account, account_row, plan, now=now())
+        listing = reader.read(setup.account, account_row, request, now=now())
     return listing, spend.call_count
 
 
-def _sync_milliseconds(setup: AccountSetup, listing: Listing) -> float:
+def _sync_milliseconds(setup: AccountSetup, listing: ListingResult) -> float:
     AccountSync.objects.filter(account=setup.account).update(due_at=now(), not_before=None)
     match_times: list[float] = []
 
@@ -75,7 +76,7 @@ def _sync_milliseconds(setup: AccountSetup, listing: Listing) -> float:
             return pure_match(rows, commands, clock, complete=complete)
 
     pure_match = matching.match
-    with patch.object(schedule, "read", return_value=listing), patch.object(matching, "match", match):
+    with patch.object(reader, "read", return_value=listing), patch.object(matching, "match", match):
         duration = milliseconds(run)
     return duration - sum(match_times)
 
@@ -106,7 +107,7 @@ def _write_milliseconds(commands: Sequence[Command], status: Status, *, files: b
 
 
 def _compare_move(
-    setup: AccountSetup, commands: Sequence[Command], listing: Listing, move: tuple[Status, Status], rounds: int
+    setup: AccountSetup, commands: Sequence[Command], listing: ListingResult, move: tuple[Status, Status], rounds: int
 ) -> tuple[float, float]:
     """Return the median milliseconds of the sync that moves all commands, and of the bare statements."""
     source, target = move

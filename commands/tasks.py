@@ -11,11 +11,11 @@ from uuid import UUID
 from celery import Task, shared_task
 from celery.worker import state as worker
 
+from commands import clock
 from commands.actions import settle
 from commands.actions.listing import schedule
 from commands.actions.listing import sync as syncing
 from commands.actions.notifications import alerts
-from commands.actions.record import leases
 from commands.actions.results import cleanup
 from commands.actions.results import fetch as collecting
 from commands.actions.sending import claim
@@ -54,7 +54,7 @@ def _is_wanted() -> bool:
 @shared_task(base=FromBeat)
 def deliver_due() -> None:
     """Wake one delivery for every account with something to send."""
-    for account_id in claim.accounts_with_queued(now=leases.database_now()):
+    for account_id in claim.accounts_with_queued(now=clock.database_now()):
         wake(deliver_account, str(account_id))
 
 
@@ -62,33 +62,33 @@ def deliver_due() -> None:
 def deliver_account(account_id: str) -> None:
     """Send POST after POST until nothing of the account may go now."""
     while _is_wanted() and (account := _in_force(account_id)) is not None:
-        if not delivering.deliver(account, now=leases.database_now()):
+        if not delivering.deliver(account, now=clock.database_now()):
             return
-        schedule.schedule_listing_by(account.id, at=leases.database_now())
+        schedule.schedule_listing_by(account.id, at=clock.database_now())
         wake(sync_account, account_id)
 
 
 @shared_task(base=FromBeat)
 def settle_due() -> None:
-    settle.settle(now=leases.database_now())
+    settle.settle(now=clock.database_now())
 
 
 @shared_task(base=FromBeat)
 def sync_due() -> None:
-    for account_id in schedule.due_accounts(now=leases.database_now()):
+    for account_id in schedule.due_accounts(now=clock.database_now()):
         wake(sync_account, str(account_id))
 
 
 @shared_task
 def sync_account(account_id: str) -> None:
     account = _in_force(account_id)
-    if account is not None and syncing.sync(account, now=leases.database_now()):
+    if account is not None and syncing.sync(account, now=clock.database_now()):
         wake(collect_due)
 
 
 @shared_task(base=FromBeat)
 def directory_due() -> None:
-    for account_id in directory.due_accounts(now=leases.database_now()):
+    for account_id in directory.due_accounts(now=clock.database_now()):
         wake(directory_account, str(account_id))
 
 
@@ -96,23 +96,23 @@ def directory_due() -> None:
 def directory_account(account_id: str) -> None:
     account = _in_force(account_id)
     if account is not None:
-        directory.refresh(account, now=leases.database_now())
+        directory.refresh(account, now=clock.database_now())
 
 
 @shared_task(base=FromBeat)
 def collect_due() -> None:
     """Fetch file after file until none is wanted now."""
-    while _is_wanted() and collecting.collect(now=leases.database_now, is_wanted=_is_wanted):
+    while _is_wanted() and collecting.collect(now=clock.database_now, is_wanted=_is_wanted):
         pass
 
 
 @shared_task(base=FromBeat)
 def sweep_due() -> None:
-    cleanup.sweep(now=leases.database_now(), is_wanted=_is_wanted)
+    cleanup.sweep(now=clock.database_now(), is_wanted=_is_wanted)
 
 
 @shared_task(base=FromBeat)
 def tell_due() -> None:
     """Mail the admins what Cloudflare refuses, and ask whether it still does."""
-    alerts.tell(now=leases.database_now())
+    alerts.tell(now=clock.database_now())
     probe.probe()

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import Q
 
+from commands import clock
 from commands.actions.administration import restore
 from commands.actions.record import leases
 from commands.actions.record.transitions import StatusWriter, Transition, change_statuses
@@ -27,24 +28,24 @@ MOST = 1000  # rows of each sort in one transaction; the rest follows with the n
 def settle(*, now: datetime) -> int:
     """Everything that is due; returns how many commands moved."""
     with change_statuses(by=PORTAL, now=now) as changes:
-        clock = leases.database_now()
-        holds.hold_stale(changes, clock=clock)
+        db_now = clock.database_now()
+        holds.hold_stale(changes, db_now=db_now)
         return (
-            _leases_that_ran_out(changes, clock)
+            _leases_that_ran_out(changes, db_now)
             + _refused_together(changes)
-            + _closed_windows(changes, clock)
-            + _silent(changes, clock)
-            + _too_late(changes, clock)
-            + _end_repeatedly_abandoned(changes, clock)
-            + _end_unreachable(changes, clock)
+            + _closed_windows(changes, db_now)
+            + _silent(changes, db_now)
+            + _too_late(changes, db_now)
+            + _end_repeatedly_abandoned(changes, db_now)
+            + _end_unreachable(changes, db_now)
             + restore.next_uncertain(changes)
         )
 
 
-def _leases_that_ran_out(changes: StatusWriter, clock: datetime) -> int:
+def _leases_that_ran_out(changes: StatusWriter, db_now: datetime) -> int:
     """Nobody recorded an answer: the worker died, or is still at it and will find its late answer accepted."""
-    _end_wrong_leases(clock)
-    dispatches = Dispatch.objects.filter(lease_until__lte=clock, outcome=Dispatch.Outcome.OPEN)
+    _end_wrong_leases(db_now)
+    dispatches = Dispatch.objects.filter(lease_until__lte=db_now, outcome=Dispatch.Outcome.OPEN)
     over = list(dispatches.select_for_update(skip_locked=True).order_by("id")[:MOST])
     if not over:
         return 0
@@ -57,12 +58,12 @@ def _leases_that_ran_out(changes: StatusWriter, clock: datetime) -> int:
     return len(moved)
 
 
-def _end_wrong_leases(clock: datetime) -> None:
+def _end_wrong_leases(db_now: datetime) -> None:
     """Nothing that looks for a command, or gives it up, waits for the end of a lease that a wrong clock wrote."""
-    wrong = Command.objects.in_flight().filter(dispatch__lease_until__gt=clock + settings.LONGEST_REST)
+    wrong = Command.objects.in_flight().filter(dispatch__lease_until__gt=db_now + settings.LONGEST_REST)
     ids = list(wrong.values_list("dispatch", flat=True)[:MOST])
     if ids:
-        Dispatch.objects.filter(id__in=ids).update(lease_until=clock)
+        Dispatch.objects.filter(id__in=ids).update(lease_until=db_now)
 
 
 def _refused_together(changes: StatusWriter) -> int:
@@ -80,11 +81,11 @@ def _refused_together(changes: StatusWriter) -> int:
     return len(changes.write(alone, where=refused))
 
 
-def _closed_windows(changes: StatusWriter, clock: datetime) -> int:
+def _closed_windows(changes: StatusWriter, db_now: datetime) -> int:
     looked_for = Q(
-        dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW, missed_listings__gte=settings.SETTLE_LISTINGS
+        dispatch__lease_until__lte=db_now - settings.SETTLE_WINDOW, missed_listings__gte=settings.SETTLE_LISTINGS
     )
-    long_ago = Q(dispatch__lease_until__lte=clock - settings.SETTLE_WINDOW_MAX)
+    long_ago = Q(dispatch__lease_until__lte=db_now - settings.SETTLE_WINDOW_MAX)
     closed = Command.objects.filter(looked_for | long_ago, status=Status.UNCERTAIN)
     # A "no" is believed once listings have borne it out; after a day without them, nobody knows. And one with an id was
     # created, whatever the answer said, as may be one that has a lookalike.
@@ -113,44 +114,44 @@ def _closed_windows(changes: StatusWriter, clock: datetime) -> int:
     return len(rejected) + len(unconfirmed)
 
 
-def _silent(changes: StatusWriter, clock: datetime) -> int:
+def _silent(changes: StatusWriter, db_now: datetime) -> int:
     listed = Command.objects.shown().filter(status__in=LISTED)
-    overdue = listed.filter(deadline_at__lte=clock).values_list("id", flat=True)[:MOST]
+    overdue = listed.filter(deadline_at__lte=db_now).values_list("id", flat=True)[:MOST]
     reason_code = CommandReasonCode.NO_RESULT_REPORTED
     return len(changes.write(Transition(id_, Status.UNCONFIRMED, reason_code) for id_ in overdue))
 
 
-def _too_late(changes: StatusWriter, clock: datetime) -> int:
-    late = Command.objects.filter(status__in=UNSENT, dispatch=None, expires_at__lte=clock)
+def _too_late(changes: StatusWriter, db_now: datetime) -> int:
+    late = Command.objects.filter(status__in=UNSENT, dispatch=None, expires_at__lte=db_now)
     ids = late.values_list("id", flat=True)[:MOST]
     return len(changes.write(Transition(id_, Status.EXPIRED, CommandReasonCode.NOT_SENT_IN_TIME) for id_ in ids))
 
 
-def _end_repeatedly_abandoned(changes: StatusWriter, clock: datetime) -> int:
+def _end_repeatedly_abandoned(changes: StatusWriter, db_now: datetime) -> int:
     """End artifacts whose download ended every worker that tried. No command moves for it, so the count is 0."""
     tried = Artifact.objects.filter(status=ArtifactStatus.FETCHING, attempts__gte=settings.ATTEMPTS)
-    for artifact in tried.filter(leases.has_passed("lease_until", clock)).order_by("id")[:MOST]:
-        _end_artifact(changes, artifact, clock, ArtifactReason.WORKERS_DIED)
+    for artifact in tried.filter(clock.has_passed("lease_until", db_now)).order_by("id")[:MOST]:
+        _end_artifact(changes, artifact, db_now, ArtifactReason.WORKERS_DIED)
     return 0
 
 
-def _end_unreachable(changes: StatusWriter, clock: datetime) -> int:
+def _end_unreachable(changes: StatusWriter, db_now: datetime) -> int:
     """End artifacts that Cloudflare deleted while their account was retired or paused. No command moves for it.
 
     Artifacts of the other accounts get one more attempt, and that attempt decides their state.
     """
     waiting = Q(status=ArtifactStatus.WANTED) | Q(
-        leases.has_passed("lease_until", clock), status=ArtifactStatus.FETCHING
+        clock.has_passed("lease_until", db_now), status=ArtifactStatus.FETCHING
     )
-    over = Artifact.objects.filter(waiting, deleted_remotely_at__lte=clock - settings.ARTIFACT_GIVE_UP)
-    for artifact in over.exclude(command__account__in=fetchable_accounts(clock)).order_by("id")[:MOST]:
-        _end_artifact(changes, artifact, clock, ArtifactReason.DELETED_BEFORE_FETCHED)
+    over = Artifact.objects.filter(waiting, deleted_remotely_at__lte=db_now - settings.ARTIFACT_GIVE_UP)
+    for artifact in over.exclude(command__account__in=fetchable_accounts(db_now)).order_by("id")[:MOST]:
+        _end_artifact(changes, artifact, db_now, ArtifactReason.DELETED_BEFORE_FETCHED)
     return 0
 
 
-def _end_artifact(changes: StatusWriter, artifact: Artifact, clock: datetime, reason: ArtifactReason) -> None:
+def _end_artifact(changes: StatusWriter, artifact: Artifact, db_now: datetime, reason: ArtifactReason) -> None:
     """Move the artifact to `refused`, unless a late worker has renewed its lease meanwhile: then it stores the file."""
-    idle = leases.is_holder(artifact) & leases.has_passed("lease_until", clock)
+    idle = leases.is_holder(artifact) & clock.has_passed("lease_until", db_now)
     values = {"reason_code": reason, **leases.released()}
     if changes.move_artifact(artifact, to=ArtifactStatus.REFUSED, where=idle, values=values):
         changes.log_lines.append({"outcome": "artifact_not_fetched", "artifact": str(artifact.id), "reason": reason})

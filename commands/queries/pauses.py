@@ -12,8 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Case, F, OuterRef, Q, Subquery, When
 
+from commands import clock
 from commands.actions.notifications import alerts
-from commands.actions.record import leases
 from commands.models import Account, Command, Pause
 from commands.queries.subqueries import SubqueryCount
 from commands.rules.states import Status
@@ -51,17 +51,17 @@ _FIELDS = ("act", "words", "since", "until", "refused")
 def resting(now: datetime) -> Q:
     """Of pauses: what is shown as resting. What is refused, until it works again; what is away, also while it is tried
     again: for as long after `until` as a try may take. What workers may do is `budget.resting`'s to say."""
-    return Q(refused=True) | ~leases.has_passed("until", now - settings.SYNC_LEASE)
+    return Q(refused=True) | ~clock.has_passed("until", now - settings.SYNC_LEASE)
 
 
 def is_tried(until: datetime, now: datetime) -> bool:
     """The time of a pause has passed just now: if there is anything to do, a try is under way."""
-    return not leases.is_ahead(until, now) and _is_shown(until, now)
+    return not clock.is_ahead(until, now) and _is_shown(until, now)
 
 
 def _is_shown(until: datetime, now: datetime) -> bool:
     """As `resting`, of what is away, in a row that is here already."""
-    return leases.is_ahead(until, now - settings.SYNC_LEASE)
+    return clock.is_ahead(until, now - settings.SYNC_LEASE)
 
 
 def pause_annotations(now: datetime) -> Mapping[str, Any]:
@@ -91,7 +91,7 @@ def pauses_from_rows(rows: Iterable[Account], *, now: datetime) -> Trouble:
             act, *values = (row[f"pause_{field}"] for field in _FIELDS)
             found.append(Resting(Pause.Act(act), *values))
             losing = (row["losing"], row["losing_first_at"]) if row["losing"] else losing
-        if leases.is_ahead(row["throttled_until"], now):
+        if clock.is_ahead(row["throttled_until"], now):
             throttled = row["throttled_until"], row["throttled_words"]
         held, unsent = row["held"], max(unsent, row["unsent"])
     return Trouble(sorted(found, key=lambda one: (one.since, one.act)), throttled, held, unsent, losing)

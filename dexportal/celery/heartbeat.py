@@ -54,12 +54,12 @@ class Pulse:
     def _write(self, roles: list[str]) -> None:
         from django.db import connection  # noqa: PLC0415 - Celery loads this module before Django's apps
 
+        from commands import clock  # noqa: PLC0415
         from commands.actions.administration import heartbeats  # noqa: PLC0415
-        from commands.actions.record import leases  # noqa: PLC0415
         from commands.models import Heartbeat  # noqa: PLC0415
 
         try:
-            heartbeats.beat(*map(Heartbeat.Role, roles), now=leases.database_now())
+            heartbeats.beat(*map(Heartbeat.Role, roles), now=clock.database_now())
         except Exception as problem:  # of the database, mostly; the next sign tries again
             if not self._is_failing:
                 logger.warning("sign of life not written", problem=repr(problem))

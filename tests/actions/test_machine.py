@@ -23,8 +23,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from commands import clock
 from commands.actions.listing import schedule
-from commands.actions.record import leases
 from commands.actions.upstream import clients
 from commands.cloudflare.errors import CloudflareError
 from commands.models import Account, AccountSync
@@ -93,7 +93,7 @@ class Machine(RuleBasedStateMachine):
         account.dialect = Account.Dialect.LEGACY  # the one in which both kinds have a number among their options
         account.save(update_fields=["dialect"])
         self.portal = Portal(account, make_person("helpdesk", "helpdesk"), self.cloudflare)
-        patch.setattr(leases, "database_now", lambda: self.clock.now)
+        patch.setattr(clock, "database_now", lambda: self.clock.now)
         patch.setattr(clients, "client_for", self.cloudflare.client_for)
         patch.setattr(schedule, "next_due", self._mortal(schedule.next_due))
 

@@ -15,10 +15,10 @@ from uuid import uuid4
 
 import pytest
 
+from commands import clock
 from commands.actions import settle as reconcile
 from commands.actions.listing import schedule
 from commands.actions.listing.sync import sync
-from commands.actions.record import leases
 from commands.actions.results.fetch import collect
 from commands.actions.sending import submit
 from commands.actions.sending.deliver import deliver
@@ -229,7 +229,7 @@ class World:
 
 def moved_database_clock(world: World, patch: pytest.MonkeyPatch) -> None:
     """The database still tells the time; the world's shift goes on top of it."""
-    patch.setattr(leases, "database_now", world.database_clock(leases.database_now))
+    patch.setattr(clock, "database_now", world.database_clock(clock.database_now))
 
 
 def refusal(call: str, status: int = 403, **match: object) -> dict[str, object]:

@@ -39,7 +39,7 @@ class Mutation:
 
 _DELIVER, _RECONCILE = "commands/actions/sending/deliver.py", "commands/actions/settle.py"
 _MATCHING, _CLAIMS = "commands/rules/matching.py", "commands/actions/record/leases.py"
-_SYNC, _QUEUE = "commands/actions/listing/sync.py", "commands/actions/sending/claim.py"
+_SYNC, _QUEUE = "commands/actions/listing/apply.py", "commands/actions/sending/claim.py"
 
 MUTATIONS: Sequence[Mutation] = (
     Mutation(
@@ -95,8 +95,8 @@ MUTATIONS: Sequence[Mutation] = (
         "settle-window",
         "an uncertain command is given up 3 minutes after its lease at the earliest",
         _RECONCILE,
-        "clock - settings.SETTLE_WINDOW, missed_listings",
-        "clock, missed_listings",
+        "db_now - settings.SETTLE_WINDOW, missed_listings",
+        "db_now, missed_listings",
         (f"{ACTIONS}/test_settle.py",),
     ),
     Mutation(

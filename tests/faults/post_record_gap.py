@@ -90,10 +90,10 @@ def _halted_dispatches(testbed: Testbed) -> list[str]:
 
 
 def _settle() -> int:
+    from commands import clock
     from commands.actions import settle
-    from commands.actions.record import leases
 
-    return settle.settle(now=leases.database_now())
+    return settle.settle(now=clock.database_now())
 
 
 def _is_recorded() -> bool:

@@ -20,10 +20,9 @@ from django.core.mail import mailers
 from django.db import DatabaseError, connection
 from django.db.models import Exists, OuterRef
 
-from commands import redaction, schema, storage, wakeup
+from commands import clock, redaction, schema, storage, wakeup
 from commands.actions.administration import heartbeats
 from commands.actions.notifications import alerts
-from commands.actions.record import leases
 from commands.actions.upstream import clients
 from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.probe import may_download
@@ -77,7 +76,7 @@ def _database() -> Finding:
 
 
 def _database_clock(now: Callable[[], datetime]) -> Finding:
-    return _clock("database", leases.database_now() - now(), "the database's")
+    return _clock("database", clock.database_now() - now(), "the database's")
 
 
 def _processes() -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, Max, OuterRef, Q
 from django.db.models.functions import Now
 
-from commands.actions.record import leases
+from commands import clock
 from commands.models import Heartbeat
 
 FORGOTTEN_AFTER = timedelta(days=1)
@@ -79,4 +79,4 @@ def signs() -> Signs:
     """Two queries."""
     newest: dict[str, Any] = {role: Max("seen_at", filter=Q(role=role) & believable()) for role in Role}
     found = Heartbeat.objects.aggregate(**newest)
-    return Signs({role: found[role] for role in Role}, leases.database_now())
+    return Signs({role: found[role] for role in Role}, clock.database_now())

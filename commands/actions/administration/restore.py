@@ -16,6 +16,7 @@ import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from commands import clock
 from commands.actions.record import leases
 from commands.actions.record.transitions import StatusWriter, Transition, change_statuses
 from commands.audit import By
@@ -47,15 +48,15 @@ def after_restore(*, now: datetime, since: datetime | None = None) -> Restored:
     `since`: when the backup was taken; by default the latest time that it bears itself.
     """
     with change_statuses(by=RESTORE, now=now) as changes:
-        clock = leases.database_now()
-        since = min(since or _last_sign_of_life() or clock, clock)
-        reopened = _reopen(changes, clock)
-        _bar(since, clock)
+        db_now = clock.database_now()
+        since = min(since or _last_sign_of_life() or db_now, db_now)
+        reopened = _reopen(changes, db_now)
+        _bar(since, db_now)
         uncertain = reopened + next_uncertain(changes, most=None)
         barred = list(_barred().values_list("id", flat=True))
         waiting = CommandReasonCode.RESTORED_WAITING
         changes.write(Transition(id_, reason_code=waiting, event=EventType.HELD) for id_ in barred)
-        _forget_what_workers_knew(clock)
+        _forget_what_workers_knew(db_now)
     log.warning("restored", since=since.isoformat(), uncertain=uncertain, waiting=len(barred))
     return Restored(since, uncertain, len(barred))
 
@@ -71,11 +72,11 @@ def _last_sign_of_life() -> datetime | None:
     return max((sign for sign in signs if sign), default=None)
 
 
-def _reopen(changes: StatusWriter, clock: datetime) -> int:
+def _reopen(changes: StatusWriter, db_now: datetime) -> int:
     """POSTs whose end the backup does not know: their commands may also have been sent anew since, so until now."""
     open_ = Command.objects.filter(status__in=[Status.SENDING, Status.UNCERTAIN], dispatch__isnull=False)
     dispatches = Dispatch.objects.filter(id__in=open_.values("dispatch_id"))
-    dispatches.update(lease_until=clock, ended_at=None)
+    dispatches.update(lease_until=db_now, ended_at=None)
     dispatches.filter(outcome=Dispatch.Outcome.OPEN).update(
         outcome=Dispatch.Outcome.UNKNOWN, reason_code=CommandReasonCode.RESTORED
     )
@@ -84,16 +85,16 @@ def _reopen(changes: StatusWriter, clock: datetime) -> int:
     return len(changes.write(Transition(id_, Status.UNCERTAIN, CommandReasonCode.RESTORED) for id_ in sending))
 
 
-def _bar(since: datetime, clock: datetime) -> None:
+def _bar(since: datetime, db_now: datetime) -> None:
     """One dispatch for each account and kind stands for all that may have been sent between backup and restore."""
     queued = Command.objects.filter(status=Status.QUEUED, dispatch=None)
     for account_id, kind in queued.order_by("account_id", "kind").values_list("account_id", "kind").distinct():
         dispatch = Dispatch.objects.create(
-            id=new_id(clock),
+            id=new_id(db_now),
             account_id=account_id,
             kind=kind,
             claimed_at=since,
-            lease_until=clock,
+            lease_until=db_now,
             outcome=Dispatch.Outcome.UNKNOWN,
             reason_code=CommandReasonCode.SENT_SINCE_BACKUP,
         )
@@ -152,11 +153,11 @@ def _become_uncertain(changes: StatusWriter, ids: list[UUID]) -> list[UUID]:
     return moved
 
 
-def _forget_what_workers_knew(clock: datetime) -> None:
+def _forget_what_workers_knew(db_now: datetime) -> None:
     """Listings are due, the quota is not known, and nobody who held an account's lease is there any more."""
     AccountSync.objects.update(
-        due_at=clock,
-        complete_due_at=clock,
+        due_at=db_now,
+        complete_due_at=db_now,
         pass_page=0,
         quota_total=None,
         quota_used=None,

@@ -16,6 +16,7 @@ from django.core.mail import EmailMessage
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
 from django.urls import reverse
 
+from commands import clock
 from commands.actions.record import leases
 from commands.actions.upstream import clients
 from commands.models import Account, Artifact, Command, Pause, User
@@ -57,7 +58,7 @@ def _tell(pause: Pause, now: datetime) -> bool:
     people = administrators(account)
     if not people:
         log.error("nobody_to_tell", account=str(account.id), act=pause.act, words=pause.words)
-        again = leases.database_now() + settings.LONGEST_REST  # somebody may have an address by then
+        again = clock.database_now() + settings.LONGEST_REST  # somebody may have an address by then
         leases.hand_back(pause, attempts=pause.attempts - 1, not_before=again)
         return False
     try:
@@ -119,7 +120,7 @@ def _postpone(pause: Pause, problem: Exception) -> None:
     """Nobody else tells them: it is tried for as long as there is something to tell."""
     is_quick = pause.attempts < settings.MAIL_ATTEMPTS
     wait = settings.MAIL_RETRY * 2 ** (pause.attempts - 1) if is_quick else settings.LONGEST_REST
-    again = leases.database_now() + wait
+    again = clock.database_now() + wait
     leases.hand_back(pause, attempts=pause.attempts, not_before=again)
     log.error(
         "admins_not_told",

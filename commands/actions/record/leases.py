@@ -1,24 +1,24 @@
-"""Leases: who works on what, until when, and how it is handed back. By the database's clock, whoever asks.
+"""Leases on rows, by the database's clock.
 
-Two workers that reach for the same row get it once. A lease that ran out is free for the next; the fence (`held`)
-keeps the late one from writing. A claim counts as an attempt before the work begins, so that work which kills its
-worker comes to rest.
+Of two workers that reach for a row, one gets it. A lease that ran out is free for the next worker, and the fence
+(`is_holder`) keeps the late worker from writing. An attempt is counted when the lease is taken, so that work which
+kills its worker is given up after some attempts.
 """
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from django.conf import settings
 from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, connection, transaction
 from django.db.models import F, Q, QuerySet
 
+from commands import clock
 from commands.models.leased import Leased
 
 DATABASE_DOWN = (OperationalError, InterfaceError, InternalError)
-"""What is raised when the database is away, or has given up a transaction that stood still."""
+"""Errors of a database that is down, or that ended a transaction which waited too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,39 +27,14 @@ class Lease:
     until: datetime
 
 
-def database_now() -> datetime:
-    """The database's clock, aware UTC. On PostgreSQL that of this statement, not of the transaction's begin."""
-    statement = {
-        "postgresql": "SELECT clock_timestamp()",
-        "sqlite": "SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')",
-    }[connection.vendor]
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-        (value,) = cursor.fetchone()
-    return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
-
-
-def has_passed(name: str, now: datetime) -> Q:
-    """Nothing is to be waited for any more: there is no time in this column, or it has come.
-
-    Or it is further ahead than anything is ever meant to last: the clock was wrong when it was written.
-    """
-    return Q(**{name: None}) | Q(**{f"{name}__lte": now}) | Q(**{f"{name}__gt": now + settings.LONGEST_REST})
-
-
-def is_ahead(at: datetime | None, now: datetime) -> bool:
-    """The contrary of `is_over`, of a time that is here already."""
-    return at is not None and now < at <= now + settings.LONGEST_REST
-
-
 def is_free(now: datetime) -> Q:
-    return has_passed("lease_until", now) & has_passed("not_before", now)
+    return clock.has_passed("lease_until", now) & clock.has_passed("not_before", now)
 
 
 def take[L: Leased](rows: QuerySet[L], *, lasting: timedelta, values: Mapping[str, object] | None = None) -> L | None:
-    """Lease the first free row of `rows` (in their order), or none. The attempt is counted now."""
+    """Lease the first free row of `rows`, in their order, and count the attempt. Return None if no row is free."""
     with transaction.atomic():
-        now = database_now()
+        now = clock.database_now()
         row = rows.filter(is_free(now)).select_for_update(skip_locked=True, of=("self",)).first()
         if row is None:
             return None
@@ -72,17 +47,20 @@ def take[L: Leased](rows: QuerySet[L], *, lasting: timedelta, values: Mapping[st
 
 
 def is_holder(row: Leased) -> Q:
-    """The fence: true only while this lease is still the row's own."""
+    """Return the fence: a condition that holds only while the row still has this lease."""
     return Q(pk=row.pk, lease_token=row.lease_token)
 
 
 def renew(row: Leased, *, lasting: timedelta) -> bool:
-    """Longer work, a longer lease; False if it was no longer ours."""
-    return type(row)._default_manager.filter(is_holder(row)).update(lease_until=database_now() + lasting) == 1
+    """Extend a lease. Return False if the row no longer has it."""
+    return type(row)._default_manager.filter(is_holder(row)).update(lease_until=clock.database_now() + lasting) == 1
 
 
 class KeptAlive:
-    """A lease that goes on while there is progress: to be asked at every step, renewed when a quarter of it is gone."""
+    """Lease that is extended while there is progress.
+
+    Call `is_held` at every step: it renews the lease when a quarter of it is gone.
+    """
 
     def __init__(self, row: Leased, *, lasting: timedelta) -> None:
         self._row, self._lasting, self._renewed = row, lasting, time.monotonic()
@@ -95,20 +73,20 @@ class KeptAlive:
 
 
 def released(*, attempts: int = 0, not_before: datetime | None = None) -> dict[str, object]:
-    """The columns that end a lease; `attempts` 0 after a success."""
+    """Return the columns that end a lease. `attempts` is 0 after a success."""
     return {"lease_token": None, "lease_until": None, "attempts": attempts, "not_before": not_before}
 
 
 def hand_back(row: Leased, *, attempts: int = 0, not_before: datetime | None = None) -> bool:
-    """Let go of a lease; False if it was no longer ours."""
+    """End a lease. Return False if the row no longer has it."""
     values = released(attempts=attempts, not_before=not_before)
     return type(row)._default_manager.filter(is_holder(row)).update(**values) == 1
 
 
 def retry_while_database_is_down(write: Callable[[], None], *, until: float, every: float = 0.5) -> None:
-    """Write what must not be lost: again and again while the database is away, until this monotonic time.
+    """Repeat a write that must not be lost while the database is down, until this monotonic time.
 
-    A rival that wrote the same id in the same moment is seen by the next try.
+    After an IntegrityError the next try sees what another worker wrote at the same moment.
     """
     while True:
         try:

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import QuerySet
 
+from commands import clock
 from commands.actions.record import leases
 from commands.actions.record.transitions import change_statuses
 from commands.audit import PORTAL
@@ -15,9 +16,9 @@ from commands.rules.states import ArtifactStatus
 
 def fetchable_accounts(now: datetime) -> QuerySet[Account]:
     """Return active accounts whose downloads are not paused."""
-    paused = Pause.objects.filter(act=Pause.Act.DOWNLOAD).exclude(leases.has_passed("until", now)).values("account_id")
+    paused = Pause.objects.filter(act=Pause.Act.DOWNLOAD).exclude(clock.has_passed("until", now)).values("account_id")
     accounts = Account.objects.active().exclude(id__in=paused)
-    return accounts.filter(leases.has_passed("credential__budget__paused_until", now))
+    return accounts.filter(clock.has_passed("credential__budget__paused_until", now))
 
 
 def claim_artifact(now: datetime) -> Artifact | None:
@@ -27,7 +28,7 @@ def claim_artifact(now: datetime) -> Artifact | None:
     passed_over: set[UUID] = set()
     while True:
         with change_statuses(by=PORTAL, now=now) as changes:
-            free = artifacts.filter(leases.is_free(leases.database_now()))
+            free = artifacts.filter(leases.is_free(clock.database_now()))
             busy = passed_over | set(_in_progress().values_list("command__account_id", flat=True))
             account_id = free.exclude(command__account__in=busy).values_list("command__account_id", flat=True).first()
             if account_id is None:
@@ -43,7 +44,7 @@ def claim_artifact(now: datetime) -> Artifact | None:
 
 
 def _in_progress() -> QuerySet[Artifact]:
-    over = leases.has_passed("lease_until", leases.database_now())
+    over = clock.has_passed("lease_until", clock.database_now())
     return Artifact.objects.filter(status=ArtifactStatus.FETCHING).exclude(over)
 
 

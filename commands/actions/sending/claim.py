@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from commands.actions.record import leases
+from commands import clock
 from commands.actions.record.transitions import StatusWriter, Transition, change_statuses
 from commands.actions.sending import holds
 from commands.actions.upstream import quota, rate_limit
@@ -74,7 +74,7 @@ def _body(items: Sequence[NewCommand], dialect: Dialect) -> dict[str, object]:
 def accounts_with_queued(*, now: datetime) -> list[UUID]:
     """Accounts with something to send that may be sent now."""
     queued = Command.objects.filter(account=OuterRef("id"), status=Status.QUEUED, expires_at__gt=now)
-    ready = queued.filter(_UNBARRED).filter(leases.has_passed("not_before", now))
+    ready = queued.filter(_UNBARRED).filter(clock.has_passed("not_before", now))
     return list(Account.objects.active().filter(Exists(ready)).order_by("id").values_list("id", flat=True))
 
 
@@ -84,14 +84,14 @@ def claim(account: Account, *, now: datetime) -> Claimed | None:
     with change_statuses(by=PORTAL, now=now) as changes:
         # Claims of an account look one after the other, or each would see the room that all of them take.
         sync = AccountSync.objects.select_for_update().get(account=account)
-        clock = leases.database_now()
-        if holds.hold_stale(changes, clock=clock, account=account) >= holds.MOST:
+        db_now = clock.database_now()
+        if holds.hold_stale(changes, db_now=db_now, account=account) >= holds.MOST:
             return None  # more may be too old to go: the next claim looks again
-        room = _room(account, sync, clock)
-        chosen = _next_commands(account, clock, room) if room > 0 else []
+        room = _room(account, sync, db_now)
+        chosen = _next_commands(account, db_now, room) if room > 0 else []
         if not chosen:
             return None
-        claimed_at = leases.database_now()  # after the look at what is busy: its end came before this claim
+        claimed_at = clock.database_now()  # after the look at what is busy: its end came before this claim
         dispatch = Dispatch.objects.create(
             id=new_id(claimed_at),
             account=account,
@@ -114,17 +114,17 @@ def claim(account: Account, *, now: datetime) -> Claimed | None:
     return Claimed(account, dispatch, commands, began)
 
 
-def _room(account: Account, sync: AccountSync, clock: datetime) -> int:
+def _room(account: Account, sync: AccountSync, db_now: datetime) -> int:
     """How many commands may go into a POST now: pauses, POSTs under way, quota."""
-    if rate_limit.active_pause(account, Pause.Act.CREATE, now=clock):
+    if rate_limit.active_pause(account, Pause.Act.CREATE, now=db_now):
         return 0
     assert account.credential_id is not None
-    if rate_limit.paused_credentials([account.credential_id], now=clock):
+    if rate_limit.paused_credentials([account.credential_id], now=db_now):
         return 0
     under_way = Dispatch.objects.filter(account=account, outcome=Dispatch.Outcome.OPEN)
-    if under_way.exclude(leases.has_passed("lease_until", clock)).count() >= settings.POSTS_AT_ONCE:
+    if under_way.exclude(clock.has_passed("lease_until", db_now)).count() >= settings.POSTS_AT_ONCE:
         return 0
-    left = quota.left(sync, clock)
+    left = quota.left(sync, db_now)
     return settings.POST_DEVICES if left is None else min(settings.POST_DEVICES, left)
 
 
@@ -136,9 +136,9 @@ def turns(account: Account, *, devices: int, commands: int) -> Sequence[int]:
     return range(reached + 1, reached + 1 + commands)
 
 
-def _next_commands(account: Account, clock: datetime, room: int) -> list[Command]:
+def _next_commands(account: Account, db_now: datetime, room: int) -> list[Command]:
     """The command whose turn it is, and those of its kind for other machines, as many as one POST takes."""
-    ready = _ready(account, clock).order_by("queue_position", "id")
+    ready = _ready(account, db_now).order_by("queue_position", "id")
     first = ready.values("id", "kind", "send_alone", "listed").first()
     if first is None:
         return []
@@ -161,12 +161,12 @@ def _locked(ids: Sequence[UUID]) -> QuerySet[Command]:
     )
 
 
-def _ready(account: Account, clock: datetime) -> QuerySet[Command]:
+def _ready(account: Account, db_now: datetime) -> QuerySet[Command]:
     """Queued commands that may be sent now: in time, and nothing of ours or of others in their way on the machine."""
     rows = (
-        Command.objects.filter(account=account, status=Status.QUEUED, expires_at__gt=clock)
+        Command.objects.filter(account=account, status=Status.QUEUED, expires_at__gt=db_now)
         .filter(_UNBARRED)
-        .filter(leases.has_passed("not_before", clock))
+        .filter(clock.has_passed("not_before", db_now))
     )
     # One set of machines a kind, read once: a look-up for each row is what a planner without statistics gets wrong.
     busy = Command.objects.shown().in_flight().filter(account=account).values("device_id")

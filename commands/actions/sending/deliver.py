@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Q
 
+from commands import clock
 from commands.actions.listing import schedule
 from commands.actions.record import leases
 from commands.actions.record.remote_updates import (
@@ -80,7 +81,7 @@ def deliver(account: Account, *, now: datetime) -> bool:
     answer = post(claimed)
 
     def write() -> None:
-        record(claimed, answer, now=leases.database_now())
+        record(claimed, answer, now=clock.database_now())
 
     leases.retry_while_database_is_down(write, until=claimed.began + settings.DISPATCH_LEASE.total_seconds())
     return True
@@ -105,7 +106,7 @@ def post(claimed: Claimed) -> CreateResult | Failure:
 
 def _too_late(claimed: Claimed) -> bool:
     """Whether too much of the lease is gone to begin: by the clock or by this process, whichever says more."""
-    by_clock = (leases.database_now() - claimed.dispatch.claimed_at).total_seconds()
+    by_clock = (clock.database_now() - claimed.dispatch.claimed_at).total_seconds()
     gone = max(by_clock, time.monotonic() - claimed.began)
     return gone > settings.DISPATCH_LEASE.total_seconds() * settings.DISPATCH_START_SHARE
 

@@ -26,10 +26,10 @@ log = structlog.get_logger(__name__)
 MOST = 1000  # of one account in one transaction; the rest follows with the next call
 
 
-def hold_stale(changes: StatusWriter, *, clock: datetime, account: Account | None = None) -> int:
+def hold_stale(changes: StatusWriter, *, db_now: datetime, account: Account | None = None) -> int:
     """Hold what long pauses have made too old to go out by itself, of one account or of all; returns how many."""
     held = 0
-    for account_id, since in _long_pauses(clock, account):
+    for account_id, since in _long_pauses(db_now, account):
         waiting = Command.objects.filter(account_id=account_id, status=Status.QUEUED, dispatch=None, held_at=None)
         waiting = waiting.filter(requested_at__lte=since).filter(Q(send_now_at=None) | Q(send_now_at__lte=since))
         ids = list(waiting.order_by("id").values_list("id", flat=True)[:MOST])
@@ -45,12 +45,12 @@ def hold_stale(changes: StatusWriter, *, clock: datetime, account: Account | Non
     return held
 
 
-def _long_pauses(clock: datetime, account: Account | None) -> Iterator[tuple[UUID, datetime]]:
+def _long_pauses(db_now: datetime, account: Account | None) -> Iterator[tuple[UUID, datetime]]:
     """(account, since when) of sending that rested for HOLD_AFTER or longer: refused, away, or throttled.
 
     A short pause that nothing was sent after is no long one, however long its row stays.
     """
-    before, length = clock - settings.HOLD_AFTER, settings.HOLD_AFTER
+    before, length = db_now - settings.HOLD_AFTER, settings.HOLD_AFTER
     pauses = Pause.objects.filter(act=Pause.Act.CREATE, since__lte=before, until__gte=F("since") + length)
     throttled = CallBudget.objects.filter(paused_since__lte=before, paused_until__gte=F("paused_since") + length)
     if account is not None:

@@ -13,6 +13,7 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 
+from commands import clock
 from commands.actions.record import leases
 from commands.actions.record.remote_updates import MAX_EMAIL, has_room_for
 from commands.actions.upstream import clients, quota, rate_limit
@@ -29,7 +30,7 @@ _TOLD = ("email", "name", "platform", "client_version", "connection", "eligible"
 
 
 def due_accounts(*, now: datetime) -> list[UUID]:
-    due = leases.has_passed("directory__due_at", now)
+    due = clock.has_passed("directory__due_at", now)
     return list(Account.objects.active().filter(due).order_by("id").values_list("id", flat=True))
 
 
@@ -41,7 +42,7 @@ def refresh(account: Account, *, now: datetime) -> int:
     An account that was never listed is listed whole, each page kept as it comes: what interrupts it loses none. From
     then on one page a step, so that a pass is spread.
     """
-    due = AccountDirectory.objects.filter(leases.has_passed("due_at", now), account=account)
+    due = AccountDirectory.objects.filter(clock.has_passed("due_at", now), account=account)
     row = leases.take(due, lasting=settings.DIRECTORY_LEASE)
     if row is None:
         return 0

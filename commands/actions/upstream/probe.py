@@ -11,7 +11,7 @@ import structlog
 from django.conf import settings
 from django.db.models import QuerySet
 
-from commands.actions.record import leases
+from commands import clock
 from commands.actions.upstream import clients, rate_limit
 from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.rate_limit import NotNow
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 def probe() -> None:
     """Ask for each refused act whose pause is over and that nothing has tried since, until one gets no clear answer."""
     for pause in _untried():
-        act, now = Pause.Act(pause.act), leases.database_now()
+        act, now = Pause.Act(pause.act), clock.database_now()
         if not Pause.objects.filter(pk=pause.pk, probed_at=pause.probed_at).update(probed_at=now):
             continue  # of several workers one wrote it
         account = Account.objects.select_related("credential").get(id=pause.account_id)
@@ -45,8 +45,8 @@ def probe() -> None:
 
 def _untried() -> QuerySet[Pause]:
     """What could have been tried would have been, and its answer be here: a POST has ended before its lease."""
-    now = leases.database_now()
-    over = leases.has_passed("until", now - settings.DISPATCH_LEASE) & leases.has_passed(
+    now = clock.database_now()
+    over = clock.has_passed("until", now - settings.DISPATCH_LEASE) & clock.has_passed(
         "probed_at", now - settings.PAUSE_MAX
     )
     rows = Pause.objects.filter(over, refused=True, act__in=list(PROBES))

@@ -8,7 +8,7 @@ from datetime import datetime
 import structlog
 from django.conf import settings
 
-from commands.actions.record import leases
+from commands import clock
 from commands.actions.upstream import clients
 from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.rate_limit import NotNow
@@ -22,34 +22,34 @@ log = structlog.get_logger(__name__)
 MAX_FIGURE = 2**31 - 1  # what the columns hold
 
 
-def left(sync: AccountSync, clock: datetime) -> int | None:
+def left(sync: AccountSync, db_now: datetime) -> int | None:
     """Commands that Cloudflare still takes today; None where that is not known."""
     if sync.quota_read_at is None:
         return None
     claimed = Command.objects.filter(dispatch__account_id=sync.account_id).claimed_since(sync.quota_read_at).count()
-    return left_after(sync, claimed, clock)
+    return left_after(sync, claimed, db_now)
 
 
-def left_after(sync: AccountSync, claimed: int, clock: datetime) -> int | None:
+def left_after(sync: AccountSync, claimed: int, db_now: datetime) -> int | None:
     """As `left`, where it is known how many were claimed since the reading."""
-    if sync.quota_total is None or sync.quota_read_at is None or _is_of_yesterday(sync, clock):
+    if sync.quota_total is None or sync.quota_read_at is None or _is_of_yesterday(sync, db_now):
         return None
     return max(0, sync.quota_total - (sync.quota_used or 0) - claimed)
 
 
-def used(sync: AccountSync, claimed: int, clock: datetime) -> int | None:
+def used(sync: AccountSync, claimed: int, db_now: datetime) -> int | None:
     """Commands of the quota's day, as Cloudflare told and as we claimed since; None where that is not known."""
-    return None if sync.quota_used is None or _is_of_yesterday(sync, clock) else sync.quota_used + claimed
+    return None if sync.quota_used is None or _is_of_yesterday(sync, db_now) else sync.quota_used + claimed
 
 
-def _is_of_yesterday(sync: AccountSync, clock: datetime) -> bool:
-    return sync.quota_reset_at is not None and sync.quota_reset_at <= clock
+def _is_of_yesterday(sync: AccountSync, db_now: datetime) -> bool:
+    return sync.quota_reset_at is not None and sync.quota_reset_at <= db_now
 
 
 def renew(account: Account, *, now: datetime) -> None:
     """Before the first send of a new quota day: the old day's figures are read again, or else forgotten."""
-    clock = leases.database_now()
-    stale = AccountSync.objects.filter(account=account, quota_reset_at__lte=clock)
+    db_now = clock.database_now()
+    stale = AccountSync.objects.filter(account=account, quota_reset_at__lte=db_now)
     if not stale.update(quota_total=None, quota_used=None, quota_reset_at=None):
         return
     try:
@@ -80,7 +80,7 @@ def try_to_read(account: Account, client: Client, *, now: datetime) -> None:
 
 def read(account: Account, client: Client) -> None:
     """The time of the reading is the database's, as that of the claims which are counted since."""
-    began = leases.database_now()
+    began = clock.database_now()
     keep(account, client.quota(), began=began)
 
 

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from commands.actions.record import leases
+from commands import clock
 from commands.cloudflare.types import Call
 from commands.models import Account, CallBudget, Pause
 from commands.wakeup import wake
@@ -63,8 +63,8 @@ def spend(credential_id: int, call: Call) -> None:
     """Take one call from the credential's budget; raises NotNow. To be asked before every HTTP request."""
     with transaction.atomic():
         row = CallBudget.objects.select_for_update().get(credential_id=credential_id)
-        now = leases.database_now()
-        if row.paused_until and leases.is_ahead(row.paused_until, now):
+        now = clock.database_now()
+        if row.paused_until and clock.is_ahead(row.paused_until, now):
             raise NotNow(row.paused_until, row.pause_words)
         everything, listings = _all_calls(), _list_calls()
         left = everything.refilled(row.calls_left, row.counted_at, now)
@@ -99,7 +99,7 @@ def share_of_listings(account: Account, calls: int) -> timedelta:
 
 def calls_left(row: CallBudget, now: datetime) -> int:
     """How many calls the credential could make at once now; none while Cloudflare asks it to rest."""
-    if leases.is_ahead(row.paused_until, now):
+    if clock.is_ahead(row.paused_until, now):
         return 0
     return int(_all_calls().refilled(row.calls_left, row.counted_at, now))
 
@@ -113,12 +113,12 @@ def throttled(credential_id: int, *, retry_after: float | None, words: str) -> d
     asked = settings.THROTTLE_PAUSE if retry_after is None else timedelta(seconds=retry_after)
     with transaction.atomic():
         row = CallBudget.objects.select_for_update().get(credential_id=credential_id)
-        now = leases.database_now()
+        now = clock.database_now()
         goes_on = row.paused_since is not None and not _is_forgotten(row.paused_until, now)
         since = row.paused_since if goes_on and row.paused_since else now
         lasted = min(now, row.paused_until or now) - since
         rest = min(max(asked, lasted, settings.PAUSE_BASE), settings.THROTTLE_MAX)
-        before = row.paused_until if row.paused_until and leases.is_ahead(row.paused_until, now) else now
+        before = row.paused_until if row.paused_until and clock.is_ahead(row.paused_until, now) else now
         until = max(now + rest, before)
         CallBudget.objects.filter(pk=row.pk).update(paused_until=until, paused_since=since, pause_words=words[:300])
     if not goes_on:
@@ -173,7 +173,7 @@ def clear_pause(account: Account, act: Pause.Act) -> None:
     if (row := rows.first()) is not None and rows.delete()[0] and row.until > row.since:
         log.info("pause_ends", account=str(account.id), act=act)
     throttled = CallBudget.objects.filter(credential__account=account, paused_since__isnull=False)
-    if throttled.exists() and throttled.filter(paused_until__lte=leases.database_now()).update(paused_since=None):
+    if throttled.exists() and throttled.filter(paused_until__lte=clock.database_now()).update(paused_since=None):
         log.info("throttle_ends", credential=account.credential_id)
 
 
@@ -189,9 +189,9 @@ def clear_pause_after_probe(pause: Pause) -> None:
 
 
 def active_pause(account: Account, act: Pause.Act, *, now: datetime) -> Pause | None:
-    return Pause.objects.filter(account=account, act=act).exclude(leases.has_passed("until", now)).first()
+    return Pause.objects.filter(account=account, act=act).exclude(clock.has_passed("until", now)).first()
 
 
 def paused_credentials(credential_ids: Iterable[int], *, now: datetime) -> set[int]:
-    rows = CallBudget.objects.filter(credential_id__in=credential_ids).exclude(leases.has_passed("paused_until", now))
+    rows = CallBudget.objects.filter(credential_id__in=credential_ids).exclude(clock.has_passed("paused_until", now))
     return set(rows.values_list("credential_id", flat=True))

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from commands.actions.record import leases
+from commands import clock
 from commands.actions.upstream import quota, rate_limit
 from commands.models import Account, Heartbeat, Pause
 from commands.queries.metrics import Figures
@@ -113,7 +113,7 @@ def _accounts(accounts: Iterable[Account], now: datetime) -> Iterator[Metric]:
         late.add_metric(name, _age(sync.awaited_at, now) or 0.0)
         if credential is not None:
             left.add_metric(name, rate_limit.calls_left(credential.budget, now))
-            throttled.add_metric(name, int(leases.is_ahead(credential.budget.paused_until, now)))
+            throttled.add_metric(name, int(clock.is_ahead(credential.budget.paused_until, now)))
         counted: Mapping[str, int] = vars(account)
         if (commands := quota.left_after(sync, counted["claimed"], now)) is not None:
             quota_left.add_metric(name, commands)

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from django.conf import settings
 from django.urls import reverse
 
+from commands import clock
 from commands.actions.administration.heartbeats import Role, Signs
-from commands.actions.record import leases
 from commands.actions.sending import rerun
 from commands.actions.upstream import probe, quota, rate_limit
 from commands.actions.upstream.clients import OUR_OWN
@@ -160,7 +160,7 @@ def _chip(account: Account, pauses: Sequence[Pause], now: datetime) -> rows.Chip
         return rows.Chip(label, "failed", "An admin has to mend something.")
     if pauses:
         return rows.Chip("In trouble", "failed", "What rests is tried again by itself.")
-    if credential and leases.is_ahead(credential.budget.paused_until, now):
+    if credential and clock.is_ahead(credential.budget.paused_until, now):
         return rows.Chip("Throttled", "waiting", "Cloudflare asks for a rest.")
     if sync.listed_at is None:
         return rows.Chip("Not synced yet", "waiting")
@@ -175,7 +175,7 @@ def _pause(pause: Pause, account: Account, now: datetime) -> PauseLine:
         act=act[0].upper() + act[1:],
         words=pause.words,
         since=pause.since,
-        again_at=pause.until if leases.is_ahead(pause.until, now) else None,
+        again_at=pause.until if clock.is_ahead(pause.until, now) else None,
         refused=pause.refused,
         told_at=pause.told_at,
         is_tried=is_tried(pause.until, now),
@@ -190,7 +190,7 @@ def _pause(pause: Pause, account: Account, now: datetime) -> PauseLine:
 def _throttled(account: Account, now: datetime) -> list[PauseLine]:
     credential = account.credential
     until = credential.budget.paused_until if credential else None
-    if credential is None or until is None or not leases.is_ahead(until, now):
+    if credential is None or until is None or not clock.is_ahead(until, now):
         return []
     since = credential.budget.paused_since or now
     return [PauseLine("Every call of this credential", credential.budget.pause_words, since, until, False, None)]

@@ -15,8 +15,8 @@ from django.core.files.storage import FileSystemStorage
 from django.core.management import call_command
 from django.utils import timezone
 
+from commands import clock
 from commands.actions.administration import doctor, heartbeats
-from commands.actions.record import leases
 from commands.models import Account, CallBudget, Heartbeat, User
 from simulator.config import DEFAULT_ACCOUNT_ID, DEFAULT_TOKEN, DEX_READ
 from tests.actions.world import World
@@ -30,7 +30,7 @@ WORDS = "a-word-for-mail"
 
 @pytest.fixture(autouse=True)
 def _everybody_lives(db: None) -> None:
-    heartbeats.beat(*heartbeats.Role, now=leases.database_now())
+    heartbeats.beat(*heartbeats.Role, now=clock.database_now())
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import pytest
 
 from commands.actions.administration import heartbeats
 from commands.actions.administration.heartbeats import Role, Signs
-from commands.actions.record.leases import database_now
+from commands.clock import database_now
 from commands.models import Heartbeat
 
 pytestmark = pytest.mark.django_db

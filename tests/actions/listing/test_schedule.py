@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from commands.actions.listing import schedule
+from commands.actions.listing import reader, schedule
 from commands.actions.listing.sync import sync
 from commands.actions.upstream import rate_limit
 from commands.cloudflare.types import Call
@@ -50,7 +50,7 @@ def test_a_quick_listing_stops_when_every_open_id_was_seen(world: World, setting
     plan = schedule.plan_listing(world.account, world.sync_row(), now=world.now)
     assert plan is not None
     assert not plan.complete
-    listing = schedule.read(world.account, world.sync_row(), plan, now=world.now)
+    listing = reader.read(world.account, world.sync_row(), plan, now=world.now)
     assert len(listing.rows) == 4, "2 pages for 4 open ones"
     assert {row.id for row in listing.rows} == {world.again(command).remote_id for command in commands}
 
@@ -64,7 +64,7 @@ def test_with_an_answer_missing_a_quick_listing_reads_on(world: World, settings:
     plan = schedule.plan_listing(world.account, world.sync_row(), now=world.now)
     assert plan is not None
     assert not plan.complete
-    assert len(schedule.read(world.account, world.sync_row(), plan, now=world.now).rows) == 4
+    assert len(reader.read(world.account, world.sync_row(), plan, now=world.now).rows) == 4
 
 
 def test_with_nothing_open_a_complete_listing_is_made_every_half_hour(world: World) -> None:
@@ -102,7 +102,7 @@ def test_who_asks_for_a_listing_while_one_is_under_way_gets_another(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A command was sent, or a POST rejected, while an idle account was being listed."""
-    real = schedule.read
+    real = reader.read
 
     def read_and_be_hurried(*given: Any, **named: Any) -> Any:
         listing = real(*given, **named)
@@ -111,13 +111,13 @@ def test_who_asks_for_a_listing_while_one_is_under_way_gets_another(
         AccountSync.objects.update(complete_due_at=world.now)
         return listing
 
-    monkeypatch.setattr(schedule, "read", read_and_be_hurried)
+    monkeypatch.setattr(reader, "read", read_and_be_hurried)
     assert world.sync()
     row = world.sync_row()
     assert row.due_at is not None
     assert row.due_at <= world.now
     assert row.complete_due_at is not None
-    monkeypatch.setattr(schedule, "read", real)
+    monkeypatch.setattr(reader, "read", real)
     assert schedule.due_accounts(now=world.now) == [world.account.id]
     assert sync(world.account, now=world.now)
     assert world.sync_row().complete_due_at is None

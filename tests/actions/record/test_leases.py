@@ -10,6 +10,7 @@ from django.db import IntegrityError, InterfaceError, InternalError, Operational
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from commands import clock
 from commands.actions.record import leases
 from commands.models import AccountSync
 from tests.actions.racing import race
@@ -35,17 +36,17 @@ def row() -> AccountSync:
 
 @pytest.mark.django_db
 def test_the_databases_clock_is_aware_and_close_to_ours() -> None:
-    assert abs(leases.database_now() - timezone.now()) < timedelta(seconds=5)
+    assert abs(clock.database_now() - timezone.now()) < timedelta(seconds=5)
 
 
 @pytest.mark.django_db
 def test_a_claim_takes_a_token_a_lease_and_counts_the_attempt(row: AccountSync) -> None:
-    before = leases.database_now()
+    before = clock.database_now()
     taken = leases.take(_rows(), lasting=LEASE)
     assert taken is not None
     assert taken.lease_until is not None
     assert taken.attempts == 1
-    assert before + LEASE <= taken.lease_until <= leases.database_now() + LEASE
+    assert before + LEASE <= taken.lease_until <= clock.database_now() + LEASE
     row.refresh_from_db()
     assert (row.lease_token, row.attempts) == (taken.lease_token, 1)
 
@@ -82,7 +83,7 @@ def test_a_renewed_lease_lasts_from_now_on(row: AccountSync) -> None:
     assert leases.renew(taken, lasting=LEASE)
     row.refresh_from_db()
     assert row.lease_until is not None
-    assert row.lease_until > leases.database_now() + LEASE - SECOND * 10
+    assert row.lease_until > clock.database_now() + LEASE - SECOND * 10
 
 
 @pytest.mark.django_db
@@ -93,9 +94,9 @@ def test_what_was_handed_back_is_free_at_once_or_not_before_its_time(row: Accoun
     taken = leases.take(_rows(), lasting=LEASE)
     assert taken is not None
     assert taken.attempts == 1
-    assert leases.hand_back(taken, attempts=1, not_before=leases.database_now() + LEASE)
+    assert leases.hand_back(taken, attempts=1, not_before=clock.database_now() + LEASE)
     assert leases.take(_rows(), lasting=LEASE) is None
-    AccountSync.objects.update(not_before=leases.database_now())
+    AccountSync.objects.update(not_before=clock.database_now())
     again = leases.take(_rows(), lasting=LEASE)
     assert again is not None
     assert again.attempts == 2

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError
 
+from commands.actions.listing import apply as applying
 from commands.actions.listing import schedule
-from commands.actions.listing import sync as syncing
-from commands.actions.listing.schedule import Listing
-from commands.actions.listing.sync import apply
+from commands.actions.listing.apply import apply
+from commands.actions.listing.reader import ListingResult
 from commands.actions.record import leases
 from commands.models import AccountSync, Command
 from commands.rules.listed_command import ListedCommand
@@ -28,7 +28,7 @@ def _leased(world: World) -> AccountSync:
 def test_who_lost_the_lease_records_nothing_of_a_listing(world: World) -> None:
     old = world.now - timedelta(hours=1)
     row = ListedCommand("id", "pcap", "SUCCESS", "m", "", "", old, old, "")
-    listing = Listing(True, world.now, timedelta(), (row,))
+    listing = ListingResult(True, world.now, timedelta(), (row,))
     late = _leased(world)
     world.forward(minutes=2)
     winner = _leased(world)
@@ -49,7 +49,7 @@ def test_a_listing_that_could_not_be_recorded_is_not_done_and_comes_again_at_onc
         raise IntegrityError("another took the id")
 
     with monkeypatch.context() as patch:
-        patch.setattr(syncing, "_carry_out", overtaken)
+        patch.setattr(applying, "_carry_out", overtaken)
         assert not world.sync()
     assert (world.sync_row().complete_at, world.sync_row().listed_at) == (None, None)
     assert world.account.id in schedule.due_accounts(now=world.now)
@@ -61,6 +61,6 @@ def test_rows_that_no_column_holds_are_left_out_and_the_others_come(world: World
     old = world.now - timedelta(hours=1)
     fits = ListedCommand("id", "pcap", "S" * 200, "machine", "", "", old, None, "")
     rows = (fits, replace(fits, id="x" * 65), replace(fits, id="other", device_id="x" * 65))
-    assert apply(world.account, _leased(world), Listing(True, world.now, timedelta(), rows), now=world.now)
+    assert apply(world.account, _leased(world), ListingResult(True, world.now, timedelta(), rows), now=world.now)
     (imported,) = Command.objects.all()
     assert (imported.remote_id, imported.remote_status) == ("id", "S" * 40)

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
+from commands import clock
 from commands.actions import settle
 from commands.actions.listing.sync import sync
-from commands.actions.record import leases
 from commands.actions.record.transitions import StatusWriter, Transition
 from commands.actions.sending import deliver
 from commands.actions.sending.claim import Claimed, claim
@@ -96,13 +96,13 @@ def test_a_first_listing_with_a_wrong_date_doubles_nothing(world: World) -> None
 
 def test_a_database_whose_clock_steps_back_doubles_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     _refused(world)
-    there = leases.database_now
-    monkeypatch.setattr(leases, "database_now", lambda: there() - timedelta(seconds=180))
+    there = clock.database_now
+    monkeypatch.setattr(clock, "database_now", lambda: there() - timedelta(seconds=180))
     for _ in range(10):
         world.forward(seconds=30)
-        AccountSync.objects.update(not_before=None, due_at=None, complete_due_at=leases.database_now())
-        assert sync(world.account, now=leases.database_now())
-        settle.settle(now=leases.database_now())
+        AccountSync.objects.update(not_before=None, due_at=None, complete_due_at=clock.database_now())
+        assert sync(world.account, now=clock.database_now())
+        settle.settle(now=clock.database_now())
     _none_is_doubled(world)
 
 

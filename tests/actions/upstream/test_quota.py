@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from commands.actions.record import leases
+from commands import clock
 from commands.actions.sending.claim import claim
 from commands.actions.sending.deliver import post, record
 from commands.actions.upstream import clients, quota
@@ -25,7 +25,7 @@ def _read(world: World) -> None:
 
 
 def _left(world: World) -> int | None:
-    return quota.left(world.sync_row(), leases.database_now())
+    return quota.left(world.sync_row(), clock.database_now())
 
 
 def _quota(world: World, figure: int) -> None:

@@ -9,9 +9,9 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from commands import clock
 from commands.actions.administration import heartbeats
 from commands.actions.administration.accounts import retire_account
-from commands.actions.record import leases
 from commands.models import Account, AccountSync, Heartbeat, Pause, User
 from commands.rules.ids import new_id
 from commands.wakeup import backoff
@@ -31,7 +31,7 @@ def _nothing_failed_lately() -> Iterator[None]:
 
 @pytest.fixture
 def alive() -> None:
-    heartbeats.beat(*Heartbeat.Role, now=leases.database_now())
+    heartbeats.beat(*Heartbeat.Role, now=clock.database_now())
 
 
 def titles(client: Client, address: str = "/") -> list[str]:
