@@ -1,7 +1,7 @@
-"""Who did what, to whom, why and when: the event types, their wording, and what an Event may carry.
+"""Creation of Events, and the keys that their data may have.
 
-Owns the making of Events. They are written in the transaction of the change that they tell of; nothing changes one
-afterwards. `data` holds the allowed keys only, so that no secret and no content ever reaches the record.
+An Event is written in the transaction of the change that it reports, and is never changed. `data` has allowed keys
+only, so that no secret and no content reaches the record. It holds codes and values, never a sentence.
 """
 
 from collections.abc import Iterable, Mapping
@@ -37,7 +37,7 @@ ALLOWED: Mapping[EventType, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Who makes a change: the mover that `states.py` knows, and the person if it is one."""
+    """Author of a change: the mover of `states.py`, and the person if it is one."""
 
     mover: Mover
     person: User | None = None
@@ -53,7 +53,7 @@ def by_person(person: User) -> By:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The command that an Event is about, with the version that the Event takes."""
+    """Command that an Event is about, with the version that the Event takes."""
 
     id: UUID
     account_id: UUID
@@ -61,7 +61,7 @@ class Subject:
     version: int
     from_status: str = ""
     to_status: str = ""
-    at: datetime | None = None  # where it is not the change's own time
+    at: datetime | None = None  # if it differs from the time of the change
 
 
 def write(
@@ -73,7 +73,7 @@ def write(
     data: Mapping[str, object] | None = None,
     each: Mapping[UUID, Mapping[str, object]] | None = None,
 ) -> None:
-    """One Event a subject, in one insert; `each` adds data of single ones. Belongs into the change's transaction."""
+    """Write one Event for each subject, in the transaction of the change. `each` adds data for single subjects."""
     person_id = by.person.pk if by.person else None
     shared = _allowed(event, data or {})
     Event.objects.bulk_create(
@@ -99,7 +99,7 @@ def write(
 
 
 def record(command: Command, *, event: EventType, by: By, now: datetime, data: Mapping[str, object]) -> None:
-    """One Event of a command whose status stays: it takes the command's next version."""
+    """Write one Event of a command whose status stays. It takes the command's next version."""
     with transaction.atomic():
         Command.objects.filter(id=command.id).update(version=F("version") + 1)
         version = Command.objects.values_list("version", flat=True).get(id=command.id)

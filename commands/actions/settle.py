@@ -1,7 +1,8 @@
-"""What time alone decides: leases that ran out, settle windows that closed, deadlines and expiries that passed.
+"""Time-outs: leases that ran out, settle windows that closed, deadlines and expiry times that passed.
 
-Owns the portal's own endings. Nothing here talks to Cloudflare. What may have landed is looked for by `sync.py`, and
-what was looked for long enough gets a name; only what Cloudflare refused, and does not list, goes back to `queued`.
+Nothing here calls Cloudflare. The listing looks for commands that may have been created, and a command that it has
+looked for long enough gets its final status here. Only a command that Cloudflare refused, and does not list, goes back
+to `queued`.
 """
 
 from datetime import datetime
@@ -22,11 +23,11 @@ from commands.rules.reasons import CommandReasonCode
 from commands.rules.states import UNSENT, ArtifactStatus, Status
 
 LISTED = (Status.PENDING_EXEC, Status.PENDING_UPLOAD)
-MOST = 1000  # rows of each sort in one transaction; the rest follows with the next call
+MOST = 1000  # rows of each kind in one transaction: the next call takes the rest
 
 
 def settle(*, now: datetime) -> int:
-    """Everything that is due; returns how many commands moved."""
+    """Make every transition that is due by time, and return how many commands moved."""
     with change_statuses(by=PORTAL, now=now) as changes:
         db_now = clock.database_now()
         holds.hold_stale(changes, db_now=db_now)
@@ -43,7 +44,7 @@ def settle(*, now: datetime) -> int:
 
 
 def _leases_that_ran_out(changes: StatusWriter, db_now: datetime) -> int:
-    """Nobody recorded an answer: the worker died, or is still at it and will find its late answer accepted."""
+    """End POSTs without a recorded answer: the worker died, or is late, and then its answer is still accepted."""
     _end_wrong_leases(db_now)
     dispatches = Dispatch.objects.filter(lease_until__lte=db_now, outcome=Dispatch.Outcome.OPEN)
     over = list(dispatches.select_for_update(skip_locked=True).order_by("id")[:MOST])
@@ -59,7 +60,7 @@ def _leases_that_ran_out(changes: StatusWriter, db_now: datetime) -> int:
 
 
 def _end_wrong_leases(db_now: datetime) -> None:
-    """Nothing that looks for a command, or gives it up, waits for the end of a lease that a wrong clock wrote."""
+    """End leases that a wrong clock wrote, so that nothing waits for them."""
     wrong = Command.objects.in_flight().filter(dispatch__lease_until__gt=db_now + settings.LONGEST_REST)
     ids = list(wrong.values_list("dispatch", flat=True)[:MOST])
     if ids:
@@ -67,12 +68,12 @@ def _end_wrong_leases(db_now: datetime) -> None:
 
 
 def _refused_together(changes: StatusWriter) -> int:
-    """Refused with others in one POST, and a complete listing that began since does not have it: it goes alone now.
+    """Queue commands again, each alone, that were refused together and are in no complete listing since.
 
-    Nor had any listing one that may be it though its time is another: no clock decides what is sent again.
+    A possible match in any listing, at any time, prevents it: no clock decides what is sent again.
     """
     refused = Q(status=Status.UNCERTAIN, remote_id="", dispatch__outcome=Dispatch.Outcome.REJECTED)
-    refused &= Q(dispatch__ended_at__isnull=False)  # after a restore nobody knows what was sent since
+    refused &= Q(dispatch__ended_at__isnull=False)  # after a restore it is unknown what was sent since
     refused &= Q(missed_listings__gte=1, possible_match=False)
     ids = list(Command.objects.filter(refused).values_list("id", flat=True)[:MOST])
     values = {"dispatch": None, "send_alone": True, "not_before": None}
@@ -87,10 +88,10 @@ def _closed_windows(changes: StatusWriter, db_now: datetime) -> int:
     )
     long_ago = Q(dispatch__lease_until__lte=db_now - settings.SETTLE_WINDOW_MAX)
     closed = Command.objects.filter(looked_for | long_ago, status=Status.UNCERTAIN)
-    # A "no" is believed once listings have borne it out; after a day without them, nobody knows. And one with an id was
-    # created, whatever the answer said, as may be one that has a lookalike.
-    said_no = looked_for & Q(dispatch__outcome=Dispatch.Outcome.SAID_NO, remote_id="", possible_match=False)
-    answers = closed.filter(said_no).values_list(
+    # An error reported with status 200 is believed once listings confirm it. After a day without listings the outcome
+    # is unknown. A command with an id was created, whatever the answer said. One with a possible match may have been.
+    error_in_200 = looked_for & Q(dispatch__outcome=Dispatch.Outcome.ERROR_IN_200, remote_id="", possible_match=False)
+    answers = closed.filter(error_in_200).values_list(
         "id", "dispatch__remote_message", "dispatch__http_status", "dispatch__code"
     )
     rejected = changes.write(
@@ -106,7 +107,7 @@ def _closed_windows(changes: StatusWriter, db_now: datetime) -> int:
         ],
         where=Q(status=Status.UNCERTAIN, remote_id="", possible_match=False),
     )
-    silent = closed.exclude(said_no).values_list("id", flat=True)[:MOST]
+    silent = closed.exclude(error_in_200).values_list("id", flat=True)[:MOST]
     unconfirmed = changes.write(
         [Transition(id_, Status.UNCONFIRMED, CommandReasonCode.NOT_FOUND) for id_ in silent],
         where=Q(status=Status.UNCERTAIN),  # a command that was found since is running

@@ -16,12 +16,12 @@ from commands.rules.states import IN_FLIGHT, OPEN, REMOTE, UNSENT, Status
 
 
 def _values(statuses: frozenset[Status] | tuple[Status, ...]) -> list[str]:
-    """In a fixed order, so that migrations don't change with the hash seed."""
+    """Sort the values, so that migrations don't change with the hash seed."""
     return sorted(status.value for status in statuses)
 
 
 class OneOf(models.Lookup):
-    """IN with the values themselves: in the very words of an index's condition, or SQLite does not take that index."""
+    """IN with literal values, as in the condition of a partial index: otherwise SQLite does not use that index."""
 
     lookup_name = "one_of"
     prepare_rhs = False
@@ -39,16 +39,16 @@ class CommandQuerySet(models.QuerySet["Command"]):
         return self.filter(OneOf(F("status"), _values(IN_FLIGHT)))
 
     def shown(self) -> Self:
-        """Without the imports that turned out to be ours."""
+        """Exclude imports that were merged into our own commands."""
         return self.filter(merged_into=None)
 
     def claimed_since(self, at: datetime | models.OuterRef) -> Self:
-        """Ours that went, or may have gone, to Cloudflare: what a quota that was read then may not know yet.
+        """Return our commands that may have been sent since: those that a quota read then may not include yet.
 
-        A POST that was claimed before the reading counts as long as it may have landed after it.
+        A POST that was claimed before the reading counts for as long as it may have arrived after it.
         """
-        under_way = Q(dispatch__ended_at=None, dispatch__lease_until__gte=at)
-        landed = Q(dispatch__claimed_at__gte=at) | Q(dispatch__ended_at__gte=at) | under_way
+        in_progress = Q(dispatch__ended_at=None, dispatch__lease_until__gte=at)
+        landed = Q(dispatch__claimed_at__gte=at) | Q(dispatch__ended_at__gte=at) | in_progress
         return self.ours().filter(landed)
 
     def ours(self) -> Self:
@@ -56,10 +56,10 @@ class CommandQuerySet(models.QuerySet["Command"]):
 
 
 class Command(models.Model):
-    """One machine's part of a run, the row in every table; or a command that somebody started elsewhere.
+    """Command for one machine: a part of a run, or a command that was started elsewhere.
 
-    It keeps its own copy of whom it is about: what the directory forgets, the record keeps. Absent is ''.
-    `actions/moves.py` alone writes `status`, `status_at` and `version`.
+    It keeps its own copy of device and person, because the directory forgets devices. Absent text is ''. Only
+    `actions/record/transitions.py` writes `status`, `status_at` and `version`.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
@@ -79,7 +79,7 @@ class Command(models.Model):
     email = models.CharField(max_length=254, blank=True)
     device_name = models.CharField(max_length=255, blank=True)
     platform = models.CharField(max_length=32, blank=True)
-    listed = models.BooleanField(default=True, help_text="Cloudflare listed this device when it was asked for.")
+    listed = models.BooleanField(default=True, help_text="Cloudflare listed this device at the time of the request.")
 
     status = models.CharField(max_length=20, choices=[(s.value, s.value) for s in Status])
     status_at = models.DateTimeField()
@@ -92,38 +92,39 @@ class Command(models.Model):
     )
     remote_message = models.CharField(max_length=500, blank=True, help_text="Cloudflare's own message about it.")
     queue_position = models.PositiveIntegerField(
-        default=0, editable=False, help_text="Its place among what is to be sent; 0 first."
+        default=0, editable=False, help_text="Position in the queue, lowest first."
     )
     not_before = models.DateTimeField(null=True)
-    expires_at = models.DateTimeField(null=True, help_text="Unsent by then, it expires.")
-    deadline_at = models.DateTimeField(null=True, help_text="Without a word of Cloudflare by then: unconfirmed.")
-    send_alone = models.BooleanField(default=False, help_text="To be sent in a POST of its own.")
-    held_at = models.DateTimeField(
-        null=True, help_text="After a long pause it goes out only when a person says so: since when it waits for that."
+    expires_at = models.DateTimeField(null=True, help_text="If it isn't sent by then, it expires.")
+    deadline_at = models.DateTimeField(
+        null=True, help_text="If Cloudflare hasn't reported by then, it's marked unconfirmed."
     )
-    send_now_at = models.DateTimeField(null=True, help_text="When a person said so.")
+    send_alone = models.BooleanField(default=False, help_text="Sent in a POST of its own.")
+    held_at = models.DateTimeField(
+        null=True, help_text="On hold since then, after a long pause: sent only after Send now."
+    )
+    send_now_at = models.DateTimeField(null=True, help_text="When someone pressed Send now.")
     dispatch = models.ForeignKey(Dispatch, on_delete=models.PROTECT, null=True, related_name="commands")
     missed_listings = models.PositiveSmallIntegerField(
-        default=0, help_text="Complete listings begun after the lease that did not have it."
+        default=0, help_text="Complete listings since the lease ended that did not include it."
     )
     possible_match = models.BooleanField(
-        default=False, help_text="Cloudflare refused it, and then listed what may be it, by all but its time."
+        default=False,
+        help_text="Cloudflare refused it, but listed a command that may be this one, apart from its time.",
     )
 
     remote_id = models.CharField(max_length=64, blank=True)
-    remote_status = models.CharField(max_length=40, blank=True, help_text="Cloudflare's raw word.")
+    remote_status = models.CharField(max_length=40, blank=True, help_text="Status as sent by Cloudflare.")
     remote_created_at = models.DateTimeField(null=True)
     remote_completed_at = models.DateTimeField(null=True)
-    match_uncertain = models.BooleanField(
-        default=False, help_text="Adopted, but another pairing would have been possible."
-    )
+    match_uncertain = models.BooleanField(default=False, help_text="Matched, but another match was possible.")
 
     merged_into = models.ForeignKey(
         "self",
         on_delete=models.PROTECT,
         null=True,
         related_name="merged",
-        help_text="It had been taken for one started elsewhere, and turned out to be this one of ours.",
+        help_text="It was imported as started elsewhere, and turned out to be this command of ours.",
     )
 
     objects = CommandQuerySet.as_manager()
@@ -177,7 +178,7 @@ class Command(models.Model):
             models.Index(fields=["account", "requested_by", "id"], name="command_by_requester"),
             models.Index("account", Lower("device_name"), "id", name="command_by_device_name"),
             models.Index(fields=["run", "id"], name="command_by_run"),
-            # SQLite does not look through the constraint's condition.
+            # SQLite does not use the index of a constraint with a condition.
             models.Index(fields=["account", "remote_id"], name="command_by_remote_id"),
             models.Index(
                 fields=["account", "queue_position", "id"],

@@ -5,32 +5,32 @@ from commands.rules.reasons import CommandReasonCode
 
 
 class Dispatch(models.Model):
-    """One POST: the outbox row. Its body is what was sent, which Cloudflare cannot be asked; the answer is kept beside.
+    """POST to Cloudflare: what was sent, because Cloudflare does not tell it later, and the answer.
 
-    The row is the fence too: an answer is recorded only for commands that still point to their dispatch.
+    The row is a fence too: an answer is recorded only for commands that still point to their dispatch.
     """
 
     class Outcome(models.TextChoices):
-        OPEN = "open", "in flight"
-        CREATED = "created", "Cloudflare created them"
-        NOT_SENT = "not_sent", "surely not sent"
-        REFUSED = "refused", "the account was refused"
-        REJECTED = "rejected", "the request was rejected"
-        THROTTLED = "throttled", "too many calls"
-        SAID_NO = "said_no", "no success, with status 200"
-        UNKNOWN = "unknown", "it may have landed"
+        OPEN = "open", "in progress"
+        CREATED = "created", "created"
+        NOT_SENT = "not_sent", "not sent"
+        REFUSED = "refused", "account refused"
+        REJECTED = "rejected", "request rejected"
+        THROTTLED = "throttled", "rate-limited"
+        ERROR_IN_200 = "error_in_200", "error reported in a 200 response"
+        UNKNOWN = "unknown", "outcome unknown"
 
     id = models.UUIDField(primary_key=True, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="dispatches")
     kind = models.CharField(max_length=20)
     body = models.JSONField(
         default=dict,
-        help_text="The dialect, and the commands in its form, as sent; {} where nothing was.",
+        help_text="Dialect and commands as sent, {} if nothing was sent.",
     )
     claimed_at = models.DateTimeField(help_text="By the database's clock.")
     lease_until = models.DateTimeField(help_text="By the database's clock.")
-    ended_at = models.DateTimeField(null=True, help_text="When the answer, or its absence, was recorded.")
-    outcome = models.CharField(max_length=10, choices=Outcome, default=Outcome.OPEN)
+    ended_at = models.DateTimeField(null=True, help_text="When the answer was recorded, or that there was none.")
+    outcome = models.CharField(max_length=20, choices=Outcome, default=Outcome.OPEN)
     http_status = models.PositiveSmallIntegerField(null=True)
     code = models.IntegerField(null=True, help_text="Cloudflare's own code.")
     reason_code = models.CharField(
@@ -51,7 +51,7 @@ class Dispatch(models.Model):
                         "refused",
                         "rejected",
                         "throttled",
-                        "said_no",
+                        "error_in_200",
                         "unknown",
                     ]
                 ),

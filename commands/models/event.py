@@ -9,7 +9,7 @@ from commands.models.run import Run
 
 
 class AppendOnly(Exception):
-    """An Event was to be changed or deleted."""
+    """Attempt to change or delete an Event."""
 
 
 class EventQuerySet(models.QuerySet["Event"]):
@@ -21,9 +21,9 @@ class EventQuerySet(models.QuerySet["Event"]):
 
 
 class Event(models.Model):
-    """One line of a history: who did what to whom, why and when. Append-only, here and by a trigger.
+    """Line of a history: who did what to whom, why and when. Append-only, here and by a trigger.
 
-    `audit.py` makes them; a command's are numbered by its version.
+    `audit.py` creates Events. The Events of a command are numbered by its version.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)

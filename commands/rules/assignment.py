@@ -1,14 +1,14 @@
-"""Who takes what: as many as can have one of what each of them may take (maximum bipartite matching).
+"""Maximum bipartite matching by augmenting paths: as many takers as possible get one of the things they may take.
 
-Pure, and knows nothing of commands. The first in order has its first choice, unless another would go without for it.
+Pure, and without knowledge of commands. Earlier takers keep their first choice unless another would get nothing.
 """
 
 from collections import deque
 from collections.abc import Hashable, Mapping, Sequence
 
 
-def assigned[Taker: Hashable, Taken: Hashable](choices: Mapping[Taker, Sequence[Taken]]) -> dict[Taken, Taker]:
-    """Who gets each thing that is taken; takers and choices in order of preference (by augmenting paths)."""
+def assign[Taker: Hashable, Taken: Hashable](choices: Mapping[Taker, Sequence[Taken]]) -> dict[Taken, Taker]:
+    """Return the taker of each thing that is taken. Takers and choices are in order of preference."""
     taken: dict[Taken, Taker] = {}
     for taker in choices:
         _augment(taker, choices, taken)
@@ -18,7 +18,7 @@ def assigned[Taker: Hashable, Taken: Hashable](choices: Mapping[Taker, Sequence[
 def _augment[Taker: Hashable, Taken: Hashable](
     start: Taker, choices: Mapping[Taker, Sequence[Taken]], taken: dict[Taken, Taker]
 ) -> None:
-    """Find something for this one; if need be others go over to another choice of theirs."""
+    """Find a thing for this taker. If necessary, other takers change to another choice of theirs."""
     came_from: dict[Taken, Taker] = {}
     queue = deque([start])
     while queue:
@@ -38,7 +38,7 @@ def _shift[Taker: Hashable, Taken: Hashable](
     taken: dict[Taken, Taker],
     came_from: Mapping[Taken, Taker],
 ) -> None:
-    """Walk the path back from what is free: each takes what it reached, and leaves its own."""
+    """Walk the path back from the free thing: each taker takes the thing it reached, and leaves its own."""
     step: Taken | None = free
     while step is not None:
         taker = came_from[step]

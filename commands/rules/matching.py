@@ -1,32 +1,7 @@
-"""Whose are the rows of a listing: the heart of "nothing lost, nothing doubled".
+"""Decision for each row of a listing: which command of ours it is, or that it is none of ours.
 
-Owns the decision and nothing else: no model, no clock, no network; what follows from a decision is the actions'.
-Each row (by Cloudflare's id) gets exactly one decision, whatever the order of the rows and however often they come.
-
-What the caller owes:
-- `ours` is read after the last page of the listing has arrived, and holds every command, started elsewhere too,
-  whose id is among the rows, every command of ours that is looked for (`SOUGHT`, without an id), and every one
-  that is `adopted`, of machines with a row that nobody owns;
-- ids, emails and kinds are trimmed and lower case, absent is '';
-- `now` is when the listing was begun, so that no row seems older than it is;
-- `import_age` is the settle window, and longer than `before`.
-
-How the plan's words are read where they leave a choice:
-- A row without `created_date` cannot be excluded by its date. It was created no later than it was completed, so a
-  completion before the window, or longer after it than the kind may take, excludes it, and one older than the settle
-  window lets it be imported; with
-  neither date it is never imported. Adopted, it always says "likely"; by an unconfirmed command, whose window is long
-  over, it is not adopted: a listing that tells its date will come.
-- A pairing was the only possible one when this row fits no other command and this command no other row.
-- While it is in doubt what Cloudflare's clock shows, a command takes only what it could take by all that it may show;
-  what that might cast doubt on is doubted.
-- "Oldest with oldest" gives way only where it would leave a command without a row though there is one for each.
-- A row that is left over when its commands are paired is ambiguous: left alone now, and a stranger in the next
-  listing, since by then its commands have their ids.
-- And in hindsight: a row that turns up later and fits a command that took another one as sure casts doubt on that
-  pairing, which is "likely" from then on; the row is left alone now, and a stranger in the next listing.
-- Nothing says whose a row without device or kind is, nor what one of a kind that we don't know would be: it is
-  left alone.
+Pure: no model, no clock, no network. Each id among the rows gets exactly one decision, whatever the order of the rows
+and however often they come. docs/matching.md explains the rules, with a worked example, and what a caller must ensure.
 """
 
 from collections import defaultdict
@@ -37,18 +12,18 @@ from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
-from commands.rules.assignment import assigned
+from commands.rules.assignment import assign
 from commands.rules.kinds import Kind, deadline
 from commands.rules.listed_command import ListedCommand
 from commands.rules.states import COMMAND_MOVES, REMOTE, Mover, Status, rank
 
 SOUGHT = frozenset({Status.SENDING, Status.UNCERTAIN, Status.UNCONFIRMED})
-"""A command of ours in one of these and without an id is looked for in every listing."""
+"""A command of ours with one of these statuses and without an id is looked for in every listing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """When a command was claimed and its POST ended, by our clock (None: nobody knows; the lease's end counts)."""
+    """Times of a POST by our clock. If the end of the POST is unknown, the end of its lease counts."""
 
     claimed_at: datetime
     lease_until: datetime
@@ -57,7 +32,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """One command of our record; `started_elsewhere`: one that was imported."""
+    """Command of our record. An imported one is `started_elsewhere`."""
 
     id: UUID
     status: Status
@@ -68,7 +43,7 @@ class Ours:
     remote_id: str = ""
     started_elsewhere: bool = False
     sent: Sent | None = None
-    adopted: bool = False  # its id came from a listing and was the only possible one then
+    adopted: bool = False  # the id came from a listing, as the only possible match
 
     def __post_init__(self) -> None:
         if self.is_sought and self.sent is None:
@@ -81,7 +56,7 @@ class Ours:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """`offset` is what Cloudflare's clock shows more than ours, and `doubt` how far that may be wrong."""
+    """Time of a listing. `offset` is how much more Cloudflare's clock shows, and `doubt` how far that may be wrong."""
 
     now: datetime
     import_age: timedelta
@@ -91,16 +66,16 @@ class Clock:
     after: timedelta = timedelta(minutes=5)
 
 
-class Why(StrEnum):
+class LeaveReason(StrEnum):
     """Why a row is left alone."""
 
-    NO_NEWS = "it says what we know"
-    GOES_BACK = "a status never goes back"
-    STILL_SENDING = "a command that it could be is still being sent"
-    TOO_YOUNG = "it is younger than the settle window"
-    NO_TIME = "it bears no time, so nobody knows its age"
-    NOT_COMPLETE = "only a complete listing imports"
-    NOT_TELLING = "it has no id, no device or no kind that we know"
+    NO_NEWS = "no_news"
+    GOES_BACK = "goes_back"
+    STILL_SENDING = "still_sending"  # a command that the row can be is still being sent
+    TOO_YOUNG = "too_young"  # younger than the settle window
+    NO_TIME = "no_time"  # without a date, the age is unknown
+    NOT_COMPLETE = "not_complete"  # only a complete listing imports
+    TOO_LITTLE = "too_little"  # no id, no device, or an unknown kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +89,7 @@ class _Decision:
 
 @dataclass(frozen=True, slots=True)
 class Advance(_Decision):
-    """A command whose id we know goes forward."""
+    """Move a command with a known id forward."""
 
     ours_id: UUID
     status: Status
@@ -123,7 +98,7 @@ class Advance(_Decision):
 
 @dataclass(frozen=True, slots=True)
 class Adopt(_Decision):
-    """The row is that command of ours: attach the id. `status`: move it there too (None: it stays)."""
+    """Give the row's id to a command of ours, and move the command to `status` unless that is None."""
 
     ours_id: UUID
     status: Status | None
@@ -133,14 +108,14 @@ class Adopt(_Decision):
 
 @dataclass(frozen=True, slots=True)
 class CastDoubt(_Decision):
-    """It could have been any of these commands, which took other rows as sure: from now on they say "likely"."""
+    """Mark these commands as uncertain matches: each could have been this row, and took another as its only match."""
 
     ours_ids: tuple[UUID, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TakeOver(_Decision):
-    """What was imported turns out to be ours: the id goes over, the import is merged. Always a likely pairing."""
+    """Give the id of an imported command to a command of ours, and merge the import. Always an uncertain match."""
 
     ours_id: UUID
     imported_id: UUID
@@ -150,28 +125,30 @@ class TakeOver(_Decision):
 
 @dataclass(frozen=True, slots=True)
 class Import(_Decision):
-    """Somebody else started it. As in Adopt, an unknown word of Cloudflare counts as running."""
+    """Record the row as started elsewhere. As in Adopt, an unknown status of Cloudflare counts as running."""
 
     status: Status
 
 
 @dataclass(frozen=True, slots=True)
 class Ambiguous(_Decision):
-    """It could be any of these commands, but other rows were paired with them."""
+    """Leave the row to the next listing: it could be any of these commands, but they were paired with other rows."""
 
     ours_ids: tuple[UUID, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Note(_Decision):
-    """A command whose id we know has a status that we don't: it is shown and moves nothing."""
+    """Show the unknown status of a command with a known id, and move nothing."""
 
     ours_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
 class LeaveAlone(_Decision):
-    why: Why
+    """Do nothing."""
+
+    why: LeaveReason
 
 
 type RemoteUpdate = Advance | Adopt | TakeOver
@@ -181,9 +158,9 @@ type Decision = Advance | Adopt | CastDoubt | TakeOver | Import | Ambiguous | No
 
 
 def match(rows: Iterable[ListedCommand], ours: Iterable[Ours], clock: Clock, *, complete: bool) -> list[Decision]:
-    """One decision for each id among the rows, in the order in which the ids first came.
+    """Return one decision for each id among the rows, in the order in which the ids first came.
 
-    `complete`: the listing went to its end; only such a one imports and takes over.
+    Only a `complete` listing, one that went to its last page, imports and takes over.
     """
     nameless, folded = _fold(rows)
     owners: dict[str, Ours] = {}
@@ -207,12 +184,12 @@ def match(rows: Iterable[ListedCommand], ours: Iterable[Ours], clock: Clock, *, 
 
 
 def _fold(rows: Iterable[ListedCommand]) -> tuple[list[LeaveAlone], dict[str, ListedCommand]]:
-    """(rows without an id, one row for each id)."""
+    """Return the decisions about rows without an id, and one row for each id."""
     nameless: list[LeaveAlone] = []
     folded: dict[str, ListedCommand] = {}
     for row in rows:
         if not row.id:
-            nameless.append(LeaveAlone(row, Why.NOT_TELLING))
+            nameless.append(LeaveAlone(row, LeaveReason.TOO_LITTLE))
         elif (seen := folded.get(row.id)) is not None:
             folded[row.id] = _merged(seen, row)
         else:
@@ -221,7 +198,7 @@ def _fold(rows: Iterable[ListedCommand]) -> tuple[list[LeaveAlone], dict[str, Li
 
 
 def _merged(one: ListedCommand, other: ListedCommand) -> ListedCommand:
-    """Of two rows with one id: the further status, and what either of them has; the order does not matter."""
+    """Merge two rows with one id: the further status, and every value that one of them has, whatever their order."""
     return ListedCommand(
         id=one.id,
         kind=max(one.kind, other.kind),
@@ -240,12 +217,12 @@ def _progress(row: ListedCommand) -> tuple[bool, int, str]:
     return known is not None, rank(known) if known else 0, row.status
 
 
-RUNNING = Status.PENDING_EXEC  # what a word that we don't know counts as, where it is the first that we hear
-_BY_WORD = {status.value: status for status in REMOTE}
+RUNNING = Status.PENDING_EXEC  # for an unknown status, where it is the first that Cloudflare reports
+_REMOTE_STATUSES = {status.value: status for status in REMOTE}
 
 
 def _status(row: ListedCommand) -> Status | None:
-    return _BY_WORD.get(row.status)
+    return _REMOTE_STATUSES.get(row.status)
 
 
 def _may(source: Status, target: Status | None) -> bool:
@@ -261,7 +238,7 @@ def _of_machine(
     *,
     complete: bool,
 ) -> Iterator[tuple[str, Decision]]:
-    """The decisions on the rows of one machine and kind."""
+    """Yield the decisions about the rows of one machine and kind."""
     unknown = [row for row in rows if row.id not in owners]
     imported = [row for row in rows if row.id in owners and owners[row.id].started_elsewhere]
     fits = {
@@ -295,40 +272,41 @@ def _of_owner(row: ListedCommand, owner: Ours) -> Decision:
     if status is None:
         return Note(row, owner.id)
     if status == owner.status:
-        return LeaveAlone(row, Why.NO_NEWS)
+        return LeaveAlone(row, LeaveReason.NO_NEWS)
     if _may(owner.status, status):
         return Advance(row, owner.id, status)
-    stays = owner.status is Status.UNCONFIRMED  # it has ended its deadline: only an end is news
-    return LeaveAlone(row, Why.NO_NEWS if stays else Why.GOES_BACK)
+    # An unconfirmed command can only move to a final status.
+    is_unconfirmed = owner.status is Status.UNCONFIRMED
+    return LeaveAlone(row, LeaveReason.NO_NEWS if is_unconfirmed else LeaveReason.GOES_BACK)
 
 
 def _not_adopted(row: ListedCommand, candidates: Sequence[Ours]) -> Decision:
     if _has_sending(candidates):
-        return LeaveAlone(row, Why.STILL_SENDING)
-    return Ambiguous(row, tuple(command.id for command in sorted(candidates, key=_claimed)))
+        return LeaveAlone(row, LeaveReason.STILL_SENDING)
+    return Ambiguous(row, tuple(command.id for command in sorted(candidates, key=_claim_key)))
 
 
 def _of_stranger(row: ListedCommand, clock: Clock, *, complete: bool) -> Decision:
     if not row.device_id or row.kind not in Kind:
-        return LeaveAlone(row, Why.NOT_TELLING)
+        return LeaveAlone(row, LeaveReason.TOO_LITTLE)
     if not complete:
-        return LeaveAlone(row, Why.NOT_COMPLETE)
-    born_by = row.created_date or row.completed_date
-    if born_by is None:
-        return LeaveAlone(row, Why.NO_TIME)
-    if clock.now + clock.offset - clock.doubt - born_by <= clock.import_age:
-        return LeaveAlone(row, Why.TOO_YOUNG)
+        return LeaveAlone(row, LeaveReason.NOT_COMPLETE)
+    latest = row.created_date or row.completed_date  # the row was created no later than this
+    if latest is None:
+        return LeaveAlone(row, LeaveReason.NO_TIME)
+    if clock.now + clock.offset - clock.doubt - latest <= clock.import_age:
+        return LeaveAlone(row, LeaveReason.TOO_YOUNG)
     return Import(row, _status(row) or RUNNING)
 
 
 def is_alike(row: ListedCommand, registration_id: str, email: str) -> bool:
-    """Whether the row, of the machine and kind of a command, is that command's by all that is not a time."""
+    """Return whether registration and email allow that the row, of a command's machine and kind, is that command."""
     registrations = {row.registration_id, registration_id} - {""}
     return len(registrations) < 2 and len({row.user_email, email} - {""}) < 2
 
 
 def _fits(row: ListedCommand, command: Ours, clock: Clock, *, margin: timedelta) -> bool:
-    """Whether the row could be this command, of whose machine and kind it is; its window is narrower by `margin`."""
+    """Return whether the row can be this command of the same machine and kind. `margin` narrows the window."""
     if not is_alike(row, command.registration_id, command.email):
         return False
     assert command.sent is not None
@@ -346,13 +324,13 @@ def _adoptions(
     fits: Mapping[str, Sequence[Ours]],
     doubts: Mapping[str, tuple[UUID, ...]],
 ) -> dict[str, Adopt]:
-    """By remote id, the rows that are commands of ours."""
-    choices: dict[Ours, list[ListedCommand]] = defaultdict(list)  # the rows that a command may take, oldest first
-    rivals: dict[UUID, int] = defaultdict(int)  # how many rows it could be at all
-    for row in sorted((*unknown, *imported), key=_born):
+    """Return, by remote id, the unknown rows that are commands of ours."""
+    choices: dict[Ours, list[ListedCommand]] = defaultdict(list)  # rows that a command may take, oldest first
+    rivals: dict[UUID, int] = defaultdict(int)  # number of rows that the command can be
+    for row in sorted((*unknown, *imported), key=_age_key):
         for command in fits.get(row.id, ()):
             rivals[command.id] += 1
-    for row in sorted(unknown, key=_born):
+    for row in sorted(unknown, key=_age_key):
         candidates = fits.get(row.id, ())
         if _has_sending(candidates):
             continue
@@ -360,8 +338,8 @@ def _adoptions(
             if row.created_date or command.status is not Status.UNCONFIRMED:
                 choices[command].append(row)
     adoptions: dict[str, Adopt] = {}
-    oldest_first = {command: choices[command] for command in sorted(choices, key=_claimed)}
-    for row, command in assigned(oldest_first).items():
+    oldest_first = {command: choices[command] for command in sorted(choices, key=_claim_key)}
+    for row, command in assign(oldest_first).items():
         doubted = doubts[row.id]
         only = rivals[command.id] == 1 and len(fits[row.id]) == 1 and not doubted
         adoptions[row.id] = Adopt(
@@ -380,19 +358,19 @@ def _mergers(
     fits: Mapping[str, Sequence[Ours]],
     owners: Mapping[str, Ours],
 ) -> dict[str, TakeOver]:
-    """By remote id, what was imported and is ours: only for a command that no unknown row fits."""
+    """Return, by remote id, the imported rows that are ours: only for commands that no unknown row fits."""
     free = {command.id for row in imported for command in fits.get(row.id, ())}
     free -= {command.id for row in unknown if row.created_date for command in fits.get(row.id, ())}
     mergers: dict[str, TakeOver] = {}
-    for row in sorted(imported, key=_born):
+    for row in sorted(imported, key=_age_key):
         candidates = fits.get(row.id, ())
-        takers = sorted((command for command in candidates if command.id in free and row.created_date), key=_claimed)
+        takers = sorted((command for command in candidates if command.id in free and row.created_date), key=_claim_key)
         if not takers or _has_sending(candidates):
             continue
         taker, owner = takers[0], owners[row.id]
         free.remove(taker.id)
-        told = (owner.status, _status(row))
-        furthest = max((status for status in told if status in REMOTE), key=rank, default=RUNNING)
+        reported = (owner.status, _status(row))
+        furthest = max((status for status in reported if status in REMOTE), key=rank, default=RUNNING)
         mergers[row.id] = TakeOver(row, taker.id, owner.id, _moved(taker, furthest))
     return mergers
 
@@ -405,7 +383,7 @@ def _has_sending(candidates: Iterable[Ours]) -> bool:
     return any(command.status is Status.SENDING for command in candidates)
 
 
-def _claimed(command: Ours) -> tuple[datetime, UUID]:
+def _claim_key(command: Ours) -> tuple[datetime, UUID]:
     assert command.sent is not None
     return command.sent.claimed_at, command.id
 
@@ -413,5 +391,5 @@ def _claimed(command: Ours) -> tuple[datetime, UUID]:
 _LAST = datetime.max.replace(tzinfo=UTC)
 
 
-def _born(row: ListedCommand) -> tuple[datetime, str]:
+def _age_key(row: ListedCommand) -> tuple[datetime, str]:
     return row.created_date or _LAST, row.id

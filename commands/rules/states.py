@@ -1,7 +1,7 @@
-"""The states of a command and of an artifact: which there are, who moves one where, and the words for people.
+"""Statuses of commands and artifacts, and the tables of who may move which status where.
 
-Owns the two tables of the design and nothing else: no model, no clock, no query. The database's constraints,
-the drawing in docs/states.md and `actions/moves.py` are all made from what stands here.
+Pure: no model, no clock, no query. The database's constraints, the drawing in docs/states.md and
+`actions/record/transitions.py` are made from these tables.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """The status of a command. The four of Cloudflare keep their names."""
+    """Status of a command. Cloudflare's four keep their names."""
 
     AWAITING_APPROVAL = "awaiting_approval"
     WAITING_DEVICE = "waiting_device"
@@ -42,12 +42,12 @@ class ArtifactStatus(StrEnum):
 
 
 class Mover(StrEnum):
-    """Who may make a move."""
+    """Kind of author of a move."""
 
-    PERSON = "person"  # somebody with the right to run
-    APPROVER = "approver"  # the second person that a policy wants
+    PERSON = "person"  # a user with the right to run
+    APPROVER = "approver"  # the second person that a policy requires
     PORTAL = "portal"  # our own workers: claims, leases and deadlines
-    CLOUDFLARE = "cloudflare"  # an answer or a listing of Cloudflare said so
+    CLOUDFLARE = "cloudflare"  # an answer or a listing of Cloudflare
     RESTORE = "restore"  # the operator, after a database was restored
 
 
@@ -57,7 +57,7 @@ DONE = frozenset(Status) - UNSENT - IN_FLIGHT
 OPEN = UNSENT | IN_FLIGHT
 
 REMOTE = (Status.PENDING_EXEC, Status.PENDING_UPLOAD, Status.SUCCESS, Status.FAILED)
-"""Cloudflare's own statuses, in the order in which it goes through them (the last two end it)."""
+"""Cloudflare's own statuses, in their order. The last two are final."""
 
 FINAL_REMOTE = frozenset({Status.SUCCESS, Status.FAILED})
 
@@ -65,7 +65,7 @@ type Moves[S] = Mapping[tuple[S, S], frozenset[Mover]]
 
 
 def _moves[S](*rows: tuple[S, tuple[S, ...], tuple[Mover, ...]]) -> Moves[S]:
-    """Spread rows of (from, to the one or the other, by whom) into one entry a pair."""
+    """Expand rows of (from, alternatives of to, movers) into one entry for each pair."""
     table: dict[tuple[S, S], frozenset[Mover]] = {}
     for source, targets, movers in rows:
         for target in targets:
@@ -125,19 +125,19 @@ TO_FETCH = (ArtifactStatus.WANTED, ArtifactStatus.FETCHING)
 
 
 def sources[S](moves: Moves[S], to: S, by: Mover) -> frozenset[S]:
-    """The states from which this mover may move to that one."""
+    """Return the statuses from which this mover may move to that one."""
     return frozenset(source for (source, target), movers in moves.items() if target == to and by in movers)
 
 
 def rank(status: Status) -> int:
-    """How far along Cloudflare's own life a status is: 0 before it, 1 to 3 in it. Moves only raise it."""
+    """Return how far a status is along Cloudflare's own statuses: 0 before them, then 1 to 3. Moves only raise it."""
     if status in FINAL_REMOTE:
         return 3
     return {Status.PENDING_EXEC: 1, Status.PENDING_UPLOAD: 2}.get(status, 0)
 
 
 class Tone(StrEnum):
-    """What colour of the palette a status takes; a word always stands beside it."""
+    """Color of a status. Pages always show a word beside it."""
 
     RUNNING = "running"
     WAITING = "waiting"

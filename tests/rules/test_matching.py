@@ -18,11 +18,11 @@ from commands.rules.matching import (
     Decision,
     Import,
     LeaveAlone,
+    LeaveReason,
     Note,
     Ours,
     Sent,
     TakeOver,
-    Why,
     match,
 )
 from commands.rules.states import REMOTE, Status
@@ -102,7 +102,7 @@ def test_an_uncertain_command_is_adopted_from_any_listing(complete: bool) -> Non
     ids=["device", "kind", "registration", "email"],
 )
 def test_a_row_of_another_device_kind_registration_or_email_is_not_ours(stranger: ListedCommand) -> None:
-    assert decide([stranger], [ours()]) == [LeaveAlone(stranger, Why.TOO_YOUNG)]
+    assert decide([stranger], [ours()]) == [LeaveAlone(stranger, LeaveReason.TOO_YOUNG)]
 
 
 @pytest.mark.parametrize("absent_here", [True, False])
@@ -144,7 +144,7 @@ def test_while_cloudflares_clock_is_in_doubt_the_window_is_as_much_narrower(age:
 
 def test_while_cloudflares_clock_is_in_doubt_a_row_may_be_younger_than_it_says() -> None:
     stranger = row(age=13)
-    assert decide([stranger], [], replace(CLOCK, doubt=minutes(1))) == [LeaveAlone(stranger, Why.TOO_YOUNG)]
+    assert decide([stranger], [], replace(CLOCK, doubt=minutes(1))) == [LeaveAlone(stranger, LeaveReason.TOO_YOUNG)]
     assert isinstance(decide([stranger], [], CLOCK)[0], Import)
 
 
@@ -160,14 +160,14 @@ def test_while_cloudflares_clock_is_in_doubt_more_rows_cast_doubt_on_a_pairing()
 
 def test_while_its_candidate_is_sending_a_row_is_left_alone_however_old_it_is() -> None:
     command, seen = ours(Status.SENDING, claimed=30, ended=None), row(age=29)
-    assert decide([seen], [command]) == [LeaveAlone(seen, Why.STILL_SENDING)]
+    assert decide([seen], [command]) == [LeaveAlone(seen, LeaveReason.STILL_SENDING)]
 
 
 def test_a_row_that_could_be_a_sending_or_an_unconfirmed_one_waits_for_the_answer() -> None:
     old = ours(Status.UNCONFIRMED, claimed=9, ended=8)
     new = ours(Status.SENDING, claimed=2, ended=None)
     seen = row(age=3.5)
-    assert decide([seen], [old, new]) == [LeaveAlone(seen, Why.STILL_SENDING)]
+    assert decide([seen], [old, new]) == [LeaveAlone(seen, LeaveReason.STILL_SENDING)]
 
 
 @pytest.mark.parametrize("end", [Status.SUCCESS, Status.FAILED])
@@ -253,7 +253,7 @@ def test_a_row_without_a_date_is_not_for_an_unconfirmed_command_whose_window_is_
     assert decide([seen], [old, new]) == [Adopt(seen, new.id, Status.PENDING_EXEC, match_uncertain=True)]
     assert decide([seen], [old]) == [Ambiguous(seen, (old.id,))]
     taken = imported("r1")
-    assert decide([seen], [old, taken]) == [LeaveAlone(seen, Why.NO_NEWS)]
+    assert decide([seen], [old, taken]) == [LeaveAlone(seen, LeaveReason.NO_NEWS)]
 
 
 def test_a_row_without_a_date_that_was_completed_before_the_window_is_not_ours() -> None:
@@ -271,7 +271,7 @@ def test_a_dated_row_is_older_than_one_without_a_date() -> None:
 
 def test_a_row_that_bears_no_time_at_all_is_never_imported() -> None:
     seen = row(age=None)
-    assert decide([seen], []) == [LeaveAlone(seen, Why.NO_TIME)]
+    assert decide([seen], []) == [LeaveAlone(seen, LeaveReason.NO_TIME)]
 
 
 # ---- started elsewhere
@@ -284,12 +284,12 @@ def test_only_a_row_older_than_the_settle_window_is_imported(age: float, is_old:
 
 def test_the_age_of_a_row_is_by_cloudflares_clock() -> None:
     behind = Clock(NOW, minutes(12), offset=minutes(-10))
-    assert decide([row(age=13)], [], behind) == [LeaveAlone(row(age=13), Why.TOO_YOUNG)]
+    assert decide([row(age=13)], [], behind) == [LeaveAlone(row(age=13), LeaveReason.TOO_YOUNG)]
 
 
 def test_only_a_complete_listing_imports() -> None:
     seen = row(age=60)
-    assert decide([seen], [], complete=False) == [LeaveAlone(seen, Why.NOT_COMPLETE)]
+    assert decide([seen], [], complete=False) == [LeaveAlone(seen, LeaveReason.NOT_COMPLETE)]
 
 
 def test_what_could_be_ours_is_never_imported_however_old() -> None:
@@ -306,7 +306,7 @@ def test_a_stranger_with_a_word_that_nobody_knows_counts_as_running() -> None:
     "seen", [row("", age=60), row(age=60, device_id=""), row(age=60, kind=""), row(age=60, kind="reboot")]
 )
 def test_a_row_that_does_not_tell_what_it_is_is_left_alone(seen: ListedCommand) -> None:
-    assert decide([seen], []) == [LeaveAlone(seen, Why.NOT_TELLING)]
+    assert decide([seen], []) == [LeaveAlone(seen, LeaveReason.TOO_LITTLE)]
 
 
 # ---- an import that turns out to be ours
@@ -321,17 +321,17 @@ def test_what_was_imported_and_is_ours_is_taken_over_with_the_furthest_status() 
 def test_nothing_is_taken_over_where_an_unknown_row_fits_or_the_listing_ended_early() -> None:
     command, theirs, known, unknown = ours(), imported("r1"), row("r1"), row("r2")
     assert decide([known, unknown], [command, theirs]) == [
-        LeaveAlone(known, Why.NO_NEWS),
+        LeaveAlone(known, LeaveReason.NO_NEWS),
         Adopt(unknown, command.id, Status.PENDING_EXEC, match_uncertain=True),
     ]
-    assert decide([known], [command, theirs], complete=False) == [LeaveAlone(known, Why.NO_NEWS)]
+    assert decide([known], [command, theirs], complete=False) == [LeaveAlone(known, LeaveReason.NO_NEWS)]
 
 
 def test_one_command_takes_one_import_over_and_a_sending_one_none() -> None:
     command, one, other = ours(), imported("r1"), imported("r2")
     found = decide([row("r2", age=3), row("r1", age=4)], [command, one, other])
     assert [type(decision) for decision in found] == [LeaveAlone, TakeOver]
-    assert decide([row("r1")], [ours(Status.SENDING), one]) == [LeaveAlone(row("r1"), Why.NO_NEWS)]
+    assert decide([row("r1")], [ours(Status.SENDING), one]) == [LeaveAlone(row("r1"), LeaveReason.NO_NEWS)]
 
 
 # ---- rows whose id we know
@@ -348,12 +348,14 @@ def test_a_known_command_goes_forward_only(known: Status, told: Status) -> None:
     if (known, told) in forward:
         assert decide([seen], [command]) == [Advance(seen, command.id, told)]
     else:
-        assert decide([seen], [command]) == [LeaveAlone(seen, Why.NO_NEWS if known == told else Why.GOES_BACK)]
+        assert decide([seen], [command]) == [
+            LeaveAlone(seen, LeaveReason.NO_NEWS if known == told else LeaveReason.GOES_BACK)
+        ]
 
 
 def test_an_unconfirmed_command_with_an_id_waits_for_its_end() -> None:
     command = ours(Status.UNCONFIRMED, remote_id="r1")
-    assert decide([row()], [command]) == [LeaveAlone(row(), Why.NO_NEWS)]
+    assert decide([row()], [command]) == [LeaveAlone(row(), LeaveReason.NO_NEWS)]
     ended = row(status="FAILED")
     assert decide([ended], [command]) == [Advance(ended, command.id, Status.FAILED)]
 
@@ -376,7 +378,7 @@ def test_a_row_without_a_time_keeps_no_import_from_being_taken_over() -> None:
 
 def test_a_command_with_an_id_is_no_candidate_for_another_row() -> None:
     command, seen = ours(Status.UNCERTAIN, remote_id="r9"), row()
-    assert decide([seen], [command]) == [LeaveAlone(seen, Why.TOO_YOUNG)]
+    assert decide([seen], [command]) == [LeaveAlone(seen, LeaveReason.TOO_YOUNG)]
 
 
 def test_a_repeated_row_is_one_row_with_the_furthest_status_and_all_that_was_told() -> None:

@@ -1,10 +1,12 @@
-"""After the database was restored from a backup: nothing that may have gone out since then is sent again.
+"""Recovery after the database was restored from a backup: no command that may have been sent since is sent again.
 
-What the backup has as `queued` or `sending` may have landed at Cloudflare after it was taken. All of it becomes
-`uncertain`, and the listing decides; the window in which it may have been created reaches from the backup's last sign
-of life to the restore. Only one command a machine and kind may be in flight: those behind it stay `queued` but point to
-the restore's dispatch, which bars them from the claim, from expiry and from being withdrawn, and become `uncertain` one
-after the other as the machine becomes free.
+Commands that are `queued` or `sending` in the backup may have reached Cloudflare after the backup was made. All of them
+become `uncertain`, and the listing decides. They may have been created between the last sign of life in the backup and
+the restore.
+
+Only one command of a machine and kind may be in flight. The commands behind it stay `queued` but point to the restore's
+dispatch, which keeps them from being claimed, from expiring and from being withdrawn. They become `uncertain` one after
+another as the machine becomes free.
 """
 
 from collections.abc import Iterable
@@ -30,12 +32,12 @@ from commands.rules.states import Mover, Status
 log = structlog.get_logger(__name__)
 
 RESTORE = By(Mover.RESTORE)
-MOST = 1000  # barred commands looked at in one call; the rest follows with the next
+MOST = 1000  # barred commands in one call: the next call takes the rest
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """`since`: from when on something may have been sent that this database does not know of."""
+    """Result of a recovery. From `since` on, commands may have been sent that this database does not know of."""
 
     since: datetime
     uncertain: int
@@ -43,9 +45,9 @@ class Restored:
 
 
 def after_restore(*, now: datetime, since: datetime | None = None) -> Restored:
-    """Bar everything that was to be sent, and have Cloudflare's lists decide. A second call finds nothing to do.
+    """Bar all unsent commands, and let Cloudflare's lists decide. A second call finds nothing to do.
 
-    `since`: when the backup was taken; by default the latest time that it bears itself.
+    `since` is when the backup was made, by default the latest time in it.
     """
     with change_statuses(by=RESTORE, now=now) as changes:
         db_now = clock.database_now()
@@ -56,13 +58,13 @@ def after_restore(*, now: datetime, since: datetime | None = None) -> Restored:
         barred = list(_barred().values_list("id", flat=True))
         waiting = CommandReasonCode.RESTORED_WAITING
         changes.write(Transition(id_, reason_code=waiting, event=EventType.HELD) for id_ in barred)
-        _forget_what_workers_knew(db_now)
+        _reset_accounts(db_now)
     log.warning("restored", since=since.isoformat(), uncertain=uncertain, waiting=len(barred))
     return Restored(since, uncertain, len(barred))
 
 
 def _last_sign_of_life() -> datetime | None:
-    """The latest time in the backup, by whoever wrote it: it was taken no earlier."""
+    """Return the latest time in the backup. The backup was made no earlier."""
     signs = [
         Heartbeat.objects.order_by("-seen_at").values_list("seen_at", flat=True).first(),
         Event.objects.order_by("-id").values_list("at", flat=True).first(),
@@ -73,7 +75,7 @@ def _last_sign_of_life() -> datetime | None:
 
 
 def _reopen(changes: StatusWriter, db_now: datetime) -> int:
-    """POSTs whose end the backup does not know: their commands may also have been sent anew since, so until now."""
+    """Reopen POSTs whose end is not in the backup. Their commands may have been sent again until now."""
     open_ = Command.objects.filter(status__in=[Status.SENDING, Status.UNCERTAIN], dispatch__isnull=False)
     dispatches = Dispatch.objects.filter(id__in=open_.values("dispatch_id"))
     dispatches.update(lease_until=db_now, ended_at=None)
@@ -86,7 +88,7 @@ def _reopen(changes: StatusWriter, db_now: datetime) -> int:
 
 
 def _bar(since: datetime, db_now: datetime) -> None:
-    """One dispatch for each account and kind stands for all that may have been sent between backup and restore."""
+    """Create a dispatch for each account and kind, for all that may have been sent between backup and restore."""
     queued = Command.objects.filter(status=Status.QUEUED, dispatch=None)
     for account_id, kind in queued.order_by("account_id", "kind").values_list("account_id", "kind").distinct():
         dispatch = Dispatch.objects.create(
@@ -108,7 +110,7 @@ def _barred() -> QuerySet[Command]:
 
 
 def next_uncertain(changes: StatusWriter, *, most: int | None = MOST) -> int:
-    """Barred commands whose machine is free become uncertain, the oldest first; returns how many."""
+    """Move barred commands whose machine is free to `uncertain`, the oldest first. Return how many."""
     there = Command.objects.in_flight().ours().filter(account=OuterRef("account"), device_id=OuterRef("device_id"))
     free = (
         _barred()
@@ -120,7 +122,7 @@ def next_uncertain(changes: StatusWriter, *, most: int | None = MOST) -> int:
 
 
 def _one_a_machine(rows: Iterable[tuple[UUID, UUID, str, str, str]]) -> list[UUID]:
-    """The oldest of each machine and kind; on Windows captures are one kind."""
+    """Return the oldest command of each machine and kind. On Windows all captures are one kind."""
     taken: dict[tuple[UUID, str, str], UUID] = {}
     for id_, account_id, device_id, kind, platform in rows:
         one_kind = "capture" if platform == "windows" and kind in CAPTURES else kind
@@ -129,7 +131,7 @@ def _one_a_machine(rows: Iterable[tuple[UUID, UUID, str, str, str]]) -> list[UUI
 
 
 def _become_uncertain(changes: StatusWriter, ids: list[UUID]) -> list[UUID]:
-    """Where a constraint says that a machine is busy after all, one by one without that one."""
+    """Move the commands to `uncertain`. If a constraint says that a machine is busy, move the others one by one."""
 
     reason_code, values = CommandReasonCode.RESTORED, {"missed_listings": 0}
 
@@ -153,8 +155,8 @@ def _become_uncertain(changes: StatusWriter, ids: list[UUID]) -> list[UUID]:
     return moved
 
 
-def _forget_what_workers_knew(db_now: datetime) -> None:
-    """Listings are due, the quota is not known, and nobody who held an account's lease is there any more."""
+def _reset_accounts(db_now: datetime) -> None:
+    """Make listings due, forget the quota, and end all leases of accounts."""
     AccountSync.objects.update(
         due_at=db_now,
         complete_due_at=db_now,

@@ -1,6 +1,6 @@
-"""An UPDATE that gives each row a value of its own, in one statement that is cheap to build for hundreds of rows.
+"""Expression for one UPDATE that gives each row its own value.
 
-Owns the expression and nothing of what is updated. (Django's Case builds and resolves a condition object a row.)
+Cheap to build for hundreds of rows. Django's own Case builds and resolves a condition object for each row.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,14 @@ from django.db.models.sql.compiler import SQLCompiler
 
 
 class CaseByPk(Expression):
-    """`CASE id WHEN … THEN … END` for a column of `model`; a row that is not named keeps what it has."""
+    """`CASE id WHEN … THEN … END` for a column of `model`. A row that is not listed keeps its value."""
 
     def __init__(self, model: type[Model], name: str, values: Mapping[UUID, object]) -> None:
         self._key = _field(model, model._meta.pk.name)
         self._column = _field(model, name)
         self._values = values
         self._sources: list[Any] = [F(self._key.attname), F(self._column.attname)]
-        super().__init__(output_field=_held(self._column))
+        super().__init__(output_field=_stored_field(self._column))
 
     def get_source_expressions(self) -> list[Any]:
         return self._sources
@@ -30,10 +30,10 @@ class CaseByPk(Expression):
 
     def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:  # type: ignore[override]
         key, old = (compiler.compile(source)[0] for source in self._sources)
-        held = _held(self._column)
+        stored = _stored_field(self._column)
         params: list[Any] = []
         for id_, value in self._values.items():
-            params += [self._key.get_db_prep_value(id_, connection), held.get_db_prep_save(value, connection)]
+            params += [self._key.get_db_prep_value(id_, connection), stored.get_db_prep_save(value, connection)]
         return f"CASE {key} {'WHEN %s THEN %s ' * len(self._values)}ELSE {old} END", params
 
 
@@ -43,6 +43,6 @@ def _field(model: type[Model], name: str) -> "Field[Any, Any]":
     return field
 
 
-def _held(field: "Field[Any, Any]") -> "Field[Any, Any]":
-    """The field that says how a value is written; of a reference that of the key that it holds."""
+def _stored_field(field: "Field[Any, Any]") -> "Field[Any, Any]":
+    """Return the field that prepares values for the database: for a foreign key, that of the key it refers to."""
     return field.target_field if isinstance(field, ForeignKey) else field

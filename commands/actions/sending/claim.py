@@ -1,8 +1,8 @@
-"""What goes to Cloudflare next: the claim of a POST's commands, and who comes first.
+"""Claim of the commands of the next POST, in a fair order.
 
-Owns the choice and the lease of a Dispatch. Small runs go first, then one command of each run in turn, so that nobody
-waits behind a thousand devices: every command gets its turn when it is asked for, and a run that comes later begins
-where the others have come to. A claim takes one command a machine, none whose machine is busy, and the quota with it.
+Small runs go first, then one command of each run in turn, so that no run waits behind a thousand devices. A command
+gets its position when it is requested, and a later run begins at the position that the earlier ones have reached. A
+claim takes one command of each machine and no command of a busy machine, and it takes their quota.
 """
 
 import time
@@ -31,14 +31,14 @@ from commands.rules.states import Status
 
 log = structlog.get_logger(__name__)
 
-SMALL_RUN = 3  # devices; such a run goes before larger ones
-_UNBARRED = Q(held_at=None, dispatch=None)  # neither held, nor looked for after a restore
-CANDIDATES = 200  # looked at for one POST: enough to find 10 machines even where some have many commands waiting
+SMALL_RUN = 3  # devices: a run of so many goes before larger ones
+_UNBARRED = Q(held_at=None, dispatch=None)  # neither on hold, nor uncertain after a restore
+CANDIDATES = 200  # rows read for one POST: enough to find 10 machines even if some have many commands waiting
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """What one POST carries, and when (monotonic seconds) its claim began."""
+    """Commands of one POST. `began` is when the claim began, in monotonic seconds."""
 
     account: Account
     dispatch: Dispatch
@@ -67,31 +67,32 @@ def _items(account: Account, commands: Iterable[Command]) -> list[NewCommand]:
 
 
 def _body(items: Sequence[NewCommand], dialect: Dialect) -> dict[str, object]:
-    """What a Dispatch keeps: the commands as they go to Cloudflare. There is nothing secret in them."""
+    """Return what a Dispatch stores: the commands in the form of the request. It holds no secret."""
     return {"dialect": dialect, "commands": dialects.commands(items, dialect)}
 
 
 def accounts_with_queued(*, now: datetime) -> list[UUID]:
-    """Accounts with something to send that may be sent now."""
+    """Return the accounts with commands that may be sent now."""
     queued = Command.objects.filter(account=OuterRef("id"), status=Status.QUEUED, expires_at__gt=now)
     ready = queued.filter(_UNBARRED).filter(clock.has_passed("not_before", now))
     return list(Account.objects.active().filter(Exists(ready)).order_by("id").values_list("id", flat=True))
 
 
 def claim(account: Account, *, now: datetime) -> Claimed | None:
-    """Take the next commands of one kind, one a machine, none of them busy; commits before anything is sent."""
+    """Claim the next commands of one kind, one of each free machine. Commits before anything is sent."""
     began = time.monotonic()
     with change_statuses(by=PORTAL, now=now) as changes:
-        # Claims of an account look one after the other, or each would see the room that all of them take.
+        # Claims of one account run one after another, or two claims would use the same room.
         sync = AccountSync.objects.select_for_update().get(account=account)
         db_now = clock.database_now()
         if holds.hold_stale(changes, db_now=db_now, account=account) >= holds.MOST:
-            return None  # more may be too old to go: the next claim looks again
+            return None  # more commands may be too old to send: the next claim looks again
         room = _room(account, sync, db_now)
         chosen = _next_commands(account, db_now, room) if room > 0 else []
         if not chosen:
             return None
-        claimed_at = clock.database_now()  # after the look at what is busy: its end came before this claim
+        # Read after the busy machines: a command that has ended since ended before this claim.
+        claimed_at = clock.database_now()
         dispatch = Dispatch.objects.create(
             id=new_id(claimed_at),
             account=account,
@@ -115,21 +116,21 @@ def claim(account: Account, *, now: datetime) -> Claimed | None:
 
 
 def _room(account: Account, sync: AccountSync, db_now: datetime) -> int:
-    """How many commands may go into a POST now: pauses, POSTs under way, quota."""
+    """Return how many commands may go into a POST now, by pauses, POSTs in progress and quota."""
     if rate_limit.active_pause(account, Pause.Act.CREATE, now=db_now):
         return 0
     assert account.credential_id is not None
     if rate_limit.paused_credentials([account.credential_id], now=db_now):
         return 0
-    under_way = Dispatch.objects.filter(account=account, outcome=Dispatch.Outcome.OPEN)
-    if under_way.exclude(clock.has_passed("lease_until", db_now)).count() >= settings.POSTS_AT_ONCE:
+    in_progress = Dispatch.objects.filter(account=account, outcome=Dispatch.Outcome.OPEN)
+    if in_progress.exclude(clock.has_passed("lease_until", db_now)).count() >= settings.POSTS_AT_ONCE:
         return 0
     left = quota.left(sync, db_now)
     return settings.POST_DEVICES if left is None else min(settings.POST_DEVICES, left)
 
 
 def turns(account: Account, *, devices: int, commands: int) -> Sequence[int]:
-    """The turns of a new run's commands, in their order."""
+    """Return the queue positions of a new run's commands, in their order."""
     if devices <= SMALL_RUN:
         return [0] * commands
     reached = AccountSync.objects.values_list("queue_position", flat=True).get(account=account)
@@ -137,7 +138,7 @@ def turns(account: Account, *, devices: int, commands: int) -> Sequence[int]:
 
 
 def _next_commands(account: Account, db_now: datetime, room: int) -> list[Command]:
-    """The command whose turn it is, and those of its kind for other machines, as many as one POST takes."""
+    """Return the first command of the queue, and those of its kind for other machines, as many as fit into one POST."""
     ready = _ready(account, db_now).order_by("queue_position", "id")
     first = ready.values("id", "kind", "send_alone", "listed").first()
     if first is None:
@@ -162,13 +163,13 @@ def _locked(ids: Sequence[UUID]) -> QuerySet[Command]:
 
 
 def _ready(account: Account, db_now: datetime) -> QuerySet[Command]:
-    """Queued commands that may be sent now: in time, and nothing of ours or of others in their way on the machine."""
+    """Return queued commands that may be sent now: not expired, and with no other command running on their machine."""
     rows = (
         Command.objects.filter(account=account, status=Status.QUEUED, expires_at__gt=db_now)
         .filter(_UNBARRED)
         .filter(clock.has_passed("not_before", db_now))
     )
-    # One set of machines a kind, read once: a look-up for each row is what a planner without statistics gets wrong.
+    # One subquery for each kind, read once. A planner without statistics chooses a slow plan for a lookup in each row.
     busy = Command.objects.shown().in_flight().filter(account=account).values("device_id")
     for kind in Kind:
         rows = rows.exclude(kind=kind, device_id__in=busy.filter(kind=kind))
@@ -176,7 +177,7 @@ def _ready(account: Account, db_now: datetime) -> QuerySet[Command]:
 
 
 def _take(changes: StatusWriter, ids: Sequence[UUID], dispatch: Dispatch) -> list[UUID]:
-    """Move to `sending`; where a constraint says that a machine is busy after all, one by one without that one."""
+    """Move the commands to `sending`. If a constraint says that a machine is busy, move the others one by one."""
 
     values = {"dispatch": dispatch, "not_before": None, "missed_listings": 0, "possible_match": False}
     data = {"dispatch": str(dispatch.id)}

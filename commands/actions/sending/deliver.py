@@ -1,8 +1,8 @@
-"""From `queued` to Cloudflare: claim (`queue.py`), POST, record. Each POST is a Dispatch, and none is ever sent twice.
+"""Delivery of queued commands: claim (`claim.py`), POST, record. Each POST is a Dispatch, and no POST is sent twice.
 
 The claim commits before a byte leaves, with a lease that outlives the POST's own deadline. The answer is recorded only
-for commands that still point to the dispatch, also when it comes late. What surely was not sent goes back to `queued`;
-whatever may have landed becomes `uncertain`, and the listing decides (`sync.py`, `reconcile.py`).
+for commands that still point to the dispatch, also if it comes late. Commands that were certainly not sent go back to
+`queued`. Commands that may have been created become `uncertain`, and the listing decides (`sync.py`, `settle.py`).
 """
 
 import time
@@ -55,7 +55,7 @@ from commands.rules.states import Status, rank
 
 log = structlog.get_logger(__name__)
 
-MAX_CODE = 2**31 - 1  # what the column holds; no code of Cloudflare's comes near it
+MAX_CODE = 2**31 - 1  # the column's largest number, far above any code of Cloudflare's
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,7 @@ type Failure = CloudflareError | NotNow | NoCredential | NotPosted
 
 
 def deliver(account: Account, *, now: datetime) -> bool:
-    """Send one POST of the account's queued commands; True if there was one to send.
-
-    Its end has the database's time as its claim has: what this process waited for before the claim is not in it.
-    """
+    """Send one POST of the account's queued commands. Return False if there was nothing to send."""
     quota.renew(account, now=now)
     claimed = claim(account, now=now)
     if claimed is None:
@@ -81,17 +78,15 @@ def deliver(account: Account, *, now: datetime) -> bool:
     answer = post(claimed)
 
     def write() -> None:
+        # The end too has the database's time, so that the time spent waiting for the claim is not counted.
         record(claimed, answer, now=clock.database_now())
 
     leases.retry_while_database_is_down(write, until=claimed.began + settings.DISPATCH_LEASE.total_seconds())
     return True
 
 
-# --- POST ---
-
-
 def post(claimed: Claimed) -> CreateResult | Failure:
-    """The POST itself, outside of any transaction; what went wrong is returned, by what it means."""
+    """Send the POST, outside of any transaction. A failure is returned, not raised."""
     try:
         if _too_late(claimed):
             return NotPosted(claimed.dispatch.claimed_at, CommandReasonCode.WORKER_DELAYED)
@@ -99,34 +94,31 @@ def post(claimed: Claimed) -> CreateResult | Failure:
             return client.create(claimed.items())
     except (CloudflareError, NotNow, NoCredential) as failure:
         return failure
-    except leases.DATABASE_DOWN:  # the clock and the budget are asked before a byte leaves, never after
+    except leases.DATABASE_DOWN:  # raised by the clock or the rate limit, and so before a byte leaves
         connection.close()
         return NotPosted(claimed.dispatch.claimed_at, CommandReasonCode.DATABASE_DOWN)
 
 
 def _too_late(claimed: Claimed) -> bool:
-    """Whether too much of the lease is gone to begin: by the clock or by this process, whichever says more."""
+    """Return whether too much of the lease is gone to begin, by the database's clock or by this process's."""
     by_clock = (clock.database_now() - claimed.dispatch.claimed_at).total_seconds()
     gone = max(by_clock, time.monotonic() - claimed.began)
     return gone > settings.DISPATCH_LEASE.total_seconds() * settings.DISPATCH_START_SHARE
 
 
-# --- Record ---
-
-
 def record(claimed: Claimed, answer: CreateResult | Failure, *, now: datetime) -> None:
-    """Write what became of a POST, late or not: once, and only for commands that still point to this dispatch."""
+    """Record the result of a POST, late or not: once, and only for commands that still point to this dispatch."""
     with change_statuses(by=CLOUDFLARE, now=now) as changes:
-        # The dispatch first, as settle() does: two that lock in one order never wait for each other.
+        # Lock the dispatch first, as settle() does: with one order of locks, two workers never wait for each other.
         dispatch = Dispatch.objects.select_for_update(no_key=True).get(id=claimed.dispatch.id)
         if dispatch.outcome not in (Dispatch.Outcome.OPEN, Dispatch.Outcome.UNKNOWN):
-            return  # written before; the database went away when it should have said so
+            return  # recorded before, although the database went down before it confirmed that
         if isinstance(answer, CreateResult):
             _record_created(changes, claimed, answer)
         else:
             _record_failure(changes, claimed, answer)
     if isinstance(answer, Rejected) and len(claimed.commands) > 1:
-        # After the commit: who records a listing locks in the other order.
+        # After the commit, because the worker that records a listing locks in the other order.
         schedule.schedule_listing_by(claimed.account.id, at=now, complete=True)
     log.info(
         "dispatch_ended",
@@ -148,7 +140,7 @@ def _record_created(changes: StatusWriter, claimed: Claimed, answer: CreateResul
     created = {claimed.commands[index].id: one for index, one in pairing.pairs}
     missing = [claimed.commands[index].id for index in pairing.missing]
     if pairing.unmatched:
-        log.warning("answer_with_strangers", dispatch=str(dispatch.id), strangers=len(pairing.unmatched))
+        log.warning("unexpected_commands_in_answer", dispatch=str(dispatch.id), strangers=len(pairing.unmatched))
     takers = set(Command.objects.filter(dispatch=dispatch, remote_id="").values_list("id", flat=True))
     ids = {one.id: id_ for id_, one in created.items() if id_ in takers}
     merged = merge_imports(changes, claimed.account.id, ids)
@@ -165,8 +157,8 @@ def _record_created(changes: StatusWriter, claimed: Claimed, answer: CreateResul
         [Transition(id_, Status.UNCERTAIN, CommandReasonCode.NOT_IN_ANSWER, by=PORTAL) for id_ in not_named],
         where=Q(dispatch=dispatch),
     )
-    said = {} if dispatch.body.get("dialect") == answer.dialect else {"body": claimed.body(answer.dialect)}
-    _end(dispatch, Dispatch.Outcome.CREATED, changes.now, http_status=200, **said)
+    body = {} if dispatch.body.get("dialect") == answer.dialect else {"body": claimed.body(answer.dialect)}
+    _end(dispatch, Dispatch.Outcome.CREATED, changes.now, http_status=200, **body)
     clients.remember_dialect(claimed.account, answer.dialect)
     rate_limit.clear_pause(claimed.account, Pause.Act.CREATE)
 
@@ -185,7 +177,7 @@ def _status_of(created: Created, merged: Mapping[str, Status]) -> Status:
 
 
 def _owned_by_others(account: Account, created: Mapping[UUID, Created]) -> set[str]:
-    """Those of the answer's ids that another command of ours has already, adopted from a listing."""
+    """Return the ids of the answer that another command of ours has adopted from a listing."""
     ids = [one.id for one in created.values()]
     others = Command.objects.ours().filter(account=account, remote_id__in=ids).exclude(id__in=list(created))
     return set(others.values_list("remote_id", flat=True))
@@ -268,7 +260,7 @@ def _transitions(
 
 _AFTER_FAILURE: Mapping[Dispatch.Outcome, tuple[Status, By]] = {
     Dispatch.Outcome.REJECTED: (Status.REJECTED, CLOUDFLARE),
-    Dispatch.Outcome.SAID_NO: (Status.UNCERTAIN, PORTAL),
+    Dispatch.Outcome.ERROR_IN_200: (Status.UNCERTAIN, PORTAL),
     Dispatch.Outcome.UNKNOWN: (Status.UNCERTAIN, PORTAL),
 }
 """Where a command goes that was alone in its POST, or whose POST was not rejected. Others were not sent: `queued`."""
@@ -286,7 +278,7 @@ def _outcome(failure: Failure) -> Dispatch.Outcome:
         case Rejected():
             return Dispatch.Outcome.REJECTED
         case ReportedFailure():
-            return Dispatch.Outcome.SAID_NO
+            return Dispatch.Outcome.ERROR_IN_200
         case _:
             return Dispatch.Outcome.UNKNOWN
 

@@ -1,8 +1,8 @@
-"""What waited through a long pause is held, and goes out only when a person says "send now".
+"""Hold on commands that waited through a long pause of sending, until a person presses "Send now".
 
-Who asked for a capture an hour ago may have hung up since: so what was queued before a pause of sending began, and is
-still queued when the pause has lasted HOLD_AFTER, is no longer sent by itself. Owns the holding and the freeing of it;
-who may say so is the view's business, and the claim (`queue.py`) skips what is held.
+A user who requested a capture an hour ago may have ended the call since. So a command that was queued before a pause
+began, and is still queued when the pause has lasted HOLD_AFTER, is not sent automatically. The view checks who may
+release it, and the claim (`claim.py`) skips commands on hold.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,11 +23,11 @@ from commands.wakeup import wake
 
 log = structlog.get_logger(__name__)
 
-MOST = 1000  # of one account in one transaction; the rest follows with the next call
+MOST = 1000  # commands of one account in one transaction: the next call takes the rest
 
 
 def hold_stale(changes: StatusWriter, *, db_now: datetime, account: Account | None = None) -> int:
-    """Hold what long pauses have made too old to go out by itself, of one account or of all; returns how many."""
+    """Hold commands that long pauses have made too old to send, of one account or of all. Return how many."""
     held = 0
     for account_id, since in _long_pauses(db_now, account):
         waiting = Command.objects.filter(account_id=account_id, status=Status.QUEUED, dispatch=None, held_at=None)
@@ -46,9 +46,9 @@ def hold_stale(changes: StatusWriter, *, db_now: datetime, account: Account | No
 
 
 def _long_pauses(db_now: datetime, account: Account | None) -> Iterator[tuple[UUID, datetime]]:
-    """(account, since when) of sending that rested for HOLD_AFTER or longer: refused, away, or throttled.
+    """Yield (account, begin) of each pause of sending that lasted HOLD_AFTER or longer, whatever its reason.
 
-    A short pause that nothing was sent after is no long one, however long its row stays.
+    A short pause is not long because its row stays until something is sent again.
     """
     before, length = db_now - settings.HOLD_AFTER, settings.HOLD_AFTER
     pauses = Pause.objects.filter(act=Pause.Act.CREATE, since__lte=before, until__gte=F("since") + length)
@@ -63,13 +63,13 @@ def _long_pauses(db_now: datetime, account: Account | None) -> Iterator[tuple[UU
 
 
 def release(*, commands: Iterable[UUID], by: User, now: datetime) -> list[UUID]:
-    """A person lets held commands go; returns those that were held. They still wait for what else is in their way."""
+    """Release commands from hold, and return those that were on hold. They still wait for a busy machine or a pause."""
     with change_statuses(by=by_person(by), now=now) as changes:
         values = {"held_at": None, "send_now_at": now, "reason_code": "", "remote_message": ""}
-        freed = changes.write(
+        released = changes.write(
             [Transition(id_, values=values, event=EventType.SEND_NOW) for id_ in commands],
             where=Q(status=Status.QUEUED, held_at__isnull=False),
         )
         for account_id in changes.accounts:
             wake("commands.tasks.deliver_account", str(account_id))
-    return freed
+    return released

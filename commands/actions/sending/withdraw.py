@@ -1,4 +1,4 @@
-"""Taking commands back before they are sent."""
+"""Withdrawal of commands before they are sent."""
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from commands.rules.states import Status
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """What became of each: `withdrawn` by this call; `kept`: it was sent or had ended by then, and its status."""
+    """Result for each command: `withdrawn` by this call, or `kept` with its status, as it was sent or has ended."""
 
     withdrawn: frozenset[UUID]
     kept: Mapping[UUID, Status]
 
 
 def withdraw(*, account: Account, ids: Collection[UUID], by: User, now: datetime) -> Withdrawal:
-    """Take back those commands of the account that are not sent yet; ids that it does not have are in neither."""
+    """Withdraw the commands of the account that are not sent yet. Ids of other accounts are in neither result."""
     ours = Command.objects.filter(account=account).ours()
     known = dict(_statuses(ours, ids))
     with change_statuses(by=by_person(by), now=now) as changes:

@@ -25,7 +25,7 @@ class Moment:
 
 
 def build(events: Sequence[Event], viewer: User, *, is_over: bool) -> list[Moment]:
-    """`events` oldest first. Only the last step is coloured by what it is: the others are behind it."""
+    """Build the timeline of `events`, oldest first. Only the last line has the color of its own status."""
     moments: list[Moment] = []
     before: datetime | None = None
     for number, event in enumerate(events, start=1):
@@ -76,7 +76,7 @@ def _person(event: Event, viewer: User) -> str:
 
 
 def _tone(event: Event, *, is_last: bool, is_over: bool) -> str:
-    """An end that was bad keeps its colour; what merely lies behind is done with, or was a detour."""
+    """Return the color of a line. A bad end keeps its color, other lines before the last are done or neutral."""
     own = _own_tone(event)
     if is_last and not is_over:
         return own
@@ -98,7 +98,7 @@ def _own_tone(event: Event) -> Tone:
 
 
 def duration(length: timedelta) -> str:
-    """Such as 0:07, 11:42 or 3:05:10."""
+    """Format a duration, such as 0:07, 11:42 or 3:05:10."""
     seconds = max(0, int(length.total_seconds()))
     hours, rest = divmod(seconds, 3600)
     minutes, left = divmod(rest, 60)

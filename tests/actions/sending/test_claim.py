@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from django.db import IntegrityError
 
+from commands.actions.sending import claim as claiming
 from commands.actions.sending.claim import accounts_with_queued, claim
 from commands.actions.sending.submit import Target
 from commands.models import Account, AccountSync, Command, Device, Dispatch
@@ -235,7 +236,7 @@ def test_a_command_that_the_database_calls_busy_is_left_out_and_the_others_go(
     world.ask(devices=[world.device("mac")])
     assert world.deliver()
     busy, idle = world.ask(devices=[world.device("mac"), world.device("linux")])
-    monkeypatch.setattr(claim, "_ready", lambda account, clock: Command.objects.filter(status="queued"))
+    monkeypatch.setattr(claiming, "_ready", lambda account, db_now: Command.objects.filter(status="queued"))
     made = claim(world.account, now=world.now)
     assert made is not None
     assert [command.id for command in made.commands] == [idle.id]

@@ -216,7 +216,12 @@ def test_a_said_no_is_told_with_its_words_when_the_window_closes(world: World) -
     command = world.again(command)
     assert command.status == "rejected"
     assert (command.reason_code, command.remote_message) == ("error_in_200", "not today")
-    assert world.history(command)[-1].data == {"reason_code": "error_in_200", "remote_message": "not today"}
+    assert world.history(command)[-1].data == {
+        "reason_code": "error_in_200",
+        "remote_message": "not today",
+        "http_status": 200,
+        "code": 4711,
+    }
 
 
 def test_a_said_no_that_nobody_looked_for_is_unconfirmed_and_takes_its_id_when_it_turns_up(world: World) -> None:
