@@ -1,7 +1,7 @@
-"""Why a command failed, or brought back only a part: what can be known, in words, each with how sure we are.
+"""Probable causes of a failed command, as codes. The sentences are in `wording.causes`.
 
-Cloudflare gives no reason for a failure. What it documents about failures, held against the times of a command and what
-else ran on its machine, often names one all the same. Pure: facts in, causes out, the likeliest first.
+Cloudflare gives no reason for a failure. But Cloudflare documents when commands fail. The times of a command, and what
+else ran on its machine, often point to one of these causes. Pure: facts in, causes out, the most probable first.
 """
 
 from collections.abc import Collection
@@ -12,38 +12,41 @@ from enum import StrEnum
 from commands.rules.kinds import CAPTURES, OFFLINE_TIMEOUT, SPECS, Kind, Options, deadline
 from commands.rules.states import Status
 
-AT_ONCE = 0.15  # of the offline time-out: what fails so soon never began to work
-NEAR = 0.12  # so much of a length of time counts as "about"
+AT_ONCE = 0.15  # share of the offline time-out: a command that fails so soon never began to work
+NEAR = 0.12  # two durations are about equal if they differ by this share at most
 DEFAULT_MEGABYTES = 5  # of a capture
-DIAG_MEGABYTES = 100  # what Cloudflare takes of a WARP diag for which nobody chose less
-QUICKEST_DIAG = timedelta(seconds=20)  # what fails sooner has collected nothing that could be too large
+DIAG_MEGABYTES = 100  # Cloudflare's limit for a WARP diag, unless the request has a lower one
+QUICKEST_DIAG = timedelta(seconds=20)  # a diag that fails sooner has collected nothing that could be too large
 
 
-class Sure(StrEnum):
-    """How sure we are; the value is the word for people."""
+class CauseCode(StrEnum):
+    NOT_CONNECTED = "not_connected"
+    OTHER_CAPTURE = "other_capture"
+    WINDOWS = "windows"
+    CAPTURE_TOO_LARGE = "capture_too_large"
+    BUNDLE_TOO_LARGE = "bundle_too_large"
 
+
+class Confidence(StrEnum):
     LIKELY = "likely"
     POSSIBLE = "possible"
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    code: str
-    sentence: str
-    sure: Sure
+    """Probable cause of a failure. `megabytes` is the limit that a file exceeded."""
 
-    @property
-    def words(self) -> str:
-        """The sentence with its confidence, such as "Likely: the device …"."""
-        return f"{self.sure.capitalize()}: {self.sentence}"
+    code: CauseCode
+    confidence: Confidence
+    megabytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One command, as Cloudflare told of it. `created_at` and `ended_at` by Cloudflare's clock, None where not told.
+    """Facts about one command. `created_at` and `ended_at` are by Cloudflare's clock, None if it gave no time.
 
-    `captures_beside`: other captures ran on the machine meanwhile.
-    `offline_timeout` and `scale` are those of a simulated, quicker world.
+    `captures_beside` is true if other captures ran on the machine at the same time. `offline_timeout` and `scale` are
+    those of a faster, simulated world.
     """
 
     status: Status
@@ -66,16 +69,16 @@ class Facts:
 
 
 def causes(facts: Facts) -> tuple[Cause, ...]:
-    """What may have been the cause of a failure; empty where nothing can be said."""
+    """Return the probable causes of a failure, the most probable first."""
     if facts.kind not in set(Kind) or facts.status is not Status.FAILED:
         return ()
-    # Of causes that are as sure as each other the commoner comes first.
+    # Of causes with equal confidence, the more common one comes first.
     found = [*_other_capture(facts), *_capture_too_large(facts), *_not_connected(facts), *_bundle_too_large(facts)]
-    return tuple(sorted(found, key=lambda cause: list(Sure).index(cause.sure)))
+    return tuple(sorted(found, key=lambda cause: list(Confidence).index(cause.confidence)))
 
 
 def may_run_until(kind: Kind, options: Options, sent_by: datetime, *, scale: float = 1.0) -> datetime:
-    """The latest time at which a command that was sent by then may still run or upload."""
+    """Return the latest time at which a command that was sent by then may still run or upload."""
     return sent_by + deadline(kind, options) / scale
 
 
@@ -90,55 +93,53 @@ def missing_captures(kind: str, options: Options, files: Collection[str]) -> tup
 
 
 def _not_connected(facts: Facts) -> tuple[Cause, ...]:
-    """Cloudflare gives up on a device that is not connected after 10 minutes."""
-    sentence = "the device was not connected to Cloudflare for 10 minutes."
+    """Recognize a device that was offline: Cloudflare gives up on it after 10 minutes."""
     if facts.took is None or not _about(facts.took, facts.offline_timeout):
         return ()
     own = SPECS[Kind(facts.kind)].run_time(facts.options) / facts.scale
-    sure = Sure.POSSIBLE if _about(facts.took, own) else Sure.LIKELY
-    return (Cause("not_connected", sentence, sure),)
+    confidence = Confidence.POSSIBLE if _about(facts.took, own) else Confidence.LIKELY
+    return (Cause(CauseCode.NOT_CONNECTED, confidence),)
 
 
 def _other_capture(facts: Facts) -> tuple[Cause, ...]:
-    """On Windows a second capture fails at once; so does one while pktmon runs, or on some non-English systems."""
+    """Recognize a second capture on Windows: it fails at once, as it does beside pktmon or in some languages."""
     if not facts.is_capture_on_windows:
         return ()
     is_soon = facts.took is not None and facts.took <= facts.offline_timeout * AT_ONCE
     if facts.captures_beside:
-        sure = Sure.LIKELY if is_soon or facts.took is None else Sure.POSSIBLE
-        return (Cause("other_capture", "another capture ran on this Windows device at the same time.", sure),)
-    if not is_soon:
-        return ()
-    sentence = "another capture or pktmon ran on this Windows device, or its system language got in the way."
-    return (Cause("windows", sentence, Sure.POSSIBLE),)
+        confidence = Confidence.LIKELY if is_soon or facts.took is None else Confidence.POSSIBLE
+        return (Cause(CauseCode.OTHER_CAPTURE, confidence),)
+    return (Cause(CauseCode.WINDOWS, Confidence.POSSIBLE),) if is_soon else ()
 
 
 def _capture_too_large(facts: Facts) -> tuple[Cause, ...]:
-    """What grows past its limit is not uploaded; that shows only when the whole time of the capture is over."""
+    """Recognize a capture over its limit: it is not uploaded, and fails when the time of the capture is over."""
     if facts.kind != Kind.PCAP or facts.took is None:
         return ()
     own = SPECS[Kind.PCAP].run_time(facts.options) / facts.scale
     if not own <= facts.took <= _over_at(own, facts):
         return ()
-    size = facts.options.get("max-file-size-mb", DEFAULT_MEGABYTES)
-    sure = Sure.POSSIBLE if _about(facts.took, facts.offline_timeout) else Sure.LIKELY
-    return (Cause("too_large", f"the capture grew larger than its limit of {size} MB, and was not uploaded.", sure),)
+    confidence = Confidence.POSSIBLE if _about(facts.took, facts.offline_timeout) else Confidence.LIKELY
+    return (Cause(CauseCode.CAPTURE_TOO_LARGE, confidence, _megabytes(facts, DEFAULT_MEGABYTES)),)
 
 
 def _bundle_too_large(facts: Facts) -> tuple[Cause, ...]:
-    """The same of a WARP diag. It has no time of its own, only a longest one: so this is never more than possible."""
+    """Recognize a WARP diag over its limit. Its duration varies, so this is never more than possible."""
     if facts.kind != Kind.WARP_DIAG or facts.took is None:
         return ()
     longest = SPECS[Kind.WARP_DIAG].run_time(facts.options) / facts.scale
     if not QUICKEST_DIAG / facts.scale <= facts.took <= _over_at(longest, facts):
         return ()
-    size = facts.options.get("max-file-size-mb", DIAG_MEGABYTES)
-    sentence = f"the bundle grew larger than its limit of {size} MB, and was not uploaded."
-    return (Cause("too_large", sentence, Sure.POSSIBLE),)
+    return (Cause(CauseCode.BUNDLE_TOO_LARGE, Confidence.POSSIBLE, _megabytes(facts, DIAG_MEGABYTES)),)
+
+
+def _megabytes(facts: Facts, default: int) -> int:
+    limit = facts.options.get("max-file-size-mb", default)
+    return limit if isinstance(limit, int) else default
 
 
 def _over_at(work: timedelta, facts: Facts) -> timedelta:
-    """By when a device that worked for so long has given up the upload of what is too large."""
+    """Return after how long a device that worked for so long has given up the upload of a file that is too large."""
     return work + work * NEAR + facts.offline_timeout * AT_ONCE
 
 

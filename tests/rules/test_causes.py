@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from commands.rules.causes import Facts, Sure, causes, may_run_until, missing_captures
+from commands.rules.causes import Confidence, Facts, causes, may_run_until, missing_captures
 from commands.rules.kinds import Kind
 from commands.rules.states import Status
 
@@ -23,15 +23,15 @@ def facts(took: timedelta | None, **values: object) -> Facts:
     return Facts(**(given | values))  # type: ignore[arg-type]  # the fields, by name
 
 
-def named(*args: object, **values: object) -> list[tuple[str, Sure]]:
-    return [(cause.code, cause.sure) for cause in causes(facts(*args, **values))]  # type: ignore[arg-type]  # as above
+def named(*args: object, **values: object) -> list[tuple[str, Confidence]]:
+    return [(cause.code, cause.confidence) for cause in causes(facts(*args, **values))]  # type: ignore[arg-type]  # as above
 
 
 @pytest.mark.parametrize("minutes", [9.5, 10, 10.8])
 def test_what_fails_after_10_minutes_was_likely_not_connected(minutes: float) -> None:
-    assert named(timedelta(minutes=minutes)) == [("not_connected", Sure.LIKELY)]
+    assert named(timedelta(minutes=minutes)) == [("not_connected", Confidence.LIKELY)]
     assert named(timedelta(minutes=minutes), kind="warp-diag", options={"test-all-routes": False}) == [
-        ("not_connected", Sure.LIKELY)
+        ("not_connected", Confidence.LIKELY)
     ]
 
 
@@ -43,13 +43,13 @@ def test_what_fails_at_another_time_was_connected_for_all_we_know(minutes: float
 def test_where_a_capture_lasts_as_long_as_the_time_out_both_causes_are_only_possible() -> None:
     options = {"time-limit-min": 10, "max-file-size-mb": 50}
     found = named(timedelta(minutes=10, seconds=10), options=options)
-    assert found == [("too_large", Sure.POSSIBLE), ("not_connected", Sure.POSSIBLE)]
+    assert found == [("capture_too_large", Confidence.POSSIBLE), ("not_connected", Confidence.POSSIBLE)]
 
 
 def test_a_capture_that_fails_when_its_time_is_over_likely_grew_too_large() -> None:
-    assert named(timedelta(minutes=2, seconds=6)) == [("too_large", Sure.LIKELY)]
+    assert named(timedelta(minutes=2, seconds=6)) == [("capture_too_large", Confidence.LIKELY)]
     (cause,) = causes(facts(timedelta(minutes=2, seconds=6)))
-    assert cause.words == "Likely: the capture grew larger than its limit of 5 MB, and was not uploaded."
+    assert cause.megabytes == 5
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_a_diag_that_fails_while_it_may_have_run_possibly_grew_too_large(
     options: dict[str, object], limit: int
 ) -> None:
     (cause,) = causes(facts(timedelta(minutes=3), kind="warp-diag", options=options))
-    assert (cause.code, cause.sure) == ("too_large", Sure.POSSIBLE)
-    assert cause.words == f"Possible: the bundle grew larger than its limit of {limit} MB, and was not uploaded."
+    assert (cause.code, cause.confidence) == ("bundle_too_large", Confidence.POSSIBLE)
+    assert cause.megabytes == limit
 
 
 @pytest.mark.parametrize("seconds", [3, 8 * 60, 15 * 60])
@@ -70,28 +70,28 @@ def test_a_diag_that_fails_too_early_or_too_late_for_that_did_not(seconds: float
 
 def test_where_a_diag_may_last_as_long_as_the_time_out_the_commoner_cause_comes_first() -> None:
     found = named(timedelta(minutes=10), kind="warp-diag", options={"test-all-routes": True})
-    assert found == [("not_connected", Sure.POSSIBLE), ("too_large", Sure.POSSIBLE)]
+    assert found == [("not_connected", Confidence.POSSIBLE), ("bundle_too_large", Confidence.POSSIBLE)]
 
 
 def test_a_second_capture_on_windows_likely_failed_because_of_the_first() -> None:
     found = named(timedelta(seconds=3), platform="windows", captures_beside=True)
-    assert found == [("other_capture", Sure.LIKELY)]
+    assert found == [("other_capture", Confidence.LIKELY)]
 
 
 def test_beside_another_capture_a_late_failure_has_that_cause_only_possibly() -> None:
     found = named(timedelta(minutes=10), platform="windows", captures_beside=True)
-    assert found == [("not_connected", Sure.LIKELY), ("other_capture", Sure.POSSIBLE)]
+    assert found == [("not_connected", Confidence.LIKELY), ("other_capture", Confidence.POSSIBLE)]
 
 
 def test_what_fails_at_once_on_windows_has_the_documented_causes_possibly() -> None:
-    assert named(timedelta(seconds=3), platform="windows") == [("windows", Sure.POSSIBLE)]
+    assert named(timedelta(seconds=3), platform="windows") == [("windows", Confidence.POSSIBLE)]
     assert named(timedelta(seconds=3), platform="mac", captures_beside=True) == []
     assert named(timedelta(seconds=3), platform="windows", kind="speed-test", options={}) == []
 
 
 def test_without_times_only_what_ran_beside_it_tells_anything() -> None:
     assert named(None) == []
-    assert named(None, platform="windows", captures_beside=True) == [("other_capture", Sure.LIKELY)]
+    assert named(None, platform="windows", captures_beside=True) == [("other_capture", Confidence.LIKELY)]
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.FAILED}))
@@ -105,8 +105,8 @@ def test_a_kind_that_nobody_knows_has_no_cause() -> None:
 
 def test_a_quicker_world_has_the_same_causes_sooner() -> None:
     quick = {"offline_timeout": timedelta(seconds=10), "scale": 60.0}
-    assert named(timedelta(seconds=10), **quick) == [("not_connected", Sure.LIKELY)]
-    assert named(timedelta(seconds=2.1), **quick) == [("too_large", Sure.LIKELY)]
+    assert named(timedelta(seconds=10), **quick) == [("not_connected", Confidence.LIKELY)]
+    assert named(timedelta(seconds=2.1), **quick) == [("capture_too_large", Confidence.LIKELY)]
 
 
 def test_what_was_not_asked_for_is_not_missing_captures() -> None:

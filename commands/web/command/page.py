@@ -12,6 +12,7 @@ from commands.models import Artifact, Command, Event, User
 from commands.rules.causes import Cause
 from commands.rules.states import ARTIFACT_WORDS, DONE, HAS_FILE, OPEN, WORDS, ArtifactStatus, Status
 from commands.rules.wording.artifacts import describe_artifact_reason
+from commands.rules.wording.causes import describe_cause
 from commands.web.command import timeline
 from commands.web.command.timeline import Moment
 from commands.web.shared import operations, rows
@@ -117,7 +118,7 @@ def build(
         no_file=_no_file(status),
         poll_url=f"{url}?token={token}",
         every=3 if is_live else 30,
-        causes=[*(cause.words for cause in causes), *_part(artifact)],
+        causes=[*map(describe_cause, causes), *_part(artifact)],
         acts=operations.build(command, rights, now=now),
     )
 

@@ -15,6 +15,7 @@ from commands.queries import causes
 from commands.rules.kinds import SPECS, Kind, describe
 from commands.rules.states import ARTIFACT_WORDS, HAS_FILE, OPEN, WORDS, ArtifactStatus, Status
 from commands.rules.wording.artifacts import describe_artifact_reason
+from commands.rules.wording.causes import describe_cause
 from commands.rules.wording.commands import describe_reason, summarize_reason
 from commands.web.shared import operations
 from commands.web.shared.layout import name_of
@@ -189,7 +190,7 @@ def _result(command: Command, artifact: Artifact | None) -> str:
     if status in (Status.SENDING, Status.PENDING_EXEC, Status.PENDING_UPLOAD):
         return ""
     if known := causes.of(command, beside=getattr(command, "beside", False)):
-        return known[0].words
+        return describe_cause(known[0])
     return summarize_reason(command.reason_code, command.remote_message) or _SHORT.get(status) or WORDS[status].sentence
 
 

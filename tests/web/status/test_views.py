@@ -438,7 +438,7 @@ def test_another_capture_on_the_same_windows_machine_is_found(desk: Client, acco
     later = {"remote_created_at": born + timedelta(seconds=30), "remote_completed_at": born + timedelta(seconds=33)}
     failed = a_command(a_run(account, helpdesk), Status.FAILED, **later, **machine)
     for page in ("/", f"/commands/{failed.id}/"):
-        assert "Likely: another capture ran on this Windows device" in desk.get(page).text
+        assert "Likely: another capture was running on this Windows device" in desk.get(page).text
 
 
 def test_a_credential_is_named_and_never_shown(client: Client, account: Account) -> None:
