@@ -14,7 +14,8 @@ from django.utils.functional import cached_property
 
 from commands.access import Right, rights_of
 from commands.models import User
-from commands.rules.states import ARTIFACT_WORDS, WORDS, ArtifactStatus, Status
+from commands.rules.states import ArtifactStatus, Status
+from commands.rules.wording.statuses import ARTIFACT_LABELS, LABELS
 
 COUNT_UP_TO = 1000
 
@@ -88,8 +89,8 @@ class WordedStatus(admin.ChoicesFieldListFilter):
 
 
 _LABELS: Mapping[str, str] = {
-    **{status: words.label for status, words in WORDS.items()},
-    **{status: words.label for status, words in ARTIFACT_WORDS.items()},
+    **{status.value: label for status, label in LABELS.items()},
+    **{status.value: label for status, label in ARTIFACT_LABELS.items()},
 }
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from commands.rules.kinds import SPECS, Kind
 from commands.rules.plan import Line
-from commands.rules.states import DONE, UNSENT, WORDS, Status
+from commands.rules.states import DONE, UNSENT, Status
+from commands.rules.wording.statuses import status_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,9 @@ def withdraw(status: Status) -> Refusal | None:
     if status in UNSENT:
         return None
     if status in DONE:
-        return Refusal(f"It has ended: {WORDS[status].label.lower()}.")
+        return Refusal(f"It has ended: {status_label(status).lower()}.")
     return Refusal("It was sent to Cloudflare, which cannot take a command back.")
 
 
 def run_again(status: Status) -> Refusal | None:
-    return None if status in DONE else Refusal(f"It has not ended: {WORDS[status].label.lower()}.")
+    return None if status in DONE else Refusal(f"It has not ended: {status_label(status).lower()}.")

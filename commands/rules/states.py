@@ -5,7 +5,6 @@ Pure: no model, no clock, no query. The database's constraints, the drawing in d
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -147,91 +146,31 @@ class Tone(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    label: str
-    sentence: str
-    tone: Tone
-
-
-WORDS: Mapping[Status, Words] = {
-    Status.AWAITING_APPROVAL: Words(
-        "Awaiting approval", "A second person has to approve it before it is sent.", Tone.WAITING
-    ),
-    Status.WAITING_DEVICE: Words(
-        "Waiting for device", "It is sent when the device connects to Cloudflare again.", Tone.WAITING
-    ),
-    Status.QUEUED: Words("Queued", "It is about to be sent to Cloudflare.", Tone.WAITING),
-    Status.SENDING: Words("Sending", "It is being sent to Cloudflare.", Tone.RUNNING),
-    Status.UNCERTAIN: Words(
-        "Uncertain",
-        "Cloudflare gave no clear answer, so it may be running. It is looked for and never sent twice.",
-        Tone.UNCERTAIN,
-    ),
-    Status.PENDING_EXEC: Words("Running", "Cloudflare took it; the device is working on it.", Tone.RUNNING),
-    Status.PENDING_UPLOAD: Words("Uploading", "The device is sending the result to Cloudflare.", Tone.RUNNING),
-    Status.UNCONFIRMED: Words(
-        "Unconfirmed",
-        "No word of it within every deadline. It may have run; if it turns up, it is attached here.",
-        Tone.UNCERTAIN,
-    ),
-    Status.SUCCESS: Words("Done", "The device ran it and uploaded the result.", Tone.DONE),
-    Status.FAILED: Words("Failed", "Cloudflare says that it failed, without giving a reason.", Tone.FAILED),
-    Status.REJECTED: Words("Rejected", "Cloudflare refused it.", Tone.FAILED),
-    Status.DECLINED: Words("Declined", "The approver declined it; it was never sent.", Tone.FAILED),
-    Status.WITHDRAWN: Words("Withdrawn", "It was taken back before it was sent.", Tone.WITHDRAWN),
-    Status.EXPIRED: Words("Expired", "It could not be sent in time, so it never was.", Tone.WITHDRAWN),
+TONES: Mapping[Status, Tone] = {
+    Status.AWAITING_APPROVAL: Tone.WAITING,
+    Status.WAITING_DEVICE: Tone.WAITING,
+    Status.QUEUED: Tone.WAITING,
+    Status.SENDING: Tone.RUNNING,
+    Status.UNCERTAIN: Tone.UNCERTAIN,
+    Status.PENDING_EXEC: Tone.RUNNING,
+    Status.PENDING_UPLOAD: Tone.RUNNING,
+    Status.UNCONFIRMED: Tone.UNCERTAIN,
+    Status.SUCCESS: Tone.DONE,
+    Status.FAILED: Tone.FAILED,
+    Status.REJECTED: Tone.FAILED,
+    Status.DECLINED: Tone.FAILED,
+    Status.WITHDRAWN: Tone.WITHDRAWN,
+    Status.EXPIRED: Tone.WITHDRAWN,
 }
-
-ARTIFACT_WORDS: Mapping[ArtifactStatus, Words] = {
-    ArtifactStatus.WANTED: Words("Waiting to be fetched", "The file is about to be fetched.", Tone.WAITING),
-    ArtifactStatus.FETCHING: Words("Fetching", "The file is being fetched from Cloudflare.", Tone.RUNNING),
-    ArtifactStatus.STORED: Words("Stored", "The file is here.", Tone.DONE),
-    ArtifactStatus.READING: Words("Reading", "The file is here and being read.", Tone.RUNNING),
-    ArtifactStatus.READ: Words("Read", "The file is here and was read.", Tone.DONE),
-    ArtifactStatus.UNREADABLE: Words("Unreadable", "The file is here, but could not be read.", Tone.FAILED),
-    ArtifactStatus.TOO_LARGE: Words("Too large", "The file is larger than the limit here.", Tone.FAILED),
-    ArtifactStatus.GONE: Words("Gone", "Cloudflare no longer has the file.", Tone.FAILED),
-    ArtifactStatus.REFUSED: Words("Not fetched", "The file could not be fetched from Cloudflare.", Tone.FAILED),
-    ArtifactStatus.PURGED: Words("Purged", "The file was deleted here.", Tone.WITHDRAWN),
+ARTIFACT_TONES: Mapping[ArtifactStatus, Tone] = {
+    ArtifactStatus.WANTED: Tone.WAITING,
+    ArtifactStatus.FETCHING: Tone.RUNNING,
+    ArtifactStatus.STORED: Tone.DONE,
+    ArtifactStatus.READING: Tone.RUNNING,
+    ArtifactStatus.READ: Tone.DONE,
+    ArtifactStatus.UNREADABLE: Tone.FAILED,
+    ArtifactStatus.TOO_LARGE: Tone.FAILED,
+    ArtifactStatus.GONE: Tone.FAILED,
+    ArtifactStatus.REFUSED: Tone.FAILED,
+    ArtifactStatus.PURGED: Tone.WITHDRAWN,
 }
-
-
-def _drawing[S: StrEnum](moves: Moves[S], start: tuple[S, ...], statuses: type[S]) -> list[str]:
-    lines = ["```mermaid", "stateDiagram-v2"]
-    lines += [f"    [*] --> {status}" for status in start]
-    lines += [
-        f"    {source} --> {target}: {', '.join(sorted(movers))}"
-        for source in statuses
-        for target in statuses
-        if (movers := moves.get((source, target)))
-    ]
-    ends = [status for status in statuses if not any(source == status for source, _ in moves)]
-    lines += [f"    {status} --> [*]" for status in ends]
-    return [*lines, "```"]
-
-
-def diagram() -> str:
-    """docs/states.md, whole: both drawings (Mermaid) and the words, made from the tables above."""
-    lines = [
-        "# The states of a command and of an artifact",
-        "",
-        "Made by `manage.py states_diagram` from `commands/states.py`; `make check` compares them.",
-        "",
-        "## A command",
-        "",
-        *_drawing(COMMAND_MOVES, (Status.QUEUED, Status.AWAITING_APPROVAL, Status.WAITING_DEVICE), Status),
-        "",
-        "| status | people read | which means |",
-        "|---|---|---|",
-        *(f"| `{status}` | {words.label} | {words.sentence} |" for status, words in WORDS.items()),
-        "",
-        "## An artifact",
-        "",
-        *_drawing(ARTIFACT_MOVES, (ArtifactStatus.WANTED,), ArtifactStatus),
-        "",
-        "| status | people read | which means |",
-        "|---|---|---|",
-        *(f"| `{status}` | {words.label} | {words.sentence} |" for status, words in ARTIFACT_WORDS.items()),
-    ]
-    return "\n".join(lines) + "\n"

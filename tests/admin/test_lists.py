@@ -12,7 +12,8 @@ from django.utils import timezone
 from commands.admin.base import COUNT_UP_TO
 from commands.models import Artifact, Command, Device, Dispatch, Event, Run
 from commands.rules.ids import new_id
-from commands.rules.states import WORDS, Status
+from commands.rules.states import Status
+from commands.rules.wording.statuses import status_label
 from tests.admin.pages import SHOWN_ONLY, named, page
 from tests.rows import a_command, a_device, a_run, an_artifact, an_event
 
@@ -90,7 +91,7 @@ def test_a_status_has_the_words_of_all_other_pages_and_models_their_plurals(
 ) -> None:
     words = client_of_admin.get(page(Command, "changelist")).content.decode()
     for status in (Status.PENDING_EXEC, Status.SUCCESS):
-        assert WORDS[status].label in words
+        assert status_label(status) in words
     assert f">{Status.PENDING_EXEC}<" not in words
     index = client_of_admin.get("/admin/").content.decode()
     assert "Dispatches" in index

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from commands.rules.states import ArtifactStatus, Status, diagram
+from commands.rules.states import ArtifactStatus, Status
+from commands.rules.states_diagram import diagram
 
 
 def test_the_drawing_is_written_and_then_agrees(tmp_path: Path) -> None:
@@ -19,7 +20,7 @@ def test_a_drawing_that_is_old_or_missing_is_a_sentence(tmp_path: Path) -> None:
     for words in (None, diagram().replace("queued", "waiting")):
         if words is not None:
             file.write_text(words)
-        with pytest.raises(CommandError, match=r"states\.md is not what commands/states\.py says: run"):
+        with pytest.raises(CommandError, match=r"states\.md does not match commands/rules/states\.py\. Run"):
             call_command("states_diagram", "--check", file=file)
     assert file.read_text() != diagram()
 

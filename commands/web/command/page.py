@@ -10,9 +10,10 @@ from django.urls import reverse
 from commands.access import Right
 from commands.models import Artifact, Command, Event, User
 from commands.rules.causes import Cause
-from commands.rules.states import ARTIFACT_WORDS, DONE, HAS_FILE, OPEN, WORDS, ArtifactStatus, Status
+from commands.rules.states import ARTIFACT_TONES, DONE, HAS_FILE, OPEN, ArtifactStatus, Status
 from commands.rules.wording.artifacts import describe_artifact_reason
 from commands.rules.wording.causes import describe_cause
+from commands.rules.wording.statuses import artifact_label, artifact_sentence, status_sentence
 from commands.web.command import timeline
 from commands.web.command.timeline import Moment
 from commands.web.shared import operations, rows
@@ -90,7 +91,7 @@ def build(
         url=url,
         title=f"{rows.kind_label(command.kind)} on {device}",
         chip=rows.chip_of(command),
-        sentence=rows.reason_of(command) or WORDS[status].sentence,
+        sentence=rows.reason_of(command) or status_sentence(status),
         person=command.email,
         person_url=person_url(command.account_id, command.email),
         device=device,
@@ -153,12 +154,11 @@ def _reason_of(artifact: Artifact) -> str:
 
 def _file(command: Command, artifact: Artifact, rights: frozenset[Right], now: datetime) -> File:
     status = ArtifactStatus(artifact.status)
-    words = ARTIFACT_WORDS[status]
     is_there = status is not ArtifactStatus.GONE and artifact.deleted_remotely_at > now
     has_file, may = status in HAS_FILE, Right.SEE_CONTENTS in rights
     return File(
-        chip=rows.Chip(words.label, words.tone, words.sentence),
-        sentence=f"{words.sentence} {_reason_of(artifact)}".strip(),
+        chip=rows.Chip(artifact_label(status), ARTIFACT_TONES[status], artifact_sentence(status)),
+        sentence=f"{artifact_sentence(status)} {_reason_of(artifact)}".strip(),
         filename=download_name(command),
         size=artifact.size,
         sha256=artifact.sha256,

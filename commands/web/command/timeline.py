@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from commands.models import Event, User
 from commands.rules.events import EventType
-from commands.rules.states import ARTIFACT_WORDS, DONE, WORDS, ArtifactStatus, Mover, Status, Tone
+from commands.rules.states import ARTIFACT_TONES, DONE, TONES, ArtifactStatus, Mover, Status, Tone
 from commands.rules.wording.artifacts import describe_artifact_reason
 from commands.rules.wording.commands import describe_reason
 from commands.rules.wording.events import AFTER_RESTORE, BY_PERSON, MATCH_UNCERTAIN, event_line
@@ -91,9 +91,9 @@ def _is_end(event: Event) -> bool:
 
 def _own_tone(event: Event) -> Tone:
     if event.to_status:
-        return WORDS[Status(event.to_status)].tone
+        return TONES[Status(event.to_status)]
     if event.event == EventType.ARTIFACT:
-        return ARTIFACT_WORDS[ArtifactStatus(str(event.data["artifact_status"]))].tone
+        return ARTIFACT_TONES[ArtifactStatus(str(event.data["artifact_status"]))]
     return Tone.WAITING if event.event == EventType.HELD else Tone.DONE
 
 

@@ -14,7 +14,8 @@ from commands.queries import people
 from commands.queries.commands import GROUP_LABELS, GROUPS, Filter
 from commands.queries.search import as_id
 from commands.rules.kinds import SPECS, Kind
-from commands.rules.states import WORDS, Status
+from commands.rules.states import Status
+from commands.rules.wording.statuses import status_label
 
 ME = "me"
 NEWEST, OLDEST = "newest", "oldest"
@@ -22,7 +23,7 @@ ELSEWHERE, HERE = "elsewhere", "here"
 _FIRST_YEAR, _LAST_YEAR = 2000, 2999  # what an id's instant can well be
 
 _GROUPS = [(key, GROUP_LABELS[key]) for key in GROUPS]
-_STATUSES = [(status.value, WORDS[status].label) for status in Status]
+_STATUSES = [(status.value, status_label(status)) for status in Status]
 
 
 def _text(label: str, most: int, placeholder: str) -> forms.CharField:

@@ -13,7 +13,8 @@ from commands.models import Command, Run
 from commands.queries.runs import TO_REPEAT
 from commands.queries.viewer_context import ViewerContext
 from commands.rules.kinds import SPECS, Kind, describe
-from commands.rules.states import DONE, UNSENT, WORDS, Status
+from commands.rules.states import DONE, UNSENT, Status
+from commands.rules.wording.statuses import status_label
 from commands.web.shared import rows
 from commands.web.shared.components import ChipLink, Nothing, capped
 from commands.web.shared.layout import name_of
@@ -94,7 +95,7 @@ def _commands(
     chips = [ChipLink("All", capped(total), not picked, everything, everything)]
     for status, count in states.items():
         url = where.url(status=status)
-        chips.append(ChipLink(WORDS[status].label, capped(count), status == picked, url, url))
+        chips.append(ChipLink(status_label(status), capped(count), status == picked, url, url))
     return listing.build(
         place,
         found,
@@ -130,5 +131,5 @@ def said(done: Withdrawal, names: Mapping[UUID, str]) -> list[str]:
     for status in Status:
         kept = sorted(names.get(id_, "") for id_, now_in in done.kept.items() if now_in == status)
         if kept:
-            sentences.append(f"Not taken back, {WORDS[status].label.lower()} already: {join_names(kept)}.")
+            sentences.append(f"Not taken back, {status_label(status).lower()} already: {join_names(kept)}.")
     return sentences or ["Nothing was left to take back."]

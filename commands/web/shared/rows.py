@@ -13,10 +13,11 @@ from commands.access import Right
 from commands.models import Artifact, Command, User
 from commands.queries import causes
 from commands.rules.kinds import SPECS, Kind, describe
-from commands.rules.states import ARTIFACT_WORDS, HAS_FILE, OPEN, WORDS, ArtifactStatus, Status
+from commands.rules.states import HAS_FILE, OPEN, TONES, ArtifactStatus, Status
 from commands.rules.wording.artifacts import describe_artifact_reason
 from commands.rules.wording.causes import describe_cause
 from commands.rules.wording.commands import describe_reason, summarize_reason
+from commands.rules.wording.statuses import artifact_label, status_label, status_sentence
 from commands.web.shared import operations
 from commands.web.shared.layout import name_of
 from commands.web.shared.links import device_url, person_url, ticket_url
@@ -104,8 +105,8 @@ def options_words(command: Command) -> str:
 
 
 def chip_of(command: Command) -> Chip:
-    words = WORDS[Status(command.status)]
-    return Chip(words.label, words.tone, reason_of(command) or words.sentence)
+    status = Status(command.status)
+    return Chip(status_label(status), TONES[status], reason_of(command) or status_sentence(status))
 
 
 def reason_of(command: Command) -> str:
@@ -191,7 +192,9 @@ def _result(command: Command, artifact: Artifact | None) -> str:
         return ""
     if known := causes.of(command, beside=getattr(command, "beside", False)):
         return describe_cause(known[0])
-    return summarize_reason(command.reason_code, command.remote_message) or _SHORT.get(status) or WORDS[status].sentence
+    return (
+        summarize_reason(command.reason_code, command.remote_message) or _SHORT.get(status) or status_sentence(status)
+    )
 
 
 _SHORT: Mapping[Status, str] = {
@@ -207,6 +210,6 @@ _SHORT: Mapping[Status, str] = {
 
 
 def _file_words(artifact: Artifact) -> str:
-    words = ARTIFACT_WORDS[ArtifactStatus(artifact.status)]
+    label = artifact_label(ArtifactStatus(artifact.status))
     reason = describe_artifact_reason(artifact.reason_code, artifact.remote_message)
-    return f"{words.label}: {reason}" if reason else words.label.lower()
+    return f"{label}: {reason}" if reason else label.lower()

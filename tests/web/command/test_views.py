@@ -157,7 +157,7 @@ def test_a_file_that_is_not_here_says_why(desk: Client, account: Account, helpde
     command = a_command(a_run(account, helpdesk), Status.SUCCESS)
     an_artifact(command, "refused", reason_code=ArtifactReason.CONNECTION_BROKEN)
     text = desk.get(f"/commands/{command.id}/").text
-    assert "The file could not be fetched from Cloudflare. The download broke off." in text
+    assert "The file could not be downloaded from Cloudflare. The download broke off." in text
     assert "/download" not in text
 
 
