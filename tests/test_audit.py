@@ -30,14 +30,14 @@ def _told(command: Command, event: EventType, **data: object) -> Event:
 
 
 @pytest.mark.parametrize("event", EventType)
-def test_every_sort_of_event_says_what_it_may_carry(event: EventType) -> None:
+def test_every_event_type_has_its_allowed_keys(event: EventType) -> None:
     assert event in ALLOWED
     assert not ALLOWED[event] & {"token", "secret", "key", "content", "evidence"}
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("event", EventType)
-def test_what_is_not_on_the_list_is_refused_and_nothing_is_written(command: Command, event: EventType) -> None:
+def test_data_with_another_key_is_refused_and_nothing_is_written(command: Command, event: EventType) -> None:
     with pytest.raises(ValueError, match="token"):
         _told(command, event, token="of-a-test")
     command.refresh_from_db()
@@ -47,19 +47,21 @@ def test_what_is_not_on_the_list_is_refused_and_nothing_is_written(command: Comm
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("event", EventType)
-def test_what_is_on_the_list_is_kept(command: Command, event: EventType) -> None:
+def test_allowed_data_is_stored(command: Command, event: EventType) -> None:
     data = {key: f"its {key}" for key in ALLOWED[event]}
     assert _told(command, event, **data).data == data
 
 
 @pytest.mark.django_db
-def test_what_is_empty_is_left_out(command: Command) -> None:
+def test_empty_values_are_not_stored(command: Command) -> None:
     told = _told(command, EventType.ARTIFACT, reason_code="", artifact="a", sha256=None, size=0)
     assert told.data == {"artifact": "a", "size": 0}
 
 
 @pytest.mark.django_db
-def test_an_event_beside_a_move_takes_the_next_version_and_tells_no_list(account: Account, command: Command) -> None:
+def test_event_without_a_move_takes_the_next_version_and_leaves_the_account_version(
+    account: Account, command: Command
+) -> None:
     before = AccountVersion.objects.get(account=account).number
     person = command.requested_by
     assert person is not None
@@ -77,7 +79,7 @@ def test_an_event_beside_a_move_takes_the_next_version_and_tells_no_list(account
 
 
 @pytest.mark.django_db
-def test_what_is_said_of_single_ones_goes_before_what_is_said_of_all(command: Command) -> None:
+def test_data_of_a_single_subject_overrides_shared_data(command: Command) -> None:
     other = a_command(a_run(command.account, make_person("other", "helpdesk")))
     subjects = [Subject(one.id, one.account_id, one.run_id, 1, "queued", "rejected") for one in (command, other)]
     audit.write(

@@ -35,7 +35,7 @@ def _listed(world: World, times: int) -> None:
         assert world.sync(complete=True)
 
 
-def test_a_lease_that_still_runs_is_left_alone_and_one_that_ran_out_is_not(world: World) -> None:
+def test_only_a_lease_that_ran_out_ends_a_post(world: World) -> None:
     command = _lost(world)
     world.forward(seconds=58)
     assert world.settle() == 0
@@ -49,7 +49,7 @@ def test_a_lease_that_still_runs_is_left_alone_and_one_that_ran_out_is_not(world
     assert world.settle() == 0
 
 
-def test_a_lease_that_a_wrong_clock_wrote_is_over(world: World) -> None:
+def test_lease_written_by_a_wrong_clock_is_over(world: World) -> None:
     """Whether the command is still being sent, or is already looked for."""
     sending, looked_for = _lost(world), _lost(world, devices=[world.device("linux")])
     Command.objects.filter(id=looked_for.id).update(status="uncertain")
@@ -62,7 +62,7 @@ def test_a_lease_that_a_wrong_clock_wrote_is_over(world: World) -> None:
     assert (world.status(sending), world.status(looked_for)) == ("unconfirmed", "unconfirmed")
 
 
-def test_the_window_closes_after_three_minutes_and_three_complete_listings(world: World) -> None:
+def test_settle_window_closes_after_three_minutes_and_three_complete_listings(world: World) -> None:
     command = _lost(world)
     world.past_the_lease()
     _listed(world, 3)
@@ -75,7 +75,7 @@ def test_the_window_closes_after_three_minutes_and_three_complete_listings(world
     assert world.again(command).reason_code == "not_found"
 
 
-def test_two_listings_close_no_window(world: World) -> None:
+def test_two_listings_close_no_settle_window(world: World) -> None:
     command = _lost(world)
     world.past_the_lease()
     _listed(world, 2)
@@ -86,7 +86,7 @@ def test_two_listings_close_no_window(world: World) -> None:
     assert world.status(command) == "unconfirmed"
 
 
-def test_without_any_listing_the_window_closes_after_a_day(world: World) -> None:
+def test_settle_window_without_listings_closes_after_a_day(world: World) -> None:
     command = _lost(world)
     world.past_the_lease()
     world.forward(timedelta(hours=24).total_seconds() - 10)
@@ -96,7 +96,7 @@ def test_without_any_listing_the_window_closes_after_a_day(world: World) -> None
     assert world.status(command) == "unconfirmed"
 
 
-def test_listings_from_before_a_second_sending_do_not_count_for_it(world: World) -> None:
+def test_listings_before_a_second_sending_do_not_count(world: World) -> None:
     command = _lost(world)
     world.past_the_lease()
     _listed(world, 2)
@@ -105,7 +105,7 @@ def test_listings_from_before_a_second_sending_do_not_count_for_it(world: World)
     assert world.again(command).missed_listings == 0
 
 
-def test_what_cloudflare_said_no_to_and_listed_all_the_same_is_not_rejected_and_ends_as_it_ends(world: World) -> None:
+def test_command_with_a_reported_error_that_is_listed_is_not_rejected(world: World) -> None:
     (command,) = world.ask()
     world.fault("success_false", nth=1, when="after")
     assert world.deliver()
@@ -121,7 +121,7 @@ def test_what_cloudflare_said_no_to_and_listed_all_the_same_is_not_rejected_and_
 
 
 @pytest.mark.parametrize("kind", ["reset", "success_false"])
-def test_what_is_found_while_its_window_closes_stays_found(
+def test_command_found_while_its_window_closes_stays_found(
     world: World, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A listing commits between the look of the settling worker and its lock."""
@@ -146,7 +146,9 @@ def test_what_is_found_while_its_window_closes_stays_found(
 
 
 @pytest.mark.parametrize(("kind", "minutes"), [("pcap", 26), ("warp-diag", 30)])
-def test_silence_ends_after_the_time_that_the_kind_may_take(world: World, kind: str, minutes: int) -> None:
+def test_command_without_a_result_is_unconfirmed_after_the_time_of_its_kind(
+    world: World, kind: str, minutes: int
+) -> None:
     command = world.sent(options={Kind(kind): BOTH[Kind(kind)]})
     deadline = world.again(command).deadline_at
     assert deadline is not None
@@ -159,7 +161,7 @@ def test_silence_ends_after_the_time_that_the_kind_may_take(world: World, kind: 
     assert world.again(command).reason_code == "no_result_reported"
 
 
-def test_what_could_not_be_sent_within_the_hour_expires_and_is_never_sent(world: World) -> None:
+def test_command_not_sent_within_the_hour_expires(world: World) -> None:
     (command,) = world.ask()
     world.forward(timedelta(minutes=60).total_seconds() - 2)
     assert world.settle() == 0
@@ -170,7 +172,7 @@ def test_what_could_not_be_sent_within_the_hour_expires_and_is_never_sent(world:
     assert world.posts() == []
 
 
-def test_what_was_sent_does_not_expire(world: World) -> None:
+def test_sent_command_does_not_expire(world: World) -> None:
     command = world.sent()
     world.configure(speed=0.001)
     world.forward(minutes=20)
@@ -179,14 +181,14 @@ def test_what_was_sent_does_not_expire(world: World) -> None:
     assert world.status(command) == "PENDING_EXEC"
 
 
-def test_more_than_one_step_holds_is_settled_by_the_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_beyond_the_limit_are_settled_by_the_next_call(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settle, "MOST", 2)
     world.ask(devices=world.devices[:5])
     world.forward(hours=2)
     assert [world.settle() for _ in range(4)] == [2, 2, 1, 0]
 
 
-def test_a_fetch_that_ended_its_worker_three_times_comes_to_rest(world: World) -> None:
+def test_download_that_ended_three_workers_is_given_up(world: World) -> None:
     command = world.sent()
     world.forward(QUICK_END)
     assert world.sync()
@@ -202,7 +204,7 @@ def test_a_fetch_that_ended_its_worker_three_times_comes_to_rest(world: World) -
     assert world.story(command)[-1] == "artifact"
 
 
-def test_a_fetch_with_an_attempt_left_is_not_settled(world: World) -> None:
+def test_download_with_an_attempt_left_is_not_given_up(world: World) -> None:
     command = world.sent()
     world.forward(QUICK_END)
     assert world.sync()

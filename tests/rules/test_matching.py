@@ -121,7 +121,7 @@ def test_the_window_is_from_2_minutes_before_the_claim_to_5_after_the_post(age: 
     assert isinstance(found[0], Adopt) is is_ours
 
 
-def test_while_nobody_knows_when_the_post_ended_the_lease_counts() -> None:
+def test_lease_counts_while_the_end_of_the_post_is_unknown() -> None:
     command = ours(claimed=10, ended=None)  # its lease ended 8 minutes ago
     assert isinstance(decide([row(age=3)], [command])[0], Adopt)
     assert isinstance(decide([row(age=2.9)], [command])[0], LeaveAlone)
@@ -181,7 +181,7 @@ def test_an_unconfirmed_command_that_turns_up_running_gets_its_id_and_stays() ->
     assert decide([seen], [command]) == [Adopt(seen, command.id, None, match_uncertain=False)]
 
 
-def test_an_uncertain_command_found_with_a_word_that_nobody_knows_is_running() -> None:
+def test_uncertain_command_found_with_an_unknown_status_is_running() -> None:
     command, seen = ours(), row(status="HALTED")
     assert decide([seen], [command]) == [Adopt(seen, command.id, Status.PENDING_EXEC, match_uncertain=False)]
 
@@ -195,7 +195,7 @@ def test_nothing_else_is_ever_adopted(status: Status) -> None:
 # ---- oldest with oldest, and likely
 
 
-def test_two_rows_and_two_commands_pair_oldest_with_oldest_and_say_likely() -> None:
+def test_two_rows_and_two_commands_pair_oldest_with_oldest_and_are_uncertain() -> None:
     old, new = ours(Status.UNCONFIRMED, claimed=9, ended=8), ours(claimed=5, ended=4)
     first, second = row("r9", age=6), row("r1", age=4)
     found = decide([second, first], [new, old])
@@ -205,7 +205,7 @@ def test_two_rows_and_two_commands_pair_oldest_with_oldest_and_say_likely() -> N
     ]
 
 
-def test_of_two_rows_the_oldest_is_adopted_as_likely_and_the_other_is_ambiguous() -> None:
+def test_older_of_two_rows_is_adopted_as_uncertain_and_the_other_is_ambiguous() -> None:
     command, first, second = ours(), row("r1", age=4), row("r2", age=3)
     assert decide([second, first], [command]) == [
         Ambiguous(second, (command.id,)),
@@ -213,12 +213,12 @@ def test_of_two_rows_the_oldest_is_adopted_as_likely_and_the_other_is_ambiguous(
     ]
 
 
-def test_the_row_left_over_is_a_stranger_once_its_command_has_an_id() -> None:
+def test_row_left_over_is_imported_once_its_command_has_an_id() -> None:
     command, left_over = ours(remote_id="r1", status=Status.PENDING_EXEC), row("r2", age=13)
     assert decide([left_over], [command]) == [Import(left_over, Status.PENDING_EXEC)]
 
 
-def test_one_row_for_two_commands_goes_to_the_oldest_as_likely() -> None:
+def test_one_row_for_two_commands_goes_to_the_oldest_as_uncertain() -> None:
     old, new = ours(Status.UNCONFIRMED, claimed=9, ended=8), ours(claimed=5, ended=4)
     seen = row(age=5)
     assert decide([seen], [new, old]) == [Adopt(seen, old.id, None, match_uncertain=True)]
@@ -234,7 +234,7 @@ def test_oldest_first_never_costs_a_command_the_only_row_that_fits_it() -> None:
     ]
 
 
-def test_a_sure_pair_stays_sure_beside_an_ambiguous_one_on_another_machine() -> None:
+def test_certain_pair_stays_certain_beside_an_ambiguous_row_of_another_machine() -> None:
     sure, torn = ours(device_id="desktop"), ours()
     found = decide([row("r1"), row("r2"), row("r3", device_id="desktop")], [sure, torn])
     assert [d.match_uncertain for d in found if isinstance(d, Adopt)] == [True, False]
@@ -243,7 +243,7 @@ def test_a_sure_pair_stays_sure_beside_an_ambiguous_one_on_another_machine() -> 
 # ---- rows without a date
 
 
-def test_a_row_without_a_date_is_adopted_but_only_as_likely() -> None:
+def test_row_without_a_date_is_adopted_as_uncertain() -> None:
     command, seen = ours(), row(age=None)
     assert decide([seen], [command]) == [Adopt(seen, command.id, Status.PENDING_EXEC, match_uncertain=True)]
 
@@ -269,7 +269,7 @@ def test_a_dated_row_is_older_than_one_without_a_date() -> None:
     ]
 
 
-def test_a_row_that_bears_no_time_at_all_is_never_imported() -> None:
+def test_row_without_any_time_is_never_imported() -> None:
     seen = row(age=None)
     assert decide([seen], []) == [LeaveAlone(seen, LeaveReason.NO_TIME)]
 
@@ -292,12 +292,12 @@ def test_only_a_complete_listing_imports() -> None:
     assert decide([seen], [], complete=False) == [LeaveAlone(seen, LeaveReason.NOT_COMPLETE)]
 
 
-def test_what_could_be_ours_is_never_imported_however_old() -> None:
+def test_row_that_could_be_ours_is_never_imported_however_old() -> None:
     command, seen = ours(Status.UNCONFIRMED, claimed=600, ended=599), row(age=599.5)
     assert isinstance(decide([seen], [command])[0], Adopt)
 
 
-def test_a_stranger_with_a_word_that_nobody_knows_counts_as_running() -> None:
+def test_imported_row_with_an_unknown_status_counts_as_running() -> None:
     seen = row(age=60, status="HALTED")
     assert decide([seen], []) == [Import(seen, Status.PENDING_EXEC)]
 
@@ -305,14 +305,14 @@ def test_a_stranger_with_a_word_that_nobody_knows_counts_as_running() -> None:
 @pytest.mark.parametrize(
     "seen", [row("", age=60), row(age=60, device_id=""), row(age=60, kind=""), row(age=60, kind="reboot")]
 )
-def test_a_row_that_does_not_tell_what_it_is_is_left_alone(seen: ListedCommand) -> None:
+def test_row_without_id_device_or_known_kind_is_left_alone(seen: ListedCommand) -> None:
     assert decide([seen], []) == [LeaveAlone(seen, LeaveReason.TOO_LITTLE)]
 
 
 # ---- an import that turns out to be ours
 
 
-def test_what_was_imported_and_is_ours_is_taken_over_with_the_furthest_status() -> None:
+def test_import_that_is_ours_is_taken_over_with_the_furthest_status() -> None:
     command, theirs, seen = ours(), imported("r1", Status.SUCCESS), row("r1")
     found = decide([seen], [command, theirs])
     assert found == [TakeOver(seen, command.id, theirs.id, Status.SUCCESS)]
@@ -360,12 +360,12 @@ def test_an_unconfirmed_command_with_an_id_waits_for_its_end() -> None:
     assert decide([ended], [command]) == [Advance(ended, command.id, Status.FAILED)]
 
 
-def test_a_word_that_nobody_knows_is_shown_and_moves_nothing() -> None:
+def test_unknown_status_is_shown_and_moves_nothing() -> None:
     command, seen = ours(Status.PENDING_EXEC, remote_id="r1"), row(status="HALTED")
     assert decide([seen], [command]) == [Note(seen, command.id)]
 
 
-def test_an_end_without_a_begin_long_after_an_unconfirmed_command_is_somebody_elses() -> None:
+def test_late_end_without_a_begin_is_not_the_unconfirmed_command() -> None:
     command = ours(Status.UNCONFIRMED, claimed=200, ended=199)
     ended = row(status="SUCCESS", age=None, completed=60)
     assert decide([ended], [command]) == [Import(ended, Status.SUCCESS)]
@@ -381,13 +381,13 @@ def test_a_command_with_an_id_is_no_candidate_for_another_row() -> None:
     assert decide([seen], [command]) == [LeaveAlone(seen, LeaveReason.TOO_YOUNG)]
 
 
-def test_a_repeated_row_is_one_row_with_the_furthest_status_and_all_that_was_told() -> None:
+def test_repeated_rows_become_one_with_the_furthest_status_and_all_values() -> None:
     bare = row(status="SUCCESS", registration_id="", age=None, completed=1)
     found = decide([row(status="HALTED"), bare, row(email="")], [command := ours()])
     assert found == [Adopt(row(status="SUCCESS", completed=1), command.id, Status.SUCCESS, match_uncertain=False)]
 
 
-def test_a_command_that_is_looked_for_needs_the_times_of_its_dispatch() -> None:
+def test_command_without_an_id_needs_the_times_of_its_dispatch() -> None:
     with pytest.raises(ValueError, match="dispatch"):
         Ours(UUID(int=1), Status.UNCERTAIN, Kind.PCAP, "laptop")
 
@@ -395,19 +395,19 @@ def test_a_command_that_is_looked_for_needs_the_times_of_its_dispatch() -> None:
 # ---- doubt in hindsight
 
 
-def test_a_row_that_turns_up_later_casts_doubt_on_a_pairing_that_was_sure_and_is_a_stranger_from_then_on() -> None:
+def test_row_that_turns_up_later_casts_doubt_on_a_certain_match_and_is_imported_later() -> None:
     holder, late = replace(ours(Status.SUCCESS, remote_id="r1"), adopted=True), row("r2", age=3.5)
     assert decide([late], [holder]) == [CastDoubt(late, (holder.id,))]
     later = replace(CLOCK, now=NOW + minutes(10))
     assert decide([late], [replace(holder, adopted=False)], later) == [Import(late, Status.PENDING_EXEC)]
 
 
-def test_a_row_that_a_sure_command_could_not_have_been_casts_no_doubt() -> None:
+def test_row_that_fits_no_certain_match_casts_no_doubt() -> None:
     holder, stranger = replace(ours(Status.SUCCESS, remote_id="r1"), adopted=True), row("r2", age=13)
     assert decide([stranger], [holder]) == [Import(stranger, Status.PENDING_EXEC)]
 
 
-def test_a_row_that_fits_another_sure_command_is_adopted_as_likely_and_both_say_so() -> None:
+def test_row_that_fits_a_certain_match_too_is_adopted_and_both_are_uncertain() -> None:
     holder, command, seen = replace(ours(Status.SUCCESS, remote_id="r1"), adopted=True), ours(), row("r2")
     adoption = Adopt(seen, command.id, Status.PENDING_EXEC, match_uncertain=True, doubts=(holder.id,))
     assert decide([seen], [holder, command]) == [adoption]

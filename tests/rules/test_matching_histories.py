@@ -74,7 +74,7 @@ def _ours(world: World) -> list[Ours]:
 
 @settings(max_examples=300, deadline=None)
 @given(offsets, steps, st.booleans())
-def test_in_any_history_whoever_was_seen_has_one_owner_and_every_command_comes_to_rest(
+def test_in_any_history_each_id_has_one_owner_and_every_command_ends(
     offset: timedelta, history: list[Step], blind: bool
 ) -> None:
     world = _lived(False, offset, history, blind)
@@ -92,7 +92,7 @@ def test_in_any_history_whoever_was_seen_has_one_owner_and_every_command_comes_t
 
 @settings(max_examples=300, deadline=None)
 @given(offsets, steps, st.booleans())
-def test_in_a_calm_history_each_command_gets_its_own_row_and_nobody_elses(
+def test_in_a_calm_history_each_command_gets_its_own_row_only(
     offset: timedelta, history: list[Step], blind: bool
 ) -> None:
     world = _lived(True, offset, history, blind)
@@ -105,7 +105,7 @@ def test_in_a_calm_history_each_command_gets_its_own_row_and_nobody_elses(
 
 @settings(max_examples=100, deadline=None)
 @given(offsets, skews, skews, st.integers(0, 100))
-def test_a_foreign_row_beside_our_own_is_adopted_only_as_likely(
+def test_foreign_row_beside_our_own_is_adopted_as_uncertain(
     offset: timedelta, ours: int, theirs: int, seconds: int
 ) -> None:
     world = World(False, offset)

@@ -101,11 +101,11 @@ def test_the_three_sets_are_the_plans_and_share_no_state() -> None:
     assert OPEN == UNSENT | IN_FLIGHT
 
 
-def test_what_is_done_stays_done_but_for_what_nobody_confirmed() -> None:
+def test_done_statuses_are_final_except_unconfirmed() -> None:
     assert {source for source, _ in COMMAND_MOVES if source in DONE} == {Status.UNCONFIRMED}
 
 
-def test_nothing_that_may_have_landed_is_withdrawn_or_expires() -> None:
+def test_command_that_may_have_been_created_is_never_withdrawn_or_expired() -> None:
     for source, target in COMMAND_MOVES:
         if target in (Status.WITHDRAWN, Status.EXPIRED, Status.DECLINED):
             assert source in UNSENT
@@ -140,7 +140,7 @@ def test_only_what_has_a_file_can_be_purged() -> None:
     assert {source for source, target in ARTIFACT_MOVES if target is ArtifactStatus.PURGED} == HAS_FILE
 
 
-def test_the_drawing_shows_each_move_with_its_movers_and_each_word() -> None:
+def test_diagram_shows_each_move_with_its_movers_and_each_label() -> None:
     drawn = diagram().splitlines()
     for source, target in [*COMMAND_MOVES, *ARTIFACT_MOVES]:
         assert any(line.strip().startswith(f"{source} --> {target}: ") for line in drawn)
@@ -150,6 +150,6 @@ def test_the_drawing_shows_each_move_with_its_movers_and_each_word() -> None:
         assert any(line.startswith(f"| `{status}` | {label} | ") for line in drawn)
 
 
-def test_the_drawing_in_the_docs_is_the_one_of_the_table() -> None:
+def test_diagram_in_the_docs_is_current() -> None:
     kept = Path(__file__).parents[2] / "docs" / "states.md"
     assert kept.read_text(encoding="utf-8") == diagram()

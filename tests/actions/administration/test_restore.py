@@ -50,7 +50,7 @@ def _each_entry_has_one_command(world: World) -> None:
     assert set(owned) == {row["id"] for row in world.created()}
 
 
-def test_what_was_sent_after_the_backup_is_found_and_not_sent_again(world: World, tmp_path: Path) -> None:
+def test_command_sent_after_the_backup_is_found_and_not_sent_again(world: World, tmp_path: Path) -> None:
     devices = world.devices[:3]
     before = world.ask(devices=devices)
     file = back_up(tmp_path)
@@ -70,7 +70,7 @@ def test_what_was_sent_after_the_backup_is_found_and_not_sent_again(world: World
     _each_entry_has_one_command(world)
 
 
-def test_what_was_never_sent_becomes_unconfirmed_not_sent(world: World, tmp_path: Path) -> None:
+def test_command_never_sent_becomes_unconfirmed_and_is_not_sent(world: World, tmp_path: Path) -> None:
     (command,) = world.ask()
     file = back_up(tmp_path)
     world.forward(minutes=10)
@@ -79,7 +79,7 @@ def test_what_was_never_sent_becomes_unconfirmed_not_sent(world: World, tmp_path
     assert (world.status(command), world.posts()) == ("unconfirmed", [])
 
 
-def test_a_post_that_was_under_way_in_the_backup_is_looked_for_until_the_restore(world: World, tmp_path: Path) -> None:
+def test_post_in_progress_in_the_backup_may_have_arrived_until_the_restore(world: World, tmp_path: Path) -> None:
     """After the backup it turned out not to be sent, and went out again half an hour later."""
     (command,) = world.ask()
     assert claim(world.account, now=world.now) is not None
@@ -95,7 +95,7 @@ def test_a_post_that_was_under_way_in_the_backup_is_looked_for_until_the_restore
     assert (world.status(command), len(world.created_for(command))) == ("SUCCESS", 1)
 
 
-def test_commands_of_one_machine_are_looked_for_one_after_the_other_and_none_is_sent_again(
+def test_commands_of_one_machine_become_uncertain_one_after_another_and_none_is_sent_again(
     world: World, tmp_path: Path
 ) -> None:
     """Three captures and a diag of one Windows device, all sent between backup and restore, each after the other."""
@@ -119,7 +119,7 @@ def test_commands_of_one_machine_are_looked_for_one_after_the_other_and_none_is_
     _each_entry_has_one_command(world)
 
 
-def test_what_waits_behind_another_neither_expires_nor_is_withdrawn_meanwhile(world: World, tmp_path: Path) -> None:
+def test_command_waiting_after_a_restore_neither_expires_nor_is_withdrawn(world: World, tmp_path: Path) -> None:
     first, second = world.ask()[0], world.ask()[0]
     file = back_up(tmp_path)
     world.forward(hours=5)
@@ -136,7 +136,7 @@ def test_what_waits_behind_another_neither_expires_nor_is_withdrawn_meanwhile(wo
     assert world.posts() == []
 
 
-def test_a_machine_that_is_busy_in_the_backup_keeps_the_next_one_waiting(world: World, tmp_path: Path) -> None:
+def test_machine_busy_in_the_backup_keeps_the_next_command_waiting(world: World, tmp_path: Path) -> None:
     running = world.sent()
     (next_one,) = world.ask()
     file = back_up(tmp_path)
@@ -152,7 +152,7 @@ def test_a_machine_that_is_busy_in_the_backup_keeps_the_next_one_waiting(world: 
     _each_entry_has_one_command(world)
 
 
-def test_what_was_asked_between_backup_and_restore_is_imported(world: World, tmp_path: Path) -> None:
+def test_command_requested_between_backup_and_restore_is_imported(world: World, tmp_path: Path) -> None:
     device = world.device("linux")
     file = back_up(tmp_path)
     (lost,) = world.ask(DIAG, devices=[device])
@@ -165,7 +165,7 @@ def test_what_was_asked_between_backup_and_restore_is_imported(world: World, tmp
     _each_entry_has_one_command(world)
 
 
-def test_what_is_asked_after_the_restore_goes_out_as_ever(world: World, tmp_path: Path) -> None:
+def test_command_requested_after_the_restore_is_sent_as_usual(world: World, tmp_path: Path) -> None:
     world.ask()
     file = back_up(tmp_path)
     world.forward(minutes=5)
@@ -175,7 +175,7 @@ def test_what_is_asked_after_the_restore_goes_out_as_ever(world: World, tmp_path
     assert world.status(fresh) == "PENDING_EXEC"
 
 
-def test_the_uncertain_of_the_backup_get_their_whole_window_anew(world: World, tmp_path: Path) -> None:
+def test_uncertain_commands_of_the_backup_get_a_new_settle_window(world: World, tmp_path: Path) -> None:
     (command,) = world.ask()
     world.faults({"match": {"call": "create"}, "effect": {"kind": "reset", "when": "before"}})
     world.deliver()
@@ -198,7 +198,7 @@ def test_a_second_call_finds_nothing_to_do(world: World) -> None:
     assert (again.uncertain, again.waiting, Event.objects.count()) == (0, 0, events)
 
 
-def test_the_restore_forgets_leases_and_quota_and_makes_listings_due(world: World) -> None:
+def test_restore_resets_leases_and_quota_and_makes_listings_due(world: World) -> None:
     world.device()
     sync = AccountSync.objects.filter(account=world.account)
     sync.update(lease_until=world.now + timedelta(minutes=1), quota_used=3, due_at=world.now + timedelta(hours=1))
@@ -226,7 +226,7 @@ def test_the_operator_is_told_what_was_done_and_may_say_when_the_backup_was_take
     assert Dispatch.objects.get().claimed_at.isoformat() == "2026-01-02T03:04:05+00:00"
 
 
-def test_nobody_withdraws_or_expires_what_a_restore_made_doubtful(world: World) -> None:
+def test_command_barred_by_a_restore_is_not_withdrawn_or_expired(world: World) -> None:
     world.ask()
     (barred,) = world.ask()
     after_restore(now=world.now)

@@ -11,7 +11,7 @@ from tests.polling import eventually
 pytestmark = pytest.mark.django_db
 
 
-def test_a_foreign_row_adopted_as_sure_says_likely_once_our_own_turns_up(world: World) -> None:
+def test_adopted_foreign_row_becomes_uncertain_once_our_own_row_turns_up(world: World) -> None:
     (command,) = world.ask()
     foreign = world.foreign(world.device())
     world.fault("accepted_late", nth=1, seconds=0.5, then="reset")
@@ -30,7 +30,7 @@ def test_a_foreign_row_adopted_as_sure_says_likely_once_our_own_turns_up(world: 
     assert world.story(command).count("doubted") == 1
 
 
-def test_a_late_answer_that_names_another_than_the_adopted_one_makes_it_likely(world: World) -> None:
+def test_late_answer_with_another_id_than_the_adopted_one_makes_the_match_uncertain(world: World) -> None:
     (command,) = world.ask()
     claimed = claim(Account.objects.select_related("credential").get(id=world.account.id), now=world.now)
     assert claimed is not None
@@ -48,7 +48,7 @@ def test_a_late_answer_that_names_another_than_the_adopted_one_makes_it_likely(w
     assert Command.objects.get(remote_id=own).started_elsewhere
 
 
-def test_what_an_unconfirmed_command_took_while_it_runs_is_doubted_as_well(world: World) -> None:
+def test_match_of_an_unconfirmed_command_can_become_uncertain_too(world: World) -> None:
     assert world.sync(complete=True)
     (command,) = world.ask()
     world.fault("reset", nth=1, when="before")
@@ -65,7 +65,7 @@ def test_what_an_unconfirmed_command_took_while_it_runs_is_doubted_as_well(world
     assert world.again(command).match_uncertain
 
 
-def test_after_hours_without_a_listing_two_rows_for_one_command_are_both_recorded(world: World) -> None:
+def test_two_rows_for_one_command_are_both_recorded_after_hours_without_a_listing(world: World) -> None:
     """The next listing would not reach back to the one that is left over."""
     (command,) = world.ask()
     foreign = world.foreign(world.device())
@@ -82,7 +82,7 @@ def test_after_hours_without_a_listing_two_rows_for_one_command_are_both_recorde
     assert {row.remote_id for row in Command.objects.all()} == {own, foreign}
 
 
-def test_our_own_that_turns_up_after_hours_without_a_listing_is_recorded(world: World) -> None:
+def test_our_own_row_is_recorded_after_hours_without_a_listing(world: World) -> None:
     (command,) = world.ask()
     world.foreign(world.device())
     world.fault("accepted_late", nth=1, seconds=0.5, then="reset")

@@ -41,7 +41,7 @@ def _to_when_it_is_due(world: World) -> None:
     world.forward(max(0.0, (due_at - world.now).total_seconds()) + 0.01)
 
 
-def test_a_quick_listing_stops_when_every_open_id_was_seen(world: World, settings: Any) -> None:
+def test_quick_listing_ends_when_every_open_id_was_seen(world: World, settings: Any) -> None:
     settings.PAGE_SIZE = 2
     world.upstream.control("POST", "load", {"count": 40, "seed": 1, "days": 0.001})
     world.sync(complete=True)
@@ -55,7 +55,7 @@ def test_a_quick_listing_stops_when_every_open_id_was_seen(world: World, setting
     assert {row.id for row in listing.rows} == {world.again(command).remote_id for command in commands}
 
 
-def test_with_an_answer_missing_a_quick_listing_reads_on(world: World, settings: Any) -> None:
+def test_quick_listing_reads_on_while_an_answer_is_missing(world: World, settings: Any) -> None:
     settings.PAGE_SIZE = 2
     world.sync(complete=True)
     world.ask(devices=world.devices[:3])
@@ -67,7 +67,7 @@ def test_with_an_answer_missing_a_quick_listing_reads_on(world: World, settings:
     assert len(reader.read(world.account, world.sync_row(), plan, now=world.now).rows) == 4
 
 
-def test_with_nothing_open_a_complete_listing_is_made_every_half_hour(world: World) -> None:
+def test_complete_listing_is_due_every_half_hour_while_nothing_is_open(world: World) -> None:
     assert world.sync()
     assert not world.sync()
     world.forward(minutes=29)
@@ -76,7 +76,7 @@ def test_with_nothing_open_a_complete_listing_is_made_every_half_hour(world: Wor
     assert world.sync()
 
 
-def test_with_something_open_a_complete_listing_is_made_every_five_minutes(world: World) -> None:
+def test_complete_listing_is_due_every_five_minutes_while_a_command_is_open(world: World) -> None:
     world.configure(speed=0.001)
     world.sent()
     assert world.sync()
@@ -98,9 +98,7 @@ def test_one_worker_lists_an_account_at_a_time(world: World) -> None:
     assert world.sync_row().attempts == 0
 
 
-def test_who_asks_for_a_listing_while_one_is_under_way_gets_another(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_listing_requested_during_another_one_follows_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A command was sent, or a POST rejected, while an idle account was being listed."""
     real = reader.read
 
@@ -123,7 +121,7 @@ def test_who_asks_for_a_listing_while_one_is_under_way_gets_another(
     assert world.sync_row().complete_due_at is None
 
 
-def test_a_listing_that_fails_rests_longer_each_time_and_counts_for_nothing(world: World) -> None:
+def test_failed_listing_pauses_longer_each_time_and_counts_for_nothing(world: World) -> None:
     command = _lost(world)
     world.fault("error", call="list", status=400)
     assert not world.sync()
@@ -156,7 +154,7 @@ def test_only_complete_listings_begun_after_the_lease_count_for_not_listed(world
 # --- Paid for ---
 
 
-def test_the_interval_stretches_to_what_the_listing_cost_and_no_hurry_shortens_it(world: World, settings: Any) -> None:
+def test_interval_grows_with_the_calls_of_the_listing_and_no_request_shortens_it(world: World, settings: Any) -> None:
     settings.PAGE_SIZE = 1
     world.configure(speed=0.001)
     world.sync(complete=True)
@@ -185,7 +183,7 @@ def test_accounts_of_one_credential_share_what_listings_may_cost(world: World) -
 
 
 @pytest.mark.usefixtures("scarce")
-def test_more_open_commands_than_calls_are_all_heard_of_in_time(world: World) -> None:
+def test_more_open_commands_than_calls_are_all_updated_in_time(world: World) -> None:
     """Beat comes by every half minute; 10 pages are due every five seconds, and there is a call for one in 30."""
     commands = world.ask(devices=world.devices[:10])
     while world.deliver():
@@ -230,7 +228,7 @@ def test_a_complete_listing_of_more_pages_than_calls_goes_on_until_its_end(world
 
 
 @pytest.mark.usefixtures("scarce")
-def test_between_the_parts_of_a_complete_listing_what_is_open_is_looked_at(world: World) -> None:
+def test_quick_listings_run_between_the_parts_of_a_complete_one(world: World) -> None:
     for device in world.devices[1:]:
         world.foreign(device)
         world.foreign(device)
@@ -248,7 +246,7 @@ def test_between_the_parts_of_a_complete_listing_what_is_open_is_looked_at(world
     assert sorts == [(False, False), (True, True), (False, False), (True, True)]
 
 
-def test_a_429_in_the_midst_of_a_listing_loses_nothing_of_what_was_read(world: World, settings: Any) -> None:
+def test_429_during_a_listing_loses_no_page_that_was_read(world: World, settings: Any) -> None:
     settings.PAGE_SIZE = 1
     world.configure(sort="oldest")
     commands = world.ask(devices=world.devices[:3])
@@ -269,7 +267,7 @@ def test_a_429_in_the_midst_of_a_listing_loses_nothing_of_what_was_read(world: W
 
 
 @pytest.mark.parametrize("status", [403, 400])
-def test_a_listing_that_was_refused_rests_though_something_new_is_sent(world: World, status: int) -> None:
+def test_refused_listing_stays_paused_when_a_new_command_is_sent(world: World, status: int) -> None:
     world.fault("error", call="list", status=status)
     assert not world.sync()
     world.heal()
@@ -280,7 +278,7 @@ def test_a_listing_that_was_refused_rests_though_something_new_is_sent(world: Wo
     assert world.sync()
 
 
-def test_a_listing_that_nobody_can_work_through_rests_and_says_so(
+def test_listing_that_cannot_be_processed_is_paused(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def poisoned(*_: object, **__: object) -> None:
@@ -302,7 +300,7 @@ def test_a_listing_that_nobody_can_work_through_rests_and_says_so(
 # --- Written by a wrong clock ---
 
 
-def test_times_that_a_wrong_clock_wrote_stop_no_listing(world: World) -> None:
+def test_times_written_by_a_wrong_clock_stop_no_listing(world: World) -> None:
     command = world.sent()
     tomorrow = world.now + timedelta(days=1)
     AccountSync.objects.update(due_at=tomorrow, complete_at=tomorrow, not_before=tomorrow, lease_until=tomorrow)
@@ -319,7 +317,7 @@ def test_times_that_a_wrong_clock_wrote_stop_no_listing(world: World) -> None:
     assert complete_at < tomorrow
 
 
-def test_a_wrong_clock_lets_nothing_go_that_waits_for_a_complete_listing(world: World) -> None:
+def test_wrong_clock_releases_no_command_that_waits_for_a_complete_listing(world: World) -> None:
     Account.objects.filter(id=world.account.id).update(dialect="current")
     commands = world.ask(targets=world.targets(world.devices[:2]))
     world.fault("error", nth=1, status=400)
@@ -334,9 +332,7 @@ def test_a_wrong_clock_lets_nothing_go_that_waits_for_a_complete_listing(world: 
     assert {world.status(one) for one in commands} == {"queued", "PENDING_EXEC"}
 
 
-def test_a_page_that_cloudflare_never_gives_keeps_nobody_from_what_stands_before_it(
-    world: World, settings: Any
-) -> None:
+def test_page_that_never_comes_does_not_hide_the_pages_before_it(world: World, settings: Any) -> None:
     settings.PAGE_SIZE = 2
     commands = world.ask(targets=world.targets(world.devices[:5]))
     while world.deliver():
@@ -356,7 +352,7 @@ def test_a_page_that_cloudflare_never_gives_keeps_nobody_from_what_stands_before
 # --- Started elsewhere, and unconfirmed ---
 
 
-def test_what_was_started_elsewhere_and_ended_after_its_deadline_is_still_heard_of(world: World) -> None:
+def test_foreign_command_that_ends_after_its_deadline_is_still_updated(world: World) -> None:
     """The listings that are due anyway no longer go back to when it began."""
     world.configure(speed=0.04)
     world.foreign(world.device())
@@ -374,7 +370,7 @@ def test_what_was_started_elsewhere_and_ended_after_its_deadline_is_still_heard_
     assert not Command.objects.exclude(id=imported.id).exists()
 
 
-def test_a_listing_that_rests_goes_on_where_nothing_that_is_open_says_since_when(world: World) -> None:
+def test_interrupted_listing_goes_on_when_no_open_command_has_a_time(world: World) -> None:
     assert world.sync(complete=True)
     stranger = world.foreign(world.device())
     world.forward(minutes=10)

@@ -36,7 +36,7 @@ def _lost(world: World, **rest: Any) -> Command:
 # --- Forward ---
 
 
-def test_statuses_go_forward_one_by_one_as_cloudflare_tells_them(world: World) -> None:
+def test_statuses_move_forward_as_cloudflare_lists_them(world: World) -> None:
     command = world.sent()
     seen = [world.status(command)]
     world.forward(seconds=55)
@@ -53,7 +53,7 @@ def test_statuses_go_forward_one_by_one_as_cloudflare_tells_them(world: World) -
 
 
 @pytest.mark.parametrize("wrong", [timedelta(days=365 * 70), timedelta(hours=2), -timedelta(days=365)])
-def test_a_date_that_cannot_be_moves_the_end_of_a_file_by_nothing(world: World, wrong: timedelta) -> None:
+def test_impossible_date_does_not_move_the_end_of_a_file(world: World, wrong: timedelta) -> None:
     """It ended after it was sent and before we heard of it, whatever Cloudflare says."""
     command = world.sent()
     row = ListedCommand(command.remote_id, command.kind, "SUCCESS", command.device_id, completed_date=world.now + wrong)
@@ -63,7 +63,7 @@ def test_a_date_that_cannot_be_moves_the_end_of_a_file_by_nothing(world: World, 
     assert off < timedelta(minutes=5)
 
 
-def test_a_failure_ends_without_a_file(world: World) -> None:
+def test_failed_command_has_no_file(world: World) -> None:
     world.configure(failure_share=1)
     command = world.sent()
     world.forward(QUICK_END)
@@ -72,7 +72,7 @@ def test_a_failure_ends_without_a_file(world: World) -> None:
     assert not Artifact.objects.exists()
 
 
-def test_a_status_that_goes_back_is_not_believed(world: World) -> None:
+def test_status_that_goes_back_is_ignored(world: World) -> None:
     command = world.sent()
     world.forward(QUICK_END)
     assert world.sync()
@@ -82,7 +82,7 @@ def test_a_status_that_goes_back_is_not_believed(world: World) -> None:
     assert world.story(command) == before
 
 
-def test_an_unknown_status_is_shown_moves_nothing_and_is_told_once(world: World) -> None:
+def test_unknown_status_is_shown_and_moves_nothing(world: World) -> None:
     command = world.sent()
     world.fault("unknown_status", call="list", word="PAUSED_BY_THE_MOON")
     assert world.sync()
@@ -113,7 +113,7 @@ def test_unknown_statuses_of_many_commands_cost_as_many_queries_as_of_one(world:
     assert {world.again(one).remote_status for one in (first, *others)} == {"WANING"}
 
 
-def test_a_status_that_no_column_holds_is_cut(world: World) -> None:
+def test_status_longer_than_its_column_is_cut(world: World) -> None:
     command = world.sent()
     world.fault("unknown_status", call="list", word="W" * 90)
     assert world.sync()
@@ -121,7 +121,7 @@ def test_a_status_that_no_column_holds_is_cut(world: World) -> None:
 
 
 @pytest.mark.parametrize("fault", ["repeated_rows", "reordered_rows", "created_date_absent", "registration_absent"])
-def test_a_listing_in_disorder_comes_to_the_same_end(world: World, fault: str) -> None:
+def test_order_of_the_rows_does_not_matter(world: World, fault: str) -> None:
     commands = world.ask(devices=world.devices[:4])
     assert world.deliver()
     world.forward(QUICK_END)
@@ -131,7 +131,7 @@ def test_a_listing_in_disorder_comes_to_the_same_end(world: World, fault: str) -
     assert Command.objects.count() == len(commands)
 
 
-def test_a_row_that_is_missing_changes_nothing_until_the_deadline(world: World) -> None:
+def test_missing_row_changes_nothing_until_the_deadline(world: World) -> None:
     command = world.sent()
     world.fault("missing_rows", call="list")
     world.forward(minutes=20)
@@ -150,7 +150,7 @@ def test_a_row_that_is_missing_changes_nothing_until_the_deadline(world: World) 
 # --- Adopted ---
 
 
-def test_a_command_whose_answer_was_lost_is_found_and_attached(world: World) -> None:
+def test_command_whose_answer_was_lost_is_found_and_adopted(world: World) -> None:
     command = _lost(world)
     assert world.sync()
     found = world.again(command)
@@ -160,28 +160,28 @@ def test_a_command_whose_answer_was_lost_is_found_and_attached(world: World) -> 
 
 
 @pytest.mark.parametrize("seconds", [-600, -90, 90, 600])
-def test_a_clock_that_is_wrong_hides_no_command(world: World, seconds: int) -> None:
+def test_wrong_clock_hides_no_command(world: World, seconds: int) -> None:
     world.configure(clock_offset=seconds)
     command = _lost(world)
     assert world.sync(complete=True)
     assert world.again(command).remote_id == world.created()[0]["id"]
 
 
-def test_an_absurd_date_of_cloudflares_answers_is_no_clock(world: World) -> None:
+def test_absurd_date_in_an_answer_is_ignored(world: World) -> None:
     command = _lost(world)
     world.fault("date_off", call="list", seconds=(datetime(9999, 12, 1, tzinfo=UTC) - world.now).total_seconds())
     assert world.sync(complete=True)
     assert world.again(command).remote_id == world.created()[0]["id"]
 
 
-def test_without_a_date_the_pairing_says_likely(world: World) -> None:
+def test_match_without_a_date_is_uncertain(world: World) -> None:
     command = _lost(world)
     world.fault("created_date_absent", call="list")
     assert world.sync()
     assert world.again(command).match_uncertain
 
 
-def test_a_foreign_twin_is_never_adopted_in_silence(world: World) -> None:
+def test_match_beside_a_foreign_twin_is_uncertain(world: World) -> None:
     (command,) = world.ask()
     world.faults(
         {"match": {"call": "create", "nth": 1}, "effect": {"kind": "foreign_twin", "when": "after"}},
@@ -198,7 +198,7 @@ def test_a_foreign_twin_is_never_adopted_in_silence(world: World) -> None:
     assert ids == {row["id"] for row in world.created()}
 
 
-def test_two_lost_on_one_machine_of_two_kinds_each_find_their_own(world: World) -> None:
+def test_lost_commands_of_two_kinds_on_one_machine_each_find_their_own_row(world: World) -> None:
     first = _lost(world)
     (second,) = world.ask(DIAG)
     world.forward(seconds=10)
@@ -211,7 +211,7 @@ def test_two_lost_on_one_machine_of_two_kinds_each_find_their_own(world: World) 
         assert kinds[world.again(command).remote_id] == command.kind
 
 
-def test_while_a_post_is_under_way_its_row_is_left_alone(world: World) -> None:
+def test_row_is_left_alone_while_its_post_is_in_progress(world: World) -> None:
     (command,) = world.ask()
     claimed = claim(world.account, now=world.now)
     assert claimed is not None
@@ -222,7 +222,7 @@ def test_while_a_post_is_under_way_its_row_is_left_alone(world: World) -> None:
     assert world.status(command) == "PENDING_EXEC"
 
 
-def test_what_is_found_with_a_word_that_we_do_not_know_is_running_until_its_deadline(world: World) -> None:
+def test_command_found_with_an_unknown_status_is_running_until_its_deadline(world: World) -> None:
     """Else its machine would be busy for a day."""
     command = _lost(world)
     world.fault("unknown_status", call="list", word="PAUSED")
@@ -239,7 +239,7 @@ def test_what_is_found_with_a_word_that_we_do_not_know_is_running_until_its_dead
     assert world.status(command) == "SUCCESS"
 
 
-def test_a_listing_that_lags_is_waited_for(world: World) -> None:
+def test_lagging_listing_is_waited_for(world: World) -> None:
     command = _lost(world)
     world.fault("listing_lag", call="list", seconds=240)
     for _ in range(2):
@@ -267,7 +267,7 @@ def _unconfirmed(world: World) -> Command:
 
 
 @pytest.mark.parametrize("hours", [0.5, 3, 60])
-def test_an_unconfirmed_command_is_looked_for_and_attached_when_it_turns_up(world: World, hours: float) -> None:
+def test_unconfirmed_command_is_updated_when_it_turns_up(world: World, hours: float) -> None:
     command = _unconfirmed(world)
     _pass_by(world, hours)
     world.heal()
@@ -284,7 +284,7 @@ def _pass_by(world: World, hours: float) -> None:
         sync(world.account, now=world.now)
 
 
-def test_after_a_week_nobody_looks_any_more(world: World) -> None:
+def test_unconfirmed_command_is_not_looked_for_after_a_week(world: World) -> None:
     command = _unconfirmed(world)
     world.forward(days=8)
     assert sync(world.account, now=world.now)
@@ -295,7 +295,7 @@ def test_after_a_week_nobody_looks_any_more(world: World) -> None:
     assert plan.since > world.again(command).requested_at
 
 
-def test_the_old_are_looked_for_in_complete_listings_only(world: World) -> None:
+def test_old_unconfirmed_commands_are_looked_for_in_complete_listings_only(world: World) -> None:
     """Else every quick listing would go back for days, every five seconds."""
     old = _unconfirmed(world)
     world.heal()
@@ -311,7 +311,7 @@ def test_the_old_are_looked_for_in_complete_listings_only(world: World) -> None:
 # --- Imported ---
 
 
-def test_what_somebody_else_started_is_imported_and_goes_forward_without_a_file(world: World) -> None:
+def test_foreign_command_is_imported_and_updated_without_a_file(world: World) -> None:
     world.configure(speed=0.2)
     foreign = world.foreign(world.device("mac"))
     assert world.sync(complete=True)
@@ -333,7 +333,7 @@ def test_what_somebody_else_started_is_imported_and_goes_forward_without_a_file(
     assert world.story(imported) == ["PENDING_EXEC", "SUCCESS"]
 
 
-def test_a_quick_listing_imports_nothing(world: World) -> None:
+def test_quick_listing_imports_nothing(world: World) -> None:
     world.sync(complete=True)
     world.sent()
     world.foreign(world.device("linux"))

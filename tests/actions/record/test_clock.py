@@ -27,7 +27,7 @@ def _date_is_off(world: World, seconds: float) -> None:
     world.fault("date_off", call="list", seconds=seconds)
 
 
-def test_an_answer_with_the_date_of_an_hour_ago_gives_a_command_nothing_of_that_hour(world: World) -> None:
+def test_answer_dated_an_hour_ago_adopts_no_row_of_that_hour(world: World) -> None:
     assert world.sync(complete=True)
     stranger = world.foreign(world.device())
     world.forward(minutes=10)
@@ -42,7 +42,7 @@ def test_an_answer_with_the_date_of_an_hour_ago_gives_a_command_nothing_of_that_
     assert world.again(command).remote_id == ""
 
 
-def test_an_answer_with_the_date_of_tomorrow_imports_nothing_of_ours_and_hides_it_from_nobody(world: World) -> None:
+def test_answer_dated_tomorrow_imports_no_command_of_ours_and_hides_none(world: World) -> None:
     assert world.sync(complete=True)
     command = _in_doubt(world, landed=True)
     _date_is_off(world, 24 * HOUR)
@@ -59,7 +59,7 @@ def test_an_answer_with_the_date_of_tomorrow_imports_nothing_of_ours_and_hides_i
     assert (found.remote_id, found.match_uncertain) == (world.created()[0]["id"], False)
 
 
-def test_a_clock_that_was_set_is_believed_when_it_stays(world: World) -> None:
+def test_changed_clock_is_believed_when_it_stays(world: World) -> None:
     assert world.sync(complete=True)
     world.configure(clock_offset=HOUR)
     command = _in_doubt(world, landed=True)
@@ -68,7 +68,7 @@ def test_a_clock_that_was_set_is_believed_when_it_stays(world: World) -> None:
     assert world.again(command).remote_id == world.created()[0]["id"]
 
 
-def test_a_listing_that_may_not_know_the_time_closes_no_window(world: World) -> None:
+def test_listing_in_doubt_of_the_time_closes_no_settle_window(world: World) -> None:
     assert world.sync(complete=True)
     command = _in_doubt(world, landed=False)
     world.past_the_lease()
@@ -80,7 +80,7 @@ def test_a_listing_that_may_not_know_the_time_closes_no_window(world: World) -> 
     assert world.again(command).missed_listings == 1
 
 
-def test_what_was_refused_together_waits_until_a_listing_knows_the_time(world: World) -> None:
+def test_commands_refused_together_wait_until_a_listing_knows_the_time(world: World) -> None:
     assert world.sync(complete=True)
     Account.objects.filter(id=world.account.id).update(dialect="current")  # else the other form is tried at once
     commands = world.ask(targets=world.targets(world.devices[:2]))
@@ -100,7 +100,7 @@ def test_what_was_refused_together_waits_until_a_listing_knows_the_time(world: W
     assert len(world.created()) == 2
 
 
-def test_what_others_started_is_imported_when_the_doubt_is_over_however_long_ago_that_was(world: World) -> None:
+def test_foreign_commands_are_imported_after_the_doubt_however_old(world: World) -> None:
     assert world.sync(complete=True)
     stranger = world.foreign(world.device())
     world.forward(minutes=10)
@@ -118,7 +118,7 @@ def test_what_others_started_is_imported_when_the_doubt_is_over_however_long_ago
 
 
 @pytest.mark.parametrize("seconds", [-3 * HOUR, 3 * HOUR])
-def test_a_clock_that_is_hours_off_hides_nothing_that_others_start(world: World, seconds: int) -> None:
+def test_clock_hours_off_hides_no_foreign_command(world: World, seconds: int) -> None:
     world.configure(clock_offset=seconds)
     assert world.sync(complete=True)
     stranger = world.foreign(world.device())
@@ -128,7 +128,7 @@ def test_a_clock_that_is_hours_off_hides_nothing_that_others_start(world: World,
 
 
 @pytest.mark.parametrize("year", [1, 2011, 2098, 9999])
-def test_an_absurd_date_among_good_ones_keeps_no_listing_from_being_read(world: World, year: int) -> None:
+def test_absurd_date_among_good_ones_stops_no_listing(world: World, year: int) -> None:
     assert world.sync(complete=True)
     command = _in_doubt(world, landed=True)
     _date_is_off(world, (datetime(year, 12, 1, tzinfo=UTC) - world.now).total_seconds())

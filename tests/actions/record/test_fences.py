@@ -17,7 +17,7 @@ def _claim(world: World) -> Claimed:
     return claimed
 
 
-def test_a_failure_that_is_recorded_again_leaves_alone_what_travels_in_another_post(world: World) -> None:
+def test_failure_recorded_twice_leaves_commands_of_another_post_alone(world: World) -> None:
     """The commit came through, its acknowledgement did not: the worker insists, and somebody else was quicker."""
     (command,) = world.ask()
     first = _claim(world)
@@ -30,7 +30,7 @@ def test_a_failure_that_is_recorded_again_leaves_alone_what_travels_in_another_p
     assert (held.status, held.dispatch_id) == ("sending", second.dispatch.id)
 
 
-def test_an_answer_that_comes_for_an_earlier_post_leaves_alone_what_travels_in_another(world: World) -> None:
+def test_answer_to_an_earlier_post_leaves_commands_of_another_post_alone(world: World) -> None:
     (command,) = world.ask()
     first = _claim(world)
     answer = deliver.post(first)

@@ -35,12 +35,12 @@ def row() -> AccountSync:
 
 
 @pytest.mark.django_db
-def test_the_databases_clock_is_aware_and_close_to_ours() -> None:
+def test_database_clock_is_aware_and_close_to_ours() -> None:
     assert abs(clock.database_now() - timezone.now()) < timedelta(seconds=5)
 
 
 @pytest.mark.django_db
-def test_a_claim_takes_a_token_a_lease_and_counts_the_attempt(row: AccountSync) -> None:
+def test_taking_a_lease_sets_token_and_end_and_counts_the_attempt(row: AccountSync) -> None:
     before = clock.database_now()
     taken = leases.take(_rows(), lasting=LEASE)
     assert taken is not None
@@ -52,7 +52,7 @@ def test_a_claim_takes_a_token_a_lease_and_counts_the_attempt(row: AccountSync) 
 
 
 @pytest.mark.django_db
-def test_a_leased_row_is_nobody_elses_until_the_lease_runs_out(row: AccountSync) -> None:
+def test_leased_row_is_not_free_until_the_lease_runs_out(row: AccountSync) -> None:
     first = leases.take(_rows(), lasting=LEASE)
     assert first is not None
     assert leases.take(_rows(), lasting=LEASE) is None
@@ -64,7 +64,7 @@ def test_a_leased_row_is_nobody_elses_until_the_lease_runs_out(row: AccountSync)
 
 
 @pytest.mark.django_db
-def test_who_lost_the_lease_writes_nothing_more(row: AccountSync) -> None:
+def test_worker_without_its_lease_writes_nothing(row: AccountSync) -> None:
     late = leases.take(_rows(), lasting=LEASE)
     assert late is not None
     _age(late, LEASE)
@@ -77,7 +77,7 @@ def test_who_lost_the_lease_writes_nothing_more(row: AccountSync) -> None:
 
 
 @pytest.mark.django_db
-def test_a_renewed_lease_lasts_from_now_on(row: AccountSync) -> None:
+def test_renewed_lease_lasts_from_now(row: AccountSync) -> None:
     taken = leases.take(_rows(), lasting=SECOND)
     assert taken is not None
     assert leases.renew(taken, lasting=LEASE)
@@ -87,7 +87,7 @@ def test_a_renewed_lease_lasts_from_now_on(row: AccountSync) -> None:
 
 
 @pytest.mark.django_db
-def test_what_was_handed_back_is_free_at_once_or_not_before_its_time(row: AccountSync) -> None:
+def test_returned_row_is_free_at_once_or_from_its_time_on(row: AccountSync) -> None:
     taken = leases.take(_rows(), lasting=LEASE)
     assert taken is not None
     assert leases.hand_back(taken)
@@ -103,7 +103,7 @@ def test_what_was_handed_back_is_free_at_once_or_not_before_its_time(row: Accoun
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_takers_each_row_goes_to_one() -> None:
+def test_each_row_goes_to_one_of_many_workers() -> None:
     for number in range(3):
         make_account(f"Account {number}")
     taken = race(_take_one, threads=6)
@@ -123,7 +123,7 @@ def _take_one() -> UUID | None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("away", [OperationalError, InterfaceError, InternalError, IntegrityError])
-def test_what_must_not_be_lost_is_written_as_soon_as_the_database_is_back(away: type[Exception]) -> None:
+def test_write_is_repeated_until_the_database_is_back(away: type[Exception]) -> None:
     failures = [away("away"), away("away")]
     written: list[str] = []
 
@@ -137,7 +137,7 @@ def test_what_must_not_be_lost_is_written_as_soon_as_the_database_is_back(away: 
 
 
 @pytest.mark.django_db
-def test_nobody_insists_beyond_the_lease() -> None:
+def test_write_is_not_repeated_beyond_the_lease() -> None:
     tries = []
 
     def write() -> None:
@@ -150,7 +150,7 @@ def test_nobody_insists_beyond_the_lease() -> None:
 
 
 @pytest.mark.django_db
-def test_a_mistake_of_ours_is_no_reason_to_insist() -> None:
+def test_write_is_not_repeated_after_a_programming_error() -> None:
     tries = []
 
     def write() -> None:
@@ -163,9 +163,7 @@ def test_a_mistake_of_ours_is_no_reason_to_insist() -> None:
 
 
 @pytest.mark.django_db
-def test_work_that_goes_on_keeps_its_lease_and_learns_when_it_lost_it(
-    row: AccountSync, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_long_work_keeps_its_lease_and_notices_its_loss(row: AccountSync, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = leases.take(_rows(), lasting=LEASE)
     assert taken is not None
     monkeypatch.setattr(leases, "time", SimpleNamespace(monotonic=lambda: 0.0))

@@ -25,7 +25,7 @@ def _leased(world: World) -> AccountSync:
     return row
 
 
-def test_who_lost_the_lease_records_nothing_of_a_listing(world: World) -> None:
+def test_worker_without_its_lease_records_nothing_of_a_listing(world: World) -> None:
     old = world.now - timedelta(hours=1)
     row = ListedCommand("id", "pcap", "SUCCESS", "m", "", "", old, old, "")
     listing = ListingResult(True, world.now, timedelta(), (row,))
@@ -38,9 +38,7 @@ def test_who_lost_the_lease_records_nothing_of_a_listing(world: World) -> None:
     assert Command.objects.get().started_elsewhere
 
 
-def test_a_listing_that_could_not_be_recorded_is_not_done_and_comes_again_at_once(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_listing_that_could_not_be_recorded_is_repeated_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its rows from before the overlap would never be looked at again."""
     foreign = world.foreign(world.device())
     world.forward(hours=3)
@@ -57,7 +55,7 @@ def test_a_listing_that_could_not_be_recorded_is_not_done_and_comes_again_at_onc
     assert Command.objects.get().remote_id == foreign
 
 
-def test_rows_that_no_column_holds_are_left_out_and_the_others_come(world: World) -> None:
+def test_rows_with_ids_too_long_for_the_columns_are_skipped(world: World) -> None:
     old = world.now - timedelta(hours=1)
     fits = ListedCommand("id", "pcap", "S" * 200, "machine", "", "", old, None, "")
     rows = (fits, replace(fits, id="x" * 65), replace(fits, id="other", device_id="x" * 65))

@@ -59,7 +59,7 @@ def version_of(account: Account) -> int:
     return AccountVersion.objects.get(account=account).number
 
 
-def test_a_move_writes_status_words_event_and_version(ask: Ask, person: User) -> None:
+def test_move_writes_status_reason_event_and_version(ask: Ask, person: User) -> None:
     (command,) = ask(1)
     now = timezone.now()
     one = Transition(command.id, Status.WITHDRAWN, CommandReasonCode.HELD_AFTER_PAUSE, "Wrong device.")
@@ -77,7 +77,7 @@ def test_a_move_writes_status_words_event_and_version(ask: Ask, person: User) ->
     )
 
 
-def test_what_may_not_make_the_move_is_left_alone_and_the_others_make_it(ask: Ask, account: Account) -> None:
+def test_command_that_may_not_move_is_left_alone_and_the_others_move(ask: Ask, account: Account) -> None:
     first, second, third = ask(3)
     with change_statuses(by=PORTAL, now=timezone.now()) as changes:
         changes.write([Transition(second.id, Status.EXPIRED)])
@@ -95,7 +95,7 @@ def test_what_may_not_make_the_move_is_left_alone_and_the_others_make_it(ask: As
 
 
 @pytest.mark.parametrize("by", [Mover.PERSON, Mover.CLOUDFLARE, Mover.APPROVER])
-def test_a_mover_makes_no_move_that_is_not_its_own(ask: Ask, by: Mover) -> None:
+def test_mover_makes_no_move_of_another_mover(ask: Ask, by: Mover) -> None:
     (command,) = ask(1)
     with change_statuses(by=By(by), now=timezone.now()) as changes:
         assert changes.write([Transition(command.id, Status.EXPIRED)]) == []
@@ -104,7 +104,7 @@ def test_a_mover_makes_no_move_that_is_not_its_own(ask: Ask, by: Mover) -> None:
 
 
 @pytest.mark.parametrize("source", Status)
-def test_a_command_moves_exactly_if_the_table_says_so(account: Account, person: User, source: Status) -> None:
+def test_command_moves_exactly_if_the_table_allows_it(account: Account, person: User, source: Status) -> None:
     group = a_run(account, person)
     for target, mover in product(Status, Mover):
         command = a_command(group, status=source, device_id=uuid4().hex)
@@ -118,7 +118,7 @@ def _remote_id(command: Command, target: Status) -> str:
     return "" if target in UNSENT else command.remote_id or uuid4().hex
 
 
-def test_a_failed_transaction_leaves_neither_status_nor_event_nor_version(ask: Ask, account: Account) -> None:
+def test_failed_transaction_changes_no_status_event_or_version(ask: Ask, account: Account) -> None:
     (command,) = ask(1)
     before = version_of(account)
     with pytest.raises(ZeroDivisionError):
@@ -147,7 +147,7 @@ def test_versions_have_no_gaps_and_events_keep_their_order(ask: Ask, person: Use
         assert Command.objects.get(id=command.id).version == len(events)
 
 
-def test_the_version_of_the_account_is_raised_once_and_last(ask: Ask, account: Account) -> None:
+def test_account_version_is_raised_once_and_last(ask: Ask, account: Account) -> None:
     commands = ask(4)
     before = version_of(account)
     with CaptureQueriesContext(connection) as queries, change_statuses(by=PORTAL, now=timezone.now()) as changes:
@@ -160,7 +160,7 @@ def test_the_version_of_the_account_is_raised_once_and_last(ask: Ask, account: A
     assert raised == [len(statements) - 1]
 
 
-def test_nothing_moved_means_that_no_list_is_told(ask: Ask, account: Account) -> None:
+def test_version_stays_when_nothing_moved(ask: Ask, account: Account) -> None:
     (command,) = ask(1)
     before = version_of(account)
     with change_statuses(by=CLOUDFLARE, now=timezone.now()) as changes:
@@ -168,7 +168,7 @@ def test_nothing_moved_means_that_no_list_is_told(ask: Ask, account: Account) ->
     assert version_of(account) == before
 
 
-def test_a_thousand_commands_move_in_a_bounded_number_of_queries(ask: Ask) -> None:
+def test_thousand_commands_move_in_a_bounded_number_of_queries(ask: Ask) -> None:
     commands = ask(1000)
     transitions = [
         Transition(command.id, Status.EXPIRED, values={"remote_status": f"word {index}"})
@@ -231,7 +231,7 @@ def test_transitions_of_several_kinds_are_made_in_one_call(ask: Ask) -> None:
     assert statuses == ["waiting_device", "expired", "queued"]
 
 
-def test_a_further_condition_is_one(ask: Ask) -> None:
+def test_further_condition_is_checked(ask: Ask) -> None:
     first, second = ask(2)
     with change_statuses(by=PORTAL, now=timezone.now()) as changes:
         late = Q(expires_at__lte=first.requested_at + timedelta(minutes=1))
@@ -249,7 +249,7 @@ def test_message_longer_than_its_column_is_cut(ask: Ask) -> None:
     assert len(command.remote_message) == 500
 
 
-def test_a_move_of_one_that_began_earlier_does_not_go_back_in_time(ask: Ask) -> None:
+def test_move_with_an_earlier_time_does_not_go_back_in_the_history(ask: Ask) -> None:
     (command,) = ask(1)
     with change_statuses(by=PORTAL, now=command.status_at - timedelta(seconds=1)) as changes:
         assert changes.write([Transition(command.id, Status.EXPIRED)])
@@ -259,7 +259,7 @@ def test_a_move_of_one_that_began_earlier_does_not_go_back_in_time(ask: Ask) -> 
     assert command.status_at == command.requested_at
 
 
-def test_a_note_of_one_whose_clock_is_behind_does_not_go_back_in_time(ask: Ask) -> None:
+def test_note_with_a_slow_clock_does_not_go_back_in_the_history(ask: Ask) -> None:
     (command,) = ask(1)
     ahead = command.status_at + timedelta(seconds=2)
     for now in (ahead, command.status_at):

@@ -36,13 +36,13 @@ def _claimed(world: World) -> list[Command]:
 # --- What a POST holds ---
 
 
-def test_a_post_holds_ten_commands_at_most_and_the_rest_follows(world: World, settings: Any) -> None:
+def test_post_has_ten_commands_at_most(world: World, settings: Any) -> None:
     settings.POSTS_AT_ONCE = 100
     world.ask(targets=_strangers(23))
     assert [len(_claimed(world)) for _ in range(4)] == [10, 10, 3, 0]
 
 
-def test_a_post_holds_one_kind_and_one_command_a_machine(world: World) -> None:
+def test_post_has_one_kind_and_one_command_for_each_machine(world: World) -> None:
     devices = [world.device("mac"), world.device("linux"), world.device("windows")]
     world.ask(BOTH, devices=devices)
     world.ask(PCAP, devices=devices)
@@ -54,7 +54,7 @@ def test_a_post_holds_one_kind_and_one_command_a_machine(world: World) -> None:
         assert len(machines) == len(set(machines))
 
 
-def test_a_second_command_waits_until_the_first_of_its_kind_has_ended(world: World) -> None:
+def test_second_command_waits_until_the_first_of_its_kind_has_ended(world: World) -> None:
     first, second = world.ask()[0], world.ask()[0]
     assert world.deliver()
     assert not world.deliver()
@@ -106,7 +106,7 @@ def test_a_machine_that_is_busy_with_a_command_started_elsewhere_is_skipped(worl
     assert (world.status(busy), world.status(idle)) == ("queued", "PENDING_EXEC")
 
 
-def test_an_import_that_was_taken_over_keeps_nobody_from_its_machine(world: World) -> None:
+def test_merged_import_does_not_make_its_machine_busy(world: World) -> None:
     ours = world.sent()
     elsewhere = Command.objects.create(
         id=new_id(world.now),
@@ -129,7 +129,7 @@ def test_an_import_that_was_taken_over_keeps_nobody_from_its_machine(world: Worl
     assert world.status(again) == "PENDING_EXEC"
 
 
-def test_a_target_that_nobody_listed_travels_alone(world: World) -> None:
+def test_unlisted_target_is_sent_alone(world: World) -> None:
     world.ask(targets=[*_strangers(3), *_strangers(5, listed=False)[3:]])
     assert [len(_claimed(world)) for _ in range(2)] == [3, 1]
 
@@ -137,7 +137,7 @@ def test_a_target_that_nobody_listed_travels_alone(world: World) -> None:
 # --- Who comes first ---
 
 
-def test_a_small_run_goes_before_a_large_one_that_was_asked_earlier(world: World, settings: Any) -> None:
+def test_small_run_goes_before_an_earlier_large_run(world: World, settings: Any) -> None:
     settings.POST_DEVICES = 3
     strangers = _strangers(12)
     world.ask(targets=strangers[:8])
@@ -145,7 +145,7 @@ def test_a_small_run_goes_before_a_large_one_that_was_asked_earlier(world: World
     assert {command.id for command in _claimed(world)} == {command.id for command in small}
 
 
-def test_large_runs_take_turns_the_oldest_first(world: World, settings: Any) -> None:
+def test_large_runs_take_turns_oldest_first(world: World, settings: Any) -> None:
     settings.POST_DEVICES = 3
     settings.POSTS_AT_ONCE = 100
     strangers = _strangers(15)
@@ -154,7 +154,7 @@ def test_large_runs_take_turns_the_oldest_first(world: World, settings: Any) -> 
     assert [sorted(number[command.id] for command in _claimed(world)) for _ in range(5)] == [[0, 1, 2]] * 5
 
 
-def test_nobody_is_left_out_where_more_runs_wait_than_a_post_takes(world: World, settings: Any) -> None:
+def test_every_run_gets_its_turn_when_more_runs_wait_than_a_post_takes(world: World, settings: Any) -> None:
     settings.POST_DEVICES = 3
     settings.POSTS_AT_ONCE = 100
     strangers = _strangers(20)
@@ -164,7 +164,7 @@ def test_nobody_is_left_out_where_more_runs_wait_than_a_post_takes(world: World,
     assert order == [0, 1, 2, 3] * 3
 
 
-def test_a_run_that_comes_later_takes_turns_with_what_is_left_of_the_first(world: World, settings: Any) -> None:
+def test_later_run_takes_turns_with_the_rest_of_the_first(world: World, settings: Any) -> None:
     settings.POST_DEVICES = 4
     settings.POSTS_AT_ONCE = 100
     strangers = _strangers(24)
@@ -176,7 +176,7 @@ def test_a_run_that_comes_later_takes_turns_with_what_is_left_of_the_first(world
     assert [(len(ids & first), len(ids & later)) for ids in claimed] == [(2, 2), (2, 2)]
 
 
-def test_what_waits_for_its_time_does_not_hold_back_the_turns(world: World, settings: Any) -> None:
+def test_command_that_waits_for_its_time_does_not_hold_back_other_runs(world: World, settings: Any) -> None:
     settings.POST_DEVICES = 4
     settings.POSTS_AT_ONCE = 100
     strangers = _strangers(24)
@@ -196,7 +196,7 @@ def _turn(command: Command) -> tuple[int, UUID]:
 # --- When nothing may go ---
 
 
-def test_what_is_not_yet_due_or_already_too_late_stays(world: World) -> None:
+def test_command_that_is_not_due_or_has_expired_is_not_claimed(world: World) -> None:
     first, second, third = world.ask(targets=_strangers(3))
     Command.objects.filter(id=first.id).update(not_before=world.now + timedelta(seconds=5))
     Command.objects.filter(id=second.id).update(expires_at=world.now - timedelta(seconds=1))
@@ -205,7 +205,7 @@ def test_what_is_not_yet_due_or_already_too_late_stays(world: World) -> None:
     assert [command.id for command in _claimed(world)] == [first.id]
 
 
-def test_accounts_are_called_only_for_what_may_go_now(world: World) -> None:
+def test_only_accounts_with_a_command_to_send_now_are_listed(world: World) -> None:
     assert accounts_with_queued(now=world.now) == []
     (command,) = world.ask(targets=_strangers(1))
     assert accounts_with_queued(now=world.now) == [world.account.id]
@@ -215,13 +215,13 @@ def test_accounts_are_called_only_for_what_may_go_now(world: World) -> None:
     assert accounts_with_queued(now=world.now) == [], "it has expired"
 
 
-def test_an_account_of_another_upstream_is_never_called(world: World, settings: Any) -> None:
+def test_account_of_another_upstream_is_never_listed(world: World, settings: Any) -> None:
     world.ask(targets=_strangers(1))
     settings.UPSTREAM = replace(settings.UPSTREAM, name="https://api.example.com")
     assert accounts_with_queued(now=world.now) == []
 
 
-def test_only_so_many_posts_of_an_account_are_under_way(world: World, settings: Any) -> None:
+def test_posts_in_progress_of_an_account_are_limited(world: World, settings: Any) -> None:
     settings.POSTS_AT_ONCE = 2
     world.ask(targets=_strangers(40))
     assert [len(_claimed(world)) for _ in range(3)] == [10, 10, 0]
@@ -229,7 +229,7 @@ def test_only_so_many_posts_of_an_account_are_under_way(world: World, settings: 
     assert len(_claimed(world)) == 10
 
 
-def test_a_command_that_the_database_calls_busy_is_left_out_and_the_others_go(
+def test_command_that_a_constraint_calls_busy_is_skipped_and_the_others_go(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when two claims look at the same moment: each sees a free machine, and the constraint decides."""
@@ -294,7 +294,7 @@ def test_the_database_itself_refuses_a_second_command_in_flight(world: World) ->
         Command.objects.filter(id=second.id).update(status="uncertain", dispatch=command.dispatch)
 
 
-def test_a_diag_without_options_is_sent_without_the_key(world: World) -> None:
+def test_diag_without_options_is_sent_without_the_key(world: World) -> None:
     world.ask({Kind.WARP_DIAG: {}})
     assert world.deliver()
     ((item,),) = [post["items"] for post in world.posts()]

@@ -49,7 +49,9 @@ def hasty(settings: Any) -> None:
     settings.POST_DEADLINE = timedelta(seconds=0.4)
 
 
-def test_what_never_connected_goes_back_to_the_queue_behind_a_growing_pause(world: World, settings: Any) -> None:
+def test_commands_of_a_failed_connection_go_back_to_the_queue_behind_a_growing_pause(
+    world: World, settings: Any
+) -> None:
     (command,) = world.ask()
     settings.UPSTREAM = replace(settings.UPSTREAM, url=f"http://127.0.0.1:{free_port()}/client/v4")
     rests = []
@@ -67,7 +69,7 @@ def test_what_never_connected_goes_back_to_the_queue_behind_a_growing_pause(worl
     assert len(world.created()) == 1
 
 
-def test_a_throttled_post_rests_for_as_long_as_cloudflare_says_and_so_does_the_credential(world: World) -> None:
+def test_throttled_post_pauses_the_credential_as_long_as_cloudflare_asks(world: World) -> None:
     (command,) = world.ask()
     world.fault("throttle", nth=1, seconds=30)
     assert world.deliver()
@@ -81,7 +83,7 @@ def test_a_throttled_post_rests_for_as_long_as_cloudflare_says_and_so_does_the_c
 
 
 @pytest.mark.parametrize(("kind", "parameters"), REFUSALS)
-def test_a_refused_account_stops_and_nothing_of_it_is_lost(world: World, kind: str, parameters: dict[str, Any]) -> None:
+def test_refused_account_is_paused_and_loses_no_command(world: World, kind: str, parameters: dict[str, Any]) -> None:
     (command,) = world.ask()
     world.fault(kind, nth=1, **parameters)
     assert world.deliver()
@@ -96,7 +98,7 @@ def test_a_refused_account_stops_and_nothing_of_it_is_lost(world: World, kind: s
 
 
 @pytest.mark.parametrize("status", [400, 422, 413])
-def test_one_rejected_command_ends_with_cloudflares_code_and_words_said_once(world: World, status: int) -> None:
+def test_rejected_command_keeps_cloudflares_code_and_message(world: World, status: int) -> None:
     (command,) = world.ask()
     world.fault("error", status=status, code=4711, message="no such thing")
     assert world.deliver()
@@ -112,7 +114,7 @@ def test_one_rejected_command_ends_with_cloudflares_code_and_words_said_once(wor
     assert not world.deliver()
 
 
-def test_of_several_rejected_ones_each_travels_alone_after_a_complete_listing(world: World) -> None:
+def test_commands_rejected_together_are_sent_alone_after_a_complete_listing(world: World) -> None:
     good, bad, other = world.devices[:3]
     wrong = replace(world.targets([bad])[0], registration_id="00000000-0000-4000-8000-000000000000")
     commands = world.ask(targets=[*world.targets([good, other]), wrong])
@@ -137,7 +139,7 @@ def test_of_several_rejected_ones_each_travels_alone_after_a_complete_listing(wo
     assert len(world.created()) == 2
 
 
-def test_of_several_rejected_ones_none_is_sent_again_that_was_created_all_the_same(world: World) -> None:
+def test_command_rejected_together_but_created_is_not_sent_again(world: World) -> None:
     """Nobody promises that Cloudflare refuses all of them or none."""
     Account.objects.filter(id=world.account.id).update(dialect="current")  # else the other form is tried at once
     commands = world.ask(targets=world.targets(world.devices[:3]))
@@ -158,7 +160,7 @@ def test_of_several_rejected_ones_none_is_sent_again_that_was_created_all_the_sa
 
 @pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize(("kind", "parameters", "made"), UNKNOWN)
-def test_whatever_may_have_landed_is_uncertain_and_never_sent_again(
+def test_command_that_may_have_been_created_is_uncertain_and_never_sent_again(
     world: World, kind: str, parameters: dict[str, Any], made: int
 ) -> None:
     (command,) = world.ask()
@@ -180,7 +182,7 @@ def test_whatever_may_have_landed_is_uncertain_and_never_sent_again(
 
 
 @pytest.mark.usefixtures("hasty")
-def test_what_lands_after_we_gave_up_is_adopted(world: World) -> None:
+def test_command_created_after_the_client_gave_up_is_adopted(world: World) -> None:
     (command,) = world.ask()
     world.fault("accepted_late", nth=1, seconds=0.3, then="reset")
     assert world.deliver()
@@ -193,7 +195,7 @@ def test_what_lands_after_we_gave_up_is_adopted(world: World) -> None:
     assert len(world.created()) == 1
 
 
-def test_an_item_that_the_answer_leaves_out_is_looked_for_and_the_others_run(world: World) -> None:
+def test_command_missing_in_the_answer_is_uncertain_and_the_others_run(world: World) -> None:
     commands = world.ask(devices=world.devices[:3])
     world.fault("item_missing", nth=1)
     assert world.deliver()
@@ -204,7 +206,7 @@ def test_an_item_that_the_answer_leaves_out_is_looked_for_and_the_others_run(wor
     assert ids == {row["id"] for row in world.created()}
 
 
-def test_a_said_no_is_told_with_its_words_when_the_window_closes(world: World) -> None:
+def test_error_in_a_200_response_rejects_with_its_message_when_the_window_closes(world: World) -> None:
     (command,) = world.ask()
     world.fault("success_false", nth=1, when="before", code=4711, message="not today")
     assert world.deliver()
@@ -224,7 +226,7 @@ def test_a_said_no_is_told_with_its_words_when_the_window_closes(world: World) -
     }
 
 
-def test_a_said_no_that_nobody_looked_for_is_unconfirmed_and_takes_its_id_when_it_turns_up(world: World) -> None:
+def test_error_in_a_200_response_without_listings_is_unconfirmed_and_adopts_its_id_later(world: World) -> None:
     (command,) = world.ask()
     world.fault("success_false", nth=1, when="after")
     assert world.deliver()
@@ -237,7 +239,7 @@ def test_a_said_no_that_nobody_looked_for_is_unconfirmed_and_takes_its_id_when_i
     assert (found.remote_id, found.status) == (world.created()[0]["id"], "SUCCESS")
 
 
-def test_an_answer_in_any_order_without_registrations_finds_its_commands(world: World) -> None:
+def test_answer_in_any_order_without_registrations_finds_its_commands(world: World) -> None:
     world.configure(shuffle_answer=True)
     world.fault("registration_absent", nth=1)
     commands = world.ask(devices=world.devices[:4])
@@ -250,7 +252,7 @@ def test_an_answer_in_any_order_without_registrations_finds_its_commands(world: 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_is_away_before_the_post_means_that_nothing_was_sent(world: World) -> None:
+def test_database_down_before_the_post_means_not_sent(world: World) -> None:
     (command,) = world.ask()
     claimed = claim(world.account, now=world.now)
     assert claimed is not None
@@ -264,7 +266,7 @@ def test_a_database_that_is_away_before_the_post_means_that_nothing_was_sent(wor
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_answer_is_recorded_as_soon_as_the_database_is_back(world: World) -> None:
+def test_answer_is_recorded_as_soon_as_the_database_is_back(world: World) -> None:
     (command,) = world.ask()
     outages: list[str] = []
 
@@ -313,7 +315,7 @@ def test_the_record_keeps_what_was_sent_as_cloudflare_received_it(world: World, 
     assert DEFAULT_TOKEN not in json.dumps([one.body for one in world.dispatches()])
 
 
-def test_what_may_have_landed_is_on_record_before_the_answer(world: World) -> None:
+def test_dispatch_is_recorded_before_the_answer(world: World) -> None:
     world.fault("reset", when="after")
     (command,) = world.ask()
     assert world.deliver()
@@ -323,14 +325,14 @@ def test_what_may_have_landed_is_on_record_before_the_answer(world: World) -> No
     assert dispatch.body["commands"] == world.posts()[0]["items"]
 
 
-def test_an_admins_dialect_is_not_overwritten(world: World) -> None:
+def test_dialect_of_an_admin_is_not_overwritten(world: World) -> None:
     Account.objects.filter(id=world.account.id).update(dialect="legacy")
     world.ask(DIAG)
     assert world.deliver()
     assert Account.objects.get(id=world.account.id).dialect == "legacy"
 
 
-def test_a_credential_that_no_key_opens_sends_nothing_and_says_so(world: World, settings: Any) -> None:
+def test_credential_that_cannot_be_decrypted_sends_nothing(world: World, settings: Any) -> None:
     (command,) = world.ask()
     settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
     assert world.deliver()
@@ -339,7 +341,7 @@ def test_a_credential_that_no_key_opens_sends_nothing_and_says_so(world: World, 
     assert world.posts() == []
 
 
-def test_a_target_that_is_unknown_to_cloudflare_rejects_itself_alone(world: World) -> None:
+def test_unlisted_target_unknown_to_cloudflare_is_rejected_alone(world: World) -> None:
     known = world.devices[:2]
     typo = Target("00000000-0000-4000-8000-00000000dead", "nobody@example.com")
     commands = world.ask(PCAP, targets=[*world.targets(known), typo])

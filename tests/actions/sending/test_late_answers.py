@@ -21,7 +21,7 @@ def _lost_and_answered(world: World, command: Command) -> tuple[Any, Any]:
     return claimed, deliver.post(claimed)
 
 
-def test_a_late_answer_moves_an_uncertain_command_as_it_would_have_moved_it_in_time(world: World) -> None:
+def test_late_answer_moves_an_uncertain_command_as_an_answer_in_time(world: World) -> None:
     (command,) = world.ask()
     claimed, answer = _lost_and_answered(world, command)
     world.past_the_lease()
@@ -31,7 +31,7 @@ def test_a_late_answer_moves_an_uncertain_command_as_it_would_have_moved_it_in_t
     assert world.again(command).remote_id == world.created()[0]["id"]
 
 
-def test_a_late_refusal_sends_an_uncertain_command_back_to_the_queue(world: World) -> None:
+def test_late_refusal_moves_an_uncertain_command_back_to_the_queue(world: World) -> None:
     (command,) = world.ask()
     world.fault("throttle", nth=1, seconds=1)
     claimed, answer = _lost_and_answered(world, command)
@@ -44,7 +44,7 @@ def test_a_late_refusal_sends_an_uncertain_command_back_to_the_queue(world: Worl
 
 
 @pytest.mark.parametrize("status", [429, 400])
-def test_a_late_refusal_does_not_undo_what_a_listing_has_an_id_for(world: World, status: int) -> None:
+def test_late_refusal_does_not_change_a_command_adopted_from_a_listing(world: World, status: int) -> None:
     """Adopted, with a word that we don't know too, it is running: neither sent again nor rejected."""
     (command,) = world.ask()
     world.fault("error", nth=1, when="after", status=status)
@@ -57,7 +57,7 @@ def test_a_late_refusal_does_not_undo_what_a_listing_has_an_id_for(world: World,
     assert world.dispatches()[0].ended_at is not None
 
 
-def test_a_late_answer_to_an_adopted_command_is_told_and_changes_nothing(world: World) -> None:
+def test_late_answer_to_an_adopted_command_only_writes_an_event(world: World) -> None:
     (command,) = world.ask()
     claimed, answer = _lost_and_answered(world, command)
     world.past_the_lease()
@@ -68,7 +68,7 @@ def test_a_late_answer_to_an_adopted_command_is_told_and_changes_nothing(world: 
     assert (world.status(command), world.again(command).remote_id) == (adopted.status, adopted.remote_id)
 
 
-def test_a_late_answer_that_names_another_than_the_adopted_one_makes_it_likely(world: World) -> None:
+def test_late_answer_with_another_id_than_the_adopted_one_makes_the_match_uncertain(world: World) -> None:
     (command,) = world.ask()
     claimed, answer = _lost_and_answered(world, command)
     world.past_the_lease()
@@ -84,7 +84,7 @@ def test_a_late_answer_that_names_another_than_the_adopted_one_makes_it_likely(w
     assert Command.objects.get(remote_id=own).started_elsewhere
 
 
-def test_a_late_answer_to_an_unconfirmed_command_attaches_its_id(world: World) -> None:
+def test_late_answer_to_an_unconfirmed_command_attaches_its_id(world: World) -> None:
     (command,) = world.ask()
     world.fault("missing_rows", call="list")
     claimed, answer = _lost_and_answered(world, command)
@@ -103,7 +103,7 @@ def test_a_late_answer_to_an_unconfirmed_command_attaches_its_id(world: World) -
     assert world.status(command) == "SUCCESS"
 
 
-def test_an_answer_that_names_an_imported_id_takes_that_row_over(world: World) -> None:
+def test_answer_with_an_imported_id_merges_the_import(world: World) -> None:
     (command,) = world.ask()
     claimed, answer = _lost_and_answered(world, command)
     world.forward(minutes=30)  # nobody settled; the row is old enough to be somebody else's, and the window is over
@@ -119,7 +119,7 @@ def test_an_answer_that_names_an_imported_id_takes_that_row_over(world: World) -
     assert ours.status == imported.status
 
 
-def test_an_answer_after_the_import_ran_out_of_time_is_taken_over_too(world: World) -> None:
+def test_answer_with_the_id_of_an_unconfirmed_import_merges_it_too(world: World) -> None:
     (command,) = world.ask()
     claimed, answer = _lost_and_answered(world, command)
     world.forward(minutes=5)
@@ -137,7 +137,7 @@ def test_an_answer_after_the_import_ran_out_of_time_is_taken_over_too(world: Wor
     assert world.status(command) == "PENDING_EXEC"
 
 
-def test_recording_twice_says_nothing_new(world: World) -> None:
+def test_recording_an_answer_twice_changes_nothing(world: World) -> None:
     """The database went away after the commit: the worker insists, and writes the same once more."""
     (command,) = world.ask()
     claimed, answer = _lost_and_answered(world, command)
@@ -150,7 +150,7 @@ def test_recording_twice_says_nothing_new(world: World) -> None:
 # --- Held up, and killed ---
 
 
-def test_a_worker_that_was_held_up_before_the_post_does_not_send(world: World) -> None:
+def test_worker_delayed_before_the_post_does_not_send(world: World) -> None:
     (command,) = world.ask()
     claimed = claim(world.account, now=world.now)
     assert claimed is not None
@@ -163,7 +163,7 @@ def test_a_worker_that_was_held_up_before_the_post_does_not_send(world: World) -
     assert len(world.created()) == 1
 
 
-def test_a_worker_whose_own_clock_says_that_it_was_held_up_does_not_send(world: World) -> None:
+def test_worker_delayed_by_its_own_clock_does_not_send(world: World) -> None:
     world.ask()
     claimed = claim(world.account, now=world.now)
     assert claimed is not None
@@ -171,7 +171,7 @@ def test_a_worker_whose_own_clock_says_that_it_was_held_up_does_not_send(world: 
     assert world.posts() == []
 
 
-def test_a_worker_killed_after_the_post_leaves_the_command_uncertain_and_the_listing_finds_it(world: World) -> None:
+def test_worker_killed_after_post_leaves_command_uncertain_and_the_listing_finds_it(world: World) -> None:
     (command,) = world.ask()
     _lost_and_answered(world, command)
     world.past_the_lease()
@@ -182,7 +182,7 @@ def test_a_worker_killed_after_the_post_leaves_the_command_uncertain_and_the_lis
     assert [row["id"] for row in world.created()] == [world.again(command).remote_id]
 
 
-def test_a_worker_killed_before_the_post_leaves_a_command_that_is_never_sent(world: World) -> None:
+def test_worker_killed_before_post_leaves_a_command_that_is_never_sent(world: World) -> None:
     (command,) = world.ask()
     assert claim(world.account, now=world.now)
     world.past_the_lease()

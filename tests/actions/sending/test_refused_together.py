@@ -59,7 +59,7 @@ def _none_is_doubled(world: World) -> None:
     assert len(world.posts()) == 1
 
 
-def test_a_date_that_is_wrong_in_two_listings_doubles_nothing(world: World) -> None:
+def test_date_wrong_in_two_listings_sends_nothing_twice(world: World) -> None:
     _refused(world)
     world.fault("date_off", call="list", seconds=OFF)
     for complete in (True, False):
@@ -70,7 +70,7 @@ def test_a_date_that_is_wrong_in_two_listings_doubles_nothing(world: World) -> N
     _none_is_doubled(world)
 
 
-def test_a_date_that_is_an_hour_off_until_it_is_believed_doubles_nothing(world: World) -> None:
+def test_date_an_hour_off_until_it_is_believed_sends_nothing_twice(world: World) -> None:
     _refused(world)
     world.fault("date_off", call="list", seconds=3600)
     assert world.sync(complete=True)
@@ -82,7 +82,7 @@ def test_a_date_that_is_an_hour_off_until_it_is_believed_doubles_nothing(world: 
     _none_is_doubled(world)
 
 
-def test_a_first_listing_with_a_wrong_date_doubles_nothing(world: World) -> None:
+def test_first_listing_with_a_wrong_date_sends_nothing_twice(world: World) -> None:
     _refused(world, listed=False)
     world.fault("date_off", call="list", seconds=3600)
     assert world.sync(complete=True)
@@ -94,7 +94,7 @@ def test_a_first_listing_with_a_wrong_date_doubles_nothing(world: World) -> None
     _none_is_doubled(world)
 
 
-def test_a_database_whose_clock_steps_back_doubles_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_database_clock_that_steps_back_sends_nothing_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     _refused(world)
     there = clock.database_now
     monkeypatch.setattr(clock, "database_now", lambda: there() - timedelta(seconds=180))
@@ -106,7 +106,7 @@ def test_a_database_whose_clock_steps_back_doubles_nothing(world: World, monkeyp
     _none_is_doubled(world)
 
 
-def test_what_was_taken_for_somebody_elses_while_two_clocks_alternate_is_not_doubled(world: World) -> None:
+def test_command_imported_while_two_clocks_alternate_is_not_sent_twice(world: World) -> None:
     commands = _refused(world)
     for _ in range(6):
         world.fault("date_off", call="list", seconds=600)
@@ -120,14 +120,14 @@ def test_what_was_taken_for_somebody_elses_while_two_clocks_alternate_is_not_dou
     assert {world.status(command) for command in commands} <= {"uncertain", "unconfirmed"}
 
 
-def test_a_listing_in_pieces_of_which_one_did_not_know_the_time_doubles_nothing(world: World, settings: Any) -> None:
+def test_interrupted_listing_with_a_part_in_doubt_of_the_time_sends_nothing_twice(world: World, settings: Any) -> None:
     _refused(world)
     settings.PAGE_SIZE = 2
     _broken_off(world)
     _none_is_doubled(world)
 
 
-def test_a_listing_in_pieces_of_which_one_did_not_know_the_time_gives_nothing_up(world: World, settings: Any) -> None:
+def test_interrupted_listing_with_a_part_in_doubt_of_the_time_gives_no_command_up(world: World, settings: Any) -> None:
     assert world.sync(complete=True)
     (command,) = world.ask()
     world.fault("reset", nth=1, when="after")
@@ -142,7 +142,7 @@ def test_a_listing_in_pieces_of_which_one_did_not_know_the_time_gives_nothing_up
     assert world.again(command).missed_listings == 0
 
 
-def test_rows_that_come_while_pages_are_read_hide_none_of_ours(
+def test_rows_created_while_pages_are_read_hide_none_of_ours(
     world: World, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Just as many as push the first page down to where the second one was."""
@@ -165,7 +165,7 @@ def test_rows_that_come_while_pages_are_read_hide_none_of_ours(
     _none_is_doubled(world)
 
 
-def test_what_another_settle_has_put_back_and_a_worker_is_sending_stays_with_that_worker(
+def test_command_queued_by_another_settle_and_being_sent_is_not_queued_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The slower settle looked before the quicker one, and locks after it."""
@@ -191,7 +191,7 @@ def test_what_another_settle_has_put_back_and_a_worker_is_sending_stays_with_tha
     assert len(world.created()) == 2
 
 
-def test_what_somebody_had_started_before_does_not_keep_it_from_being_sent_again(world: World) -> None:
+def test_older_foreign_command_does_not_keep_ours_from_being_sent_again(world: World) -> None:
     world.foreign(world.devices[0])
     world.forward(hours=1)
     commands = _refused(world, created=False)
@@ -203,7 +203,7 @@ def test_what_somebody_had_started_before_does_not_keep_it_from_being_sent_again
     assert {world.status(command) for command in commands} == {"PENDING_EXEC"}
 
 
-def test_a_no_that_the_list_contradicts_by_all_but_the_time_is_unconfirmed(world: World) -> None:
+def test_reported_error_with_a_possible_match_is_not_rejected(world: World) -> None:
     (command,) = world.ask()
     world.fault("success_false", nth=1, when="after")
     assert world.deliver()

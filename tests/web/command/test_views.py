@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
 
 
-def test_it_tells_what_for_whom_why_and_by_whom(desk: Client, command: Command, helpdesk: User) -> None:
+def test_page_shows_kind_person_reason_and_requester(desk: Client, command: Command, helpdesk: User) -> None:
     an_event(command, 1, event="requested", mover="person", by=helpdesk, to_status="queued")
     text = desk.get(f"/commands/{command.id}/").text
     for words in ("Packet capture on LAP-0042", "maria@example.com", "Windows", "2 min", "INC-1", "VPN slow"):
@@ -33,7 +33,7 @@ def test_it_tells_what_for_whom_why_and_by_whom(desk: Client, command: Command, 
     assert "No file yet." in text
 
 
-def test_it_leads_to_the_person_the_device_and_the_run(desk: Client, command: Command) -> None:
+def test_page_links_to_person_device_and_run(desk: Client, command: Command) -> None:
     shown = desk.get(f"/commands/{command.id}/").content.decode()
     for address in (f"/people/{command.email}/", f"/devices/{command.device_id}/", f"/runs/{command.run_id}/"):
         assert f'href="{address}' in shown
@@ -41,9 +41,7 @@ def test_it_leads_to_the_person_the_device_and_the_run(desk: Client, command: Co
     assert f'href="/history/?account={command.account_id}&amp;ticket=INC-1"' in shown
 
 
-def test_the_timeline_tells_every_step_with_its_cause_and_how_long_it_took(
-    desk: Client, command: Command, helpdesk: User
-) -> None:
+def test_timeline_shows_every_step_with_its_reason_and_duration(desk: Client, command: Command, helpdesk: User) -> None:
     begin = timezone.now() - timedelta(minutes=5)
     an_event(command, 1, event="requested", mover="person", by=helpdesk, at=begin, to_status="queued")
     an_event(command, 2, at=begin + timedelta(seconds=7), to_status="sending")
@@ -67,7 +65,7 @@ def steps(text: str) -> list[tuple[str, str]]:
     return re.findall(r'<li class="tone-(\w+)">.*?<span class="main">([^<]*)</span>', text, re.DOTALL)
 
 
-def test_only_the_step_that_it_is_at_is_coloured(desk: Client, account: Account, helpdesk: User) -> None:
+def test_only_the_current_step_is_colored(desk: Client, account: Account, helpdesk: User) -> None:
     running = a_command(a_run(account, helpdesk), Status.PENDING_EXEC)
     for version, status in enumerate(("queued", "sending", "queued", "sending", "PENDING_EXEC"), start=1):
         event = {"event": "requested", "by": helpdesk, "mover": "person"} if version == 1 else {}
@@ -81,9 +79,7 @@ def test_only_the_step_that_it_is_at_is_coloured(desk: Client, account: Account,
     ]
 
 
-def test_when_all_is_over_it_tells_uploading_archiving_and_who_took_the_file(
-    desk: Client, account: Account, helpdesk: User
-) -> None:
+def test_timeline_shows_upload_saved_file_and_download(desk: Client, account: Account, helpdesk: User) -> None:
     command = a_command(a_run(account, helpdesk), Status.SUCCESS)
     an_artifact(command, "stored", size=1, sha256="f" * 64, stored_at=timezone.now())
     an_event(command, 1, to_status="PENDING_UPLOAD", mover="cloudflare")
@@ -108,11 +104,13 @@ def test_when_all_is_over_it_tells_uploading_archiving_and_who_took_the_file(
         (Status.UNCONFIRMED, "No file: nobody knows what became of it."),
     ],
 )
-def test_without_a_file_it_says_why(desk: Client, account: Account, helpdesk: User, status: Status, words: str) -> None:
+def test_page_without_a_file_says_why(
+    desk: Client, account: Account, helpdesk: User, status: Status, words: str
+) -> None:
     assert words in desk.get(f"/commands/{a_command(a_run(account, helpdesk), status).id}/").text
 
 
-def test_cloudflares_clock_is_told_only_while_there_is_something_to_delete(
+def test_time_of_deletion_at_cloudflare_is_shown_only_while_the_file_is_there(
     desk: Client, account: Account, helpdesk: User
 ) -> None:
     command = a_command(a_run(account, helpdesk), Status.SUCCESS)
@@ -123,15 +121,13 @@ def test_cloudflares_clock_is_told_only_while_there_is_something_to_delete(
         assert "deletes its copy" not in desk.get(f"/commands/{command.id}/").text
 
 
-def test_running_it_again_is_asked_by_a_button_that_names_the_device_and_the_person(
-    desk: Client, account: Account, helpdesk: User
-) -> None:
+def test_button_to_run_again_names_device_and_person(desk: Client, account: Account, helpdesk: User) -> None:
     values = {"device_name": "LAP-0042", "email": "maria@example.com"}
     ended = a_command(a_run(account, helpdesk), Status.FAILED, **values)
     assert ">Run again on LAP-0042 of maria@example.com</button>" in desk.get(f"/commands/{ended.id}/").text
 
 
-def test_what_is_not_sent_is_withdrawn_from_its_own_page(desk: Client, command: Command) -> None:
+def test_unsent_command_can_be_withdrawn_on_its_page(desk: Client, command: Command) -> None:
     text = desk.get(f"/commands/{command.id}/").text
     assert 'value="withdraw">Withdraw</button>' in text
     given = {"id": str(command.id), "act": "withdraw", "back": f"/commands/{command.id}/"}
@@ -139,7 +135,7 @@ def test_what_is_not_sent_is_withdrawn_from_its_own_page(desk: Client, command: 
     assert "Withdraw<" not in desk.get(f"/commands/{command.id}/").text
 
 
-def test_its_file_is_told_with_size_hash_and_link(desk: Client, account: Account, helpdesk: User) -> None:
+def test_file_is_shown_with_size_hash_and_link(desk: Client, account: Account, helpdesk: User) -> None:
     command = a_command(a_run(account, helpdesk), Status.SUCCESS)
     an_artifact(command, "stored", size=14_200_000, sha256="f" * 64, stored_at=timezone.now())
     text = desk.get(f"/commands/{command.id}/").text
@@ -153,7 +149,7 @@ def test_its_file_is_told_with_size_hash_and_link(desk: Client, account: Account
         assert words in text
 
 
-def test_a_file_that_is_not_here_says_why(desk: Client, account: Account, helpdesk: User) -> None:
+def test_missing_file_says_why(desk: Client, account: Account, helpdesk: User) -> None:
     command = a_command(a_run(account, helpdesk), Status.SUCCESS)
     an_artifact(command, "refused", reason_code=ArtifactReason.CONNECTION_BROKEN)
     text = desk.get(f"/commands/{command.id}/").text
@@ -161,7 +157,7 @@ def test_a_file_that_is_not_here_says_why(desk: Client, account: Account, helpde
     assert "/download" not in text
 
 
-def test_a_poll_is_silent_until_something_happens(desk: Client, command: Command) -> None:
+def test_poll_has_no_content_until_something_changes(desk: Client, command: Command) -> None:
     text = desk.get(f"/commands/{command.id}/").text
     found = re.search(r'hx-get="(/commands/[^"]*token=[^"]*)"', text)
     assert found
@@ -175,7 +171,7 @@ def test_a_poll_is_silent_until_something_happens(desk: Client, command: Command
     assert "<html" not in answer.text
 
 
-def test_a_command_that_somebody_started_elsewhere_has_a_page_too(desk: Client, account: Account) -> None:
+def test_command_started_elsewhere_has_a_page(desk: Client, account: Account) -> None:
     now = timezone.now()
     values = {"id": "01234567-89ab-7def-8123-456789abcdef", "account": account, "requested_at": now, "status_at": now}
     command = Command.objects.create(
