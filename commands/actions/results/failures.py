@@ -12,14 +12,14 @@ from django.conf import settings
 
 from commands.actions.listing import schedule
 from commands.actions.record import leases
-from commands.actions.record.transitions import MAX_WORDS, change_statuses
+from commands.actions.record.transitions import MAX_MESSAGE, change_statuses
 from commands.actions.results.spool import spool_path
 from commands.actions.results.store import NotStored, error_detail
 from commands.actions.upstream import clients
 from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.rate_limit import NotNow
 from commands.artifacts.bundle import InvalidZip
-from commands.audit import PORTAL, EventType
+from commands.audit import PORTAL
 from commands.cloudflare.errors import (
     CloudflareError,
     DeadlineExceeded,
@@ -33,6 +33,7 @@ from commands.cloudflare.errors import (
 )
 from commands.models import AccountSync, Artifact, Event, Pause
 from commands.rules.artifact_reasons import NO_FAILURE, ArtifactReason
+from commands.rules.events import EventType
 from commands.rules.states import ArtifactStatus
 
 log = structlog.get_logger(__name__)
@@ -108,10 +109,10 @@ def _reason(failure: Failure) -> ArtifactReason:
 def _message(failure: Failure) -> str:
     """Return the text of the failing side: Cloudflare's own, the disk's or the storage's."""
     if isinstance(failure, CloudflareError):
-        return failure.remote_message[:MAX_WORDS]
+        return failure.remote_message[:MAX_MESSAGE]
     if isinstance(failure, NotStored):
-        return failure.detail[:MAX_WORDS]
-    return error_detail(failure)[:MAX_WORDS] if isinstance(failure, OSError) else ""
+        return failure.detail[:MAX_MESSAGE]
+    return error_detail(failure)[:MAX_MESSAGE] if isinstance(failure, OSError) else ""
 
 
 def _is_new_reason(artifact: Artifact, reason: ArtifactReason, message: str) -> bool:
