@@ -25,7 +25,7 @@ class Point:
 
 
 _DELIVER = "commands.actions.sending.deliver"
-_SYNC = "commands.actions.listing.sync"
+_APPLY, _SYNC = "commands.actions.listing.apply", "commands.actions.listing.sync"
 _FETCH = "commands.actions.results.fetch"
 
 POINTS: Mapping[str, Point] = {
@@ -34,7 +34,7 @@ POINTS: Mapping[str, Point] = {
     "inside_record": Point(_DELIVER, "_end"),  # inside the transaction, which is rolled back
     "after_record": Point(_DELIVER, "record", after=True),
     "before_listing_is_applied": Point(_SYNC, "apply"),
-    "inside_listing": Point(_SYNC, "_carry_out", after=True),
+    "inside_listing": Point(_APPLY, "_carry_out", after=True),
     "inside_settle": Point("commands.actions.settle", "_closed_windows", after=True),
     "after_claim_of_file": Point(_FETCH, "claim_artifact", after=True),
     "between_spool_and_store": Point(_FETCH, "store"),
