@@ -8,7 +8,7 @@ from queue import Empty, Queue
 from threading import Thread
 from time import monotonic
 
-STOP_WITHIN = 10.0
+from tests.polling import MAX_WAIT
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def running_process[Ready](
     command: Sequence[str],
     *,
     ready: Callable[[str], Ready | None],
-    within: float,
+    within: float = MAX_WAIT,
     cwd: Path,
     env: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[subprocess.Popen[str], Ready]]:
@@ -35,7 +35,7 @@ def running_process[Ready](
         yield process, _wait_until_ready(command, output, ready, within)
     finally:
         terminate(process)
-        reader.join(STOP_WITHIN)
+        reader.join(MAX_WAIT)
         if process.stdout:
             process.stdout.close()
 
@@ -44,7 +44,7 @@ def terminate(process: subprocess.Popen[str]) -> int:
     """Terminate the process, kill it if it does not end, and return the exit status. Calling it again is harmless."""
     process.terminate()
     try:
-        return process.wait(STOP_WITHIN)
+        return process.wait(MAX_WAIT)
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()

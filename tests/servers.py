@@ -22,11 +22,10 @@ from pathlib import Path
 from time import monotonic
 
 from dexportal.run.supervisor import die_with_parent
+from tests.polling import MAX_WAIT
 
 HOST = "127.0.0.1"
 BUILD = Path(__file__).resolve().parent.parent / "build"
-START_WITHIN = 60.0  # seconds
-STOP_WITHIN = 20.0
 
 
 class ServerError(Exception):
@@ -142,7 +141,7 @@ class Server:
             return
         self.process.send_signal(shutdown_signal)
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(STOP_WITHIN)
+            self.process.wait(MAX_WAIT)
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -230,7 +229,7 @@ def _running(command: list[str], folder: Path, owner: Owner, is_ready: Callable[
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], is_ready: Callable[[], bool], log: Path) -> None:
-    deadline = monotonic() + START_WITHIN
+    deadline = monotonic() + MAX_WAIT
     pause = threading.Event()
     while process.poll() is None and monotonic() < deadline:
         if is_ready():

@@ -13,7 +13,6 @@ from pathlib import Path
 from tests.processes import running_process, terminate
 
 ROOT = Path(__file__).resolve().parent.parent
-START_WITHIN = 30.0  # seconds; a start takes less than one on an idle machine
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,7 @@ def running_simulator(
     """
     command = [sys.executable, "-m", "simulator", "--port", "0", "--seed", str(seed), "--speed", str(speed)]
     parser = _StartupLines()
-    with running_process([*command, *extra_args], ready=parser.read, within=START_WITHIN, cwd=ROOT) as (
-        process,
-        addresses,
-    ):
+    with running_process([*command, *extra_args], ready=parser.read, cwd=ROOT) as (process, addresses):
         base_url, account_id, token = addresses
         control_url = base_url.removesuffix("/client/v4") + "/_sim"
         yield SimulatorProcess(base_url, control_url, account_id, token, process)

@@ -22,10 +22,10 @@ def _running() -> Iterator[tuple[LocalSimulator, MovedClock]]:
 @pytest.fixture
 def world(
     _running: tuple[LocalSimulator, MovedClock], settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[World]:
+) -> World:
     """The test itself asks for the database, and says whether it commits."""
     running, clock = _running
-    clock.shift = 0.0
+    clock.start()
     running.control("POST", "reset", {"config": True})
     settings.UPSTREAM = replace(settings.UPSTREAM, url=f"http://127.0.0.1:{running.port}/client/v4")
     settings.BROKER_DIR = tmp_path / "broker"
@@ -39,8 +39,7 @@ def world(
     }
     made = World(running, clock)
     moved_database_clock(made, monkeypatch)
-    yield made
-    clock.shift = 0.0
+    return made
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from threading import Barrier
 
 from django.db import connection
 
-TOGETHER_WITHIN = 30.0  # seconds until all threads stand at the start
+from tests.polling import MAX_WAIT
 
 
 def race[Result](runner: Callable[[], Result], *, threads: int) -> list[Result]:
@@ -15,7 +15,7 @@ def race[Result](runner: Callable[[], Result], *, threads: int) -> list[Result]:
 
     def run() -> Result:
         try:
-            barrier.wait(TOGETHER_WITHIN)
+            barrier.wait(MAX_WAIT)
             return runner()
         finally:
             connection.close()

@@ -18,23 +18,25 @@ from commands.cloudflare.auth import TokenAuth
 from commands.cloudflare.client import Client
 from commands.cloudflare.types import ClientLimits
 from tests.cloudflare.raw_server import RawServer, Reply
+from tests.polling import MAX_WAIT
 
 ACCOUNT = "01a7362d577a6c3019a474fd6f485823"
 TOKEN = "tok-Sn3lZJTBX6kkg7Od-invented"
 # Long time-outs, so that no test fails on a busy machine. Tests that wait for a time-out use a limit of their own.
 LIMITS = ClientLimits(
-    connect_timeout=10,
-    read_timeout=10,
-    deadline=20,
-    create_deadline=20,
-    download_deadline=20,
+    connect_timeout=MAX_WAIT,
+    read_timeout=MAX_WAIT,
+    deadline=MAX_WAIT,
+    create_deadline=MAX_WAIT,
+    download_deadline=MAX_WAIT,
     tries=1,
     max_response_bytes=100_000,
     max_artifact_bytes=300_000,
     max_pages=5,
 )
-SHORT_READ_TIMEOUT = replace(LIMITS, read_timeout=0.3)
-SHORT_DEADLINE = replace(LIMITS, deadline=0.6, create_deadline=0.6, download_deadline=0.6)
+# Short, but long enough to connect and send first, also on a loaded machine.
+SHORT_READ_TIMEOUT = replace(LIMITS, read_timeout=2)
+SHORT_DEADLINE = replace(LIMITS, deadline=2, create_deadline=2, download_deadline=2)
 RETRYING = replace(LIMITS, tries=3)
 
 type Serve = Callable[..., RawServer]

@@ -2,6 +2,9 @@
 
 A reply is a function of the connection and the request. It returns True if the connection may be used again. A reply
 from `before_reading` is called before the request is read, and before TLS, with an empty request.
+
+A reply that only the client can end ends by itself after MAX_WAIT, and its test fails. So no test needs a clock to see
+that the client gave up.
 """
 
 import json
@@ -13,6 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from threading import Event, Thread
 from typing import Self
+
+from tests.polling import MAX_WAIT
 
 DRIP_INTERVAL = 0.02  # seconds between the bytes of a drip
 
@@ -32,6 +37,7 @@ class ReceivedRequest:
 class Peer:
     sock: socket.socket
     stop: Event
+    outlasted: Event  # the client waited until the server gave up
 
     def reset(self) -> None:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -51,6 +57,7 @@ class RawServer:
         self._played = 0
         self._tls = tls
         self._stop = Event()
+        self._outlasted = Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
         self._threads = [Thread(target=self._accept, daemon=True)]
@@ -74,7 +81,8 @@ class RawServer:
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
             sock.close()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(MAX_WAIT)
+        assert not self._outlasted.is_set(), "the client waited until the server gave up"
 
     def _accept(self) -> None:
         while not self._stop.is_set():
@@ -93,7 +101,7 @@ class RawServer:
             reply = self.replies[min(self._played, len(self.replies) - 1)]
             if getattr(reply, "before_reading", False):
                 self._played += 1
-                reply(Peer(sock, self._stop), ReceivedRequest("", "", {}, b""))
+                reply(Peer(sock, self._stop, self._outlasted), ReceivedRequest("", "", {}, b""))
                 return
             if self._tls:
                 sock = self._tls.wrap_socket(sock, server_side=True)
@@ -109,7 +117,7 @@ class RawServer:
         self.received.append(request)
         reply = self.replies[min(self._played, len(self.replies) - 1)]
         self._played += 1
-        return reply(Peer(sock, self._stop), request)
+        return reply(Peer(sock, self._stop, self._outlasted), request)
 
 
 def _read(sock: socket.socket) -> ReceivedRequest | None:
@@ -155,10 +163,11 @@ def drip(data: bytes, filler: bytes = b"x") -> Reply:
     """Send these bytes one by one, then the filler again and again until the test ends."""
 
     def reply(peer: Peer, _: ReceivedRequest) -> bool:
-        sent = 0
-        while not peer.stop.wait(DRIP_INTERVAL):
+        for sent in range(int(MAX_WAIT / DRIP_INTERVAL)):
+            if peer.stop.wait(DRIP_INTERVAL):
+                return False
             peer.sock.sendall(data[sent : sent + 1] or filler)
-            sent += 1
+        peer.outlasted.set()
         return False
 
     return reply
@@ -175,7 +184,8 @@ def send_then_hang(data: bytes) -> Reply:
 
 
 def hang(peer: Peer, _: ReceivedRequest) -> bool:
-    peer.stop.wait(30)
+    if not peer.stop.wait(MAX_WAIT):
+        peer.outlasted.set()
     return False
 
 

@@ -9,15 +9,18 @@ import asyncio
 import http.client
 import json
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
+from unittest import mock
 
+from simulator import app
 from simulator.clock import Clock
 from simulator.config import DEFAULT_ACCOUNT_ID, DEFAULT_TOKEN, Config, default_accounts
 from simulator.server import Server
 from simulator.state import Simulator
+from tests.polling import MAX_WAIT, eventually
 
 START = 1_800_000_000.0
 DEX = f"/client/v4/accounts/{DEFAULT_ACCOUNT_ID}/dex"
@@ -70,14 +73,42 @@ class LocalSimulator:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self.port = asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result(5)
+        self.port = asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result(MAX_WAIT)
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._server.stop(), self._loop).result(5)
+        asyncio.run_coroutine_threadsafe(self._server.stop(), self._loop).result(MAX_WAIT)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(MAX_WAIT)
         self._loop.close()
+
+    @contextmanager
+    def late_commands_held(self) -> Iterator[None]:
+        """Let no command of the fault `accepted_late` land before the block ends, however long that takes."""
+        land, held = app._land, list[tuple[Any, ...]]()
+        with mock.patch.object(app, "_land", lambda *given: held.append(given)):
+            yield
+            eventually(lambda: held or None)
+
+        async def let_land() -> None:
+            for given in held:
+                land(*given)
+
+        asyncio.run_coroutine_threadsafe(let_land(), self._loop).result(MAX_WAIT)
+
+    @contextmanager
+    def hangs_held(self) -> Iterator[None]:
+        """Let requests that the fault `hang` stops hang until the block ends, and then get their answer."""
+        over = asyncio.Event()
+
+        async def hang(*_: object) -> None:
+            await over.wait()
+
+        try:
+            with mock.patch.dict(app._ACTS, hang=hang):
+                yield
+        finally:
+            self._loop.call_soon_threadsafe(over.set)
 
     def call(
         self,
@@ -85,7 +116,7 @@ class LocalSimulator:
         path: str,
         body: object = None,
         headers: Mapping[str, str] = BEARER,
-        timeout: float = 5.0,
+        timeout: float = MAX_WAIT,
     ) -> Reply:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
@@ -145,12 +176,3 @@ def item(device: Mapping[str, Any], kind: str = "pcap", **extra: object) -> dict
         "type": kind,
         **extra,
     }
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Wait for a condition that another thread or process fulfils."""
-    deadline = time.monotonic() + seconds
-    pause = threading.Event()
-    while not condition():
-        assert time.monotonic() < deadline, f"the condition was not fulfilled within {seconds} s"
-        pause.wait(0.01)

@@ -5,12 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from tests.polling import MAX_WAIT
 from tests.simulator.in_process import BEARER, DEX
 
 
@@ -36,7 +36,7 @@ def test_simulator_prints_its_address_then_one_line_for_each_account() -> None:
             "account 0123456789abcdef0123456789abcdef token simulator-token-not-a-secret\n"
         )
         assert process.stdout.readline().startswith("account ")
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=MAX_WAIT)
         connection.request("GET", f"{DEX}/commands/quota", headers=BEARER)
         assert connection.getresponse().status == 200
         connection.close()
@@ -44,24 +44,22 @@ def test_simulator_prints_its_address_then_one_line_for_each_account() -> None:
 
 def test_simulator_listens_on_the_loopback_address_only() -> None:
     with running_program() as (_, port, _line), pytest.raises(OSError):
-        socket.create_connection(("127.0.0.2", port), timeout=2).close()
+        socket.create_connection(("127.0.0.2", port), timeout=MAX_WAIT).close()
 
 
-def test_term_ends_it_within_a_second_although_a_request_hangs() -> None:
+def test_term_ends_the_simulator_although_requests_hang() -> None:
     with running_program() as (process, port, _):
-        control = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        control = http.client.HTTPConnection("127.0.0.1", port, timeout=MAX_WAIT)
         control.request("PUT", "/_sim/faults", b'{"rules": [{"match": {"call": "list"}, "effect": {"kind": "hang"}}]}')
         assert control.getresponse().read()
-        hanging = [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(5)]
+        hanging = [socket.create_connection(("127.0.0.1", port), timeout=MAX_WAIT) for _ in range(5)]
         for connection in hanging:
             head = f"GET {DEX}/commands?page=1&per_page=5 HTTP/1.1\r\nHost: x\r\n"
             connection.sendall(f"{head}Authorization: {BEARER['Authorization']}\r\n\r\n".encode())
         control.request("GET", "/_sim/faults")  # the hanging ones were read before this one
         assert control.getresponse().read()
-        begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
-        assert time.monotonic() - begun < 1
+        assert process.wait(MAX_WAIT) == 0, "the requests hang for an hour"
         assert process.stderr
         assert process.stderr.read() == ""
         for connection in hanging:

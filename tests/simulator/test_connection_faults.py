@@ -9,7 +9,8 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from tests.simulator.in_process import BEARER, DEX, START, LocalSimulator, item, wait_until
+from tests.polling import MAX_WAIT, eventually
+from tests.simulator.in_process import BEARER, DEX, START, LocalSimulator, item
 
 
 def post_outcome(world: LocalSimulator) -> tuple[int, str, bool]:
@@ -21,7 +22,7 @@ def post_outcome(world: LocalSimulator) -> tuple[int, str, bool]:
 
 def send_raw(world: LocalSimulator, method: str, path: str, body: bytes = b"") -> socket.socket:
     """Send a request over a plain socket, to read the response byte by byte."""
-    connection = socket.create_connection(("127.0.0.1", world.port), timeout=5)
+    connection = socket.create_connection(("127.0.0.1", world.port), timeout=MAX_WAIT)
     head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {BEARER['Authorization']}\r\n"
     connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
     return connection
@@ -49,9 +50,13 @@ def test_reset_sends_rst_before_or_after_the_command_is_created(world: LocalSimu
 def test_hang_sends_nothing_until_the_client_gives_up(world: LocalSimulator, when: str, created: int) -> None:
     device = world.devices()[0]
     world.fault("hang", call="create", when=when)
-    with pytest.raises(TimeoutError):
-        world.call("POST", f"{DEX}/commands", {"commands": [item(device)]}, timeout=0.3)
-    assert post_outcome(world) == (created, "created" if created else "not carried out", False)
+    expected = (created, "created" if created else "not carried out", False)
+    with send_raw(world, "POST", f"{DEX}/commands", json.dumps({"commands": [item(device)]}).encode()) as connection:
+        eventually(lambda: (world.ledger()["posts"] and post_outcome(world) == expected) or None)
+        connection.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            connection.recv(100)
+    assert post_outcome(world) == expected
 
 
 def test_latency_only_delays_the_response(world: LocalSimulator) -> None:
@@ -66,14 +71,14 @@ def test_latency_only_delays_the_response(world: LocalSimulator) -> None:
 @pytest.mark.parametrize("then", ["hang", "reset", "error"])
 def test_command_accepted_late_is_created_after_the_client_has_disconnected(world: LocalSimulator, then: str) -> None:
     device = world.devices()[0]
-    world.fault("accepted_late", call="create", seconds=0.4, then=then)
-    if then == "error":
-        assert world.create(item(device)).status == 500
-    else:
-        with pytest.raises((TimeoutError, ConnectionResetError)):
-            world.call("POST", f"{DEX}/commands", {"commands": [item(device)]}, timeout=0.1)
-    assert post_outcome(world) == (0, "not carried out", then == "error")
-    wait_until(lambda: post_outcome(world)[0] == 1)
+    world.fault("accepted_late", call="create", seconds=0.1, then=then)
+    with world.late_commands_held():
+        if then == "error":
+            assert world.create(item(device)).status == 500
+        else:
+            with send_raw(world, "POST", f"{DEX}/commands", json.dumps({"commands": [item(device)]}).encode()):
+                eventually(lambda: world.ledger()["posts"] or None)
+        assert post_outcome(world) == (0, "not carried out", then == "error")
     assert post_outcome(world) == (1, "created", then == "error")
     assert len(world.rows()) == 1
 
@@ -81,10 +86,10 @@ def test_command_accepted_late_is_created_after_the_client_has_disconnected(worl
 def test_command_accepted_late_is_not_created_after_a_reset_of_the_simulator(world: LocalSimulator) -> None:
     device = world.devices()[0]
     world.fault("accepted_late", call="create", seconds=0.1, then="reset")
-    with pytest.raises(ConnectionResetError):
-        world.create(item(device))
-    world.control("POST", "reset")
-    world.fault("latency", call="list", seconds=0.3)
+    with world.late_commands_held():
+        with pytest.raises(ConnectionResetError):
+            world.create(item(device))
+        world.control("POST", "reset")
     assert world.rows() == []
     assert world.ledger()["commands"] == []
 

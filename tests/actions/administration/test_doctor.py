@@ -22,6 +22,7 @@ from simulator.config import DEFAULT_ACCOUNT_ID, DEFAULT_TOKEN, DEX_READ
 from tests.actions.world import World
 from tests.dexportal.portals import run
 from tests.people import make_person
+from tests.polling import MAX_WAIT
 
 pytestmark = pytest.mark.django_db
 
@@ -282,7 +283,7 @@ def test_a_mail_server_that_does_not_let_us_in_is_told(world: World, settings: A
 
 
 def _smtp(port: int) -> dict[str, Any]:
-    options = {"host": "127.0.0.1", "port": port, "username": "mail", "password": WORDS, "timeout": 3}
+    options = {"host": "127.0.0.1", "port": port, "username": "mail", "password": WORDS, "timeout": MAX_WAIT}
     return {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}}
 
 
@@ -305,5 +306,5 @@ def _mail_server() -> Iterator[int]:
     try:
         yield listener.getsockname()[1]
     finally:
-        thread.join(10)
+        thread.join(MAX_WAIT)
         listener.close()

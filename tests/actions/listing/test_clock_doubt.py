@@ -6,7 +6,6 @@ from commands.actions.sending import deliver
 from commands.actions.sending.claim import claim
 from commands.models import Account, Command
 from tests.actions.world import World
-from tests.polling import eventually
 
 pytestmark = pytest.mark.django_db
 
@@ -14,13 +13,14 @@ pytestmark = pytest.mark.django_db
 def test_adopted_foreign_row_becomes_uncertain_once_our_own_row_turns_up(world: World) -> None:
     (command,) = world.ask()
     foreign = world.foreign(world.device())
-    world.fault("accepted_late", nth=1, seconds=0.5, then="reset")
-    assert world.deliver()
-    world.heal()
-    assert world.sync()
-    adopted = world.again(command)
-    assert (adopted.remote_id, adopted.match_uncertain) == (foreign, False)
-    own = eventually(lambda: next((row["id"] for row in world.created_for(command)), None), within=10)
+    world.fault("accepted_late", nth=1, then="reset")
+    with world.upstream.late_commands_held():
+        assert world.deliver()
+        world.heal()
+        assert world.sync()
+        adopted = world.again(command)
+        assert (adopted.remote_id, adopted.match_uncertain) == (foreign, False)
+    (own,) = [row["id"] for row in world.created_for(command)]
     assert world.sync(complete=True)
     assert world.again(command).match_uncertain
     assert world.story(command)[-1] == "doubted"
@@ -85,11 +85,12 @@ def test_two_rows_for_one_command_are_both_recorded_after_hours_without_a_listin
 def test_our_own_row_is_recorded_after_hours_without_a_listing(world: World) -> None:
     (command,) = world.ask()
     world.foreign(world.device())
-    world.fault("accepted_late", nth=1, seconds=0.5, then="reset")
-    assert world.deliver()
-    world.heal()
-    assert world.sync(complete=True)
-    own = eventually(lambda: next((row["id"] for row in world.created_for(command)), None), within=10)
+    world.fault("accepted_late", nth=1, then="reset")
+    with world.upstream.late_commands_held():
+        assert world.deliver()
+        world.heal()
+        assert world.sync(complete=True)
+    (own,) = [row["id"] for row in world.created_for(command)]
     for _ in range(2):
         world.forward(hours=2)
         assert world.sync(complete=True)

@@ -23,6 +23,7 @@ from commands.rules.kinds import Kind
 from dexportal.run.portal import TALK_THREADS
 from tests.actions.world import BOTH, QUICK_END, World, refusal
 from tests.people import make_account, make_credential
+from tests.polling import MAX_WAIT
 
 pytestmark = pytest.mark.django_db
 
@@ -272,17 +273,18 @@ OTHER = "ab" * 16
 def test_an_account_whose_upstream_hangs_delays_no_other(world: World, settings: Any) -> None:
     """As many threads as the talk worker has, each of which finds work of the hanging account first."""
     settings.GET_ATTEMPTS = 1
+    settings.READ_TIMEOUT = settings.GET_DEADLINE = settings.POST_DEADLINE = timedelta(seconds=MAX_WAIT)
     first = world.upstream.control("GET", "config")["accounts"]
     world.configure(accounts=[*first, {"account_id": OTHER, "token": "another-token"}])
     world.ask(BOTH)
     good = _other_account(world)
-    world.faults({"match": {"account_id": world.account.cloudflare_id}, "effect": {"kind": "hang", "seconds": 10}})
+    world.faults({"match": {"account_id": world.account.cloudflare_id}, "effect": {"kind": "hang"}})
     AccountDirectory.objects.update(due_at=None)
     AccountSync.objects.update(due_at=None, complete_due_at=None)
-    with ThreadPoolExecutor(TALK_THREADS) as pool:
+    with ThreadPoolExecutor(TALK_THREADS) as pool, world.upstream.hangs_held():
         stuck = [pool.submit(_closing(task), str(world.account.id)) for task in _ALL * TALK_THREADS]
         went = pool.submit(_closing(lambda _: deliver(good, now=world.now)), str(good.id))
-        assert went.result(timeout=30) is True
+        assert went.result(MAX_WAIT) is True
         hanging = sum(not one.done() for one in stuck)
     # The listing may have found its row locked by a claim: then it comes with the next look of beat.
     assert hanging >= 3, "two POSTs and the directory were to hang meanwhile"
