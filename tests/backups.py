@@ -8,6 +8,7 @@ from pathlib import Path
 
 from django.db import connection
 
+from tests.polling import MAX_WAIT
 from tests.servers import postgresql_folder
 
 
@@ -58,5 +59,5 @@ def _connection_arguments() -> list[str]:
 def _run(command: list[str]) -> None:
     """Run a program. PostgreSQL's programs read the password from the environment."""
     environment = {**os.environ, "PGPASSWORD": str(connection.settings_dict.get("PASSWORD") or "")}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=MAX_WAIT, check=False)
     assert done.returncode == 0, done.stderr

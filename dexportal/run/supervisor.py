@@ -37,6 +37,7 @@ class Patience:
     restart_after: float = 1.0
     each: float = 3.0  # for one program to stop before the next is asked to
     stop: float = 15.0  # for all of them; then they are killed
+    last_words: float = 2.0  # to read what a program wrote before it ended: something it left may hold the pipe open
 
 
 class Stopped(Exception):
@@ -88,13 +89,15 @@ class Child:
     program: Program
     start_process: Callable[[], subprocess.Popen[str]]
     process: subprocess.Popen[str] = field(init=False)
+    reader: threading.Thread = field(init=False)
     crashes: deque[float] = field(default_factory=deque)
     start_at: float | None = None  # set while it is down after a crash; monotonic clock
 
     def start(self) -> None:
         self.start_at = None
         self.process = self.start_process()
-        threading.Thread(target=self._repeat_what_it_says, args=(self.process,), daemon=True).start()
+        self.reader = threading.Thread(target=self._repeat_what_it_says, args=(self.process,), daemon=True)
+        self.reader.start()
 
     def _repeat_what_it_says(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
@@ -187,6 +190,7 @@ class Supervisor:
             if child.process.poll() is None:
                 say(f"{child.program.name} does not stop: killing it.")
             kill_group(child.process)
+            child.reader.join(self.patience.last_words)
 
     def _wait(self, children: Sequence[Child], until: float) -> None:
         while any(child.process.poll() is None for child in children):

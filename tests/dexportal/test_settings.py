@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.dexportal.portals import KEY, production, refusal, run, settings_of, start
+from tests.polling import MAX_WAIT
 
 REQUIRED = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "CREDENTIAL_KEYS", "STORAGE_URL", "EMAIL_URL")
 
@@ -15,7 +16,7 @@ def test_processes_that_start_at_once_agree_on_the_keys_of_an_embedded_portal(tm
     environment = {"VAR_DIR": str(tmp_path / "var")}
     ask = "from dexportal import settings as s; print(s.SECRET_KEY, s.CREDENTIAL_KEYS)"
     started = [start(environment, "-c", ask) for _ in range(4)]
-    answers = {process.communicate(timeout=60)[0] for process in started}
+    answers = {process.communicate(timeout=MAX_WAIT)[0] for process in started}
     assert len(answers) == 1
     assert answers.pop().strip()
     for name in ("secret_key", "credential_keys"):

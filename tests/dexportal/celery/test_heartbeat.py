@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from celery import Celery
-from celery.contrib.testing.worker import start_worker
 from django.db import connection
 from pytest_django import Settings
 
@@ -15,11 +14,10 @@ from commands.actions.administration.heartbeats import Role
 from commands.models import Heartbeat
 from dexportal.celery import app as celery
 from dexportal.celery import heartbeat
-from tests.polling import eventually
+from tests.dexportal.workers import working
+from tests.polling import MAX_WAIT, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-WITHIN = 30.0
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +25,7 @@ def _soon(settings: Settings, tmp_path: Path) -> None:
     settings.BROKER_URL, settings.BROKER_DIR = "spool://localhost", tmp_path
     settings.SYNC_INTERVAL = settings.HEARTBEAT_INTERVAL = timedelta(milliseconds=50)
     settings.BROKER_TIMEOUT = timedelta(seconds=1)
+    settings.HEARTBEAT_LATE = timedelta(seconds=MAX_WAIT)
 
 
 @pytest.fixture
@@ -55,7 +54,7 @@ def test_beat_tells_that_it_lives_and_that_the_broker_takes_its_messages(setting
         beat.tick()
         return seen(Role.BROKER)
 
-    eventually(look, within=WITHIN, pause=0.02)
+    eventually(look, pause=0.02)
     assert set(heartbeats.signs().alive) == {Role.BEAT}
 
 
@@ -67,7 +66,7 @@ def test_a_broker_whose_queues_are_full_is_not_away(settings: Settings) -> None:
         beat.tick()
         return seen(Role.BROKER)
 
-    eventually(look, within=WITHIN, pause=0.02)
+    eventually(look, pause=0.02)
     assert not list((settings.BROKER_DIR / "messages").glob("*.msg"))
 
 
@@ -80,7 +79,7 @@ def test_beat_goes_on_without_a_broker_even_from_the_start_and_says_who_is_away(
         beat.tick()
         return seen(Role.BEAT)
 
-    eventually(look, within=WITHIN, pause=0.02)
+    eventually(look, pause=0.02)
     assert not seen(Role.BROKER)
     assert heartbeats.signs().away == [Role.BROKER]
 
@@ -90,10 +89,10 @@ def test_a_worker_lives_for_its_own_queue_and_one_that_ended_is_away(settings: S
     _, app = beat_of(settings.BROKER_URL)
     app.steps["worker"].add(heartbeat.WorkerStep)
     heartbeats.beat(Role.BEAT, Role.BROKER, now=heartbeats.signs().now)
-    with start_worker(app, pool="threads", perform_ping_check=False, queues=[str(role)], loglevel="ERROR"):
-        eventually(lambda: role in heartbeats.signs().alive or None, within=WITHIN)
+    with working(app, str(role)):
+        eventually(lambda: role in heartbeats.signs().alive or None)
         first = Heartbeat.objects.get(role=role).seen_at
-        eventually(lambda: Heartbeat.objects.get(role=role).seen_at > first or None, within=WITHIN)
+        eventually(lambda: Heartbeat.objects.get(role=role).seen_at > first or None)
     assert set(heartbeats.signs().alive) == {Role.BEAT, role}
     settings.HEARTBEAT_LATE = timedelta(seconds=1)
 
@@ -101,7 +100,7 @@ def test_a_worker_lives_for_its_own_queue_and_one_that_ended_is_away(settings: S
         heartbeats.beat(Role.BEAT, Role.BROKER, now=heartbeats.signs().now)
         return role in heartbeats.signs().away or None
 
-    eventually(look, within=WITHIN)
+    eventually(look)
 
 
 def test_a_database_that_is_away_keeps_nobody_from_their_work(settings: Settings) -> None:
@@ -115,7 +114,7 @@ def test_a_database_that_is_away_keeps_nobody_from_their_work(settings: Settings
         return len(list((settings.BROKER_DIR / "messages").glob("*.msg"))) >= least or None
 
     try:
-        eventually(lambda: sent(3), within=WITHIN, pause=0.02)
+        eventually(lambda: sent(3), pause=0.02)
     finally:
         with connection.cursor() as cursor:
             cursor.execute(f"ALTER TABLE {table}_away RENAME TO {table}")
@@ -124,4 +123,4 @@ def test_a_database_that_is_away_keeps_nobody_from_their_work(settings: Settings
         beat.tick()
         return seen(Role.BEAT)
 
-    eventually(look, within=WITHIN, pause=0.02)
+    eventually(look, pause=0.02)
