@@ -5,7 +5,7 @@ from threading import Event
 from time import monotonic
 
 # After so many seconds something hangs. It is no bound on speed: two cores with a load of eight must stay far below.
-MAX_WAIT = 300.0
+MAX_WAIT = 180.0
 
 
 def eventually[Result](look: Callable[[], Result | None], *, within: float = MAX_WAIT, pause: float = 0.1) -> Result:

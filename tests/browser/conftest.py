@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
+from tests.polling import MAX_WAIT
 from tests.processes import running_process
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-READY_WITHIN = 60.0
+expect.set_options(timeout=1000 * MAX_WAIT)  # milliseconds
+
 FASTER = {"TIME_SCALE": "5", "SIMULATOR_SPEED": "60"}  # a capture of two minutes takes two seconds
 
 
@@ -53,7 +55,7 @@ class Portal:
 
 
 def _bytes(url: str, headers: dict[str, str]) -> bytes:
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=MAX_WAIT) as answer:
         return bytes(answer.read())
 
 
@@ -77,10 +79,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
         return (account[0], account[1]) if account and "The portal is at" in line else None
 
     words = [sys.executable, "-m", "dexportal.run"]
-    with running_process(words, ready=ready, within=READY_WITHIN, cwd=ROOT, env=kept | given) as (
-        process,
-        (number, upstream),
-    ):
+    with running_process(words, ready=ready, cwd=ROOT, env=kept | given) as (process, (number, upstream)):
         yield Portal(f"http://127.0.0.1:{port}", upstream, number, password, folder / "var", process.pid)
 
 
@@ -101,24 +100,42 @@ def browser_context_args() -> dict[str, Any]:
     return {"viewport": {"width": 1280, "height": 860}}
 
 
+REFUSED = "Failed to load resource: the server responded with a status of "
 BREACHES = """
 document.addEventListener("securitypolicyviolation", (breach) =>
   console.error(`policy: ${breach.effectiveDirective} ${breach.sourceFile}:${breach.lineNumber}`));
 """
 
 
-@pytest.fixture(autouse=True)
-def complaints(context: BrowserContext) -> Iterator[list[str]]:
-    """What any page of a test says on the console as an error, or that its policy forbade; at the end there is nothing.
+class Complaints:
+    """Errors on the console of any page of a test, and breaches of its policy."""
 
-    A test that means to be refused takes out what Chromium says of that.
-    """
-    heard: list[str] = []
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        self._refusals: set[str] = set()
+
+    def expect_status(self, *statuses: int) -> None:
+        """Take answers of these statuses for what the test wants. Chromium calls each an error."""
+        self._refusals |= {f"{REFUSED}{status} " for status in statuses}
+
+    def hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.heard.append(message.text)
+
+    def unexpected(self) -> list[str]:
+        return [words for words in self.heard if not words.startswith(tuple(self._refusals))]
+
+
+@pytest.fixture(autouse=True)
+def complaints(context: BrowserContext) -> Iterator[Complaints]:
+    """Fail the test at its end when a page complained of anything that the test does not expect."""
+    context.set_default_timeout(1000 * MAX_WAIT)
+    found = Complaints()
     context.add_init_script(BREACHES)
-    context.on("console", lambda message: heard.append(message.text) if message.type == "error" else None)
-    context.on("weberror", lambda error: heard.append(str(error.error)))
-    yield heard
-    assert not heard
+    context.on("console", found.hear)
+    context.on("weberror", lambda error: found.heard.append(str(error.error)))
+    yield found
+    assert not found.unexpected()
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
 """The desk in the hands of somebody with a caller on the phone: keys, picks, and parts that never fight the reader."""
 
 import re
+from urllib.parse import quote_plus
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.axe import findings_in_both_themes
-from tests.browser.conftest import Portal
-from tests.browser.test_thin_road import able_devices, ask
+from tests.browser.conftest import Complaints, Portal
+from tests.browser.test_thin_road import able_devices, ask, plan_of, rows
 
 pytestmark = pytest.mark.browser
 
@@ -17,27 +18,30 @@ def test_by_keyboard_alone_from_a_name_to_a_running_command(desk: Page, portal: 
     who, name = device["personEmail"], device["deviceName"]
     desk.keyboard.press("n")
     expect(desk.get_by_role("textbox", name="Who")).to_be_focused()
-    desk.keyboard.type(name)
-    expect(desk.locator("#devices").get_by_text(who)).to_be_visible(timeout=15_000)
+    with desk.expect_response(re.compile(rf"/ask/devices\?.*who={quote_plus(name)}(&|$)")):
+        desk.keyboard.type(name)
+    devices = desk.get_by_test_id("device")
+    expect(devices).to_have_count(1)
+    expect(devices).to_contain_text(who)
     desk.keyboard.press("Enter")
-    expect(desk.locator("#devices input:checked")).to_have_count(1)
+    expect(devices.get_by_role("checkbox", checked=True)).to_have_count(1)
     desk.get_by_role("button", name="Look back").press("Enter")
-    run = desk.get_by_role("button", name=f"Run on {name} of {who}")
-    expect(run).to_be_visible()
-    expect(desk.locator("#plan")).to_contain_text("1 call to Cloudflare")
+    run = desk.get_by_test_id("run")
+    expect(run).to_have_text(f"Run on {name} of {who}")
+    expect(desk.get_by_test_id("plan")).to_contain_text("1 call to Cloudflare")
     found = findings_in_both_themes(desk)
     assert not found, "\n".join(found)
     run.press("Enter")
-    row = desk.locator("#rows tr").filter(has_text=who).filter(has_text="WARP diag")
+    row = rows(desk, who, "WARP diag")
     expect(row).to_have_count(1)
-    expect(desk.get_by_role("status").filter(has_text="Asked for: 1 command.")).to_be_visible()
-    expect(desk.locator("#devices input")).to_have_count(0)
+    expect(desk.get_by_test_id("requested")).to_contain_text("Asked for: 1 command.")
+    expect(devices).to_have_count(0)
 
     desk.locator("h1").first.click(force=True)
     desk.keyboard.press("j")
-    focused = desk.locator("#rows a:focus")
+    focused = desk.locator("[data-testid=row] a:focus")
     expect(focused).to_have_count(1)
-    expect(row.get_by_text("Done", exact=True)).to_be_visible(timeout=40_000)
+    expect(row.get_by_test_id("status")).to_have_text("Done")
     expect(focused).to_have_count(1)
     desk.keyboard.press("Enter")
     expect(desk.get_by_role("heading", level=1)).to_have_text(re.compile("WARP diag on"))
@@ -46,17 +50,20 @@ def test_by_keyboard_alone_from_a_name_to_a_running_command(desk: Page, portal: 
 def test_no_filter_hides_what_was_asked_for_and_the_message_leads_to_it(desk: Page, portal: Portal) -> None:
     device = able_devices(portal, 6)[5]
     desk.goto(f"{portal.url}/?group=done&kind=pcap")
-    desk.get_by_role("textbox", name="Who").press_sequentially(device["deviceName"])
-    desk.locator("#devices").get_by_text(device["personEmail"]).click(timeout=15_000)
-    expect(desk.locator("#plan")).to_contain_text("Tick what to run.")
-    desk.get_by_role("checkbox", name="Speed test").check()
-    expect(desk.locator("#plan")).to_contain_text(f"Notice to {device['personEmail']}")
-    desk.get_by_role("button", name=f"Run on {device['deviceName']}").click()
-    expect(desk.locator("#rows tr").filter(has_text=device["personEmail"]).filter(has_text="Speed test")).to_have_count(
-        1
-    )
+    name = device["deviceName"]
+    with desk.expect_response(re.compile(rf"/ask/devices\?.*who={quote_plus(name)}(&|$)")):
+        desk.get_by_role("textbox", name="Who").press_sequentially(name)
+    expect(desk.get_by_test_id("device")).to_have_count(1)
+    desk.get_by_test_id("device").filter(has_text=device["personEmail"]).click()
+    expect(desk.get_by_test_id("plan")).to_contain_text("Tick what to run.")
+    with plan_of(desk, "kinds=speed-test"):
+        desk.get_by_role("checkbox", name="Speed test").check()
+    expect(desk.get_by_test_id("plan")).to_contain_text(f"Notice to {device['personEmail']}")
+    expect(desk.get_by_test_id("run")).to_contain_text(f"Run on {device['deviceName']}")
+    desk.get_by_test_id("run").click()
+    expect(rows(desk, device["personEmail"], "Speed test")).to_have_count(1)
     expect(desk).to_have_url(re.compile("asked=mine&days=7$"))
-    desk.get_by_role("link", name="Asked for: 1 command.").click()
+    desk.get_by_test_id("requested").get_by_role("link").click()
     expect(desk.get_by_role("heading", level=1)).to_have_text(re.compile("Speed test on"))
 
 
@@ -104,6 +111,7 @@ def test_a_hidden_tab_asks_nothing_and_asks_at_once_when_it_comes_back(page: Pag
     desk.goto(portal.url)
     hide = "(hidden) => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true }) }"
     desk.evaluate(hide, True)
+    asked.clear()  # what was under way before
     desk.clock.run_for(65_000)
     assert asked == []
     desk.evaluate(hide, False)
@@ -111,11 +119,11 @@ def test_a_hidden_tab_asks_nothing_and_asks_at_once_when_it_comes_back(page: Pag
         desk.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
-def test_a_session_that_ended_takes_a_poll_to_the_sign_in_page(desk: Page, complaints: list[str]) -> None:
+def test_a_session_that_ended_takes_a_poll_to_the_sign_in_page(desk: Page, complaints: Complaints) -> None:
+    complaints.expect_status(401)
     desk.context.clear_cookies()
     desk.evaluate("htmx.trigger(document.body, 'refresh-now')")
     expect(desk.get_by_role("heading", name="Sign in")).to_be_visible()
-    complaints[:] = [words for words in complaints if "401" not in words]
 
 
 def test_what_people_do_with_the_form_breaks_no_policy_and_is_no_error(desk: Page) -> None:
@@ -138,7 +146,7 @@ def test_what_people_do_with_the_form_breaks_no_policy_and_is_no_error(desk: Pag
         desk.get_by_role("textbox", name="Who").type("nob")
     with desk.expect_response("**/ask/devices*"):
         desk.get_by_role("textbox", name="Who").type("ody")
-    expect(desk.locator("#devices")).to_contain_text("nobody")
+    expect(desk.get_by_test_id("devices")).to_contain_text("nobody")
 
     desk.route("**/commands/table*", lambda route: None)
     with desk.expect_request("**/commands/table*"):
@@ -165,39 +173,40 @@ new Promise((done) => {
 
 def test_what_is_typed_into_a_form_the_moment_it_is_there_is_heard(desk: Page) -> None:
     desk.evaluate(TYPES_AT_ONCE)
-    expect(desk.locator("#devices")).to_contain_text("nobody")
+    expect(desk.get_by_test_id("devices")).to_contain_text("nobody")
 
 
-def test_the_check_for_breaches_of_the_policy_hears_them(desk: Page, complaints: list[str]) -> None:
+def test_the_check_for_breaches_of_the_policy_hears_them(desk: Page, complaints: Complaints) -> None:
     desk.evaluate("document.body.setAttribute('style', 'color: red')")
     desk.evaluate("console.error('something')")
-    assert any("style-src-attr" in words for words in complaints)
-    assert "something" in complaints
-    complaints.clear()
+    heard = complaints.unexpected()
+    assert any("style-src-attr" in words for words in heard)
+    assert "something" in heard
+    complaints.heard.clear()
 
 
 def test_what_is_ticked_stays_ticked_while_it_changes_and_is_run_again(desk: Page, portal: Portal) -> None:
     (device,) = able_devices(portal, 22)[21:]  # none of those that other tests take
     ask(desk, [f"{device['deviceId']}, {device['personEmail']}"], "Speed test", ticket="TICK-1")
-    rows = desk.locator("#rows tr").filter(has_text="TICK-1")
+    ours = rows(desk, "TICK-1")
     bar = desk.get_by_role("form", name="What to do with the ticked commands")
-    expect(rows).to_have_count(1)
+    expect(ours).to_have_count(1)
     expect(bar).to_be_hidden()
     desk.locator("h1").first.click(force=True)
     desk.keyboard.press("j")
     desk.keyboard.press("x")
     expect(bar).to_contain_text("1 ticked")
-    expect(rows.get_by_role("checkbox")).to_be_checked()
+    expect(ours.get_by_role("checkbox")).to_be_checked()
     assert not (found := findings_in_both_themes(desk)), "\n".join(found)
-    expect(rows.get_by_text("Done", exact=True)).to_be_visible(timeout=40_000)
-    expect(rows.get_by_role("checkbox")).to_be_checked()
+    expect(ours.get_by_test_id("status")).to_have_text("Done")
+    expect(ours.get_by_role("checkbox")).to_be_checked()
     expect(bar.get_by_role("button", name="Withdraw")).to_be_hidden()
     bar.get_by_role("button", name="Run again").click()
     expect(desk.get_by_role("status").filter(has_text="1 command asked for again")).to_be_visible()
-    expect(rows).to_have_count(2)
+    expect(ours).to_have_count(2)
     expect(bar).to_be_hidden()
     desk.get_by_role("checkbox", name="Tick all that are shown").check()
-    expect(rows.get_by_role("checkbox", checked=True)).to_have_count(2)
+    expect(ours.get_by_role("checkbox", checked=True)).to_have_count(2)
     bar.get_by_role("button", name="Untick").click()
     expect(bar).to_be_hidden()
 

@@ -14,9 +14,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.axe import findings_in_both_themes
-from tests.browser.conftest import ROOT, Portal
-from tests.browser.test_thin_road import FINISH_WITHIN, able_devices, ask
-from tests.polling import eventually
+from tests.browser.conftest import ROOT, Complaints, Portal
+from tests.browser.test_thin_road import able_devices, ask, rows
+from tests.polling import MAX_WAIT, eventually
 
 pytestmark = pytest.mark.browser
 
@@ -33,11 +33,10 @@ def test_twelve_captures_and_three_diags_run_to_the_end_in_the_fewest_posts(
     before = portal.ledger()
     desk.evaluate("window.sameDocument = true")
     ask(desk, lines[:12], "Packet capture", ticket="INC-12", minutes=1)
-    expect(desk.locator("#rows tr").filter(has_text="INC-12")).to_have_count(12)
+    expect(rows(desk, "INC-12")).to_have_count(12)
     ask(desk, lines[12:], "WARP diag", ticket="INC-13")
     for ticket, count in (("INC-12", 12), ("INC-13", 3)):
-        done = desk.locator("#rows tr").filter(has_text=ticket).filter(has_text=re.compile("Done"))
-        expect(done).to_have_count(count, timeout=FINISH_WITHIN)
+        expect(rows(desk, ticket, "Done")).to_have_count(count)
     ledger = portal.ledger()
     new = ledger["commands"][len(before["commands"]) :]
     ids = {one["device_id"]: one["id"] for one in new}
@@ -56,7 +55,7 @@ def test_twelve_captures_and_three_diags_run_to_the_end_in_the_fewest_posts(
 
 def _on_record(portal: Portal) -> set[tuple[str, str, str, str]]:
     """What the portal keeps of the two tickets: (Cloudflare's id, device, kind, status)."""
-    with closing(sqlite3.connect(portal.var / "dexportal.sqlite3", timeout=20)) as database:
+    with closing(sqlite3.connect(portal.var / "dexportal.sqlite3", timeout=MAX_WAIT)) as database:
         found = "SELECT remote_id, device_id, kind, status FROM commands_command WHERE ticket IN ('INC-12', 'INC-13')"
         rows = database.execute(found).fetchall()
     assert len(rows) == 15
@@ -66,9 +65,9 @@ def _on_record(portal: Portal) -> set[tuple[str, str, str, str]]:
 def _picture(desk: Page, who: str) -> None:
     """What the README shows: somebody about to ask for one more."""
     desk.get_by_role("textbox", name="Who").fill(who.partition("@")[0].partition(".")[2])
-    desk.locator("#devices").get_by_text(who).first.click()
+    desk.get_by_test_id("device").filter(has_text=who).first.click()
     desk.get_by_role("button", name="On the phone").click()
-    expect(desk.locator("#plan")).to_contain_text("calls to Cloudflare")
+    expect(desk.get_by_test_id("plan")).to_contain_text("calls to Cloudflare")
     desk.evaluate("scrollTo(0, 0)")
     SCREENSHOT.parent.mkdir(exist_ok=True)
     # Playwright would hide the caret by an inline style, which the policy forbids.
@@ -76,9 +75,10 @@ def _picture(desk: Page, who: str) -> None:
 
 
 def _downloaded(desk: Page, email: str, ticket: str, folder: Path) -> str:
-    asked = desk.locator("#rows tr").filter(has_text=email).filter(has_text=ticket)
+    link = rows(desk, email, ticket).get_by_test_id("download")
+    expect(link).to_be_visible()
     with desk.expect_download() as download:
-        asked.get_by_role("link", name=re.compile("Download")).click(timeout=FINISH_WITHIN)
+        link.click()
     file = folder / download.value.suggested_filename
     download.value.save_as(file)
     return hashlib.sha256(file.read_bytes()).hexdigest()
@@ -90,12 +90,13 @@ def _at_cloudflare(portal: Portal, id_: str) -> str:
 
 
 def test_four_slow_downloads_do_not_stop_the_desk_and_the_next_one_gets_a_sentence(
-    desk: Page, portal: Portal, complaints: list[str]
+    desk: Page, portal: Portal, complaints: Complaints
 ) -> None:
+    complaints.expect_status(503)
     device = able_devices(portal, 5)[3]
     ask(desk, [f"{device['deviceId']}, {device['personEmail']}"], "WARP diag", ticket="INC-4")
-    link = desk.locator("#rows tr").filter(has_text="INC-4").get_by_role("link", name=re.compile("Download"))
-    expect(link).to_be_visible(timeout=FINISH_WITHIN)
+    link = rows(desk, "INC-4").get_by_test_id("download")
+    expect(link).to_be_visible()
     address = str(link.get_attribute("href"))
     _made_large(portal, re.findall(r"[0-9a-f-]{36}", address)[0])
     cookies = "; ".join(f"{one['name']}={one['value']}" for one in desk.context.cookies())
@@ -108,22 +109,21 @@ def test_four_slow_downloads_do_not_stop_the_desk_and_the_next_one_gets_a_senten
         desk.goto(portal.url + address)
         expect(desk.get_by_role("heading", level=1)).to_have_text("4 downloads are running already")
         found = findings_in_both_themes(desk)
-        complaints[:] = [words for words in complaints if "503" not in words]
         desk.goto(portal.url)
         desk.reload()
-        expect(desk.locator("#rows tr").filter(has_text="INC-4")).to_have_count(1)
+        expect(rows(desk, "INC-4")).to_have_count(1)
 
     def slot_is_free() -> bool:
         with _slow_reader(portal, address, cookies) as head:
             return head.startswith("HTTP/1.1 200")
 
-    eventually(slot_is_free, within=30)
+    eventually(slot_is_free)
     assert not found, "\n".join(found)
 
 
 def _made_large(portal: Portal, command_id: str) -> None:
     """The stored file grows behind the portal's back: no simulated device brings back one of that size."""
-    with closing(sqlite3.connect(portal.var / "dexportal.sqlite3", timeout=20)) as database, database:
+    with closing(sqlite3.connect(portal.var / "dexportal.sqlite3", timeout=MAX_WAIT)) as database, database:
         found = "SELECT id FROM commands_artifact WHERE command_id = ?"
         (hexadecimal,) = database.execute(found, [command_id.replace("-", "")]).fetchone()
         database.execute("UPDATE commands_artifact SET size = ? WHERE id = ?", [LARGE, hexadecimal])
@@ -136,7 +136,7 @@ def _made_large(portal: Portal, command_id: str) -> None:
 def _slow_reader(portal: Portal, address: str, cookies: str) -> Iterator[str]:
     """Asks for the file, reads the head of the answer, and then no more."""
     at = urlsplit(portal.url)
-    with socket.create_connection((str(at.hostname), at.port or 80), timeout=20) as reader:
+    with socket.create_connection((str(at.hostname), at.port or 80), timeout=MAX_WAIT) as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
         reader.sendall(f"GET {address} HTTP/1.1\r\nHost: {at.netloc}\r\nCookie: {cookies}\r\n\r\n".encode())
         head = b""

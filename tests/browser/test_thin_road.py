@@ -2,19 +2,19 @@
 
 import re
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Response, expect
 
 from tests.browser.axe import findings_in_both_themes
 from tests.browser.conftest import Portal
 from tests.polling import eventually
 
 pytestmark = pytest.mark.browser
-
-FINISH_WITHIN = 40_000  # milliseconds
 
 
 def able_devices(portal: Portal, count: int) -> list[dict[str, Any]]:
@@ -39,7 +39,7 @@ def able_devices(portal: Portal, count: int) -> list[dict[str, Any]]:
         }
         return [able[email] for email in sorted(able)][:count] if len(able) >= count else None
 
-    return eventually(look, within=10)
+    return eventually(look)
 
 
 def ask(page: Page, lines: list[str], *kinds: str, ticket: str, minutes: int | None = None) -> None:
@@ -50,12 +50,32 @@ def ask(page: Page, lines: list[str], *kinds: str, ticket: str, minutes: int | N
     if minutes:
         page.get_by_text("Packet capture: options").click()
         page.get_by_label("Duration").fill(str(minutes))
-    page.get_by_role("textbox", name="Ticket").fill(ticket)
-    page.get_by_role("button", name=re.compile("^Run")).last.click()
+    with plan_of(page, f"ticket={ticket}"):
+        page.get_by_role("textbox", name="Ticket").fill(ticket)
+        page.keyboard.press("Tab")
+    page.get_by_test_id("run").click()
+    expect(page.get_by_test_id("requested")).to_be_visible()
+    expect(page.get_by_test_id("targets")).to_have_value("")
 
 
-def row(page: Page, device: str, kind: str) -> Locator:
-    return page.locator("#rows tr").filter(has_text=device).filter(has_text=kind)
+@contextmanager
+def plan_of(page: Page, field: str) -> Iterator[None]:
+    """Wait until the plan shows the form with this field: each new plan replaces the button, and with it a click."""
+
+    def is_of_field(answer: Response) -> bool:
+        return answer.url.endswith("/ask/plan") and field in (answer.request.post_data or "")
+
+    with page.expect_response(is_of_field):
+        yield
+    expect(page.get_by_test_id("plan")).not_to_have_class(re.compile("htmx-request"))
+
+
+def rows(page: Page, *words: str) -> Locator:
+    """The rows of commands in which each of these is found."""
+    found = page.get_by_test_id("row")
+    for word in words:
+        found = found.filter(has_text=word)
+    return found
 
 
 def test_two_captures_and_a_diag_run_to_the_end_and_their_files_open(
@@ -65,16 +85,16 @@ def test_two_captures_and_a_diag_run_to_the_end_and_their_files_open(
     desk.evaluate("window.sameDocument = true")
     captures = [f"{device['deviceId']}, {device['personEmail']}" for device in (one, two)]
     ask(desk, captures, "Packet capture", ticket="THIN-1", minutes=1)
-    expect(desk.locator("#rows tr").filter(has_text="THIN-1")).to_have_count(2)
-    expect(desk.get_by_label("A list of people and devices")).to_have_value("")
+    expect(rows(desk, "THIN-1")).to_have_count(2)
     ask(desk, [f"{three['deviceId']}, {three['personEmail']}"], "WARP diag", ticket="THIN-2")
-    expect(desk.locator("#rows tr").filter(has_text="THIN-2")).to_have_count(1)
+    expect(rows(desk, "THIN-2")).to_have_count(1)
 
     for device, kind in ((one, "Packet capture"), (two, "Packet capture"), (three, "WARP diag")):
-        shown = row(desk, device["personEmail"], kind)
-        expect(shown.get_by_text("Done", exact=True)).to_be_visible(timeout=FINISH_WITHIN)
+        shown = rows(desk, device["personEmail"], kind)
+        expect(shown.get_by_test_id("status")).to_have_text("Done")
+        expect(shown.get_by_test_id("download")).to_be_visible()
         with desk.expect_download() as download:
-            shown.get_by_role("link", name=re.compile("Download")).click(timeout=FINISH_WITHIN)
+            shown.get_by_test_id("download").click()
         file = tmp_path / download.value.suggested_filename
         download.value.save_as(file)
         with zipfile.ZipFile(file) as archive:
@@ -88,9 +108,9 @@ def test_two_captures_and_a_diag_run_to_the_end_and_their_files_open(
     landed = [(entry["device_id"], entry["kind"]) for entry in portal.ledger()["commands"]]
     assert sorted(entry for entry in landed if entry[0] in machines) == sorted(asked)
 
-    row(desk, three["personEmail"], "WARP diag").get_by_role("link", name="WARP diag").click()
+    rows(desk, three["personEmail"], "WARP diag").get_by_test_id("open").click()
     expect(desk.get_by_role("heading", level=1)).to_have_text(re.compile("WARP diag on"))
-    expect(desk.get_by_text("Downloaded by you")).to_be_visible()
-    expect(desk.get_by_text("THIN-2")).to_be_visible()
+    expect(desk.get_by_role("main")).to_contain_text("Downloaded by you")
+    expect(desk.get_by_role("main")).to_contain_text("THIN-2")
     found += findings_in_both_themes(desk)
     assert not found, "\n".join(found)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.contract.clients import Plain
 from tests.contract.upstream import Upstream
+from tests.polling import MAX_WAIT
 from tests.servers import postgresql_folder, redis_server
 from tests.services.openapi_document import DOCUMENT
 from tests.services.recorder import Recorder, recording
@@ -45,7 +46,7 @@ def shared_simulator() -> Iterator[SimulatorProcess]:
 def simulator(shared_simulator: SimulatorProcess) -> SimulatorProcess:
     """Reset the shared simulator to its state after the start."""
     request = Request(f"{shared_simulator.control_url}/reset", b'{"config": true}', method="POST")
-    with urlopen(request, timeout=30) as response:
+    with urlopen(request, timeout=MAX_WAIT) as response:
         assert response.status == 200
     return shared_simulator
 

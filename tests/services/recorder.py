@@ -8,8 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from tests.polling import MAX_WAIT
+
 _HOP_BY_HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "host"}
-_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def recording(upstream: str) -> Iterator[Recorder]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(_TIMEOUT)
+        thread.join(MAX_WAIT)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -69,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _forward(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP_HEADERS}
-        connection = http.client.HTTPConnection(str(self.target.netloc), timeout=_TIMEOUT)
+        connection = http.client.HTTPConnection(str(self.target.netloc), timeout=MAX_WAIT)
         try:
             connection.request(self.command, self.path, body or None, headers)
             response = connection.getresponse()

@@ -13,7 +13,7 @@ from commands.cloudflare.auth import KeyAuth, TokenAuth
 from commands.cloudflare.client import Client
 from commands.cloudflare.types import Dialect, NewCommand, Option
 from commands.rules.listed_command import ListedCommand
-from tests.polling import eventually
+from tests.polling import MAX_WAIT, eventually
 from tests.services.openapi_document import Validator, corrected, read
 from tests.services.recorder import Recorder
 from tests.simulator_process import SimulatorProcess
@@ -45,7 +45,7 @@ def client(simulator: SimulatorProcess, recorder: Recorder) -> Iterator[Client]:
 @pytest.fixture
 def reliable_rows(simulator: SimulatorProcess) -> list[dict[str, Any]]:
     """Return devices on which every command can be created, one row for each."""
-    with urlopen(f"{simulator.control_url}/world", timeout=30) as response:
+    with urlopen(f"{simulator.control_url}/world", timeout=MAX_WAIT) as response:
         rows = json.load(response)["devices"]
     by_device = {row["device_id"]: row for row in rows if row["online"] and row["eligible"] and not row["trouble"]}
     return sorted(by_device.values(), key=lambda row: row["platform"] == "windows")
@@ -110,7 +110,7 @@ def test_every_filter_of_the_listing_matches(
 def test_devices_and_quota_match_with_a_token_and_with_a_key(
     client: Client, recorder: Recorder, validator: Validator, simulator: SimulatorProcess
 ) -> None:
-    with urlopen(f"{simulator.control_url}/config", timeout=30) as response:
+    with urlopen(f"{simulator.control_url}/config", timeout=MAX_WAIT) as response:
         account = json.load(response)["accounts"][0]
     auth = KeyAuth(account["email"], account["api_key"])
     with Client(recorder.base_url, simulator.account_id, auth) as with_key:
@@ -141,7 +141,7 @@ def wait_until_finished(client: Client, command_id: str) -> ListedCommand:
         row = next(row for row in client.list_commands(1).rows if row.id == command_id)
         return row if row.status == "SUCCESS" else None
 
-    return eventually(look, within=30)
+    return eventually(look)
 
 
 def test_older_dialect_does_not_match(

@@ -13,7 +13,7 @@ import pytest
 from openapi_core.exceptions import OpenAPIError
 
 from tests.contract.clients import Plain
-from tests.polling import eventually
+from tests.polling import MAX_WAIT, eventually
 from tests.services.openapi_document import CORRECTIONS, Correction, Validator, corrected, read
 from tests.services.recorder import Exchange, Recorder
 from tests.simulator_process import SimulatorProcess
@@ -30,7 +30,7 @@ def validator() -> Validator:
 def control(simulator: SimulatorProcess, path: str, change: object = None) -> Any:
     body = json.dumps(change).encode() if change is not None else None
     request = Request(f"{simulator.control_url}/{path}", body, method="PUT" if body else "GET")
-    with urlopen(request, timeout=30) as response:
+    with urlopen(request, timeout=MAX_WAIT) as response:
         return json.load(response)
 
 
@@ -102,7 +102,7 @@ def wait_until_ended(plain: Plain, command_id: str) -> dict[str, Any]:
         row = next(row for row in commands if row["id"] == command_id)
         return row if row["status"] in {"SUCCESS", "FAILED"} else None
 
-    return eventually(look, within=30)
+    return eventually(look)
 
 
 def _commands(body: bytes) -> list[dict[str, Any]]:

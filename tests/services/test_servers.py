@@ -7,6 +7,7 @@ import redis as redis_client
 
 from tests import servers
 from tests.dexportal.portals import run, start
+from tests.polling import MAX_WAIT
 
 
 def test_postgresql_is_empty_can_create_databases_and_is_deleted_at_the_end() -> None:
@@ -19,14 +20,14 @@ def test_postgresql_is_empty_can_create_databases_and_is_deleted_at_the_end() ->
         assert Path(folder).stat().st_uid != 0
     assert not Path(folder).exists()
     with pytest.raises(psycopg.OperationalError, match="refused"):
-        psycopg.connect(url, connect_timeout=5)
+        psycopg.connect(url, connect_timeout=int(MAX_WAIT))
 
 
 def test_postgresql_requires_its_password() -> None:
     with servers.postgresql() as url:
         port = urlsplit(url).port
         with pytest.raises(psycopg.OperationalError, match="password"):
-            psycopg.connect(f"postgres://dexportal:wrong@127.0.0.1:{port}/postgres", connect_timeout=5)
+            psycopg.connect(f"postgres://dexportal:wrong@127.0.0.1:{port}/postgres", connect_timeout=int(MAX_WAIT))
 
 
 def test_postgresql_has_no_jit_and_short_lock_timeouts(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from simulator.artifacts import build_artifact
 from simulator.artifacts.facts import Platform
+from tests.polling import MAX_WAIT
 from tests.simulator.artifacts.samples import build_and_unzip, sample_facts
 
 CAPTURES = pytest.mark.parametrize("interface", ["default", "tunnel"])
@@ -23,7 +24,7 @@ def tshark(capture: Path, *arguments: str) -> list[str]:
         ["tshark", "-n", "-r", str(capture), *options, *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=MAX_WAIT,
         check=True,
     )
     assert "cut short" not in completed.stderr

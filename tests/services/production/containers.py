@@ -12,10 +12,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 
 from dexportal.run.supervisor import die_with_parent
-from tests.polling import eventually
+from tests.polling import MAX_WAIT, eventually
 from tests.services.production.docker_files import Service
 
 PASSED_THROUGH = ("LANG", "TZ")
@@ -94,12 +93,10 @@ class Container:
     def wait(self, within: float) -> int:
         return self.process.wait(within)
 
-    def stop(self) -> float:
-        """Send SIGTERM, and return the seconds until the end. Raise TimeoutExpired after the grace period."""
-        started = monotonic()
+    def stop(self) -> int:
+        """Send SIGTERM, and return the exit status. `test_docker_files.py` says how long the grace period must be."""
         self.process.terminate()
-        self.process.wait(self.service.grace)
-        return monotonic() - started
+        return self.process.wait(MAX_WAIT)
 
     def kill(self) -> None:
         if self.process.poll() is None:
@@ -115,7 +112,7 @@ def run(command: list[str], folder: Path, environment: Mapping[str, str]) -> sub
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=MAX_WAIT,
         check=False,
     )
 

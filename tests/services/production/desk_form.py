@@ -6,6 +6,7 @@ from urllib.request import Request, urlopen
 
 import requests
 
+from tests.polling import MAX_WAIT
 from tests.services.production.user_session import Fields, UserSession, find_form
 from tests.simulator_process import SimulatorProcess
 
@@ -28,7 +29,9 @@ def find_devices(simulator: SimulatorProcess, count: int) -> list[Device]:
 
 
 def _json(address: str, simulator: SimulatorProcess) -> Any:
-    with urlopen(Request(address, headers={"Authorization": f"Bearer {simulator.token}"}), timeout=30) as response:
+    with urlopen(
+        Request(address, headers={"Authorization": f"Bearer {simulator.token}"}), timeout=MAX_WAIT
+    ) as response:
         return json.load(response)
 
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from tests import servers
+from tests.polling import MAX_WAIT
 from tests.services.production import docker_files
 from tests.services.production.containers import Container, Host, run
 from tests.services.production.relay import Relay, relay
@@ -24,7 +24,6 @@ from tests.simulator_process import SimulatorProcess, running_simulator
 
 PUBLIC_URL = "https://dex.example.com"
 PASSWORD = "an-invented-password-of-this-test"
-START_WITHIN = 120.0  # seconds for a service to be healthy, on a machine that is busy with other tests
 SERVICES = {"web": 1, "worker-talk": 2, "worker-fetch": 2, "beat": 1}
 
 
@@ -41,20 +40,16 @@ class ProductionPortal:
         """Run the one-shot service, and return its output."""
         container = Container(self.services["migrate"], self.host)
         self.containers.append(container)
-        assert container.wait(START_WITHIN) == 0, container.output()
+        assert container.wait(MAX_WAIT) == 0, container.output()
         return container.output()
 
-    def start(self) -> dict[str, float]:
-        """Start all services, and return the seconds until each container was healthy."""
-        started = monotonic()
+    def start(self) -> None:
+        """Start all services, and wait until each container is healthy."""
         for name, count in SERVICES.items():
             for number in range(1, count + 1):
                 self.containers.append(Container(self.services[name], self.host, number=number))
-        durations = {}
         for container in self.running():
-            container.wait_until_healthy(START_WITHIN)
-            durations[container.name] = monotonic() - started
-        return durations
+            container.wait_until_healthy(MAX_WAIT)
 
     def running(self) -> list[Container]:
         return [container for container in self.containers if container.process.poll() is None]
@@ -137,10 +132,10 @@ def make_secrets(folder: Path) -> None:
     text = (docker_files.ROOT / "docs" / "production.md").read_text()
     blocks: Sequence[str] = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
     [script] = [block for block in blocks if "mkdir secrets" in block]
-    subprocess.run(["/bin/sh", "-e", "-c", script], cwd=folder, check=True, timeout=60)
+    subprocess.run(["/bin/sh", "-e", "-c", script], cwd=folder, check=True, timeout=MAX_WAIT)
 
 
 def ledger(simulator: SimulatorProcess) -> dict[str, list[dict[str, Any]]]:
-    with urlopen(f"{simulator.control_url}/ledger", timeout=30) as response:
+    with urlopen(f"{simulator.control_url}/ledger", timeout=MAX_WAIT) as response:
         content: dict[str, list[dict[str, Any]]] = json.load(response)
     return content

@@ -12,13 +12,11 @@ from urllib.request import Request, urlopen
 
 import psycopg
 
-from tests.polling import eventually
+from tests.polling import MAX_WAIT, eventually
 from tests.services.production.containers import Container
 from tests.services.production.desk_form import Device, find_devices, submit_run
 from tests.services.production.portal import ProductionPortal, ledger, production_portal
 from tests.simulator_process import SimulatorProcess
-
-WITHIN = 120.0  # seconds; beat runs every 5, and the machine may be busy
 
 
 def test_fifteen_commands_complete_in_the_fewest_posts_and_services_stop_cleanly(
@@ -38,14 +36,14 @@ def test_fifteen_commands_complete_in_the_fewest_posts_and_services_stop_cleanly
         ids = set(re.findall(r"/commands/([0-9a-f-]{36})/", helpdesk.get("/").text))
         assert len(ids) == 15
         files = {
-            id_: eventually(lambda id_=id_: _downloaded_file(helpdesk.get(f"/commands/{id_}/download")), within=WITHIN)  # type: ignore[misc]
+            id_: eventually(lambda id_=id_: _downloaded_file(helpdesk.get(f"/commands/{id_}/download")))  # type: ignore[misc]
             for id_ in ids
         }
         _compare_hashes(portal, files)
         _compare_ledger_and_record(portal, devices)
         # The first heartbeats are due 10 seconds after the start, possibly later than the last download.
         healthy = {"status": "ok", "degraded": []}
-        eventually(lambda: helpdesk.get("/readyz").json() == healthy or None, within=WITHIN)
+        eventually(lambda: helpdesk.get("/readyz").json() == healthy or None)
         _check_health(portal)
         _check_clean_stop(portal)
 
@@ -58,7 +56,7 @@ def _wait_until_listed(portal: ProductionPortal, devices: list[Device]) -> None:
             known = connection.execute("SELECT device_id FROM commands_device").fetchall()
         return device_ids <= {device_id for (device_id,) in known} or None
 
-    eventually(look, within=WITHIN)
+    eventually(look)
 
 
 def _compare_ledger_and_record(portal: ProductionPortal, devices: list[Device]) -> None:
@@ -108,7 +106,9 @@ def _compare_hashes(portal: ProductionPortal, files: dict[str, bytes]) -> None:
 
 def _download_from_cloudflare(simulator: SimulatorProcess, remote_id: str) -> bytes:
     address = f"{simulator.base_url}/accounts/{simulator.account_id}/dex/commands/{remote_id}/downloads/{remote_id}.zip"
-    with urlopen(Request(address, headers={"Authorization": f"Bearer {simulator.token}"}), timeout=30) as response:
+    with urlopen(
+        Request(address, headers={"Authorization": f"Bearer {simulator.token}"}), timeout=MAX_WAIT
+    ) as response:
         content: bytes = response.read()
     return content
 
@@ -127,7 +127,7 @@ def _check_suspended_container_is_unhealthy(container: Container) -> None:
     os.utime(alive, times=(0, 0))
     assert not container.is_healthy()
     container.process.send_signal(signal.SIGCONT)
-    eventually(lambda: container.is_healthy() or None, within=WITHIN)
+    eventually(lambda: container.is_healthy() or None)
 
 
 def _check_clean_stop(portal: ProductionPortal) -> None:

@@ -1,22 +1,16 @@
 """Redis refuses connections, or accepts them and never responds: nothing waits for it, and no command is lost."""
 
-import logging
 import re
 from pathlib import Path
-from statistics import median
-from time import monotonic
 
 from tests.polling import eventually
 from tests.services.production.desk_form import Device, fill_in_form, find_devices
 from tests.services.production.portal import ProductionPortal, ledger, production_portal
 from tests.services.production.user_session import UserSession
 
-log = logging.getLogger(__name__)  # shown with --log-cli-level=INFO
 BROKER_DOWN = "The broker is away."
 _TITLE = re.compile(r"<strong>([^<]*)</strong>")
 SUBMITS = 5
-TIMEOUTS = 2 * 0.5  # seconds: WAKE_TIMEOUT for the connection, and again for a response
-WITHIN = 120.0  # seconds; a worker reconnects to Redis after 2, 4, 6, … seconds
 
 
 def test_without_redis_the_form_responds_and_beat_sends_the_command_once(tmp_path: Path) -> None:
@@ -26,50 +20,34 @@ def test_without_redis_the_form_responds_and_beat_sends_the_command_once(tmp_pat
         helpdesk = portal.sign_in_as("alex", "helpdesk")
         devices = find_devices(portal.simulator, 3 * SUBMITS)
         baseline_devices, refused_devices, hanging_devices = (devices[start::3] for start in range(3))
-        baseline = _measure_submits(helpdesk, baseline_devices)
-        eventually(lambda: _sent_device_ids(portal) == _device_ids(baseline_devices) or None, within=WITHIN)
-        eventually(lambda: _is_sending_idle(portal) or None, within=WITHIN)
+        _submit_runs(helpdesk, baseline_devices)
+        eventually(lambda: _sent_device_ids(portal) == _device_ids(baseline_devices) or None)
+        eventually(lambda: _is_sending_idle(portal) or None)
 
         portal.broker.refuse()
-        _assert_nearly_as_fast(_measure_submits(helpdesk, refused_devices), baseline)
+        _submit_runs(helpdesk, refused_devices)
         assert "broker" in helpdesk.get("/readyz").json()["degraded"]
         assert _sent_device_ids(portal) == _device_ids(baseline_devices)
         _wait_for_banners(helpdesk, BROKER_DOWN)
         portal.broker.forward()
-        eventually(
-            lambda: _sent_device_ids(portal) == _device_ids(baseline_devices + refused_devices) or None, within=WITHIN
-        )
+        eventually(lambda: _sent_device_ids(portal) == _device_ids(baseline_devices + refused_devices) or None)
         _wait_until_redis_is_reached(helpdesk)
         _wait_for_banners(helpdesk)
-        eventually(lambda: _is_sending_idle(portal) or None, within=WITHIN)
+        eventually(lambda: _is_sending_idle(portal) or None)
 
         portal.broker.hang()
-        _assert_nearly_as_fast(_measure_submits(helpdesk, hanging_devices), baseline)
+        _submit_runs(helpdesk, hanging_devices)
         assert helpdesk.get("/readyz").status_code == 200
         assert _sent_device_ids(portal) == _device_ids(baseline_devices + refused_devices)
         portal.broker.forward()
-        eventually(lambda: _sent_device_ids(portal) == _device_ids(devices) or None, within=WITHIN)
+        eventually(lambda: _sent_device_ids(portal) == _device_ids(devices) or None)
 
 
-def _measure_submits(helpdesk: UserSession, devices: list[Device]) -> list[float]:
-    """Submit a run for each device, and return the seconds until each response."""
-    durations = []
+def _submit_runs(helpdesk: UserSession, devices: list[Device]) -> None:
+    """Submit a run for each device. Each form is answered while the broker is as it is."""
     for device in devices:
-        fields = fill_in_form(helpdesk, [device])
-        started = monotonic()
-        response = helpdesk.post("/", fields)
-        durations.append(monotonic() - started)
+        response = helpdesk.post("/", fill_in_form(helpdesk, [device]))
         assert response.status_code == 303, response.text
-    return durations
-
-
-def _assert_nearly_as_fast(durations: list[float], baseline: list[float]) -> None:
-    """Check that the form waits at most for the broker's two time-outs.
-
-    Use the median, because other load on the machine can slow down single responses.
-    """
-    log.info("forms responded after %s s, baseline %s s", durations, baseline)
-    assert median(durations) < 2 * median(baseline) + TIMEOUTS
 
 
 def _device_ids(devices: list[Device]) -> list[str]:
@@ -84,7 +62,7 @@ def _wait_for_banners(helpdesk: UserSession, *titles: str) -> None:
         assert "worker" not in "".join(_TITLE.findall(text)) or not titles, text
         return (_TITLE.findall(text) == list(titles) and (not titles or "Last heard of:" in text)) or None
 
-    eventually(look, within=WITHIN, pause=1)
+    eventually(look, pause=1)
 
 
 def _sent_device_ids(portal: ProductionPortal) -> list[str]:
@@ -112,4 +90,4 @@ def _wait_until_redis_is_reached(helpdesk: UserSession) -> None:
         responses = [helpdesk.get("/readyz").json()["degraded"] for _ in range(10)]
         return not any("broker" in degraded for degraded in responses) or None
 
-    eventually(look, within=WITHIN)
+    eventually(look)

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import requests
 
-TIMEOUT = 30.0
+from tests.polling import MAX_WAIT
 
 type Fields = dict[str, list[str]]
 
@@ -37,7 +37,7 @@ class UserSession:
             self._base + path,
             data=fields,
             headers={"Cookie": cookies},
-            timeout=TIMEOUT,
+            timeout=MAX_WAIT,
             allow_redirects=False,
         )
 
