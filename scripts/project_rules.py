@@ -182,6 +182,37 @@ def tests_do_not_sleep(source: Source) -> Violations:
                 yield node.lineno, message
 
 
+def tests_assert_no_speed(source: Source) -> Violations:
+    """Find assertions that a clock shows less than something. They fail on a loaded machine without a fault."""
+    if source.path.parts[0] != "tests":
+        return
+    for node in source.nodes:
+        if isinstance(node, ast.Assert) and any(map(_bounds_a_clock, ast.walk(node.test))):
+            yield node.lineno, "upper bound on time: assert the order of events, or wait with tests/polling.py"
+
+
+def _bounds_a_clock(node: ast.AST) -> bool:
+    """Return True for a comparison that has a reading of a clock on its smaller side."""
+    if not isinstance(node, ast.Compare):
+        return False
+    sides = [node.left, *node.comparators]
+    return any(
+        (isinstance(sign, ast.Lt | ast.LtE) and _reads_a_clock(left))
+        or (isinstance(sign, ast.Gt | ast.GtE) and _reads_a_clock(right))
+        for left, sign, right in zip(sides, node.ops, sides[1:], strict=False)
+    )
+
+
+def _reads_a_clock(expression: ast.expr) -> bool:
+    for node in ast.walk(expression):
+        match node:
+            case ast.Call(func=ast.Name(id="monotonic" | "perf_counter")):
+                return True
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="time"), attr="monotonic" | "perf_counter" | "time")):
+                return True
+    return False
+
+
 def texts_use_the_agreed_words(source: Source) -> Violations:
     """Find discouraged words in what people read: templates and the portal's sentences, labels and help texts."""
     if source.is_template:
@@ -222,6 +253,7 @@ RULES: Sequence[Rule] = (
     saves_name_their_fields,
     tests_are_never_skipped,
     tests_do_not_sleep,
+    tests_assert_no_speed,
 )
 
 

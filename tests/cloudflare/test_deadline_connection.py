@@ -10,6 +10,7 @@ from commands.cloudflare.deadline_connection import Attempt, DeadlineAdapter, us
 from commands.cloudflare.errors import DeadlineExceeded
 from tests.cloudflare.conftest import SHORT_DEADLINE, Connect, Serve
 from tests.cloudflare.raw_server import drip, head, respond, success
+from tests.polling import MAX_WAIT
 
 
 @pytest.mark.parametrize("data", [b"HTTP/1.1 200 OK\r\nX: ", head(200)], ids=["headers", "body"])
@@ -19,10 +20,8 @@ def test_deadline_of_the_second_request_ends_a_kept_alive_connection(
     upstream = serve(respond(success({})), drip(data))
     client = connect(upstream, limits=SHORT_DEADLINE)
     client.quota()
-    began = monotonic()
     with pytest.raises(DeadlineExceeded):
         client.quota()
-    assert monotonic() - began < 5
     assert upstream.connections == 1
 
 
@@ -30,11 +29,11 @@ def test_expired_attempt_sends_nothing_over_a_kept_alive_connection(serve: Serve
     upstream = serve(respond(b"kept"))
     request = Request("GET", upstream.url).prepare()
     adapter = DeadlineAdapter()
-    first, late = Attempt(monotonic() + 20), Attempt(monotonic() - 1)
+    first, late = Attempt(monotonic() + MAX_WAIT), Attempt(monotonic() - 1)
     with use_attempt(first):
-        assert adapter.send(request, timeout=10).content == b"kept"
+        assert adapter.send(request, timeout=MAX_WAIT).content == b"kept"
     with use_attempt(late), pytest.raises(BrokenError):
-        adapter.send(request, timeout=10)
+        adapter.send(request, timeout=MAX_WAIT)
     assert (first.sent, late.sent) == (True, False)
     assert len(upstream.received) == 1
     first.close()

@@ -2,7 +2,6 @@
 
 import gzip
 from collections.abc import Callable, Mapping
-from time import monotonic
 
 import pytest
 
@@ -213,10 +212,8 @@ def test_encoded_file_is_decoded_and_not_resumable(serve: Serve, connect: Connec
 
 def test_dripping_download_ends_at_the_deadline(serve: Serve, connect: Connect) -> None:
     client = connect(serve(drip(head(200))), limits=SHORT_DEADLINE)
-    began = monotonic()
     with client.download("c1", "c1.zip") as file, pytest.raises(DeadlineExceeded):
         list(file.chunks())
-    assert 0.5 < monotonic() - began < 5
 
 
 def test_undocumented_url_is_tried_when_the_documented_one_is_not_found(serve: Serve, connect: Connect) -> None:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from threading import Thread, Timer
 from threading import enumerate as enumerate_threads
-from time import monotonic
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -29,7 +28,7 @@ from commands.cloudflare.errors import (
 )
 from commands.cloudflare.types import Call, ListedDevice, QuotaReading
 from commands.rules.listed_command import ListedCommand
-from tests.cloudflare.conftest import ACCOUNT, LIMITS, RETRYING, SHORT_DEADLINE, Connect, Serve
+from tests.cloudflare.conftest import ACCOUNT, LIMITS, RETRYING, SHORT_DEADLINE, SHORT_READ_TIMEOUT, Connect, Serve
 from tests.cloudflare.raw_server import (
     RawServer,
     Reply,
@@ -43,6 +42,7 @@ from tests.cloudflare.raw_server import (
     send,
     success,
 )
+from tests.polling import MAX_WAIT
 
 DATE = {"Date": "Sun, 22 Nov 2026 06:00:00 GMT"}
 EMPTY = respond(success({"commands": []}))
@@ -300,7 +300,7 @@ def test_get_is_retried_with_growing_pauses(reply: Reply, serve: Serve, connect:
     calls: list[Call] = []
     pauses: list[float] = []
     upstream = serve(reply, reply, commands("a"))
-    limits = replace(RETRYING, read_timeout=0.3 if reply is hang else 10)
+    limits = replace(RETRYING, read_timeout=SHORT_READ_TIMEOUT.read_timeout) if reply is hang else RETRYING
     client = connect(upstream, limits=limits, sleep=pauses.append, permit=calls.append)
     assert client.list_commands(1).rows[0].id == "a"
     assert pauses == [0.25, 0.5]
@@ -365,7 +365,7 @@ def test_retry_after_accepts_seconds_and_dates(
 
 def test_no_retry_when_the_pause_would_pass_the_deadline(serve: Serve, connect: Connect) -> None:
     upstream = serve(respond(b"", 500))
-    limits = replace(LIMITS, tries=9, backoff=100, max_backoff=100)
+    limits = replace(LIMITS, tries=9, backoff=4 * MAX_WAIT, max_backoff=4 * MAX_WAIT)
     with pytest.raises(OutcomeUnknown):
         connect(upstream, limits=limits).quota()
     assert len(upstream.received) == 1
@@ -376,10 +376,8 @@ def test_no_retry_when_the_pause_would_pass_the_deadline(serve: Serve, connect: 
 )
 def test_dripping_response_ends_a_get_at_its_deadline(reply: Reply, serve: Serve, connect: Connect) -> None:
     client = connect(serve(reply), limits=replace(SHORT_DEADLINE, tries=9, backoff=0.01))
-    began = monotonic()
     with pytest.raises(DeadlineExceeded):
         client.quota()
-    assert 0.5 < monotonic() - began < 5
 
 
 def test_get_is_retried_when_the_server_closed_a_kept_alive_connection(serve: Serve, connect: Connect) -> None:
@@ -422,7 +420,7 @@ def test_no_deadline_timer_outlives_its_call(serve: Serve, connect: Connect, mon
     with pytest.raises(KeyboardInterrupt):
         connect(upstream).list_commands(1)
     for timer in deadline_timers() - before:
-        timer.join(5)  # a cancelled timer ends at once, and the deadline is later than this
+        timer.join(LIMITS.deadline / 2)  # a cancelled timer ends before its deadline
         assert not timer.is_alive()
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
+from time import monotonic
 from typing import Any
 
 import pytest
 
+from commands.cloudflare import deadline_connection, transport
 from commands.cloudflare.client import Client
 from commands.cloudflare.errors import (
     CloudflareError,
@@ -187,13 +188,13 @@ def test_exception_from_permit_stops_the_request_and_reaches_the_caller(serve: S
 
 def test_nothing_is_sent_after_the_deadline(serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     upstream = serve(respond(success({"commands": []})))
-    client = connect(upstream, limits=SHORT_DEADLINE)
-    passed, resolve = Event(), socket.getaddrinfo
+    client = connect(upstream)
+    resolve, later = socket.getaddrinfo, monotonic() + 2 * LIMITS.create_deadline
 
     def slow_resolver(*args: Any, **kwargs: Any) -> Any:
-        addresses = resolve(*args, **kwargs)
-        passed.wait(1)  # longer than create_deadline
-        return addresses
+        for module in (deadline_connection, transport):
+            monkeypatch.setattr(module, "monotonic", lambda: later)
+        return resolve(*args, **kwargs)
 
     monkeypatch.setattr(socket, "getaddrinfo", slow_resolver)
     error = error_of_post(client)

@@ -10,7 +10,7 @@ from dexportal.celery import heartbeat
 
 @pytest.fixture(autouse=True)
 def _no_pulse_outlives_its_test(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A sign of life that a thread writes late would be found by the next test."""
+    """A heartbeat that a thread writes late would be found by the next test."""
     if request.node.get_closest_marker("django_db"):
         request.getfixturevalue("db")  # so that this ends before the tables are emptied
     writing, ended = Lock(), False

@@ -12,6 +12,8 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
+from tests.polling import MAX_WAIT
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEY = Fernet.generate_key().decode()
 
@@ -48,7 +50,7 @@ def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]
 
 def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     process = start(environment, *arguments)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=MAX_WAIT)
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 

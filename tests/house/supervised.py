@@ -16,9 +16,10 @@ from queue import Empty, Queue
 from time import monotonic
 
 from dexportal.run.supervisor import Patience, Program, Supervisor
+from tests.polling import MAX_WAIT
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-WITHIN = 20.0  # seconds: a bound on hanging, because an idle machine needs a fraction of a second
+PATIENT = dict.fromkeys(("crash_window", "each", "stop", "last_words"), MAX_WAIT) | {"restart_after": 0.01}
 
 
 class Supervised:
@@ -42,7 +43,7 @@ class Supervised:
                 self._lines.put(line.rstrip())
         self._lines.put(None)
 
-    def expect(self, pattern: str, within: float = WITHIN) -> re.Match[str]:
+    def expect(self, pattern: str, within: float = MAX_WAIT) -> re.Match[str]:
         """Wait for a line that matches the pattern, beginning after the last line that was read."""
         until = monotonic() + within
         while (line := self._next(until)) is not None:
@@ -50,7 +51,7 @@ class Supervised:
                 return match
         raise AssertionError(f"no line matches {pattern!r} in:\n" + "\n".join(self.output))
 
-    def expect_all(self, *patterns: str, within: float = WITHIN) -> None:
+    def expect_all(self, *patterns: str, within: float = MAX_WAIT) -> None:
         """Wait until every pattern has matched a line, in any order."""
         missing, until = set(patterns), monotonic() + within
         while missing and (line := self._next(until)) is not None:
@@ -66,7 +67,7 @@ class Supervised:
             self.output.append(line)
         return line
 
-    def wait(self, within: float = WITHIN) -> int:
+    def wait(self, within: float = MAX_WAIT) -> int:
         """Wait for the process to exit, read the rest of its output, and return its exit status."""
         status = self.process.wait(within)
         until = monotonic() + within
@@ -83,7 +84,7 @@ def supervised(programs: Mapping[str, str], patience: Mapping[str, float] | None
     return Supervised(["-m", "tests.house.supervised", json.dumps([dict(programs), dict(patience or {})])])
 
 
-def is_gone(pid: int, within: float = WITHIN) -> bool:
+def is_gone(pid: int, within: float = MAX_WAIT) -> bool:
     until = monotonic() + within
     pause = threading.Event()
     while monotonic() < until:
@@ -97,7 +98,7 @@ def is_gone(pid: int, within: float = WITHIN) -> bool:
 
 def main(configuration: str) -> int:
     programs, patience = json.loads(configuration)
-    supervisor = Supervisor(ROOT, os.environ, Patience(**{"restart_after": 0.01, "stop": 10.0, **patience}))
+    supervisor = Supervisor(ROOT, os.environ, Patience(**{**PATIENT, **patience}))
     supervisor.listen()
     supervisor.start([Program(name, ["sh", "-c", script]) for name, script in programs.items()])
     try:

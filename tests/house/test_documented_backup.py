@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.polling import MAX_WAIT
+
 TEXT = (Path(__file__).resolve().parent.parent.parent / "docs" / "backup.md").read_text()
 FILE = "0190/one.zip"
 
@@ -36,7 +38,7 @@ def _run_in_shell(commands: str, folder: Path, day: str) -> int:
     date.chmod(0o755)
     path = f"{folder / 'bin'}:{os.environ['PATH']}"
     process = subprocess.run(
-        ["/bin/sh", "-c", commands], cwd=folder, env={"PATH": path}, capture_output=True, timeout=60, check=False
+        ["/bin/sh", "-c", commands], cwd=folder, env={"PATH": path}, capture_output=True, timeout=MAX_WAIT, check=False
     )
     return process.returncode
 

@@ -32,6 +32,9 @@ SAMPLES: list[tuple[Rule, str, str, str]] = [
     (rules.tests_are_never_skipped, "tests/a.py", "pytest.xfail()", "pytest.fail()"),
     (rules.tests_do_not_sleep, "tests/a.py", "time.sleep(1)", "event.wait(1)"),
     (rules.tests_do_not_sleep, "tests/a.py", "from time import sleep", "from time import monotonic"),
+    (rules.tests_assert_no_speed, "tests/a.py", "assert monotonic() - a < 5", "assert monotonic() - a >= 5"),
+    (rules.tests_assert_no_speed, "tests/a.py", "assert 1 < time.time() - a <= 5", "assert 1 < clock.time() <= 5"),
+    (rules.tests_assert_no_speed, "tests/a.py", "assert 5 > time.perf_counter()", "assert a < 5 or monotonic()"),
     (
         rules.texts_use_the_agreed_words,
         "templates/a.html",

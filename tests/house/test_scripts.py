@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.polling import MAX_WAIT
+
 SCRIPTS = Path(__file__).resolve().parent.parent.parent / "scripts"
 TOOLS = ("dirname", "cat", "cmp", "rm", "mv", "head", "grep", "awk", "id", "mkdir", "cp", "chmod", "sh")
 PYTHON = f"""#!/bin/sh
@@ -49,7 +51,9 @@ def program(path: Path, text: str) -> Path:
 def run(clone: Path, script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     variables = {"PATH": str(clone / "bin"), "HOME": str(clone), **environment}
     command = [str(clone / "scripts" / script), *arguments]
-    return subprocess.run(command, env=variables, capture_output=True, text=True, check=False, cwd="/", timeout=60)
+    return subprocess.run(
+        command, env=variables, capture_output=True, text=True, check=False, cwd="/", timeout=MAX_WAIT
+    )
 
 
 def uv_calls(clone: Path) -> list[str]:
