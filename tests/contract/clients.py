@@ -19,9 +19,9 @@ from commands.cloudflare.auth import TokenAuth
 from commands.cloudflare.client import Client
 from commands.cloudflare.types import NewCommand, Option
 from tests.contract.upstream import Target, Upstream
+from tests.polling import MAX_WAIT
 
 type Options = Mapping[str, Option]
-TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Sdk:
             api_token=upstream.token,
             base_url=upstream.base_url,
             max_retries=0,
-            timeout=TIMEOUT,
+            timeout=MAX_WAIT,
             _strict_response_validation=True,
         )
         self.commands = self.client.zero_trust.dex.commands
@@ -210,7 +210,7 @@ class Plain:
         address = f"{self.address}{path}" + (f"?{urlencode(query)}" if query else "")
         content = json.dumps(body).encode() if body is not None else None
         headers = self.headers | ({"Content-Type": "application/json"} if content else {})
-        with urlopen(Request(address, content, headers), timeout=TIMEOUT) as response:
+        with urlopen(Request(address, content, headers), timeout=MAX_WAIT) as response:
             received: bytes = response.read()
         return received
 

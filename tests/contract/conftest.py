@@ -16,6 +16,7 @@ from tests.contract.upstream import (
     real_account,
     uncollected_notice,
 )
+from tests.polling import MAX_WAIT
 from tests.simulator_process import SimulatorProcess, running_simulator
 
 
@@ -44,7 +45,7 @@ def simulator() -> Iterator[SimulatorProcess]:
 
 @pytest.fixture(scope="session")
 def simulated(simulator: SimulatorProcess) -> Upstream:
-    with urlopen(f"{simulator.control_url}/world", timeout=30) as response:
+    with urlopen(f"{simulator.control_url}/world", timeout=MAX_WAIT) as response:
         devices = json.load(response)["devices"]
     healthy = [row for row in devices if row["online"] and row["eligible"] and not row["trouble"]]
     # a Mac, because only Windows limits captures to one at a time
@@ -54,7 +55,7 @@ def simulated(simulator: SimulatorProcess) -> Upstream:
         account_id=simulator.account_id,
         token=simulator.token,
         target=Target(device["device_id"], device["person_email"], device["registration_id"]),
-        patience=30.0,
+        patience=MAX_WAIT,
         pause=0.05,
     )
 

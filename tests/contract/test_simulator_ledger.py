@@ -13,7 +13,7 @@ from commands.cloudflare.client import Client
 from commands.cloudflare.errors import Rejected
 from tests.contract.clients import CLIENTS, Filters, Options, Portal, Row, Sdk
 from tests.contract.upstream import Target, Upstream
-from tests.polling import eventually
+from tests.polling import MAX_WAIT, eventually
 from tests.simulator_process import SimulatorProcess
 
 KINDS: list[tuple[str, Options]] = [
@@ -27,7 +27,7 @@ KINDS: list[tuple[str, Options]] = [
 
 
 def ledger(simulator: SimulatorProcess) -> dict[str, list[dict[str, Any]]]:
-    with urlopen(f"{simulator.control_url}/ledger", timeout=30) as response:
+    with urlopen(f"{simulator.control_url}/ledger", timeout=MAX_WAIT) as response:
         content: dict[str, list[dict[str, Any]]] = json.load(response)
     return content
 
@@ -75,7 +75,7 @@ def test_rejected_command_is_not_in_the_ledger_and_clients_get_the_same_code(
 
 
 def test_email_and_key_authenticate_for_the_same_account(simulated: Upstream, simulator: SimulatorProcess) -> None:
-    with urlopen(f"{simulator.control_url}/config", timeout=30) as response:
+    with urlopen(f"{simulator.control_url}/config", timeout=MAX_WAIT) as response:
         account = json.load(response)["accounts"][0]
     email, key = account["email"], account["api_key"]
     sdk = Cloudflare(api_email=email, api_key=key, base_url=simulated.base_url, max_retries=0)

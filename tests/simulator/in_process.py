@@ -85,14 +85,14 @@ class LocalSimulator:
     @contextmanager
     def late_commands_held(self) -> Iterator[None]:
         """Let no command of the fault `accepted_late` land before the block ends, however long that takes."""
-        land, held = app._land, list[tuple[Any, ...]]()
-        with mock.patch.object(app, "_land", lambda *given: held.append(given)):
+        perform, held = app._perform_late, list[tuple[Any, ...]]()
+        with mock.patch.object(app, "_perform_late", lambda *given: held.append(given)):
             yield
             eventually(lambda: held or None)
 
         async def let_land() -> None:
             for given in held:
-                land(*given)
+                perform(*given)
 
         asyncio.run_coroutine_threadsafe(let_land(), self._loop).result(MAX_WAIT)
 
@@ -105,7 +105,7 @@ class LocalSimulator:
             await over.wait()
 
         try:
-            with mock.patch.dict(app._ACTS, hang=hang):
+            with mock.patch.dict(app._FAULTS, hang=hang):
                 yield
         finally:
             self._loop.call_soon_threadsafe(over.set)
