@@ -12,6 +12,7 @@ def eventually[Result](look: Callable[[], Result | None], *, within: float = MAX
     """Call `look` until its result is not None, and return it. Raise AssertionError after `within` seconds."""
     deadline = monotonic() + within
     while (result := look()) is None:
-        assert monotonic() < deadline, f"no result within {within:g} seconds"
+        if monotonic() > deadline:
+            raise AssertionError(f"no result within {within:g} seconds")
         Event().wait(pause)
     return result

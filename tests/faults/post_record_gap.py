@@ -123,7 +123,8 @@ def _result(testbed: Testbed, dispatch_id: str) -> dict[str, Any]:
 def _wait_for[Result](check: Callable[[], Result]) -> Iterator[Any]:
     deadline = monotonic() + TIMEOUT
     while not (result := check()):
-        assert monotonic() < deadline, f"no result within {TIMEOUT:g} seconds"
+        if monotonic() > deadline:
+            raise AssertionError(f"no result within {TIMEOUT:g} seconds")
         Event().wait(0.5)
     yield from result if isinstance(result, list) else [result]
 
