@@ -15,13 +15,13 @@ from uuid import uuid4
 from django.conf import settings
 from django.test import override_settings
 
-from commands.actions.sending import submit
-from commands.actions.sending.submit import Target
+from commands.actions.sending.submit import Submitted, submit_run
 from commands.models import Account, Command, Device, Event, Run, User
 from commands.rules.events import EventType
 from commands.rules.ids import new_id
 from commands.rules.kinds import Kind, Options
 from commands.rules.states import Mover
+from commands.rules.targeting import Target
 from tests.people import make_account, make_credential, make_person
 from tests.simulator_process import running_simulator
 
@@ -87,10 +87,9 @@ class AccountSetup:
     def submit(self, number: int, *, first: int = 0) -> list[Command]:
         """Submit a run with a capture on each of `number` devices, and return its commands."""
         targets = self.targets(first + number)[first:]
-        submitted = submit.ask(
-            account=self.account, by=self.person, now=now(), form_key=uuid4(), options=PCAP, targets=targets
-        )
-        return list(submitted.commands.order_by("id"))
+        result = submit_run(account=self.account, by=self.person, key=uuid4(), targets=targets, kinds=PCAP, now=now())
+        assert isinstance(result, Submitted), result
+        return list(result.run.commands.order_by("id"))
 
 
 @contextmanager

@@ -34,9 +34,15 @@ def test_a_new_portal_has_the_groups_with_their_grants() -> None:
 
 def test_a_new_portal_has_the_presets_with_every_option_spelled_out() -> None:
     presets = {preset.name: preset.options for preset in Preset.objects.order_by("position") if preset.active}
-    assert list(presets) == ["On the phone", "Long look", "Names and certificates", "Everything", "Look back"]
-    assert presets["Look back"] == {"warp-diag": {"test-all-routes": True}}
-    assert presets["On the phone"]["pcap"] == {
+    assert list(presets) == [
+        "Quick look (diag + 2 min)",
+        "Long capture (10 min)",
+        "Host names and certificates (2 min, full packets)",
+        "Full packets (1 min)",
+        "WARP diag",
+    ]
+    assert presets["WARP diag"] == {"warp-diag": {"test-all-routes": True}}
+    assert presets["Quick look (diag + 2 min)"]["pcap"] == {
         "time-limit-min": 2,
         "max-file-size-mb": 50,
         "packet-size-bytes": 160,
@@ -75,15 +81,15 @@ def take_a_permission_away() -> None:
 
 
 def change_a_preset() -> None:
-    Preset.objects.filter(name="Long look").update(active=False, options={})
+    Preset.objects.filter(name="Long capture (10 min)").update(active=False, options={})
 
 
 def delete_a_preset() -> None:
-    Preset.objects.get(name="Everything").delete()
+    Preset.objects.get(name="Full packets (1 min)").delete()
 
 
 def rename_a_purpose() -> None:
-    Purpose.objects.filter(name="Drops and freezes").update(name="Bad calls")
+    Purpose.objects.filter(name="Drops or freezes").update(name="Bad calls")
 
 
 CHANGES = [

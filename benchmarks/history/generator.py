@@ -32,7 +32,7 @@ _FINAL_STATUSES = (
 )
 _SENT_STATUSES = {Status.SUCCESS, Status.FAILED, Status.UNCONFIRMED}
 _REASONS = ("VPN is slow", "site does not open", "drops in calls", "requested by security", "")
-_PURPOSES = ("Slow connection", "No connection", "Drops and freezes", "Security review", "")
+_PURPOSES = ("Slow connection", "No connection", "Drops or freezes", "Security review", "")
 _OPTIONS = {
     Kind.PCAP: {"max-file-size-mb": 50, "packet-size-bytes": 160, "time-limit-min": 2},
     Kind.WARP_DIAG: {"test-all-routes": False},

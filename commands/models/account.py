@@ -9,6 +9,8 @@ from django.db.models import F, Q
 
 from commands.models.credential import Credential
 from commands.models.leased import Leased
+from commands.rules import policies
+from commands.rules.policies import Refusal
 
 
 class AccountQuerySet(models.QuerySet["Account"]):
@@ -57,6 +59,15 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def refusal_to_run(self) -> Refusal | None:
+        """Return why no command can be run in this account. None for an active one, as `active()` finds them."""
+        return policies.account_in_use(
+            self.name,
+            retired=self.retired_at is not None,
+            other_upstream=self.upstream != settings.UPSTREAM.name,
+            has_credential=self.credential_id is not None,
+        )
 
 
 class AccountSync(Leased):

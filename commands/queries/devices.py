@@ -1,4 +1,4 @@
-"""Devices that Cloudflare listed: by the words that people type. Read-only, from our own tables."""
+"""Devices that Cloudflare listed, found in our own tables by what people type."""
 
 from collections.abc import Collection, Iterable
 from itertools import batched
@@ -9,38 +9,39 @@ from django.db.models.functions import Lower
 
 from commands.models import Command, Device
 from commands.rules.states import OPEN
+from commands.rules.targeting import ListedDevice
 
 SUGGESTIONS = 8
 LISTED = 50  # registrations of one person or machine
 _BATCH = 500
 
 
-def find_by_identifiers(account_id: UUID, words: Collection[str]) -> list[Device]:
-    """Every listed row whose device id, email or name is one of these words (lower case). A query for 500 words."""
-    found: dict[int, Device] = {}
-    for batch in batched(sorted(words), _BATCH):
+def find_by_identifiers(account_id: UUID, identifiers: Collection[str]) -> list[ListedDevice]:
+    """Find every device whose id, email or name is one of these, in lower case. One query for 500 identifiers."""
+    by_key: dict[int, Device] = {}
+    for batch in batched(sorted(identifiers), _BATCH):
         rows = _listed(account_id).annotate(lower_name=Lower("name"))
         rows = rows.filter(Q(device_id__in=batch) | Q(email__in=batch) | Q(lower_name__in=batch))
-        found.update((row.pk, row) for row in rows)
-    return sorted(found.values(), key=_by_person)
+        by_key.update((row.pk, row) for row in rows)
+    return _by_person(by_key.values())
 
 
-def get_by_pks(account_id: UUID, keys: Iterable[int]) -> list[Device]:
-    """The rows that somebody ticked, those of this account only."""
-    found = [row for batch in batched(sorted(set(keys)), _BATCH) for row in _listed(account_id).filter(pk__in=batch)]
-    return sorted(found, key=_by_person)
+def get_by_pks(account_id: UUID, keys: Iterable[int]) -> list[ListedDevice]:
+    """Return the selected devices of this account. One query for 500 keys."""
+    batches = batched(sorted(set(keys)), _BATCH)
+    return _by_person(row for batch in batches for row in _listed(account_id).filter(pk__in=batch))
 
 
-def suggest(account_id: UUID, text: str) -> list[Device]:
-    """Those whose person, name or id begins with the text, the last seen first. One query.
+def suggest(account_id: UUID, text: str) -> list[ListedDevice]:
+    """Find devices whose person, name or id begins with the text, the last seen first. One query.
 
-    One more than SUGGESTIONS tells that there are more than are shown.
+    One more than SUGGESTIONS means that there are more than are shown.
     """
-    return beginning([account_id], text)[: SUGGESTIONS + 1]
+    return [_listed_device(row) for row in beginning([account_id], text)[: SUGGESTIONS + 1]]
 
 
 def beginning(account_ids: Iterable[UUID], text: str) -> list[Device]:
-    """As `suggested`, in several accounts; LISTED at most. One query, none for no text."""
+    """Find devices as `suggest` does, in several accounts, LISTED at most. One query, none without text."""
     if not text.strip():
         return []
     rows = Device.objects.filter(begins_with(text), account__in=list(account_ids)).fetch_mode(FETCH_RAISE)
@@ -48,34 +49,34 @@ def beginning(account_ids: Iterable[UUID], text: str) -> list[Device]:
 
 
 def begins_with(text: str) -> Q:
-    """People are known by their last names too: what follows a dot in an address counts as a beginning."""
+    """Match the beginning of an email, name or id. Text after a dot of an email counts too, because of last names."""
     start = text.strip().lower()
     begins = Q(email__startswith=start) | Q(name__istartswith=start) | Q(device_id__startswith=start)
     return begins | Q(email__startswith=start.replace(" ", ".")) | Q(email__contains=f".{start}")
 
 
-def is_suggested(device: Device, text: str) -> bool:
-    """Whether this row is among those that `suggested` looks for."""
+def is_suggested(device: ListedDevice, text: str) -> bool:
+    """Tell whether `suggest` would find this device."""
     start = text.strip().lower()
     begins = device.email.startswith((start, start.replace(" ", "."))) or f".{start}" in device.email
     return bool(start) and (begins or device.name.lower().startswith(start) or device.device_id.startswith(start))
 
 
 def of_person(account_id: UUID, email: str) -> list[Device]:
-    """The registrations of a person, the last seen first; LISTED at most. One query."""
+    """Return the registrations of a person, the last seen first, LISTED at most. One query."""
     return _last_seen(_listed(account_id).filter(email=email))
 
 
 def of_machine(account_id: UUID, device_id: str) -> list[Device]:
-    """The registrations of a machine, as `of_person`."""
+    """Return the registrations of a machine, as `of_person` does."""
     return _last_seen(_listed(account_id).filter(device_id=device_id))
 
 
-def of_machines(account_id: UUID, device_ids: Collection[str]) -> list[Device]:
-    """All registrations of these machines, the last seen first. A query for 500 machines."""
+def of_machines(account_id: UUID, device_ids: Collection[str]) -> list[ListedDevice]:
+    """Return all registrations of these machines, the last seen first. One query for 500 machines."""
     in_order = F("seen_at").desc(nulls_last=True)
     return [
-        row
+        _listed_device(row)
         for batch in batched(sorted(device_ids), _BATCH)
         for row in _listed(account_id).filter(device_id__in=batch).order_by(in_order, "pk")
     ]
@@ -85,8 +86,8 @@ def _last_seen(rows: QuerySet[Device]) -> list[Device]:
     return list(rows.order_by(F("seen_at").desc(nulls_last=True), "pk")[:LISTED])
 
 
-def rows_of_machines(account_id: UUID, device_ids: Collection[str]) -> dict[str, int]:
-    """How many registrations each of these machines has. A query for 500 machines."""
+def count_registrations(account_id: UUID, device_ids: Collection[str]) -> dict[str, int]:
+    """Count the registrations of each machine. One query for 500 machines."""
     counts: dict[str, int] = {}
     for batch in batched(sorted(device_ids), _BATCH):
         for device_id in _listed(account_id).filter(device_id__in=batch).values_list("device_id", flat=True):
@@ -95,7 +96,7 @@ def rows_of_machines(account_id: UUID, device_ids: Collection[str]) -> dict[str,
 
 
 def open_kinds(account_id: UUID, device_ids: Collection[str]) -> dict[str, set[str]]:
-    """The kinds of all open commands on each of these machines. A query for 500 machines."""
+    """Return the kinds of all open commands on each machine. One query for 500 machines."""
     kinds: dict[str, set[str]] = {}
     rows = Command.objects.filter(account_id=account_id, status__in=sorted(OPEN)).shown()
     for batch in batched(sorted(device_ids), _BATCH):
@@ -108,5 +109,20 @@ def _listed(account_id: UUID) -> QuerySet[Device]:
     return Device.objects.filter(account_id=account_id).fetch_mode(FETCH_RAISE)
 
 
-def _by_person(device: Device) -> tuple[str, str, int]:
-    return (device.email, device.name, device.pk)
+def _by_person(rows: Iterable[Device]) -> list[ListedDevice]:
+    return [_listed_device(row) for row in sorted(rows, key=lambda row: (row.email, row.name, row.pk))]
+
+
+def _listed_device(row: Device) -> ListedDevice:
+    return ListedDevice(
+        key=row.pk,
+        device_id=row.device_id,
+        email=row.email,
+        registration_id=row.registration_id,
+        name=row.name,
+        platform=row.platform,
+        client_version=row.client_version,
+        eligible=row.eligible,
+        ineligible_reason=row.ineligible_reason,
+        seen_at=row.seen_at,
+    )

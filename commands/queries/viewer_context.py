@@ -16,11 +16,11 @@ from django.http import Http404
 
 from commands.access import Right, Rights, rights_of
 from commands.actions.administration.heartbeats import Signs, believable
-from commands.actions.sending.submit import closed
 from commands.actions.upstream import quota
 from commands.models import Account, Command, Heartbeat, Pause, User
 from commands.queries import pauses
 from commands.queries.subqueries import SubqueryCount
+from commands.rules.wording.refusals import describe_refusal
 from commands.wakeup import backoff
 
 QUERIES = 2
@@ -49,9 +49,9 @@ class ViewerContext:
 
     @property
     def closed(self) -> str:
-        """Why nothing can be run here; '' if something can."""
-        refusal = closed(self.account)
-        return refusal.reason if refusal else ""
+        """Return why no command can be run in this account, or ''."""
+        refusal = self.account.refusal_to_run()
+        return describe_refusal(refusal) if refusal else ""
 
     @property
     def token(self) -> str:
@@ -131,7 +131,7 @@ def _chosen(accounts: list[Account], rights: Rights, account_id: UUID | None) ->
 
 def is_in_force(account: Account) -> bool:
     """As `AccountQuerySet.active`, of a row that is here already."""
-    return closed(account) is None
+    return account.refusal_to_run() is None
 
 
 def _useful(rights: Rights, account: Account) -> bool:

@@ -1,13 +1,12 @@
-"""The kinds of command: what each takes, within which bounds, what it brings back, and by when.
+"""Kinds of command: their options with bounds, and how long they take.
 
-Owns Cloudflare's option names, defaults and ceilings, and the words for people that go with them. Pure: no
-model, no clock, no setting (raised ceilings and scaled durations are the caller's). It must not know who may
-run what.
+Cloudflare's option names, defaults and ceilings are here, with their labels and help. Raised ceilings and scaled
+durations are the caller's. Who may run a kind is in `access.py`.
 
 How to add a kind:
 1. a value of `Kind` (Cloudflare's word for it);
 2. its `KindSpec` in `SPECS`, at the place in which it goes when one device gets several;
-3. its section in the reader (`commands/artifacts/`), and what the simulator brings back for it;
+3. its section in the reader (`commands/artifacts/`), and its result in the simulator;
 4. a preset, if the desk should offer one.
 """
 
@@ -19,7 +18,7 @@ from types import MappingProxyType
 
 
 class Kind(StrEnum):
-    """What Cloudflare calls it; the order is the one in which people are offered it."""
+    """Cloudflare's words for kinds, in the order of the desk's form."""
 
     PCAP = "pcap"
     WARP_DIAG = "warp-diag"
@@ -33,7 +32,7 @@ class OptionType(StrEnum):
 
 
 type OptionValue = int | bool | list[str]
-"""As JSON keeps it, so that what comes back from the database equals what was put in."""
+"""Types that JSON has too, so that options are the same after they were stored."""
 
 type Options = Mapping[str, OptionValue]
 type Ceilings = Mapping[tuple[str, str], int]  # by kind and option
@@ -41,13 +40,13 @@ type Ceilings = Mapping[tuple[str, str], int]  # by kind and option
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option of a kind. `current` and `legacy` tell which dialects of the API know it."""
+    """One option of a kind. `current` and `legacy` tell which dialects of the API have it."""
 
     name: str  # on the wire
     label: str
     type: OptionType
     unit: str = ""
-    default: int | bool | None = None  # Cloudflare's; None: it documents none, and the key is left out
+    default: int | bool | None = None  # Cloudflare's. None: it documents none, and the key is absent
     least: int | None = None
     ceiling: int | None = None  # documented today; may be raised
     choices: tuple[str, ...] = ()
@@ -58,7 +57,7 @@ class Option:
     legacy: bool = True
 
     def warning_for(self, value: OptionValue) -> str:
-        """A sentence where this number is likely to disappoint, else ''."""
+        """Return the warning for a number that is allowed but probably too small, or ''."""
         return self.warning if isinstance(value, int) and value < self.warns_below else ""
 
 
@@ -66,11 +65,12 @@ class Option:
 class KindSpec:
     kind: Kind
     label: str
+    noun: str  # the label within a sentence
+    short: str
     sentence: str
     options: tuple[Option, ...]
-    expected_files: tuple[str, ...]
     is_capture: bool  # Windows runs one capture at a time
-    legacy: bool  # the older dialect knows this kind
+    legacy: bool  # the older dialect has this kind
     run_time: Callable[[Options], timedelta]  # the longest that the device itself works
 
     def option(self, name: str) -> Option | None:
@@ -89,37 +89,37 @@ _MINUTES = Option(
 )
 _MEGABYTES = Option(
     "max-file-size-mb",
-    "Largest file",
+    "Maximum file size",
     OptionType.WHOLE_NUMBER,
     unit="MB",
     default=5,
     least=1,
     ceiling=50,
-    help="A file that grows larger is not uploaded at all.",
-    warning="A busy device fills this within a minute, and a larger file is not uploaded at all.",
+    help="If the capture exceeds this, nothing is uploaded.",
+    warning="A busy device can exceed this in a minute.",
     warns_below=20,
 )
 _BYTES = Option(
     "packet-size-bytes",
-    "Bytes of each packet",
+    "Bytes per packet",
     OptionType.WHOLE_NUMBER,
     unit="bytes",
     default=160,
     least=1,
     ceiling=1500,
-    help="160 hold the headers; names and certificates need 1500.",
-    warning="Fewer than 64 bytes cut into the headers, and little can be read from them.",
+    help="160 keeps headers only. Use 1500 to see host names and certificates.",
+    warning="Fewer than 64 bytes cut off parts of the headers, so little can be read.",
     warns_below=64,
 )
 _DIAG_MEGABYTES = Option(
     "max-file-size-mb",
-    "Largest file",
+    "Maximum file size",
     OptionType.WHOLE_NUMBER,
     unit="MB",
     least=1,
     ceiling=100,
-    help="A larger bundle is not uploaded at all; without a limit of yours, Cloudflare's is 100 MB.",
-    warning="A bundle with full logs is often larger, and then it is not uploaded at all.",
+    help="If the bundle exceeds this, nothing is uploaded. If empty, Cloudflare's limit of 100 MB applies.",
+    warning="A bundle with full logs is often larger.",
     warns_below=20,
     current=False,
 )
@@ -128,7 +128,7 @@ _ALL_ROUTES = Option(
     "All routes",
     OptionType.SWITCH,
     default=True,
-    help="Tests an address of every included and excluded range; it takes longer.",
+    help="Also tests every split-tunnel route. Takes longer.",
 )
 
 
@@ -157,37 +157,40 @@ SPECS: Mapping[Kind, KindSpec] = MappingProxyType(
     {
         Kind.WARP_DIAG: KindSpec(
             Kind.WARP_DIAG,
-            "WARP diag",
-            "Collects the client's state, its logs and the device's network settings, also of the past days.",
-            (_ALL_ROUTES, _DIAG_MEGABYTES),
-            ("warp-status.txt", "warp-settings.txt", "daemon.log", "connectivity.txt", "version.txt"),
+            label="WARP diag",
+            noun="WARP diag",
+            short="diag",
+            sentence="Collects the client's state, recent logs and network settings.",
+            options=(_ALL_ROUTES, _DIAG_MEGABYTES),
             is_capture=True,
             legacy=True,
             run_time=_diag_time,
         ),
         Kind.PCAP: KindSpec(
             Kind.PCAP,
-            "Packet capture",
-            "Records the device's network packets from now on, outside and inside the tunnel.",
-            (_MINUTES, _MEGABYTES, _BYTES, _interfaces(current=False)),
-            ("capture-default.pcap", "capture-tunnel.pcap", "results.json"),
+            label="Packet capture",
+            noun="packet capture",
+            short="capture",
+            sentence="Records the device's network packets from now on, outside and inside the tunnel.",
+            options=(_MINUTES, _MEGABYTES, _BYTES, _interfaces(current=False)),
             is_capture=True,
             legacy=True,
             run_time=_capture_time,
         ),
         Kind.SPEED_TEST: KindSpec(
             Kind.SPEED_TEST,
-            "Speed test",
-            "Measures download, upload and latency from the device.",
-            (_interfaces(current=True),),
-            (),
+            label="Speed test",
+            noun="speed test",
+            short="speed test",
+            sentence="Measures download, upload and latency from the device.",
+            options=(_interfaces(current=True),),
             is_capture=False,
             legacy=False,
             run_time=lambda _options: timedelta(minutes=5),
         ),
     }
 )
-"""In the order in which they go when one device gets several: the diag first, it looks back."""
+"""In the order in which one device gets several. The diag goes first, because it records the past."""
 
 CAPTURES = frozenset(kind for kind, spec in SPECS.items() if spec.is_capture)
 
@@ -200,7 +203,7 @@ DOCUMENTED_CEILINGS: Ceilings = MappingProxyType(
     }
 )
 
-OFFLINE_TIMEOUT = timedelta(minutes=10)  # Cloudflare gives up on a device that is not connected
+OFFLINE_TIMEOUT = timedelta(minutes=10)  # then Cloudflare gives up on a device that is not connected
 UPLOAD_ALLOWANCE = timedelta(minutes=15)  # 100 MB over 1 Mbit/s
 
 
@@ -211,17 +214,17 @@ def deadline(
     offline: timedelta = OFFLINE_TIMEOUT,
     upload: timedelta = UPLOAD_ALLOWANCE,
 ) -> timedelta:
-    """How long after sending nothing more is to be expected; options that are not known count as longest."""
+    """Return how long after sending a result may still come. Unknown options count as the longest."""
     return offline + SPECS[kind].run_time(options) + upload
 
 
 def options_of(kind: Kind, *, legacy: bool = False) -> tuple[Option, ...]:
-    """The options that this dialect of the API knows."""
+    """Return the options that a dialect of the API has."""
     return tuple(option for option in SPECS[kind].options if (option.legacy if legacy else option.current))
 
 
 def on_the_wire(kind: Kind, options: Options, *, legacy: bool = False) -> dict[str, OptionValue]:
-    """What of these options goes into a request of this dialect. Empty: leave the key out."""
+    """Return the options for a request of a dialect. Where there are none, the request has no key for them."""
     known = {option.name for option in options_of(kind, legacy=legacy)}
     return {name: value for name, value in options.items() if name in known}
 
@@ -229,9 +232,9 @@ def on_the_wire(kind: Kind, options: Options, *, legacy: bool = False) -> dict[s
 def clean_options(
     kind: Kind, raw: Mapping[str, object], ceilings: Ceilings = DOCUMENTED_CEILINGS
 ) -> tuple[dict[str, OptionValue], dict[str, str]]:
-    """(options, sentences by option name). What is absent or empty takes Cloudflare's default, spelled out.
+    """Return the options, and the errors by option name. An absent or empty option gets Cloudflare's default.
 
-    Numbers and switches may come as text, choices as a list or as text with commas.
+    Numbers and switches may be text. Choices may be a list, or text with commas.
     """
     spec = SPECS[kind]
     options: dict[str, OptionValue] = {}
@@ -250,7 +253,7 @@ def clean_options(
 
 
 def _read(option: Option, given: object, ceiling: int | None) -> OptionValue:
-    """ValueError: a sentence for the person who typed it."""
+    """Read one value. Raises ValueError with a sentence for the person who typed it."""
     match option.type:
         case OptionType.WHOLE_NUMBER:
             return _number(option, given, ceiling)
@@ -263,12 +266,12 @@ def _read(option: Option, given: object, ceiling: int | None) -> OptionValue:
 def _number(option: Option, given: object, ceiling: int | None) -> int:
     text = str(given).strip()
     if isinstance(given, bool) or not (text.isascii() and text.removeprefix("-").isdigit()) or len(text) > 9:
-        raise ValueError(f"{option.label} takes a whole number ({option.unit}).")
+        raise ValueError(f"{option.label} has to be a whole number ({option.unit}).")
     number = int(text)
     if option.least is not None and number < option.least:
-        raise ValueError(f"{option.label} is at least {option.least} {option.unit}.")
+        raise ValueError(f"{option.label} has to be at least {option.least} {option.unit}.")
     if ceiling is not None and number > ceiling:
-        raise ValueError(f"{option.label} is at most {ceiling} {option.unit}.")
+        raise ValueError(f"{option.label} has to be at most {ceiling} {option.unit}.")
     return number
 
 
@@ -279,7 +282,7 @@ _SWITCH_WORDS |= {"false": False, "off": False, "no": False, "0": False}
 def _switch(option: Option, given: object) -> bool:
     word = str(given).strip().lower()
     if word not in _SWITCH_WORDS:
-        raise ValueError(f"{option.label} is either on or off.")
+        raise ValueError(f"{option.label} has to be on or off.")
     return _SWITCH_WORDS[word]
 
 
@@ -287,15 +290,15 @@ def _choices(option: Option, given: object) -> list[str]:
     if isinstance(given, str):
         given = given.split(",")
     if not isinstance(given, (list, tuple, set, frozenset)):
-        raise ValueError(f"{option.label} takes any of: {', '.join(option.choices)}.")
+        raise ValueError(f"{option.label} can have: {', '.join(option.choices)}.")
     picked = {str(item).strip() for item in given}
     if strange := sorted(picked - set(option.choices)):
-        raise ValueError(f"{option.label} knows {', '.join(option.choices)}, not {', '.join(strange)}.")
+        raise ValueError(f"{option.label} can have {', '.join(option.choices)}, not {', '.join(strange)}.")
     return [choice for choice in option.choices if choice in picked]
 
 
 def warnings(kind: Kind, options: Options) -> dict[str, str]:
-    """By option name, a sentence where the value is allowed but likely to disappoint."""
+    """Return warnings by option name, for values that are allowed but probably too small."""
     found = {
         option.name: option.warning_for(options[option.name])
         for option in SPECS[kind].options
@@ -305,7 +308,7 @@ def warnings(kind: Kind, options: Options) -> dict[str, str]:
 
 
 def describe(kind: Kind, options: Options) -> str:
-    """The options on one line, such as “5 min · 50 MB · 160 bytes”; '' where there are none."""
+    """Describe options on one line, such as “5 min · 50 MB · 160 bytes”. '' where there are none."""
     words = [_words(option, options[option.name]) for option in SPECS[kind].options if option.name in options]
     return " · ".join(word for word in words if word)
 

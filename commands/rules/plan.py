@@ -1,36 +1,34 @@
-"""What would happen if this were asked now: to each target, in calls and in quota.
+"""Plan of a run: what would happen to each target if it were sent now, in calls and in quota.
 
-Owns the verdicts and their words. Pure: frozen facts from our own tables and the time come in; it sends nothing,
-promises nothing (the claim decides), and knows no policy and no right.
+A plan is made from facts of our own tables and the time. It sends and promises nothing: the claim decides. It knows no
+policy and no right.
 """
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Self
 
 from commands.rules.kinds import CAPTURES, SPECS, Kind
+from commands.rules.targeting import ListedDevice, Target
 
-MINUTE = timedelta(minutes=1)
 OLDEST_CLIENT = (2024, 12, 492, 0)
 OLDEST_MULTI_USER_CLIENT = (2025, 6, 1400, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """One registration that somebody named. Not `listed`: nobody but that person says that it exists.
+class TargetFacts:
+    """What our tables know about a target today.
 
-    `machine_registrations`: how many the machine has; `open_kinds`: of all open commands on the machine,
-    started elsewhere too.
+    `is_listed` tells that Cloudflare lists this registration today. `machine_registrations` counts those of the
+    machine. `open_kinds` are the kinds of all open commands on the machine, also of those started elsewhere.
     """
 
-    device_id: str
-    email: str
-    registration_id: str = ""
-    listed: bool = True
-    name: str = ""
+    target: Target
+    is_listed: bool = True
     platform: str = ""
     client_version: str = ""
     eligible: bool | None = None
@@ -39,14 +37,40 @@ class Target:
     machine_registrations: int = 1
     open_kinds: Collection[Kind] = frozenset()
 
+    @classmethod
+    def of(
+        cls,
+        device: ListedDevice,
+        target: Target | None = None,
+        *,
+        machine_registrations: int = 1,
+        open_kinds: Collection[Kind] = frozenset(),
+    ) -> Self:
+        """Return the facts of a listed device, for a target that may differ from its row in the registration."""
+        return cls(
+            target=target or device.target,
+            platform=device.platform,
+            client_version=device.client_version,
+            eligible=device.eligible,
+            ineligible_reason=device.ineligible_reason,
+            seen_at=device.seen_at,
+            machine_registrations=machine_registrations,
+            open_kinds=open_kinds,
+        )
+
     @property
     def is_multi_user(self) -> bool:
         return self.machine_registrations > 1
 
+    @property
+    def least_client(self) -> tuple[int, ...]:
+        """Oldest client version that can run commands on this machine."""
+        return OLDEST_MULTI_USER_CLIENT if self.is_multi_user else OLDEST_CLIENT
+
 
 @dataclass(frozen=True, slots=True)
-class Quota:
-    """Commands a day: `used` as read, with what we claimed since. None: nobody knows."""
+class PlanQuota:
+    """Commands a day. `used` includes what we claimed since Cloudflare's reading. None is unknown."""
 
     used: int | None = None
     total: int | None = None
@@ -57,36 +81,36 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    devices_a_post: int = 10
+class PlanLimits:
+    devices_per_post: int = 10
     seen_within: timedelta = timedelta(hours=1)
 
 
 class Verdict(StrEnum):
     READY = "ready"
-    ALREADY_RUNNING = "already running"
-    NOT_SEEN = "not seen"
-    UNKNOWN = "not known"
-    NEEDS_REGISTRATION = "needs a registration"
-    CLIENT_TOO_OLD = "client too old"
+    ALREADY_RUNNING = "already_running"
+    OFFLINE = "offline"
+    UNLISTED = "unlisted"
+    NEEDS_REGISTRATION = "needs_registration"
+    CLIENT_TOO_OLD = "client_too_old"
     INELIGIBLE = "ineligible"
-    OVER_QUOTA = "over quota"
+    OVER_QUOTA = "over_quota"
 
 
-SENT = frozenset({Verdict.READY, Verdict.ALREADY_RUNNING, Verdict.NOT_SEEN, Verdict.UNKNOWN})
-"""With these verdicts it is sent, at once or behind what runs."""
+SENT = frozenset({Verdict.READY, Verdict.ALREADY_RUNNING, Verdict.OFFLINE, Verdict.UNLISTED})
+"""Verdicts with which a command is sent, at once or behind what runs."""
 
-LEFT_OUT = frozenset({Verdict.NEEDS_REGISTRATION, Verdict.CLIENT_TOO_OLD, Verdict.INELIGIBLE})
-"""With these Cloudflare would refuse it: it is not even asked for. What is over quota is, and waits."""
+SKIPPED = frozenset({Verdict.NEEDS_REGISTRATION, Verdict.CLIENT_TOO_OLD, Verdict.INELIGIBLE})
+"""Verdicts with which no command is created, because Cloudflare would refuse it. One over quota waits instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One kind on one target."""
+    """One kind on one target. `after` is the kind that has to finish first: running already, or of this run."""
 
     kind: Kind
     verdict: Verdict
-    words: str
+    after: Kind | None = None
 
     @property
     def is_sent(self) -> bool:
@@ -94,160 +118,124 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One target with a step for each kind."""
+class PlanLine:
+    """One target with a step for each kind. `unseen` is how long the device has been offline, None if always."""
 
-    target: Target
+    facts: TargetFacts
     steps: tuple[Step, ...]
+    unseen: timedelta | None = None
 
     @property
-    def is_left_out(self) -> bool:
-        """It is the device that stands in the way, whatever the kind."""
-        return any(step.verdict in LEFT_OUT for step in self.steps)
+    def target(self) -> Target:
+        return self.facts.target
 
     @property
-    def words(self) -> str:
-        """Of all its steps: what the later ones add to the first."""
-        first, *rest = self.steps
-        added = {step.words: step.words.removeprefix(f"{first.words}, ") for step in rest if step.words != first.words}
-        more = [f"{SPECS[step.kind].label} {added.pop(step.words)}" for step in rest if step.words in added]
-        return "; ".join([first.words, *more])
+    def is_skipped(self) -> bool:
+        """Tell whether Cloudflare would refuse the device, whatever the kind."""
+        return any(step.verdict in SKIPPED for step in self.steps)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    lines: tuple[Line, ...]
+    lines: tuple[PlanLine, ...]
     calls: int  # the least number of POSTs
-    quota: Quota
+    quota: PlanQuota
 
     @property
     def sent(self) -> int:
+        """Number of commands that would be sent today."""
         return sum(step.is_sent for line in self.lines for step in line.steps)
 
     @property
-    def summary(self) -> str:
-        """Such as “2 ready · 1 not seen for 3 h”: devices by what would happen to them."""
-        words = Counter(line.words for line in self.lines)
-        return " · ".join(f"{count} {word}" for word, count in words.items())
+    def skipped(self) -> tuple[PlanLine, ...]:
+        return tuple(line for line in self.lines if line.is_skipped)
 
     @property
-    def cost(self) -> str:
-        """Such as “1 call to Cloudflare · quota 37 → 38 of 200”."""
-        calls = f"{self.calls} call{'' if self.calls == 1 else 's'} to Cloudflare"
-        if self.quota.used is None:
-            return calls
-        of = "" if self.quota.total is None else f" of {self.quota.total}"
-        return f"{calls} · quota {self.quota.used} → {self.quota.used + self.sent}{of}"
+    def sendable(self) -> tuple[PlanLine, ...]:
+        return tuple(line for line in self.lines if not line.is_skipped)
 
 
 def in_order(kinds: Iterable[Kind]) -> tuple[Kind, ...]:
-    """The order in which one device gets them: the diag goes first."""
-    asked = set(kinds)
-    return tuple(kind for kind in SPECS if kind in asked)
+    """Sort kinds as one device gets them. The diag goes first."""
+    wanted = set(kinds)
+    return tuple(kind for kind in SPECS if kind in wanted)
 
 
-def plan(
-    targets: Sequence[Target],
+def make_plan(
+    targets: Sequence[TargetFacts],
     kinds: Iterable[Kind],
     *,
-    quota: Quota,
+    quota: PlanQuota,
     now: datetime,
-    limits: Limits | None = None,
+    limits: PlanLimits | None = None,
 ) -> Plan:
-    """The targets are different registrations; they come out in the order in which they came in."""
-    limits = limits or Limits()
+    """Plan every kind for every target, in the order of the targets, which are different registrations."""
+    limits = limits or PlanLimits()
     ordered = in_order(kinds)
     left = quota.left
-    lines: list[Line] = []
-    for target in targets:
+    lines: list[PlanLine] = []
+    for facts in targets:
+        unseen = None if facts.seen_at is None else now - facts.seen_at
+        verdict = _device_verdict(facts, unseen, limits)
         steps: list[Step] = []
         for kind in ordered:
-            step = _step(target, kind, ordered, now, limits)
+            step = _step(facts, verdict, kind, ordered)
             if left is not None and step.is_sent:
                 if left == 0:
-                    step = Step(kind, Verdict.OVER_QUOTA, "over today's quota")
+                    step = Step(kind, Verdict.OVER_QUOTA)
                 else:
                     left -= 1
             steps.append(step)
-        lines.append(Line(target, tuple(steps)))
+        lines.append(PlanLine(facts, tuple(steps), unseen))
     return Plan(tuple(lines), _calls(lines, ordered, limits), quota)
 
 
-def _step(target: Target, kind: Kind, asked: Sequence[Kind], now: datetime, limits: Limits) -> Step:
-    verdict, words = _of_device(target, now, limits)
+def _step(facts: TargetFacts, verdict: Verdict, kind: Kind, planned: Sequence[Kind]) -> Step:
     if verdict not in SENT:
-        return Step(kind, verdict, words)
-    if running := _in_the_way(target, kind):
-        return Step(kind, Verdict.ALREADY_RUNNING, f"after the {running} that is already running")
-    ahead = [SPECS[other].label for other in asked[: asked.index(kind)] if _excludes(target, other, kind)]
-    return Step(kind, verdict, f"{words}, after the {ahead[-1]}" if ahead else words)
+        return Step(kind, verdict)
+    if running := next((other for other in SPECS if _blocks(facts, other, kind)), None):
+        return Step(kind, Verdict.ALREADY_RUNNING, after=running)
+    ahead = [other for other in planned[: planned.index(kind)] if _excludes(facts, other, kind)]
+    return Step(kind, verdict, after=ahead[-1] if ahead else None)
 
 
-def _of_device(target: Target, now: datetime, limits: Limits) -> tuple[Verdict, str]:
-    if target.is_multi_user and not target.registration_id:
-        return Verdict.NEEDS_REGISTRATION, "needs a registration: several people use this machine"
-    if not target.listed:
-        return Verdict.UNKNOWN, "not verified: Cloudflare has not listed it"
-    if target.eligible is False:
-        because = f": {target.ineligible_reason}" if target.ineligible_reason else ""
-        return Verdict.INELIGIBLE, f"ineligible{because}"
-    needed = OLDEST_MULTI_USER_CLIENT if target.is_multi_user else OLDEST_CLIENT
-    if is_older(target.client_version, needed):
-        least = ".".join(map(str, needed))
-        return Verdict.CLIENT_TOO_OLD, f"client too old: {target.client_version}, needs {least}"
-    return _of_age(None if target.seen_at is None else now - target.seen_at, limits)
+def _device_verdict(facts: TargetFacts, unseen: timedelta | None, limits: PlanLimits) -> Verdict:
+    if facts.is_multi_user and not facts.target.registration_id:
+        return Verdict.NEEDS_REGISTRATION
+    if not facts.is_listed:
+        return Verdict.UNLISTED
+    if facts.eligible is False:
+        return Verdict.INELIGIBLE
+    if is_older(facts.client_version, facts.least_client):
+        return Verdict.CLIENT_TOO_OLD
+    return Verdict.OFFLINE if unseen is None or unseen > limits.seen_within else Verdict.READY
 
 
-def _of_age(unseen: timedelta | None, limits: Limits) -> tuple[Verdict, str]:
-    if unseen is None:
-        return Verdict.NOT_SEEN, "not seen yet"
-    if unseen > limits.seen_within:
-        return Verdict.NOT_SEEN, f"not seen for {_ago(unseen)}"
-    return Verdict.READY, "ready"
+def _blocks(facts: TargetFacts, running: Kind, kind: Kind) -> bool:
+    return running in facts.open_kinds and (running == kind or _excludes(facts, running, kind))
 
 
-def _in_the_way(target: Target, kind: Kind) -> str:
-    """What has to end first, in words; '' if nothing."""
-    return next((SPECS[running].label for running in SPECS if _blocks(target, running, kind)), "")
+def _excludes(facts: TargetFacts, kind: Kind, other: Kind) -> bool:
+    """Tell whether two kinds cannot run together. Windows runs one capture at a time."""
+    return facts.platform == "windows" and kind in CAPTURES and other in CAPTURES
 
 
-def _blocks(target: Target, running: Kind, kind: Kind) -> bool:
-    return running in target.open_kinds and (running == kind or _excludes(target, running, kind))
-
-
-def _excludes(target: Target, one: Kind, other: Kind) -> bool:
-    """Windows runs one capture at a time."""
-    return target.platform == "windows" and one in CAPTURES and other in CAPTURES
-
-
-def _calls(lines: Iterable[Line], kinds: Iterable[Kind], limits: Limits) -> int:
-    """A POST holds one kind, one command a machine and so many devices; who is not listed travels alone."""
-    sent = [(step.kind, line.target) for line in lines for step in line.steps if step.is_sent]
+def _calls(lines: Iterable[PlanLine], kinds: Iterable[Kind], limits: PlanLimits) -> int:
+    """Count the POSTs. One holds one kind, one command a machine and so many devices. An unlisted device goes alone."""
+    sent = [(step.kind, line.facts) for line in lines for step in line.steps if step.is_sent]
     calls = 0
     for kind in kinds:
-        targets = [target for asked, target in sent if asked == kind]
-        machines = Counter(target.device_id for target in targets if target.listed)
-        full = -(-machines.total() // limits.devices_a_post)
-        calls += max(full, *machines.values(), 0) + sum(not target.listed for target in targets)
+        targets = [facts for sent_kind, facts in sent if sent_kind == kind]
+        machines = Counter(facts.target.device_id for facts in targets if facts.is_listed)
+        full = -(-machines.total() // limits.devices_per_post)
+        calls += max(full, *machines.values(), 0) + sum(not facts.is_listed for facts in targets)
     return calls
 
 
 def is_older(version: str, least: Sequence[int]) -> bool:
-    """By numbers, not by letters. A version that does not begin with a number is not judged."""
-    found = re.match(r"\d+(?:\.\d+)*", version, re.ASCII)
-    if found is None:
+    """Compare versions by their numbers. A version that does not begin with a number is never older."""
+    match = re.match(r"\d+(?:\.\d+)*", version, re.ASCII)
+    if match is None:
         return False
-    parts = [int(part) for part in found[0].split(".")]
+    parts = [int(part) for part in match[0].split(".")]
     return parts + [0] * (len(least) - len(parts)) < list(least)
-
-
-_UNITS: Mapping[str, timedelta] = {
-    "d": timedelta(days=1),
-    "h": timedelta(hours=1),
-    "min": timedelta(minutes=1),
-}
-
-
-def _ago(age: timedelta) -> str:
-    unit, length = next(((u, t) for u, t in _UNITS.items() if age >= t), ("min", _UNITS["min"]))
-    return f"{max(1, age // length)} {unit}"

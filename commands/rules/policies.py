@@ -1,29 +1,61 @@
-"""May this be done now? Each check answers with None or with a `Refusal`, whose reason is for people.
+"""Rules about when something may be done, and with what. Each check returns None or a Refusal.
 
-Owns the rules about when and with what; who may is `access.py`. Pure: the policy and what it judges are passed in.
-The reason is also what a disabled button says.
+Who may do it is in `access.py`. The policy and what it judges are passed in.
 """
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 
-from commands.rules.kinds import SPECS, Kind
-from commands.rules.plan import Line
+from commands.rules.kinds import Kind
+from commands.rules.plan import PlanLine
 from commands.rules.states import DONE, UNSENT, Status
-from commands.rules.wording.statuses import status_label
+from commands.rules.targeting import LineError
+
+
+class RefusalCode(StrEnum):
+    ACCOUNT_RETIRED = "account_retired"
+    OTHER_UPSTREAM = "other_upstream"
+    NO_CREDENTIAL = "no_credential"
+    NO_TARGETS = "no_targets"
+    NO_KINDS = "no_kinds"
+    TOO_MANY_TARGETS = "too_many_targets"
+    LINES_NOT_UNDERSTOOD = "lines_not_understood"
+    NOTHING_TO_SEND = "nothing_to_send"
+    KEY_REUSED = "key_reused"
+    TICKET_REQUIRED = "ticket_required"
+    TICKET_INVALID = "ticket_invalid"
+    PURPOSE_REQUIRED = "purpose_required"
+    NEEDS_APPROVAL = "needs_approval"
+    UNKNOWN_KIND = "unknown_kind"
+    STARTED_ELSEWHERE = "started_elsewhere"
+    ALREADY_FINISHED = "already_finished"
+    ALREADY_SENT = "already_sent"
+    NOT_FINISHED = "not_finished"
+    NOT_ON_HOLD = "not_on_hold"
+    CHANGED_MEANWHILE = "changed_meanwhile"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    reason: str
+    """Why something is not done. `values` are what the sentence of the code names.
+
+    `skipped` are the plan's lines of devices that Cloudflare would refuse. `line_errors` are lines that were not
+    understood.
+    """
+
+    code: RefusalCode
+    values: Mapping[str, object] = field(default_factory=dict)
+    skipped: tuple[PlanLine, ...] = ()
+    line_errors: tuple[LineError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """An account's rules; the defaults ask for nothing. A pattern has to fit the whole ticket.
+    """Rules of an account. The defaults require nothing. A pattern has to match the whole ticket.
 
-    ValueError: a pattern that is none.
+    Raises ValueError for a pattern that isn't a regular expression.
     """
 
     ticket_required: bool = False
@@ -36,52 +68,52 @@ class Policy:
         try:
             re.compile(self.ticket_pattern)
         except re.error as problem:
-            raise ValueError(f"the ticket pattern is no regular expression: {problem}") from problem
+            raise ValueError(f"the ticket pattern isn't a valid regular expression: {problem}") from problem
 
 
-def in_use(name: str, *, retired: bool, elsewhere: bool, credential: bool) -> Refusal | None:
-    """Of an account: whether anything can be asked for there."""
+NO_RULES = Policy()
+
+
+def account_in_use(name: str, *, retired: bool, other_upstream: bool, has_credential: bool) -> Refusal | None:
+    """Check that commands can be run in an account."""
     if retired:
-        return Refusal(f"Nothing can be run in {name}: the account is retired.")
-    if elsewhere:
-        return Refusal(f"Nothing can be run in {name}: this portal talks to another Cloudflare now than it belongs to.")
-    return (
-        None if credential else Refusal(f"Nothing can be run in {name}: an administrator has to give it a credential.")
-    )
+        return Refusal(RefusalCode.ACCOUNT_RETIRED, {"account": name})
+    if other_upstream:
+        return Refusal(RefusalCode.OTHER_UPSTREAM, {"account": name})
+    return None if has_credential else Refusal(RefusalCode.NO_CREDENTIAL, {"account": name})
 
 
-def ask_for(line: Line) -> Refusal | None:
-    """Of one device in a plan: what Cloudflare would refuse is not even asked for."""
-    return Refusal(f"Nothing would be sent: {line.words}.") if line.is_left_out else None
+def send_to(line: PlanLine) -> Refusal | None:
+    """Check one device of a plan. No command is created that Cloudflare would refuse."""
+    return Refusal(RefusalCode.NOTHING_TO_SEND, skipped=(line,)) if line.is_skipped else None
 
 
 def ticket(policy: Policy, given: str) -> Refusal | None:
     if not given:
-        return Refusal("A ticket is needed.") if policy.ticket_required else None
+        return Refusal(RefusalCode.TICKET_REQUIRED) if policy.ticket_required else None
     if policy.ticket_pattern and not re.fullmatch(policy.ticket_pattern, given):
-        like = f", such as {policy.ticket_example}" if policy.ticket_example else ""
-        return Refusal(f"“{given}” is not what a ticket looks like here{like}.")
+        return Refusal(RefusalCode.TICKET_INVALID, {"ticket": given, "example": policy.ticket_example})
     return None
 
 
 def purpose(policy: Policy, given: str) -> Refusal | None:
-    return Refusal("A purpose is needed.") if policy.purpose_required and not given else None
+    return Refusal(RefusalCode.PURPOSE_REQUIRED) if policy.purpose_required and not given else None
 
 
 def send_at_once(policy: Policy, kind: Kind) -> Refusal | None:
-    """Refused means that it is asked for all the same, and awaits approval."""
-    if kind in policy.approval_for:
-        return Refusal(f"{SPECS[kind].label}: a second person has to approve it.")
-    return None
+    """Check that a kind needs no approval. A refused command is created all the same, and awaits approval."""
+    return Refusal(RefusalCode.NEEDS_APPROVAL, {"kind": kind}) if kind in policy.approval_for else None
 
 
 def withdraw(status: Status) -> Refusal | None:
     if status in UNSENT:
         return None
     if status in DONE:
-        return Refusal(f"It has ended: {status_label(status).lower()}.")
-    return Refusal("It was sent to Cloudflare, which cannot take a command back.")
+        return Refusal(RefusalCode.ALREADY_FINISHED, {"status": status})
+    return Refusal(RefusalCode.ALREADY_SENT)
 
 
-def run_again(status: Status) -> Refusal | None:
-    return None if status in DONE else Refusal(f"It has not ended: {status_label(status).lower()}.")
+def run_again(status: Status, kind: str) -> Refusal | None:
+    if kind not in set(Kind):
+        return Refusal(RefusalCode.UNKNOWN_KIND)
+    return None if status in DONE else Refusal(RefusalCode.NOT_FINISHED, {"status": status})

@@ -1,31 +1,104 @@
-"""Lines that people type or paste, and the devices that they mean.
+"""Lines that people type or paste, and the devices that the lines mean.
 
-Owns the reading of a line (a known email or device name; or device id, email and optionally a registration, as CSV),
-and the sentences for lines that cannot be meant. Pure: the devices that Cloudflare listed are passed in.
+A line is a known email or device name. Or it is a device id, an email and optionally a registration, as CSV. The
+devices that Cloudflare listed are passed in.
 """
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 
-from commands.actions.record.remote_updates import MAX_EMAIL, MAX_ID
-from commands.actions.sending.submit import Target
-from commands.models import Device
+ID_LENGTH, EMAIL_LENGTH, NAME_LENGTH = 64, 254, 255  # the columns have these lengths too
 
 _ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}")
 _EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+")
 _HEADINGS = frozenset({"device", "device id", "device_id", "deviceid", "device name", "name", "email", "user_email"})
-_NAMED_AT_MOST = 4  # devices named in one sentence
-_STRANGE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
-_CELLS = ("name or id", "email address", "registration")
-_NAME_LENGTH = 255
-_LENGTHS = (_NAME_LENGTH, MAX_EMAIL, MAX_ID)  # what the columns hold
+_UNTYPEABLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One line that says something: its number as the person counts (from 1), its cells in lower case."""
+class Target:
+    """Registration that a command is for.
+
+    `listed` tells that Cloudflare listed the device when it was chosen. Then device, registration and email come from
+    one row.
+    """
+
+    device_id: str
+    email: str
+    registration_id: str = ""
+    name: str = ""
+    platform: str = ""
+    listed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListedDevice:
+    """One registration that Cloudflare listed, as our tables hold it."""
+
+    key: int  # of the row
+    device_id: str
+    email: str = ""
+    registration_id: str = ""
+    name: str = ""
+    platform: str = ""
+    client_version: str = ""
+    eligible: bool | None = None
+    ineligible_reason: str = ""
+    seen_at: datetime | None = None
+
+    @property
+    def label(self) -> str:
+        return self.name or self.device_id
+
+    @property
+    def target(self) -> Target:
+        return Target(self.device_id, self.email, self.registration_id, self.name, self.platform, listed=True)
+
+
+class Column(StrEnum):
+    """Columns of a line, in their order."""
+
+    NAME_OR_ID = "name_or_id"
+    EMAIL = "email"
+    REGISTRATION = "registration"
+
+
+_LENGTHS: Mapping[Column, int] = {
+    Column.NAME_OR_ID: NAME_LENGTH,
+    Column.EMAIL: EMAIL_LENGTH,
+    Column.REGISTRATION: ID_LENGTH,
+}
+
+
+class LineErrorCode(StrEnum):
+    TOO_MANY_COLUMNS = "too_many_columns"
+    UNREADABLE_CHARACTERS = "unreadable_characters"
+    CELL_TOO_LONG = "cell_too_long"
+    SEVERAL_REGISTRATIONS = "several_registrations"
+    SHARED_DEVICE = "shared_device"
+    SEVERAL_DEVICES_OF_PERSON = "several_devices_of_person"
+    SEVERAL_DEVICES_OF_NAME = "several_devices_of_name"
+    INVALID_EMAIL = "invalid_email"
+    OTHER_OWNER = "other_owner"
+    NO_SUCH_REGISTRATION = "no_such_registration"
+    NOT_A_DEVICE = "not_a_device"
+    NO_DEVICE_OF_PERSON = "no_device_of_person"
+    DEVICE_NOT_LISTED = "device_not_listed"
+    NOT_FOUND = "not_found"
+    CONFLICTS_WITH_LINE = "conflicts_with_line"
+    CONFLICTS_WITH_SELECTION = "conflicts_with_selection"
+
+
+@dataclass(frozen=True, slots=True)
+class PastedLine:
+    """One line that is neither empty nor a comment. The first line is number 1. Cells are in lower case.
+
+    Number 0 is text from a field of its own, outside any list.
+    """
 
     number: int
     text: str
@@ -34,47 +107,50 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class LineError:
-    number: int  # 0: it is no line of a list
-    text: str
-    sentence: str
+    """Why no device can be meant by a line. `values` are what the sentence of the code names."""
+
+    line: PastedLine
+    code: LineErrorCode
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def number(self) -> int:
+        return self.line.number
 
 
 @dataclass(slots=True)
 class Resolved:
-    """What the lines mean. `choices`: devices of which an ambiguous line may have meant one."""
+    """Devices that lines mean. `choices` are devices of which an ambiguous line may mean one."""
 
     targets: list[Target] = field(default_factory=list)
-    devices: list[Device] = field(default_factory=list)
     errors: list[LineError] = field(default_factory=list)
-    choices: list[Device] = field(default_factory=list)
+    choices: list[ListedDevice] = field(default_factory=list)
     _seen: dict[tuple[str, str], tuple[Target, int]] = field(default_factory=dict)
 
-    def add(self, target: Target, device: Device | None, line: Line | None = None) -> None:
-        """The same registration twice is meant once; of two people it is an error."""
+    def add(self, target: Target, line: PastedLine | None = None) -> None:
+        """Add a target. The same registration counts once, and is an error when given to two people."""
         key = (target.device_id, target.registration_id)
         if key not in self._seen:
             self._seen[key] = (target, line.number if line else 0)
             self.targets.append(target)
-            if device is not None:
-                self.devices.append(device)
             return
         before, number = self._seen[key]
         if line is not None and before.email != target.email:
-            what = f"Line {number}" if number else "What stands above the list"
-            self.refuse(line, f"{what} gives this device to {before.email}: one of the two is wrong.")
+            code = LineErrorCode.CONFLICTS_WITH_LINE if number else LineErrorCode.CONFLICTS_WITH_SELECTION
+            self.refuse(line, code, number=number, email=before.email)
 
-    def refuse(self, line: Line, sentence: str) -> None:
-        self.errors.append(LineError(line.number, line.text, sentence))
+    def refuse(self, line: PastedLine, code: LineErrorCode, **values: object) -> None:
+        self.errors.append(LineError(line, code, values))
 
-    def offer(self, found: Iterable[Device]) -> None:
-        """Devices of which one may be meant; each is offered once."""
-        known = {one.pk for one in self.choices if one.pk}
-        self.choices.extend(one for one in found if one.pk not in known)
+    def offer(self, devices: Iterable[ListedDevice]) -> None:
+        """Add devices to choose from, each once."""
+        known = {device.key for device in self.choices}
+        self.choices.extend(device for device in devices if device.key not in known)
 
 
-def read(text: str) -> list[Line]:
-    """The lines of a paste or CSV; empty ones, comments and a heading are left out."""
-    lines: list[Line] = []
+def read_lines(text: str) -> list[PastedLine]:
+    """Read the lines of a paste or CSV file, without empty lines, comments and a heading."""
+    lines: list[PastedLine] = []
     for number, raw in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
         stripped = raw.strip()
         if not stripped or stripped.startswith("#"):
@@ -83,12 +159,12 @@ def read(text: str) -> list[Line]:
         if not lines and len(cells) > 1 and all(cell in _HEADINGS or "registration" in cell for cell in cells):
             continue
         if any(cells):
-            lines.append(Line(number, stripped, cells))
+            lines.append(PastedLine(number, stripped, cells))
     return lines
 
 
 def _cells(text: str) -> tuple[str, ...]:
-    separator = next((one for one in ("\t", ";", ",") if one in text), ",")
+    separator = next((candidate for candidate in ("\t", ";", ",") if candidate in text), ",")
     try:
         cells = next(csv.reader([text], delimiter=separator))
     except (csv.Error, StopIteration):
@@ -99,106 +175,101 @@ def _cells(text: str) -> tuple[str, ...]:
     return tuple(cleaned)
 
 
-def words_of(lines: Iterable[Line]) -> set[str]:
-    """What to look for in the directory; nothing that no column could hold."""
-    return {cell for line in lines for cell in line.cells[:2] if cell and len(cell) <= _NAME_LENGTH and is_typed(cell)}
+def identifiers(lines: Iterable[PastedLine]) -> set[str]:
+    """Return the words to look up in the directory: those that fit a column."""
+    cells = (cell for line in lines for cell in line.cells[:2])
+    return {cell for cell in cells if cell and len(cell) <= NAME_LENGTH and is_typeable(cell)}
 
 
-def is_typed(text: str) -> bool:
-    """Without characters that no keyboard makes; some of them no database takes."""
-    return not _STRANGE.search(text)
+def is_typeable(text: str) -> bool:
+    """Tell whether a keyboard can make every character. Databases refuse some of the other characters."""
+    return not _UNTYPEABLE.search(text)
 
 
-def resolve(lines: Sequence[Line], listed: Sequence[Device], ticked: Sequence[Device] = ()) -> Resolved:
-    """The targets of the ticked devices and of the lines, in that order."""
-    directory: dict[str, list[Device]] = {}
+def resolve(lines: Sequence[PastedLine], listed: Sequence[ListedDevice], selected: Sequence[Target] = ()) -> Resolved:
+    """Resolve lines to targets. Selected targets come first. `listed` has every device that a line may name."""
+    directory: dict[str, list[ListedDevice]] = {}
     for device in listed:
-        for word in {device.device_id, device.email, device.name.lower()} - {""}:
-            directory.setdefault(word, []).append(device)
+        for identifier in {device.device_id, device.email, device.name.lower()} - {""}:
+            directory.setdefault(identifier, []).append(device)
     resolved = Resolved()
-    for device in ticked:
-        resolved.add(target_of(device), device)
+    for target in selected:
+        resolved.add(target)
     for line in lines:
-        _resolve(line, directory, resolved)
+        if error := _format_error(line):
+            code, values = error
+            resolved.refuse(line, code, **values)
+        else:
+            _resolve(line, directory, resolved)
     return resolved
 
 
-def target_of(device: Device) -> Target:
-    return Target(
-        device_id=device.device_id,
-        email=device.email,
-        registration_id=device.registration_id,
-        name=device.name,
-        platform=device.platform,
-        listed=True,
-    )
+type _Error = tuple[LineErrorCode, Mapping[str, object]]
 
 
-def _resolve(line: Line, directory: dict[str, list[Device]], resolved: Resolved) -> None:
-    if sentence := _unreadable(line):
-        resolved.refuse(line, sentence)
-        return
-    device, email, registration = (*line.cells, "", "")[: len(_CELLS)]
-    owners = directory.get(device, [])
-    found = [one for one in owners if email in ("", one.email) and registration in ("", one.registration_id)]
-    if len(found) == 1:
-        resolved.add(target_of(found[0]), found[0], line)
-    elif found:
-        resolved.offer(found)
-        resolved.refuse(line, _several(device, found))
-    elif sentence := _not_allowed(device, email, registration, owners):
-        resolved.refuse(line, sentence)
+def _resolve(line: PastedLine, directory: Mapping[str, list[ListedDevice]], resolved: Resolved) -> None:
+    identifier, email, registration = (*line.cells, "", "")[: len(Column)]
+    owners = directory.get(identifier, [])
+    matches = [
+        device for device in owners if email in ("", device.email) and registration in ("", device.registration_id)
+    ]
+    if len(matches) == 1:
+        resolved.add(matches[0].target, line)
+    elif matches:
+        resolved.offer(matches)
+        code, values = _ambiguity(identifier, matches)
+        resolved.refuse(line, code, **values)
+    elif error := _unlisted_error(identifier, email, registration, owners):
+        code, values = error
+        resolved.refuse(line, code, **values)
     else:
-        resolved.add(Target(device_id=device, email=email, registration_id=registration), None, line)
+        resolved.add(Target(identifier, email, registration), line)
 
 
-def _unreadable(line: Line) -> str:
-    """Why nothing can be meant by these cells, whatever is listed; '' if something may be."""
-    if len(line.cells) > len(_CELLS):
-        return "A line takes a device id, an email address and a registration, nothing more."
-    if not is_typed(line.text):
-        return "It holds a character that cannot be typed: a file of another kind?"
-    for cell, what, length in zip(line.cells, _CELLS, _LENGTHS, strict=False):
+def _format_error(line: PastedLine) -> _Error | None:
+    """Find what is wrong with the cells, whatever Cloudflare listed."""
+    if len(line.cells) > len(Column):
+        return LineErrorCode.TOO_MANY_COLUMNS, {}
+    if not is_typeable(line.text):
+        return LineErrorCode.UNREADABLE_CHARACTERS, {}
+    for cell, (column, length) in zip(line.cells, _LENGTHS.items(), strict=False):
         if len(cell) > length:
-            return f"The {what} is longer than {length} characters."
-    return ""
+            return LineErrorCode.CELL_TOO_LONG, {"column": column, "length": length}
+    return None
 
 
-def _several(word: str, found: Sequence[Device]) -> str:
-    """Several rows answer to it: of one person several devices, or of one machine several people."""
-    if len({one.device_id for one in found}) == 1:
-        people = _listing(sorted({one.email for one in found}))
-        if len({one.email for one in found}) == 1:
-            return "One person has several registrations on this machine: add the one that is meant, after the email."
-        return f"Several people use {found[0]}: add the email address of the one who is meant ({people})."
-    what = "has" if "@" in word else "is the name of"
-    return f"{word} {what} {len(found)} devices: say which ({_listing([str(one) for one in found])})."
+def _ambiguity(identifier: str, matches: Sequence[ListedDevice]) -> _Error:
+    """Tell why several registrations match: several devices of one person, or several people on one device."""
+    if len({device.device_id for device in matches}) > 1:
+        if "@" in identifier:
+            devices = tuple(device.label for device in matches)
+            return LineErrorCode.SEVERAL_DEVICES_OF_PERSON, {"email": identifier, "devices": devices}
+        return LineErrorCode.SEVERAL_DEVICES_OF_NAME, {"name": identifier, "count": len(matches)}
+    people = tuple(sorted({device.email for device in matches}))
+    if len(people) == 1:
+        return LineErrorCode.SEVERAL_REGISTRATIONS, {}
+    return LineErrorCode.SHARED_DEVICE, {"device": matches[0].label, "people": people}
 
 
-def _listing(words: Sequence[str]) -> str:
-    more = f" and {len(words) - _NAMED_AT_MOST} more" if len(words) > _NAMED_AT_MOST else ""
-    return ", ".join(words[:_NAMED_AT_MOST]) + more
-
-
-def _not_allowed(device: str, email: str, registration: str, owners: Sequence[Device]) -> str:
-    """Why nobody can be meant; '' for an id and an email that nobody listed otherwise, which is allowed."""
+def _unlisted_error(identifier: str, email: str, registration: str, owners: Sequence[ListedDevice]) -> _Error | None:
+    """Find why a line without a match is refused. A device id with an email that no row contradicts is allowed."""
     if not email:
-        return _unknown(device)
+        return _unknown(identifier)
     if not _EMAIL.fullmatch(email):
-        return f"“{email}” is no email address."
-    people = sorted({one.email for one in owners if one.email})
+        return LineErrorCode.INVALID_EMAIL, {"email": email}
+    people = tuple(sorted({device.email for device in owners if device.email}))
     if people and email not in people:
-        return f"{owners[0]} is not {email}'s: Cloudflare listed it for {_listing(people)}."
-    if _ID.fullmatch(device):
-        return ""
+        return LineErrorCode.OTHER_OWNER, {"device": owners[0].label, "email": email, "people": people}
+    if _ID.fullmatch(identifier):
+        return None
     if owners and registration:
-        return f"{owners[0]} has no registration “{registration}”."
-    return f"“{device}” is neither a known device nor a device id."
+        return LineErrorCode.NO_SUCH_REGISTRATION, {"device": owners[0].label, "registration": registration}
+    return LineErrorCode.NOT_A_DEVICE, {"identifier": identifier}
 
 
-def _unknown(word: str) -> str:
-    if _EMAIL.fullmatch(word):
-        return f"Cloudflare has listed no device of {word}. Write its device id before the email address."
-    if _ID.fullmatch(word):
-        return "Cloudflare has not listed this device: write the person's email address after its id."
-    return f"No person or device called “{word}” is known here."
+def _unknown(identifier: str) -> _Error:
+    if _EMAIL.fullmatch(identifier):
+        return LineErrorCode.NO_DEVICE_OF_PERSON, {"email": identifier}
+    if _ID.fullmatch(identifier):
+        return LineErrorCode.DEVICE_NOT_LISTED, {}
+    return LineErrorCode.NOT_FOUND, {"identifier": identifier}

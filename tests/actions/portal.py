@@ -18,16 +18,16 @@ from commands.actions import settle as reconcile
 from commands.actions.administration import restore
 from commands.actions.listing import schedule, sync
 from commands.actions.sending import claim as queue
-from commands.actions.sending import deliver, holds, rerun, submit, withdraw
+from commands.actions.sending import deliver, holds, rerun, withdraw
 from commands.actions.sending.claim import Claimed
 from commands.actions.sending.deliver import Failure
-from commands.actions.sending.submit import Target
+from commands.actions.sending.submit import Submitted, submit_run
 from commands.cloudflare.types import CreateResult, NewCommand
-from commands.models import Account, AccountSync, Command, Dispatch, Run, User
-from commands.queries import plans
+from commands.models import Account, AccountSync, Command, Dispatch, User
 from commands.rules.events import EventType
 from commands.rules.kinds import CAPTURES, Kind, Options
 from commands.rules.states import DONE, IN_FLIGHT, OPEN, UNSENT, ArtifactStatus, Status
+from commands.rules.targeting import Target
 from tests.actions.model import Cloudflare, Entry, Post, WorkerDied
 from tests.faults import compare
 from tests.faults.compare import RecordedCommand, Tag, Verdict
@@ -95,14 +95,15 @@ class Portal:
         options = {kind: self._options(kind) for kind in kinds}
         key = uuid4()
         for _ in range(2 if twice else 1):
-            submit.ask(
+            result = submit_run(
                 account=self.account,
                 by=self.person,
                 now=self.now,
-                form_key=key,
-                options=options,
+                key=key,
+                kinds=options,
                 targets=list(targets.values()),
             )
+            assert isinstance(result, Submitted), result
         self.asked += [
             Tag(self.account.cloudflare_id, device_id, kind, options_text(chosen))
             for device_id in targets
@@ -124,9 +125,8 @@ class Portal:
         command = Command.objects.select_related("account", "run", "dispatch").get(id=id_)
         kind = Kind(command.kind)
         command.options = dict(self._options(kind))
-        device = plans.of_commands([command])[command.id]
-        made = rerun.run_again(command=command, device=device, by=self.person, now=self.now, form_key=uuid4())
-        assert isinstance(made, Run), made
+        result = rerun.run_again(commands=[command], by=self.person, key=uuid4(), now=self.now)
+        assert not result.refused, result
         tag = Tag(self.account.cloudflare_id, command.device_id, kind, options_text(command.options))
         self.asked.append(tag)
 

@@ -21,14 +21,14 @@ from commands.actions import settle as reconcile
 from commands.actions.listing import schedule
 from commands.actions.listing.sync import sync
 from commands.actions.results.fetch import collect
-from commands.actions.sending import submit
 from commands.actions.sending.deliver import deliver
-from commands.actions.sending.submit import Target
+from commands.actions.sending.submit import Submitted, submit_run
 from commands.actions.upstream import directory, rate_limit
 from commands.actions.upstream.rate_limit import NotNow
 from commands.cloudflare.types import Call
 from commands.models import Account, AccountSync, Artifact, Command, Device, Dispatch, Event, Pause, User
 from commands.rules.kinds import Kind, Options
+from commands.rules.targeting import Target
 from simulator.clock import Clock
 from simulator.config import DEFAULT_ACCOUNT_ID, DEFAULT_TOKEN
 from simulator.presence import ALWAYS
@@ -120,15 +120,16 @@ class World:
     ) -> list[Command]:
         """The commands of a new run, in their order; for the first Mac unless targets are given."""
         aimed = [*self.targets(devices or []), *targets] or self.targets([self.device()])
-        made = submit.ask(
+        result = submit_run(
             account=self.account,
             by=self.person,
             now=self.now,
-            options=options,
+            kinds=options,
             targets=aimed,
-            **{"form_key": uuid4(), "ticket": "HD-1", "reason": "the portal is slow", **rest},
+            **{"key": uuid4(), "ticket": "HD-1", "reason": "the portal is slow", **rest},
         )
-        return list(made.commands.order_by("id"))
+        assert isinstance(result, Submitted), result
+        return list(result.run.commands.order_by("id"))
 
     def deliver(self) -> bool:
         self.account.refresh_from_db()

@@ -25,16 +25,16 @@ def test_by_keyboard_alone_from_a_name_to_a_running_command(desk: Page, portal: 
     expect(devices).to_contain_text(who)
     desk.keyboard.press("Enter")
     expect(devices.get_by_role("checkbox", checked=True)).to_have_count(1)
-    desk.get_by_role("button", name="Look back").press("Enter")
+    desk.get_by_role("button", name="WARP diag").press("Enter")
     run = desk.get_by_test_id("run")
-    expect(run).to_have_text(f"Run on {name} of {who}")
+    expect(run).to_have_text(f"Run on {name} ({who})")
     expect(desk.get_by_test_id("plan")).to_contain_text("1 call to Cloudflare")
     found = findings_in_both_themes(desk)
     assert not found, "\n".join(found)
     run.press("Enter")
     row = rows(desk, who, "WARP diag")
     expect(row).to_have_count(1)
-    expect(desk.get_by_test_id("requested")).to_contain_text("Asked for: 1 command.")
+    expect(desk.get_by_test_id("confirmation")).to_contain_text("1 command queued.")
     expect(devices).to_have_count(0)
 
     desk.locator("h1").first.click(force=True)
@@ -55,7 +55,7 @@ def test_no_filter_hides_what_was_asked_for_and_the_message_leads_to_it(desk: Pa
         desk.get_by_role("textbox", name="Who").press_sequentially(name)
     expect(desk.get_by_test_id("device")).to_have_count(1)
     desk.get_by_test_id("device").filter(has_text=device["personEmail"]).click()
-    expect(desk.get_by_test_id("plan")).to_contain_text("Tick what to run.")
+    expect(desk.get_by_test_id("plan")).to_contain_text("Choose at least one command to run.")
     with plan_of(desk, "kinds=speed-test"):
         desk.get_by_role("checkbox", name="Speed test").check()
     expect(desk.get_by_test_id("plan")).to_contain_text(f"Notice to {device['personEmail']}")
@@ -63,7 +63,7 @@ def test_no_filter_hides_what_was_asked_for_and_the_message_leads_to_it(desk: Pa
     desk.get_by_test_id("run").click()
     expect(rows(desk, device["personEmail"], "Speed test")).to_have_count(1)
     expect(desk).to_have_url(re.compile("asked=mine&days=7$"))
-    desk.get_by_test_id("requested").get_by_role("link").click()
+    desk.get_by_test_id("confirmation").get_by_role("link").click()
     expect(desk.get_by_role("heading", level=1)).to_have_text(re.compile("Speed test on"))
 
 
@@ -131,8 +131,8 @@ def test_what_people_do_with_the_form_breaks_no_policy_and_is_no_error(desk: Pag
     desk.get_by_text("or paste a list").click()
     drawn = desk.locator("#id_targets").evaluate("(list) => { list.style.height = '240px'; return list.outerHTML; }")
     assert "style=" in drawn
-    desk.get_by_role("button", name="Look back").click()
-    expect(desk.get_by_role("button", name="Look back")).to_have_attribute("aria-pressed", "true")
+    desk.get_by_role("button", name="WARP diag").click()
+    expect(desk.get_by_role("button", name="WARP diag")).to_have_attribute("aria-pressed", "true")
 
     unanswered: list[Route] = []
 

@@ -66,7 +66,7 @@ def _picture(desk: Page, who: str) -> None:
     """What the README shows: somebody about to ask for one more."""
     desk.get_by_role("textbox", name="Who").fill(who.partition("@")[0].partition(".")[2])
     desk.get_by_test_id("device").filter(has_text=who).first.click()
-    desk.get_by_role("button", name="On the phone").click()
+    desk.get_by_role("button", name="Quick look (diag + 2 min)").click()
     expect(desk.get_by_test_id("plan")).to_contain_text("calls to Cloudflare")
     desk.evaluate("scrollTo(0, 0)")
     SCREENSHOT.parent.mkdir(exist_ok=True)

@@ -54,7 +54,7 @@ def ask(page: Page, lines: list[str], *kinds: str, ticket: str, minutes: int | N
         page.get_by_role("textbox", name="Ticket").fill(ticket)
         page.keyboard.press("Tab")
     page.get_by_test_id("run").click()
-    expect(page.get_by_test_id("requested")).to_be_visible()
+    expect(page.get_by_test_id("confirmation")).to_be_visible()
     expect(page.get_by_test_id("targets")).to_have_value("")
 
 

@@ -56,27 +56,29 @@ def _execute(testbed: Testbed, scene: str) -> dict[str, Any]:
 def _submit(testbed: Testbed) -> None:
     from django.utils import timezone
 
-    from commands.actions.sending import submit
+    from commands.actions.sending.submit import Submitted, submit_run
     from commands.models import Account, User
     from commands.rules.kinds import Kind, clean_options
+    from commands.rules.targeting import Target
     from tests.faults import workload
 
     device = next(device for device in testbed.control.devices() if device["eligible"])
-    target = submit.Target(
+    target = Target(
         device_id=device["device_id"],
         email=device["person_email"],
         registration_id=device["registration_id"],
         platform=device["platform"],
         listed=True,
     )
-    submit.ask(
+    result = submit_run(
         account=Account.objects.get(),
         by=User.objects.get(username=workload.REQUESTER),
         now=timezone.now(),
-        form_key=KEY,
-        options={Kind.PCAP: clean_options(Kind.PCAP, {})[0]},
+        key=KEY,
+        kinds={Kind.PCAP: clean_options(Kind.PCAP, {})[0]},
         targets=[target],
     )
+    assert isinstance(result, Submitted), result
 
 
 def _halted_dispatches(testbed: Testbed) -> list[str]:

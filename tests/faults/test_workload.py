@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from uuid import UUID, uuid4
 
+import pytest
 from django.http import QueryDict
 
 from commands.models import Account
-from commands.web.desk.forms import AskForm, Directory, FormChoices
+from commands.queries.choices import FormChoices
+from commands.web.desk.forms import RequestForm
 from tests.faults.workload import RunRequest, dialect_of, run_requests
 
 DEVICES = [
@@ -23,22 +25,17 @@ DEVICES = [
 ]
 
 
-def read_form(request: RunRequest) -> AskForm:
+def read_form(request: RunRequest) -> RequestForm:
     """Read the request like the desk, before any device was listed."""
     account = Account(id=uuid4(), cloudflare_id=request.account, dialect=dialect_of(request.account))
     posted = QueryDict(mutable=True)
     fields: Mapping[str, str | Sequence[str]] = request.form(account.id)
     for name, value in fields.items():
         posted.setlist(name, [value] if isinstance(value, str) else list(value))
-    directory = Directory(
-        named=lambda _account, _words: [],
-        picked=lambda _account, _keys: [],
-        suggested=lambda _account, _text: [],
-        is_suggested=lambda _device, _text: False,
-    )
-    return AskForm(posted, account=account, directory=directory, offers=FormChoices((), ()))
+    return RequestForm(posted, account=account, choices=FormChoices())
 
 
+@pytest.mark.django_db
 def test_desk_reads_the_form_as_the_options_that_identify_the_commands() -> None:
     for request in islice(run_requests(7, DEVICES), 150):
         form = read_form(request)

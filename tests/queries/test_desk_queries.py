@@ -76,4 +76,4 @@ def test_devices_are_named_in_batches_and_only_those_of_the_account(
     a_device(make_account("Foreign"), name="LAP-0042", email="maria@example.com")
     words = {f"word-{number}" for number in range(999)} | {"lap-0042"}
     with django_assert_num_queries(2):
-        assert devices.find_by_identifiers(account.id, words) == [mine]
+        assert [device.key for device in devices.find_by_identifiers(account.id, words)] == [mine.pk]

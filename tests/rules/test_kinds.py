@@ -78,7 +78,7 @@ def test_a_raised_ceiling_counts_and_the_others_stay() -> None:
     raised: Ceilings = {(Kind.PCAP, "time-limit-min"): 30}
     options, errors = clean_options(Kind.PCAP, {"time-limit-min": 30, "max-file-size-mb": 51}, raised)
     assert options["time-limit-min"] == 30
-    assert errors == {"max-file-size-mb": "Largest file is at most 50 MB."}
+    assert errors == {"max-file-size-mb": "Maximum file size has to be at most 50 MB."}
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,4 @@
-"""Run again: a new run of what a command was, for the same machine with the same options.
-
-The old command stays as it is. Of an `unconfirmed` one nobody knows whether it still runs: until when that can be is
-told beside the button.
-"""
+"""Running commands again: new runs for the same machines with the same options. The old commands stay as they are."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,92 +7,69 @@ from uuid import UUID, uuid5
 
 from django.conf import settings
 
-from commands.actions.sending import submit
-from commands.actions.sending.submit import Target
+from commands.actions.sending.submit import Submitted, submit_run
 from commands.models import Command, Run, User
-from commands.rules import causes, kinds, plan, policies
+from commands.rules import causes, kinds, policies
 from commands.rules.kinds import Kind
 from commands.rules.policies import Refusal
 from commands.rules.states import Status
-
-SENT_BEFORE = Refusal("This form was sent already, for other commands: reload the page.")
+from commands.rules.targeting import Target
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
-    """`kept`: those that cannot be run again, and why."""
+class Rerun:
+    """New runs, and the commands that were not run again with the reason."""
 
     runs: Sequence[Run]
-    kept: Mapping[UUID, Refusal]
+    refused: Mapping[UUID, Refusal]
 
 
-def refusal(command: Command) -> Refusal | None:
-    """Why it cannot be run again, now or ever; what the device says of it today is not asked."""
-    return own_refusal(command) or submit.closed(command.account)
+def run_again(*, commands: Sequence[Command], by: User, key: UUID, now: datetime) -> Rerun:
+    """Submit one new run for each run that the commands are of, under its ticket, purpose and reason.
 
-
-def own_refusal(command: Command) -> Refusal | None:
-    """As `refusal`, as far as the command itself tells, without its account: for rows of a list."""
-    if command.kind not in set(Kind):
-        return Refusal("This kind of command is not known here.")
-    return policies.run_again(Status(command.status))
-
-
-def run_again(*, command: Command, device: plan.Target, by: User, now: datetime, form_key: UUID) -> Run | Refusal:
-    """One command alone, as `run_all_again`."""
-    made = run_all_again(commands=[command], devices={command.id: device}, by=by, now=now, form_key=form_key)
-    return made.runs[0] if made.runs else made.kept[command.id]
-
-
-def run_all_again(
-    *,
-    commands: Sequence[Command],
-    devices: Mapping[UUID, plan.Target],
-    by: User,
-    now: datetime,
-    form_key: UUID,
-) -> Again:
-    """New runs of the commands' machines, kinds and options, under their tickets: one for each run that they are of.
-
-    A second submit gives the same runs. Each command has its account and its run with it. `devices`: what our tables
-    know today of the device of each; what a plan would leave out is kept, in the plan's words.
+    A second call with the same key returns the same runs. Each command has its account and its run with it.
     """
-    kept = {one.id: reason for one in commands if (reason := refusal(one) or _left_out(one, devices[one.id], now))}
+    refused: dict[UUID, Refusal] = {}
     groups: dict[UUID, list[Command]] = {}
     for command in commands:
-        if command.id not in kept:
+        if refusal := policies.run_again(Status(command.status), command.kind):
+            refused[command.id] = refusal
+        else:
             groups.setdefault(command.run_id or command.id, []).append(command)
     runs: list[Run] = []
     for origin, group in groups.items():
-        try:
-            runs.append(_ask(group, by, now, uuid5(form_key, str(origin))))
-        except submit.SentBefore:
-            kept |= {command.id: SENT_BEFORE for command in group}
-    return Again(runs, kept)
+        result = _submit(group, by, uuid5(key, str(origin)), now)
+        if isinstance(result, Submitted):
+            runs.append(result.run)
+        refused |= _refused(group, result)
+    return Rerun(runs, refused)
 
 
-def _left_out(command: Command, device: plan.Target, now: datetime) -> Refusal | None:
-    [line] = plan.plan([device], [Kind(command.kind)], quota=plan.Quota(), now=now).lines
-    return policies.ask_for(line)
-
-
-def _ask(commands: Sequence[Command], by: User, now: datetime, key: UUID) -> Run:
-    """Of one run's commands, or of one that has none: they have the options of a kind in common."""
+def _submit(commands: Sequence[Command], by: User, key: UUID, now: datetime) -> Submitted | Refusal:
+    """Submit commands of one run, or one command without a run. Commands of one kind have the same options."""
     first = commands[0]
-    wanted = [(_target(command), Kind(command.kind)) for command in commands]
+    pairs = [(_target(command), Kind(command.kind)) for command in commands]
     options = {Kind(one.kind): one.options or kinds.clean_options(Kind(one.kind), {})[0] for one in commands}
-    return submit.ask(
+    return submit_run(
         account=first.account,
         by=by,
-        now=now,
-        form_key=key,
-        options={kind: options[kind] for kind in kinds.SPECS if kind in options},
-        targets=list(dict.fromkeys(target for target, _ in wanted)),
+        key=key,
+        targets=list(dict.fromkeys(target for target, _ in pairs)),
+        kinds={kind: options[kind] for kind in kinds.SPECS if kind in options},
         purpose=first.run.purpose if first.run else "",
         ticket=first.ticket,
         reason=first.run.reason if first.run else "",
-        only=wanted,
+        now=now,
+        only=pairs,
     )
+
+
+def _refused(commands: Sequence[Command], result: Submitted | Refusal) -> dict[UUID, Refusal]:
+    """Return the refusal of each command: that of its device, or that of the whole run."""
+    skipped = {line.target: refusal for line in result.skipped if (refusal := policies.send_to(line))}
+    whole = result if isinstance(result, Refusal) else None
+    refusals = {command.id: skipped.get(_target(command), whole) for command in commands}
+    return {id_: refusal for id_, refusal in refusals.items() if refusal}
 
 
 def _target(command: Command) -> Target:

@@ -1,4 +1,4 @@
-"""What a person asks for: one run, its commands and Events, in one transaction and without a call to Cloudflare."""
+"""Creation of a run from what a person requests, in one transaction and without a call to Cloudflare."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,120 +13,153 @@ from commands.actions.record.transitions import change_statuses
 from commands.actions.sending import claim
 from commands.audit import Subject, by_person
 from commands.models import Account, Command, Run, User
+from commands.queries import devices, plans
 from commands.rules import policies
 from commands.rules.events import EventType
 from commands.rules.ids import new_id
-from commands.rules.kinds import SPECS, Kind, Options
-from commands.rules.policies import Refusal
+from commands.rules.kinds import Kind, Options
+from commands.rules.plan import PlanLine, PlanQuota, in_order
+from commands.rules.policies import NO_RULES, Policy, Refusal, RefusalCode
 from commands.rules.states import Status
+from commands.rules.targeting import PastedLine, Target, identifiers, resolve
 from commands.wakeup import wake
+
+type Pair = tuple[Target, Kind]
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Whom a command is for. `listed`: Cloudflare listed this device; device, registration and email are one row's."""
+class Submitted:
+    """A run, and the plan's lines of devices that it skips because Cloudflare would refuse them."""
 
-    device_id: str
-    email: str
-    registration_id: str = ""
-    name: str = ""
-    platform: str = ""
-    listed: bool = False
+    run: Run
+    skipped: tuple[PlanLine, ...]
 
 
-class SentBefore(Exception):
-    """The form's key made another run than the one that is asked for now."""
+@dataclass(frozen=True, slots=True)
+class _Request:
+    account: Account
+    by: User
+    key: UUID
+    kinds: Mapping[Kind, Options]
+    purpose: str
+    ticket: str
+    reason: str
+    now: datetime
+
+    @property
+    def options(self) -> dict[str, dict[str, object]]:
+        """Options as the run stores them."""
+        return {kind.value: dict(options) for kind, options in self.kinds.items()}
 
 
-def closed(account: Account) -> Refusal | None:
-    """Why nothing can be asked for in an account; None for one that is in force."""
-    return policies.in_use(
-        account.name,
-        retired=account.retired_at is not None,
-        elsewhere=account.upstream != settings.UPSTREAM.name,
-        credential=account.credential_id is not None,
-    )
-
-
-def ask(
+def submit_run(
     *,
     account: Account,
     by: User,
+    key: UUID,
+    targets: Sequence[Target | PastedLine],
+    kinds: Mapping[Kind, Options],
     now: datetime,
-    form_key: UUID,
-    options: Mapping[Kind, Options],
-    targets: Sequence[Target],
     purpose: str = "",
     ticket: str = "",
     reason: str = "",
-    only: Sequence[tuple[Target, Kind]] | None = None,
-) -> Run:
-    """Every kind for every target, queued; or `only` these. A form that was sent before gives the run it made then.
+    only: Sequence[Pair] | None = None,
+    policy: Policy = NO_RULES,
+) -> Submitted | Refusal:
+    """Queue every kind for every target, or `only` some pairs of them, as one run.
 
-    Raises SentBefore when that run is not what is asked for now.
+    Targets are lines as typed, or known devices. Devices that Cloudflare would refuse are skipped. A second call with
+    the same key and contents returns the run of the first one. With other contents it is refused.
     """
-    wanted = only if only is not None else [(target, kind) for target in targets for kind in SPECS if kind in options]
+    request = _Request(account, by, key, kinds, purpose, ticket, reason, now)
+    refusal = _refusal(request, targets, policy)
+    if refusal:
+        return refusal
+    known = _resolve(account, targets)
+    if isinstance(known, Refusal):
+        return known
+    # The quota decides when a command is sent, not whether it is created.
+    plan = plans.build_plan(account.id, known, list(kinds), quota=PlanQuota(), now=now)
+    sendable = {line.target for line in plan.sendable}
+    wanted = only if only is not None else [(target, kind) for target in known for kind in in_order(kinds)]
+    pairs = [(target, kind) for target, kind in wanted if target in sendable]
+    if not pairs:
+        return Refusal(RefusalCode.NOTHING_TO_SEND, skipped=plan.skipped)
+    run = _create_once(request, pairs)
+    return Submitted(run, plan.skipped) if run else Refusal(RefusalCode.KEY_REUSED)
+
+
+def _refusal(request: _Request, targets: Sequence[object], policy: Policy) -> Refusal | None:
+    if refusal := request.account.refusal_to_run():
+        return refusal
+    if not request.kinds:
+        return Refusal(RefusalCode.NO_KINDS)
+    if not targets:
+        return Refusal(RefusalCode.NO_TARGETS)
+    if len(targets) > settings.TARGETS_MAX:
+        return Refusal(RefusalCode.TOO_MANY_TARGETS, {"limit": settings.TARGETS_MAX})
+    return policies.ticket(policy, request.ticket) or policies.purpose(policy, request.purpose)
+
+
+def _resolve(account: Account, targets: Sequence[Target | PastedLine]) -> list[Target] | Refusal:
+    """Return the target of each line, each target once. Every line has to be understood."""
+    known = [target for target in targets if isinstance(target, Target)]
+    lines = [line for line in targets if isinstance(line, PastedLine)]
+    if not lines:
+        return list(dict.fromkeys(known))
+    words = identifiers(lines)
+    resolved = resolve(lines, devices.find_by_identifiers(account.id, words) if words else [], known)
+    if resolved.errors:
+        return Refusal(RefusalCode.LINES_NOT_UNDERSTOOD, line_errors=tuple(resolved.errors))
+    return resolved.targets
+
+
+def _create_once(request: _Request, pairs: Sequence[Pair]) -> Run | None:
+    """Create the run, or return the earlier one of the same key. None where that one has other contents."""
     try:
-        return _make(account, by, now, form_key, options, targets, wanted, purpose, ticket, reason)
+        return _create(request, pairs)
     except IntegrityError:
-        made = Run.objects.filter(requested_by=by, form_key=form_key).first()
-        if made is None:
+        earlier = Run.objects.filter(requested_by=request.by, form_key=request.key).first()
+        if earlier is None:
             raise
-        asked = (account.id, _kept(options), purpose, ticket, reason)
-        before = (made.account_id, made.options, made.purpose, made.ticket, made.reason)
-        if asked != before or not _is_for(made, wanted):
-            raise SentBefore from None
-        return made
+        return earlier if _is_same(earlier, request, pairs) else None
 
 
-def _kept(options: Mapping[Kind, Options]) -> dict[str, dict[str, object]]:
-    """As the run keeps them."""
-    return {kind.value: dict(chosen) for kind, chosen in options.items()}
+def _is_same(run: Run, request: _Request, pairs: Sequence[Pair]) -> bool:
+    stored = (run.account_id, run.options, run.purpose, run.ticket, run.reason)
+    if stored != (request.account.id, request.options, request.purpose, request.ticket, request.reason):
+        return False
+    commands = {(target.device_id, target.registration_id, target.email, kind.value) for target, kind in pairs}
+    return commands == set(run.commands.values_list("device_id", "registration_id", "email", "kind"))
 
 
-def _is_for(made: Run, wanted: Sequence[tuple[Target, Kind]]) -> bool:
-    asked = {(one.device_id, one.registration_id, one.email, kind.value) for one, kind in wanted}
-    return asked == set(made.commands.values_list("device_id", "registration_id", "email", "kind"))
-
-
-def _make(  # noqa: PLR0917 - ask() names them
-    account: Account,
-    by: User,
-    now: datetime,
-    form_key: UUID,
-    options: Mapping[Kind, Options],
-    targets: Sequence[Target],
-    wanted: Sequence[tuple[Target, Kind]],
-    purpose: str,
-    ticket: str,
-    reason: str,
-) -> Run:
-    with change_statuses(by=by_person(by), now=now) as changes:
+def _create(request: _Request, pairs: Sequence[Pair]) -> Run:
+    account, now = request.account, request.now
+    with change_statuses(by=by_person(request.by), now=now) as changes:
         run = Run.objects.create(
             id=new_id(now),
             account=account,
-            requested_by=by,
+            requested_by=request.by,
             requested_at=now,
-            options=_kept(options),
-            devices=len(targets),
-            purpose=purpose,
-            ticket=ticket,
-            reason=reason,
-            form_key=form_key,
+            options=request.options,
+            devices=len({target for target, _ in pairs}),
+            purpose=request.purpose,
+            ticket=request.ticket,
+            reason=request.reason,
+            form_key=request.key,
         )
-        turns = claim.turns(account, devices=len(targets), commands=len(wanted))
+        positions = claim.turns(account, devices=run.devices, commands=len(pairs))
         commands = [
-            _command(run, target, kind, dict(options[kind]), queue_position)
-            for (target, kind), queue_position in zip(wanted, turns, strict=True)
+            _command(run, target, kind, request.kinds[kind], position)
+            for (target, kind), position in zip(pairs, positions, strict=True)
         ]
         Command.objects.bulk_create(commands, batch_size=500)
-        subjects = [Subject(one.id, account.id, run.id, one.version, "", one.status) for one in commands]
         audit.write(
-            subjects,
+            [Subject(command.id, account.id, run.id, command.version, "", command.status) for command in commands],
             event=EventType.REQUESTED,
-            by=by_person(by),
+            by=by_person(request.by),
             now=now,
-            data={"purpose": purpose, "ticket": ticket, "reason": reason},
+            data={"purpose": request.purpose, "ticket": request.ticket, "reason": request.reason},
         )
         changes.touch(account.id)
         wake("commands.tasks.deliver_account", str(account.id))
@@ -142,7 +175,7 @@ def _command(run: Run, target: Target, kind: Kind, options: Options, queue_posit
         requested_at=run.requested_at,
         ticket=run.ticket,
         kind=kind,
-        options=options,
+        options=dict(options),
         device_id=target.device_id,
         registration_id=target.registration_id,
         email=target.email,

@@ -138,16 +138,14 @@ def _scope(page: View, account: UUID, *, may_run: bool) -> list[list[ChipLink]]:
 
 
 def _first_run(*, may_run: bool) -> Nothing:
-    how = "Say who, what and why, then press Run: it" if may_run else "What is asked for"
-    return Nothing("No command yet.", f"{how} appears here at once, and its result too.")
+    how = "Choose who, what and why, then Run. It shows up here." if may_run else "New commands show up here."
+    return Nothing("No commands yet.", how)
 
 
 def _nothing(account: UUID) -> Nothing:
     all_of_them = _chip("", "", View(asked=EVERYONE, group="", kind="", days=ALL_TIME), account, is_on=False)
-    words = "New commands appear on top as soon as they are asked for."
-    return Nothing(
-        "Nothing here with these filters.", words, all_of_them.url, "Show all commands", all_of_them.table_url
-    )
+    words = "New commands show up on top."
+    return Nothing("No commands match.", words, all_of_them.url, "Show all commands", all_of_them.table_url)
 
 
 def _link(label: str, view: View, account: UUID, *, asked: str) -> ChipLink:

@@ -1,45 +1,47 @@
-"""The desk's form as people see it: devices to pick from, what would happen if they pressed Run, and what did."""
+"""Request form as people see it: devices to select, the plan of the run, and the confirmation after Run."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
 
 from commands.access import Right
-from commands.models import Device, Run
-from commands.queries import plans
+from commands.models import Run
 from commands.queries.devices import SUGGESTIONS
 from commands.queries.viewer_context import ViewerContext
-from commands.rules import plan, policies
 from commands.rules.kinds import Kind
-from commands.rules.plan import Verdict
+from commands.rules.plan import Plan, PlanLine, PlanQuota, TargetFacts, Verdict, make_plan
+from commands.rules.policies import Refusal, RefusalCode
 from commands.rules.states import Tone
-from commands.rules.targeting import LineError
+from commands.rules.targeting import LineError, ListedDevice
+from commands.rules.wording import plan as wording
+from commands.rules.wording.refusals import describe_refusal
+from commands.rules.wording.targets import describe_line_error, describe_target
 from commands.web.shared.rows import Chip, platform_name
 
-_CHIPS: Mapping[Verdict, Chip] = {
-    Verdict.READY: Chip("ready", Tone.DONE),
-    Verdict.ALREADY_RUNNING: Chip("busy", Tone.RUNNING),
-    Verdict.NOT_SEEN: Chip("away", Tone.WAITING),
-    Verdict.UNKNOWN: Chip("not verified", Tone.UNCERTAIN),
-    Verdict.NEEDS_REGISTRATION: Chip("whose?", Tone.UNCERTAIN),
-    Verdict.CLIENT_TOO_OLD: Chip("too old", Tone.WITHDRAWN),
-    Verdict.INELIGIBLE: Chip("not able", Tone.WITHDRAWN),
-    Verdict.OVER_QUOTA: Chip("over quota", Tone.FAILED),
+_TONES: Mapping[Verdict, Tone] = {
+    Verdict.READY: Tone.DONE,
+    Verdict.ALREADY_RUNNING: Tone.RUNNING,
+    Verdict.OFFLINE: Tone.WAITING,
+    Verdict.UNLISTED: Tone.UNCERTAIN,
+    Verdict.NEEDS_REGISTRATION: Tone.UNCERTAIN,
+    Verdict.CLIENT_TOO_OLD: Tone.WITHDRAWN,
+    Verdict.INELIGIBLE: Tone.WITHDRAWN,
+    Verdict.OVER_QUOTA: Tone.FAILED,
 }
-_LINES = 6  # of a plan
-_NAMED = 20  # devices of one line of a plan
-_FEW = 2  # names that stand beside their line; more are under a fold
-_NAMED_LEFT_OUT = 5  # devices in one sentence
-SHOWN_TICKS = 50  # of the ticked devices; the others stay ticked without a row
+_ROWS = 6  # of a plan
+_NAMED = 20  # devices of one row of a plan
+_FEW = 2  # names that stand beside their row, more of them are folded
+_NAMED_SKIPPED = 5  # devices in one sentence
+SHOWN_SELECTED = 50  # selected devices with a row of their own, the others stay selected without one
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceChoice:
-    """A listed device that can be ticked. `why` says what stands in the way, in words, instead of the facts."""
+    """Listed device that can be selected. `problem` tells why it can't run commands, in place of the facts."""
 
     key: int
     person: str
@@ -47,27 +49,27 @@ class DeviceChoice:
     facts: str
     title: str
     seen_at: datetime | None
-    tells_seen: bool
-    why: str
+    shows_seen: bool
+    problem: str
     chip: Chip
     checked: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Devices:
+class DeviceChoices:
     choices: Sequence[DeviceChoice]
-    unshown: Sequence[int]  # keys that are ticked, too many to show
-    nobody: str  # what was looked for in vain
-    waits: bool  # nobody was found because nobody was listed yet: to be asked again
-    is_cut: bool  # more were found than are shown
+    unshown: Sequence[int]  # keys that are selected, too many to show
+    no_match_for: str
+    waits: bool  # no device was listed yet, so the browser tries again
+    is_cut: bool  # more devices match than are shown
 
 
 @dataclass(frozen=True, slots=True)
-class PlanLine:
-    """`names`: the devices that it is about; `more`: how many are not named."""
+class PlanRow:
+    """`names` are the devices of the row. `more` counts those that are not named."""
 
     tone: str
-    words: str
+    text: str
     names: Sequence[str] = ()
     more: int = 0
 
@@ -78,9 +80,9 @@ class PlanLine:
 
 @dataclass(frozen=True, slots=True)
 class PlanBox:
-    """Without lines there is nothing to say yet. `why_not`: why the button is disabled; '' if it is not."""
+    """Plan and button. The button is disabled where `why_not` has a reason."""
 
-    lines: Sequence[PlanLine]
+    rows: Sequence[PlanRow]
     cost: str = ""
     notice: str = ""
     button: str = "Run"
@@ -88,162 +90,154 @@ class PlanBox:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """The answer of a Run. `url`: of what was made; '' for somebody who may not see it."""
+class Confirmation:
+    """Message after Run. The URL of the new command or run is '' for a viewer who may not see it."""
 
-    words: str
+    message: str
     url: str
-    left_out: str
+    skipped: str
 
     @property
     def spoken(self) -> str:
-        return f"{self.words} {self.left_out}".strip()
+        return f"{self.message} {self.skipped}".strip()
 
 
-def devices(
-    ticked: Sequence[Device],
-    found: Sequence[Device],
-    machines: Mapping[str, int],
+def device_choices(
+    selected: Sequence[ListedDevice],
+    matches: Sequence[ListedDevice],
+    registrations: Mapping[str, int],
     *,
-    looked_for: str,
-    were_listed: bool = True,
+    text: str,
+    has_directory: bool = True,
     now: datetime,
-) -> Devices:
-    """The ticked ones first, then those that were found. `were_listed`: Cloudflare has listed devices before."""
-    keys = {device.pk for device in ticked}
-    shown = [*ticked[:SHOWN_TICKS], *(device for device in found[:SUGGESTIONS] if device.pk not in keys)]
-    nobody = looked_for if looked_for and not found else ""
-    return Devices(
-        choices=[_choice(device, machines, now, checked=device.pk in keys) for device in shown],
-        unshown=[device.pk for device in ticked[SHOWN_TICKS:]],
-        nobody=nobody if were_listed else "",
-        waits=bool(nobody) and not were_listed,
-        is_cut=len(found) > SUGGESTIONS,
+) -> DeviceChoices:
+    """List the selected devices, then those that match the text. `registrations` counts them by machine."""
+    keys = {device.key for device in selected}
+    shown = [
+        *selected[:SHOWN_SELECTED],
+        *(device for device in matches[:SUGGESTIONS] if device.key not in keys),
+    ]
+    no_match_for = text if text and not matches else ""
+    return DeviceChoices(
+        choices=[_choice(device, registrations, now, checked=device.key in keys) for device in shown],
+        unshown=[device.key for device in selected[SHOWN_SELECTED:]],
+        no_match_for=no_match_for if has_directory else "",
+        waits=bool(no_match_for) and not has_directory,
+        is_cut=len(matches) > SUGGESTIONS,
     )
 
 
-def _choice(device: Device, machines: Mapping[str, int], now: datetime, *, checked: bool) -> DeviceChoice:
-    [line] = plan.plan([plans.facts_of(device, machines)], [Kind.PCAP], quota=plan.Quota(), now=now).lines
+def _choice(device: ListedDevice, registrations: Mapping[str, int], now: datetime, *, checked: bool) -> DeviceChoice:
+    facts = TargetFacts.of(device, machine_registrations=registrations.get(device.device_id, 1))
+    [line] = make_plan([facts], [Kind.PCAP], quota=PlanQuota(), now=now).lines
     verdict = line.steps[0].verdict
-    is_well = verdict in (Verdict.READY, Verdict.NOT_SEEN)
+    can_run = verdict in (Verdict.READY, Verdict.OFFLINE)
     version = f"client {device.client_version}" if device.client_version else ""
-    facts = " · ".join(word for word in (platform_name(device.platform), version) if word)
+    known = " · ".join(part for part in (platform_name(device.platform), version) if part)
+    title = (device.label, known, wording.describe_line(line), device.device_id)
     return DeviceChoice(
-        key=device.pk,
-        person=device.email or "nobody's",
-        device=str(device),
-        facts=facts if is_well else "",
-        title=" · ".join(word for word in (str(device), facts, line.words, device.device_id) if word),
+        key=device.key,
+        person=device.email or "no user",
+        device=device.label,
+        facts=known if can_run else "",
+        title=" · ".join(part for part in title if part),
         seen_at=device.seen_at,
-        tells_seen=is_well,
-        why="" if is_well else line.words,
-        chip=_CHIPS[verdict],
+        shows_seen=can_run,
+        problem="" if can_run else wording.describe_line(line),
+        chip=Chip(wording.LABELS[verdict], _TONES[verdict]),
         checked=checked,
     )
 
 
 def plan_box(
-    place: ViewerContext,
-    made: plan.Plan | None,
+    context: ViewerContext,
+    plan: Plan | None,
     *,
-    lines: int,
-    wrong: Sequence[LineError],
+    line_count: int,
+    line_errors: Sequence[LineError],
     problems: Sequence[str],
 ) -> PlanBox:
-    """`made`: None while nobody or nothing is picked. `wrong` of the `lines` of a list; `problems`: other sentences."""
-    if place.closed:
-        return PlanBox([], why_not=place.closed)
-    told = [*([_wrong(wrong, lines)] if wrong else []), *(PlanLine(Tone.FAILED, problem) for problem in problems)]
-    if made is None or not made.lines:
-        return PlanBox(told)
-    sent = [line for line in made.lines if not line.is_left_out]
-    if not sent:
-        return PlanBox([*_lines(made), *told], button=_button(made, sent), why_not=nothing_sent(made))
-    return PlanBox([*_lines(made), *told], made.cost, _notice(sent), _button(made, sent))
+    """Show a plan, or only what is wrong while there is none. `problems` are sentences beside those of lines."""
+    if context.closed:
+        return PlanBox([], why_not=context.closed)
+    wrong = [
+        *([_line_errors(line_errors, line_count)] if line_errors else []),
+        *(PlanRow(Tone.FAILED, problem) for problem in problems),
+    ]
+    if plan is None or not plan.lines:
+        return PlanBox(wrong)
+    rows = [*_rows(plan), *wrong]
+    if not plan.sendable:
+        why_not = describe_refusal(Refusal(RefusalCode.NOTHING_TO_SEND, skipped=plan.skipped))
+        return PlanBox(rows, button=_button(plan), why_not=why_not)
+    return PlanBox(rows, wording.describe_cost(plan), _notice(plan.sendable), _button(plan))
 
 
-def _lines(made: plan.Plan) -> list[PlanLine]:
-    """Devices by what would happen to them, the commonest first; what is left out says so."""
+def _rows(plan: Plan) -> list[PlanRow]:
+    """Group devices by what would happen to them, the largest group first."""
     groups: dict[tuple[Verdict, str], list[str]] = {}
-    for line in made.lines:
-        groups.setdefault((_worst(line), _told(line)), []).append(_name(line.target))
+    for line in plan.lines:
+        key = (line.steps[-1].verdict, _describe(line))  # the last step waits for the others, so it gives the colour
+        groups.setdefault(key, []).append(describe_target(line.target))
     ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
-    lines = [_line(_CHIPS[verdict].tone, words, names) for (verdict, words), names in ordered[:_LINES]]
-    if rest := [name for _, names in ordered[_LINES:] for name in names]:
-        lines.append(_line(Tone.WITHDRAWN, "with other words", rest))
-    return lines
+    rows = [_row(_TONES[verdict], f"{len(names)} {text}", names) for (verdict, text), names in ordered[:_ROWS]]
+    if rest := [name for _, names in ordered[_ROWS:] for name in names]:
+        rows.append(_row(Tone.WITHDRAWN, f"{len(rest)} more, for other reasons", rest))
+    return rows
 
 
-def _line(tone: str, words: str, names: Sequence[str]) -> PlanLine:
-    return PlanLine(tone, f"{len(names)} {words}", names[:_NAMED], len(names[_NAMED:]))
+def _row(tone: str, text: str, names: Sequence[str]) -> PlanRow:
+    return PlanRow(tone, text, names[:_NAMED], len(names[_NAMED:]))
 
 
-def _told(line: plan.Line) -> str:
-    if line.is_left_out:
-        return f"{line.words} (left out)"
+def _describe(line: PlanLine) -> str:
+    described = wording.describe_line(line)
+    if line.is_skipped:
+        return wording.LINE_SKIPPED.format(line=described)
     if any(step.verdict is Verdict.OVER_QUOTA for step in line.steps):
-        minutes = round(settings.QUEUED_EXPIRY * settings.TIME_SCALE / plan.MINUTE)
-        return f"{line.words}: in the queue until it resets, for {minutes} min at most"
-    return line.words
+        minutes = round(settings.QUEUED_EXPIRY * settings.TIME_SCALE / timedelta(minutes=1))
+        return wording.LINE_OVER_QUOTA.format(line=described, minutes=minutes)
+    return described
 
 
-def _worst(line: plan.Line) -> Verdict:
-    """What colours a line: the last step's, which waits for the others."""
-    return line.steps[-1].verdict
+def _line_errors(errors: Sequence[LineError], line_count: int) -> PlanRow:
+    named = [f"Line {error.number}: {describe_line_error(error)}" for error in errors]
+    fine = line_count - len(errors)
+    have = "has a problem" if len(errors) == 1 else "have problems"
+    counted = f"{len(errors)} of {line_count}" if fine > 0 else f"{len(errors)}"
+    noun = "line" if line_count == 1 or (fine <= 0 and len(errors) == 1) else "lines"
+    rest = f"; {fine} {'is' if fine == 1 else 'are'} fine" if fine > 0 else ""
+    return _row(Tone.FAILED, f"{counted} {noun} {have}{rest}", named)
 
 
-def _name(target: plan.Target) -> str:
-    """Such as “LAP-0042 of maria@example.com”."""
-    device = target.name or target.device_id
-    return f"{device} of {target.email}" if target.email else device
-
-
-def _wrong(wrong: Sequence[LineError], lines: int) -> PlanLine:
-    words = "1 line is not understood" if len(wrong) == 1 else f"{len(wrong)} lines are not understood"
-    named = [f"Line {error.number}: {error.sentence}" for error in wrong]
-    right = f", {lines - len(wrong)} of {lines} are" if lines > len(wrong) else ""
-    return PlanLine(Tone.FAILED, f"{words}{right}", named[:_NAMED], len(named[_NAMED:]))
-
-
-def _notice(sent: Sequence[plan.Line]) -> str:
-    """Neither Cloudflare's documents nor the portal promise one on the device: it is the asker's own word."""
-    people = {line.target.email for line in sent if line.target.email}
+def _notice(lines: Sequence[PlanLine]) -> str:
+    """Remind of the people: Cloudflare shows no notice on the device."""
+    people = {line.target.email for line in lines if line.target.email}
     if len(people) == 1:
-        return f"Notice to {people.pop()}: what you tell them, now"
-    return f"Notice to the {len(people)} people: what you tell them, now" if people else ""
+        return f"Let {people.pop()} know you're doing this."
+    return f"Let the {len(people)} people know you're doing this." if people else ""
 
 
-def _button(made: plan.Plan, sent: Sequence[plan.Line]) -> str:
-    """The button is the confirmation: it names the person and the device."""
-    if len(made.lines) == 1:
-        return f"Run on {_name(made.lines[0].target)}"
-    of = "" if len(sent) == len(made.lines) else f" of {len(made.lines)}"
-    kinds = len(made.lines[0].steps)
-    commands = f" ({len(sent) * kinds} commands)" if kinds > 1 and sent else ""
-    return f"Run on {len(sent)}{of} devices{commands}"
+def _button(plan: Plan) -> str:
+    """Name the person and the device, because the button is the confirmation."""
+    if len(plan.lines) == 1:
+        return f"Run on {describe_target(plan.lines[0].target)}"
+    count = len(plan.sendable)
+    of_all = "" if count == len(plan.lines) else f" of {len(plan.lines)}"
+    kinds = len(plan.lines[0].steps)
+    commands = f" ({count * kinds} commands)" if kinds > 1 and count else ""
+    return f"Run on {count}{of_all} devices{commands}"
 
 
-def nothing_sent(made: plan.Plan) -> str:
-    """Why Run would ask for nothing."""
-    refused = [refusal.reason for line in made.lines if (refusal := policies.ask_for(line))]
-    if len(set(refused)) == 1:
-        return refused[0]
-    return f"Nothing would be sent: {_left_out(made.lines)}."
-
-
-def said(made: Run, count: int, only: UUID | None, *, asked: plan.Plan, rights: Collection[Right]) -> Said:
-    """What a Run answers: `count` of its commands, and the `only` one where it is one."""
-    words = "Asked for: 1 command." if count == 1 else f"Asked for: {count} commands."
-    out = [line for line in asked.lines if line.is_left_out]
+def confirmation(
+    run: Run, skipped: Sequence[PlanLine], *, count: int, only_id: UUID | None, rights: Collection[Right]
+) -> Confirmation:
+    """Confirm a run of `count` commands, with a link to the only command or to the run."""
+    message = "1 command queued." if count == 1 else f"{count} commands queued."
     left = ""
-    if out:
-        were = "was" if len(out) == 1 else "were"
-        left = f"{len(out)} of {len(asked.lines)} devices {were} left out: {_left_out(out)}."
-    url = reverse("command", args=[only]) if only else reverse("run", args=[made.id])
-    return Said(words, url if Right.SEE in rights else "", left)
-
-
-def _left_out(lines: Sequence[plan.Line]) -> str:
-    named = [f"{_name(line.target)} ({line.words})" for line in lines[:_NAMED_LEFT_OUT]]
-    more = len(lines) - len(named)
-    return ", ".join(named) + (f" and {more} more" if more else "")
+    if skipped:
+        were = "was" if len(skipped) == 1 else "were"
+        names = wording.describe_skipped(skipped, most=_NAMED_SKIPPED)
+        left = f"{len(skipped)} of {run.devices + len(skipped)} devices {were} skipped: {names}."
+    url = reverse("command", args=[only_id]) if only_id else reverse("run", args=[run.id])
+    return Confirmation(message, url if Right.SEE in rights else "", left)

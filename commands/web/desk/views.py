@@ -1,4 +1,4 @@
-"""The desk: the form, the table, and the parts of both that htmx asks for."""
+"""Desk: the request form, the table of commands, and the parts of both that htmx requests."""
 
 from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
@@ -13,16 +13,17 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from commands.access import Right
-from commands.actions.sending import submit
+from commands.actions.sending.submit import Submitted, submit_run
 from commands.models import Run
 from commands.queries import commands as rows
-from commands.queries import plans, runs, viewer_context
+from commands.queries import runs, viewer_context
 from commands.queries.viewer_context import ViewerContext
 from commands.rules.kinds import Kind
-from commands.web.desk import page
-from commands.web.desk import request_page as ask_page
-from commands.web.desk.forms import WHO_LENGTH, AskForm
-from commands.web.desk.request_views import form_of, parts
+from commands.rules.policies import Refusal
+from commands.web.desk import page, request_page
+from commands.web.desk.forms import WHO_LENGTH, RequestForm
+from commands.web.desk.request_page import Confirmation
+from commands.web.desk.request_views import parts, request_form
 from commands.web.shared import layout
 from commands.web.shared.auth import SignedIn, account_in, need, page_of, signed_in
 
@@ -34,127 +35,123 @@ TEMPLATE = "commands/desk.html"
 @signed_in
 def desk(request: SignedIn) -> HttpResponseBase:
     if request.method == "POST":
-        return _ask(request)
-    here = viewer_context.find(request.user, account_in(request.GET.get("account")), now=timezone.now())
-    return _whole(request, here, _fresh(request, here) if Right.RUN in here.rights and not here.closed else None)
+        return _submit(request)
+    context = viewer_context.find(request.user, account_in(request.GET.get("account")), now=timezone.now())
+    shows_form = Right.RUN in context.rights and not context.closed
+    return _whole(request, context, _fresh_form(request, context) if shows_form else None)
 
 
 @require_GET
 @never_cache
 @signed_in
 def table(request: SignedIn) -> HttpResponseBase:
-    """The table alone; with a token only what is new since then, or 204."""
+    """Show the table alone. With a token, only what is new since then, or 204."""
     now = timezone.now()
-    here = viewer_context.find(request.user, account_in(request.GET.get("account")), now=now)
-    need(here, Right.SEE)
+    context = viewer_context.find(request.user, account_in(request.GET.get("account")), now=now)
+    need(context, Right.SEE)
     token = request.GET.get("token")
-    if token == here.token:
+    if token == context.token:
         return HttpResponse(status=204)
-    context = {"table": _table(here, page.View.of(request.GET.dict(), here), now)}
-    return render(request, f"{TEMPLATE}#{'table' if token is None else 'update'}", context)
+    shown = {"table": _table(context, page.View.of(request.GET.dict(), context), now)}
+    return render(request, f"{TEMPLATE}#{'table' if token is None else 'update'}", shown)
 
 
 @require_GET
 @never_cache
 @signed_in
 def status(request: SignedIn) -> HttpResponseBase:
-    """Quota, freshness and banners: what the frame says about the world."""
+    """Show quota, freshness and banners, as they are part of every page."""
     now = timezone.now()
-    here = viewer_context.find(request.user, account_in(request.GET.get("account")), now=now)
-    return render(request, "_frame.html#status", {"frame": layout.build(here, now=now), "is_update": True})
+    context = viewer_context.find(request.user, account_in(request.GET.get("account")), now=now)
+    return render(request, "_frame.html#status", {"frame": layout.build(context, now=now), "is_update": True})
 
 
-def _ask(request: SignedIn) -> HttpResponse:
+def _submit(request: SignedIn) -> HttpResponse:
     now = timezone.now()
-    here = viewer_context.find(request.user, account_in(request.POST.get("account")), now=now)
-    need(here, Right.RUN)
-    if here.closed:
-        return _refuse(request, here, None)
-    form = form_of(here.account, request.POST)
-    if not form.is_valid():
-        return _refuse(request, here, form)
-    planned = plans.build_plan(here, form.chosen_targets, form.resolved.devices, list(form.options), now=now)
-    targets = plans.sendable_targets(planned, form.chosen_targets)
-    if not targets:
-        form.add_error("who", ask_page.nothing_sent(planned))
-        return _refuse(request, here, form)
-    try:
-        made = submit.ask(
-            account=here.account,
-            by=request.user,
-            now=now,
-            form_key=form.cleaned_data["key"],
-            options=form.options,
-            targets=targets,
-            purpose=form.cleaned_data["purpose"],
-            ticket=form.cleaned_data["ticket"],
-            reason=form.cleaned_data["reason"],
-        )
-    except submit.SentBefore:
-        form.renew()
-        return _refuse(request, here, form)
-    said = ask_page.said(made, *runs.count_and_only_id(made.id), asked=planned, rights=here.rights)
-    return _answer(request, here, said, made)
+    context = viewer_context.find(request.user, account_in(request.POST.get("account")), now=now)
+    need(context, Right.RUN)
+    form = None if context.closed else request_form(context.account, request.POST)
+    if form is None or not form.is_valid():
+        return _refuse(request, context, form)
+    given = {name: form.cleaned_data[name] for name in ("key", "purpose", "ticket", "reason")}
+    result = submit_run(
+        account=context.account, by=request.user, targets=form.chosen_targets, kinds=form.options, now=now, **given
+    )
+    if isinstance(result, Refusal):
+        form.add_refusal(result)
+        return _refuse(request, context, form)
+    return _confirm(request, context, result)
 
 
-def _refuse(request: SignedIn, here: ViewerContext, form: AskForm | None) -> HttpResponse:
-    """The form as it was typed, with what is wrong; without one, why there is none."""
+def _refuse(request: SignedIn, context: ViewerContext, form: RequestForm | None) -> HttpResponse:
+    """Show the form as it was typed, with what is wrong. Without a form, show why there is none."""
     if not request.htmx:
-        return _whole(request, here, form, status=422)
-    context = parts(form, timezone.now()) if form else {"closed": here.closed}
-    return render(request, f"{TEMPLATE}#ask", context, status=422)
+        return _whole(request, context, form, status=422)
+    shown = parts(form, timezone.now()) if form else {"closed": context.closed}
+    return render(request, f"{TEMPLATE}#ask", shown, status=422)
 
 
-def _answer(request: SignedIn, here: ViewerContext, said: ask_page.Said, made: Run) -> HttpResponse:
-    """An empty form, and the new rows on top of the table that the person looks at."""
+def _confirm(request: SignedIn, context: ViewerContext, submitted: Submitted) -> HttpResponse:
+    """Show an empty form, and the new rows on top of the table that the person looks at."""
+    run = submitted.run
+    count, only_id = runs.count_and_only_id(run.id)
+    confirmation = request_page.confirmation(
+        run, submitted.skipped, count=count, only_id=only_id, rights=context.rights
+    )
     if not request.htmx:
-        messages.success(request, _linked(said))
-        return HttpResponse(status=303, headers={"Location": f"{reverse('desk')}?account={made.account_id}"})
+        messages.success(request, _linked(confirmation))
+        return HttpResponse(status=303, headers={"Location": f"{reverse('desk')}?account={run.account_id}"})
     now = timezone.now()
-    # The version has moved on: what the answer carries must carry the new token.
-    here = viewer_context.find(request.user, here.account.id, now=now)
-    context = {"form": form_of(here.account), "said": said}  # an empty form ticks nobody
+    # The run raised the account's version, and the table in this response must have the new token.
+    context = viewer_context.find(request.user, context.account.id, now=now)
+    shown = {"form": request_form(context.account), "confirmation": confirmation}
     address = ""
-    if Right.SEE in here.rights:
-        looked_at = page.View.of(_query_of_page(request), here)
-        view = looked_at.showing([Kind(kind) for kind in made.options])
-        context["table"] = _table(here, view, now)
-        if view != looked_at:
-            address = view.url(here.account.id)
-    response = render(request, f"{TEMPLATE}#asked", context)
+    if Right.SEE in context.rights:
+        view = _view_with(run, request, context)
+        shown["table"] = _table(context, view, now)
+        if view != page.View.of(_query_of_page(request), context):
+            address = view.url(context.account.id)
+    response = render(request, f"{TEMPLATE}#asked", shown)
     if address:
         response["HX-Replace-Url"] = address
     return response
 
 
-def _linked(said: ask_page.Said) -> str:
-    link = format_html('<a href="{}">{}</a>', said.url, said.words) if said.url else said.words
-    return format_html("{} {}", link, said.left_out)
+def _view_with(run: Run, request: SignedIn, context: ViewerContext) -> page.View:
+    """Return the view of the page, without filters that would hide the new rows."""
+    return page.View.of(_query_of_page(request), context).showing([Kind(kind) for kind in run.options])
 
 
-def _fresh(request: SignedIn, here: ViewerContext) -> AskForm:
-    """An empty form, but for the target that a link names."""
-    return form_of(here.account, initial={"who": request.GET.get("who", "")[:WHO_LENGTH]})
+def _linked(confirmation: Confirmation) -> str:
+    url, message = confirmation.url, confirmation.message
+    linked = format_html('<a href="{}">{}</a>', url, message) if url else message
+    return format_html("{} {}", linked, confirmation.skipped)
 
 
-def _whole(request: SignedIn, here: ViewerContext, form: AskForm | None, status: int = 200) -> HttpResponse:
+def _fresh_form(request: SignedIn, context: ViewerContext) -> RequestForm:
+    """Return an empty form, except for the target of a link."""
+    return request_form(context.account, initial={"who": request.GET.get("who", "")[:WHO_LENGTH]})
+
+
+def _whole(request: SignedIn, context: ViewerContext, form: RequestForm | None, status: int = 200) -> HttpResponse:
     now = timezone.now()
-    context = {
-        "frame": layout.build(here, now=now),
+    view = page.View.of(request.GET.dict(), context)
+    shown = {
+        "frame": layout.build(context, now=now),
         **(parts(form, now) if form else {}),
-        "closed": here.closed if Right.RUN in here.rights else "",
-        "table": _table(here, page.View.of(request.GET.dict(), here), now) if Right.SEE in here.rights else None,
+        "closed": context.closed if Right.RUN in context.rights else "",
+        "table": _table(context, view, now) if Right.SEE in context.rights else None,
     }
-    return render(request, TEMPLATE, context, status=status)
+    return render(request, TEMPLATE, shown, status=status)
 
 
-def _table(here: ViewerContext, view: page.View, now: datetime) -> page.Table:
-    found, more = rows.newest(view.filter(here, now=now), before=view.before)
-    counts = rows.count_up_to(view.counted(here, now=now))
-    is_first_run = not found and not rows.has_any(here.account.id)
-    return page.build(here, view, found, more=more, counts=counts, is_first_run=is_first_run, now=now)
+def _table(context: ViewerContext, view: page.View, now: datetime) -> page.Table:
+    commands, more = rows.newest(view.filter(context, now=now), before=view.before)
+    counts = rows.count_up_to(view.counted(context, now=now))
+    is_first_run = not commands and not rows.has_any(context.account.id)
+    return page.build(context, view, commands, more=more, counts=counts, is_first_run=is_first_run, now=now)
 
 
 def _query_of_page(request: SignedIn) -> dict[str, str]:
-    """The filters of the page that the form stands on."""
+    """Return the filters of the page that the form is on."""
     return dict(parse_qsl(urlsplit(page_of(request)).query))

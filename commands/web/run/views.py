@@ -11,10 +11,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from commands import access
 from commands.access import Right
-from commands.actions.sending.rerun import run_all_again
+from commands.actions.sending import rerun
 from commands.actions.sending.withdraw import withdraw as take_back
 from commands.queries import commands as rows
-from commands.queries import plans, runs, viewer_context
+from commands.queries import runs, viewer_context
 from commands.queries.commands import Filter
 from commands.rules.states import Status
 from commands.web.bulk.views import key_of
@@ -57,19 +57,12 @@ def withdraw(request: SignedIn, run_id: UUID) -> HttpResponseBase:
 @never_cache
 @signed_in
 def again(request: SignedIn, run_id: UUID) -> HttpResponseBase:
-    """A new run of what failed, was refused, or was too late to be sent."""
+    """Run again the commands that failed, were rejected, or were too late to be sent."""
     access.get_run(request.user, run_id, Right.RUN)
     commands = runs.to_repeat(run_id)
-    made = run_all_again(
-        commands=commands,
-        devices=plans.of_commands(commands),
-        by=request.user,
-        now=timezone.now(),
-        form_key=key_of(request),
-    )
-    done, others = result_messages(Act.AGAIN, commands, made.kept)
-    for sentence in [*done, *others] or ["Nothing of it is left to run again."]:
+    result = rerun.run_again(commands=commands, by=request.user, key=key_of(request), now=timezone.now())
+    done, others = result_messages(Act.AGAIN, commands, result.refused)
+    for sentence in [*done, *others] or ["Nothing left to retry."]:
         messages.success(request, sentence)
-    return HttpResponse(
-        status=303, headers={"Location": reverse("run", args=[made.runs[0].id if made.runs else run_id])}
-    )
+    shown = result.runs[0].id if result.runs else run_id
+    return HttpResponse(status=303, headers={"Location": reverse("run", args=[shown])})

@@ -15,8 +15,9 @@ from commands.access import Right
 from commands.actions.sending import rerun
 from commands.models import Command
 from commands.rules import policies
-from commands.rules.policies import Refusal
+from commands.rules.policies import Refusal, RefusalCode
 from commands.rules.states import Status
+from commands.rules.wording.refusals import describe_refusal
 
 
 class Act(StrEnum):
@@ -60,17 +61,17 @@ def send_now_url(command: Command, rights: frozenset[Right]) -> str:
 def refusal(act: Act, command: Command) -> Refusal | None:
     """Why this cannot be done with it, as it stands now; its account and its device are asked when it is done."""
     if act is Act.AGAIN:
-        return rerun.own_refusal(command)
+        return policies.run_again(Status(command.status), command.kind)
     if command.started_elsewhere:
-        return Refusal("It was started elsewhere.")
+        return Refusal(RefusalCode.STARTED_ELSEWHERE)
     if act is Act.WITHDRAW:
         return policies.withdraw(Status(command.status))
-    return None if is_held(command) else Refusal("It was not held back.")
+    return None if is_held(command) else Refusal(RefusalCode.NOT_ON_HOLD)
 
 
 def kept_because(status: Status) -> Refusal:
     """Why one could not be taken back that had this status by then."""
-    return policies.withdraw(status) or Refusal("Something else happened to it meanwhile: try again.")
+    return policies.withdraw(status) or Refusal(RefusalCode.CHANGED_MEANWHILE)
 
 
 def allowed_actions(command: Command) -> str:
@@ -80,7 +81,8 @@ def allowed_actions(command: Command) -> str:
 
 def build(command: Command, rights: frozenset[Right], *, now: datetime) -> Acts:
     until = rerun.may_run_until(command)
-    may = Right.RUN in rights and rerun.refusal(command) is None
+    refused = refusal(Act.AGAIN, command) or command.account.refusal_to_run()
+    may = Right.RUN in rights and refused is None
     return Acts(
         send_now_url=send_now_url(command, rights),
         withdraw_url=reverse("act") if Right.RUN in rights and not refusal(Act.WITHDRAW, command) else "",
@@ -113,8 +115,9 @@ def result_messages(act: Act, commands: Sequence[Command], kept: Mapping[UUID, R
     """A result for each: those that it was done with; and the others, by what stood in the way."""
     done = [_name(command) for command in commands if command.id not in kept]
     others = []
-    for reason in dict.fromkeys(refused.reason for refused in kept.values()):
-        names = [_name(one) for one in commands if one.id in kept and kept[one.id].reason == reason]
+    reasons = {id_: describe_refusal(refused) for id_, refused in kept.items()}
+    for reason in dict.fromkeys(reasons.values()):
+        names = [_name(one) for one in commands if reasons.get(one.id) == reason]
         others.append(f"Not {counted(len(names))} ({join_names(names)}): {reason[:1].lower()}{reason[1:]}")
     return [f"{counted(len(done))} {_DONE[act]}: {join_names(done)}."] if done else [], others
 

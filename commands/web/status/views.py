@@ -13,9 +13,9 @@ from django.views.decorators.http import require_POST, require_safe
 from commands import access
 from commands.access import Right
 from commands.actions.sending import holds, rerun
-from commands.queries import plans, viewer_context
 from commands.queries import status as query
-from commands.rules.policies import Refusal
+from commands.queries import viewer_context
+from commands.rules.wording.refusals import describe_refusal
 from commands.web.shared import layout
 from commands.web.shared.auth import SignedIn, signed_in
 from commands.web.status import page
@@ -55,11 +55,10 @@ def run_again(request: SignedIn, command_id: UUID) -> HttpResponseBase:
         key = UUID(request.POST.get("key", "")) if "key" in request.POST else uuid4()
     except ValueError:
         raise BadRequest("The form's key is broken.") from None
-    now, device = timezone.now(), plans.of_commands([found])[found.id]
-    made = rerun.run_again(command=found, device=device, by=request.user, now=now, form_key=key)
-    if isinstance(made, Refusal):
-        raise PermissionDenied(made.reason)
-    new = made.commands.order_by("id").values_list("id", flat=True)[0]
+    result = rerun.run_again(commands=[found], by=request.user, key=key, now=timezone.now())
+    if found.id in result.refused:
+        raise PermissionDenied(describe_refusal(result.refused[found.id]))
+    new = result.runs[0].commands.order_by("id").values_list("id", flat=True)[0]
     return _back_to(request, new, shows_anew=True)
 
 

@@ -12,14 +12,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from commands.actions.record.transitions import Transition, change_statuses
-from commands.actions.sending import submit
-from commands.actions.sending.submit import Target
+from commands.actions.sending.submit import Submitted, submit_run
 from commands.audit import CLOUDFLARE, PORTAL, By, by_person
 from commands.models import Account, AccountVersion, Command, Event, User
 from commands.rules.events import EventType
 from commands.rules.kinds import Kind
 from commands.rules.reasons import CommandReasonCode
 from commands.rules.states import COMMAND_MOVES, UNSENT, Mover, Status
+from commands.rules.targeting import Target
 from tests.people import make_account, make_person
 from tests.rows import a_command, a_dispatch, a_run
 
@@ -42,15 +42,16 @@ def person() -> User:
 def ask(account: Account, person: User) -> Ask:
     def ask(count: int) -> list[Command]:
         targets = [Target(uuid4().hex, "kim@example.com") for _ in range(count)]
-        made = submit.ask(
+        result = submit_run(
             account=account,
             by=person,
             now=timezone.now(),
-            form_key=uuid4(),
-            options={Kind.PCAP: {"time-limit-min": 1}},
+            key=uuid4(),
+            kinds={Kind.PCAP: {"time-limit-min": 1}},
             targets=targets,
         )
-        return list(made.commands.order_by("id"))
+        assert isinstance(result, Submitted)
+        return list(result.run.commands.order_by("id"))
 
     return ask
 

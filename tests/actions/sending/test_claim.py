@@ -10,10 +10,10 @@ from django.db import IntegrityError
 
 from commands.actions.sending import claim as claiming
 from commands.actions.sending.claim import accounts_with_queued, claim
-from commands.actions.sending.submit import Target
 from commands.models import Account, AccountSync, Command, Device, Dispatch
 from commands.rules.ids import new_id
 from commands.rules.kinds import Kind
+from commands.rules.targeting import Target
 from tests.actions.racing import race
 from tests.actions.world import BOTH, PCAP, QUICK_END, World
 

@@ -14,8 +14,8 @@ from django.db import OperationalError, connection
 
 from commands.actions.sending import deliver
 from commands.actions.sending.claim import claim
-from commands.actions.sending.submit import Target
 from commands.models import Account, Command
+from commands.rules.targeting import Target
 from simulator.config import DEFAULT_TOKEN
 from tests.actions.world import BOTH, DIAG, PCAP, World
 from tests.servers import free_port

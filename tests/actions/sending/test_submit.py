@@ -1,19 +1,23 @@
-"""What a person asks for becomes one run, once, however often the button was pressed."""
+"""A request becomes one run, once, however often the button was pressed."""
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from django.utils import timezone
 
 from commands import audit
-from commands.actions.sending import submit
-from commands.actions.sending.submit import Target
+from commands.actions.sending.submit import Submitted, submit_run
 from commands.models import AccountVersion, Command, Event, Run
 from commands.rules.kinds import Kind
+from commands.rules.plan import Verdict
+from commands.rules.policies import Policy, Refusal, RefusalCode
+from commands.rules.targeting import LineErrorCode, Target, read_lines
 from tests.actions.racing import race
 from tests.actions.world import BOTH, PCAP, World
 from tests.people import make_person
+from tests.rows import a_device
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +27,17 @@ TARGETS = [
 ]
 
 
-def test_every_kind_for_every_target_in_the_order_in_which_they_go(world: World) -> None:
+def submit(world: World, **changes: Any) -> Submitted | Refusal:
+    given: dict[str, Any] = {"key": uuid4(), "targets": TARGETS, "kinds": PCAP}
+    return submit_run(**{"account": world.account, "by": world.person, "now": world.now, **given, **changes})
+
+
+def run_of(result: Submitted | Refusal) -> Run:
+    assert isinstance(result, Submitted), result
+    return result.run
+
+
+def test_run_has_every_kind_for_every_target_in_order(world: World) -> None:
     commands = world.ask(BOTH, targets=TARGETS)
     assert [(command.device_id, command.kind) for command in commands] == [
         ("device-1", "warp-diag"),
@@ -32,17 +46,12 @@ def test_every_kind_for_every_target_in_the_order_in_which_they_go(world: World)
         ("device-2", "pcap"),
     ]
     assert {command.status for command in commands} == {"queued"}
-    made = Run.objects.get()
-    assert (made.devices, made.ticket, made.reason, made.requested_by) == (
-        2,
-        "HD-1",
-        "the portal is slow",
-        world.person,
-    )
-    assert made.options == {kind.value: dict(options) for kind, options in BOTH.items()}
+    run = Run.objects.get()
+    assert (run.devices, run.ticket, run.reason, run.requested_by) == (2, "HD-1", "the portal is slow", world.person)
+    assert run.options == {kind.value: dict(options) for kind, options in BOTH.items()}
 
 
-def test_a_command_keeps_its_own_copy_of_whom_it_is_about(world: World) -> None:
+def test_command_has_its_own_copy_of_its_target(world: World) -> None:
     first, second = world.ask(PCAP, targets=TARGETS)
     assert (first.device_name, first.platform, first.registration_id, first.email, first.listed) == (
         "Kim's Mac",
@@ -56,7 +65,7 @@ def test_a_command_keeps_its_own_copy_of_whom_it_is_about(world: World) -> None:
     assert first.requested_by == world.person
 
 
-def test_who_asked_and_why_is_written_with_it(world: World) -> None:
+def test_event_records_who_requested_the_command_and_why(world: World) -> None:
     before = AccountVersion.objects.get(account=world.account).number
     commands = world.ask(PCAP, targets=TARGETS)
     for command in commands:
@@ -73,57 +82,50 @@ def test_who_asked_and_why_is_written_with_it(world: World) -> None:
     assert AccountVersion.objects.get(account=world.account).number == before + 1
 
 
-def test_it_may_wait_an_hour_in_the_queue(world: World) -> None:
+def test_command_may_wait_an_hour_in_the_queue(world: World) -> None:
     (command,) = world.ask(PCAP, targets=TARGETS[:1])
     assert command.expires_at is not None
     assert command.expires_at - command.requested_at == timedelta(minutes=60)
 
 
-def test_a_form_that_is_sent_twice_makes_one_run(world: World) -> None:
+# --- The one-time key
+
+
+def test_key_makes_one_run_and_refuses_other_contents(world: World) -> None:
     key = uuid4()
-    first = world.ask(PCAP, targets=TARGETS, form_key=key)
-    second = world.ask(PCAP, targets=TARGETS, form_key=key)
-    assert [command.id for command in first] == [command.id for command in second]
-    others: list[dict[str, Any]] = [{"options": BOTH}, {"targets": TARGETS[:1]}, {"reason": "another"}]
+    first, second = (run_of(submit(world, key=key)) for _ in range(2))
+    assert first == second
+    others: list[dict[str, Any]] = [
+        {"kinds": BOTH},
+        {"targets": TARGETS[:1]},
+        {"reason": "another"},
+        {"ticket": "HD-2"},
+        {"purpose": "another"},
+    ]
     for other in others:
-        with pytest.raises(submit.SentBefore):
-            world.ask(**{"options": PCAP, "targets": TARGETS, "form_key": key, **other})
+        assert submit(world, key=key, **other) == Refusal(RefusalCode.KEY_REUSED), other
     assert (Run.objects.count(), Command.objects.count(), Event.objects.count()) == (1, 2, 2)
 
 
-def test_the_same_key_of_somebody_else_is_another_form(world: World) -> None:
+def test_same_key_of_another_person_is_another_form(world: World) -> None:
     key = uuid4()
-    world.ask(PCAP, targets=TARGETS, form_key=key)
-    world.__dict__["person"] = make_person("other", "helpdesk")
-    world.ask(PCAP, targets=TARGETS, form_key=key)
-    assert Run.objects.count() == 2
-
-
-def test_a_form_of_a_thousand_targets_is_written_in_few_queries(
-    world: World, django_assert_max_num_queries: Any
-) -> None:
-    targets = [Target(f"device-{number}", "kim@example.com") for number in range(1000)]
-    assert world.account
-    assert world.person
-    with django_assert_max_num_queries(16):
-        world.ask(PCAP, targets=targets)
-    assert Command.objects.count() == 1000
+    runs = {run_of(submit(world, key=key, by=person)) for person in (world.person, make_person("other", "helpdesk"))}
+    assert len(runs) == 2
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_form_that_is_sent_twice_at_once_makes_one_run(world: World) -> None:
+def test_form_that_is_sent_several_times_at_once_makes_one_run(world: World) -> None:
     key, account, person = uuid4(), world.account, world.person
 
-    def ask() -> Run:
-        return submit.ask(account=account, by=person, now=world.now, form_key=key, options=PCAP, targets=TARGETS)
+    def send() -> UUID:
+        return run_of(submit(world, account=account, by=person, key=key)).id
 
-    runs = race(ask, threads=4)
-    assert len({made.id for made in runs}) == 1
+    assert len(set(race(send, threads=4))) == 1
     assert (Run.objects.count(), Command.objects.count(), Event.objects.count()) == (1, 2, 2)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_went_wrong_in_the_middle_leaves_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_in_the_middle_leaves_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
@@ -133,3 +135,88 @@ def test_what_went_wrong_in_the_middle_leaves_nothing(world: World, monkeypatch:
     with pytest.raises(ZeroDivisionError):
         world.ask(PCAP, targets=TARGETS)
     assert (Run.objects.count(), Command.objects.count(), Event.objects.count()) == (0, 0, 0)
+
+
+def test_thousand_targets_are_written_in_few_queries(world: World, django_assert_max_num_queries: Any) -> None:
+    targets = [Target(f"device-{number}", "kim@example.com") for number in range(1000)]
+    assert world.account
+    assert world.person
+    with django_assert_max_num_queries(20):
+        world.ask(PCAP, targets=targets)
+    assert Command.objects.count() == 1000
+
+
+# --- Targets
+
+
+def test_lines_as_typed_become_targets_beside_known_devices(world: World) -> None:
+    listed = a_device(world.account, email="maria@example.com", name="LAP-1", registration_id="r1")
+    run = run_of(submit(world, targets=[TARGETS[0], *read_lines("maria@example.com\nlap-1")]))
+    assert set(run.commands.values_list("device_id", "registration_id", "listed")) == {
+        ("device-1", "registration-1", True),
+        (listed.device_id, "r1", True),
+    }
+
+
+def test_line_that_means_no_device_refuses_the_whole_run(world: World) -> None:
+    result = submit(world, targets=[TARGETS[0], *read_lines("zoe")])
+    assert isinstance(result, Refusal)
+    assert result.code is RefusalCode.LINES_NOT_UNDERSTOOD
+    assert [error.code for error in result.line_errors] == [LineErrorCode.NOT_FOUND]
+    assert not Run.objects.exists()
+
+
+def test_target_that_is_given_twice_counts_once(world: World) -> None:
+    assert run_of(submit(world, targets=[*TARGETS, TARGETS[0]])).devices == 2
+
+
+def test_device_that_cloudflare_would_refuse_is_skipped(world: World) -> None:
+    tablet = a_device(world.account, email="ann@example.com", registration_id="r", eligible=False)
+    target = Target(tablet.device_id, "ann@example.com", "r", listed=True)
+    result = submit(world, targets=[target, *TARGETS])
+    assert run_of(result).devices == 2
+    assert isinstance(result, Submitted)
+    assert [(line.target, line.steps[0].verdict) for line in result.skipped] == [(target, Verdict.INELIGIBLE)]
+    refused = submit(world, targets=[target])
+    assert isinstance(refused, Refusal)
+    assert refused.code is RefusalCode.NOTHING_TO_SEND
+    assert [line.target for line in refused.skipped] == [target]
+
+
+def test_only_some_pairs_of_targets_and_kinds_are_queued(world: World) -> None:
+    only = [(TARGETS[0], Kind.PCAP), (TARGETS[1], Kind.WARP_DIAG)]
+    run = run_of(submit(world, kinds=BOTH, only=only))
+    assert list(run.commands.order_by("id").values_list("device_id", "kind")) == [
+        ("device-1", "pcap"),
+        ("device-2", "warp-diag"),
+    ]
+
+
+# --- Refusals
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"targets": []}, RefusalCode.NO_TARGETS),
+        ({"kinds": {}}, RefusalCode.NO_KINDS),
+        ({"policy": Policy(ticket_required=True)}, RefusalCode.TICKET_REQUIRED),
+        ({"policy": Policy(purpose_required=True)}, RefusalCode.PURPOSE_REQUIRED),
+        ({"policy": Policy(ticket_pattern=r"\d+"), "ticket": "x"}, RefusalCode.TICKET_INVALID),
+    ],
+)
+def test_incomplete_request_is_refused(world: World, changes: dict[str, Any], code: RefusalCode) -> None:
+    result = submit(world, **changes)
+    assert isinstance(result, Refusal)
+    assert result.code is code
+    assert not Run.objects.exists()
+
+
+def test_number_of_targets_is_limited(world: World, settings: Any) -> None:
+    settings.TARGETS_MAX = 1
+    assert submit(world) == Refusal(RefusalCode.TOO_MANY_TARGETS, {"limit": 1})
+
+
+def test_retired_account_takes_no_run(world: World) -> None:
+    world.account.retired_at = timezone.now()
+    assert submit(world) == Refusal(RefusalCode.ACCOUNT_RETIRED, {"account": world.account.name})

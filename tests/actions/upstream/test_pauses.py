@@ -13,8 +13,9 @@ from django.db import connection
 from commands import tasks
 from commands.actions.results.fetch import collect as collect_one
 from commands.actions.results.spool import spool_path
-from commands.actions.sending import holds, submit
+from commands.actions.sending import holds
 from commands.actions.sending.deliver import deliver
+from commands.actions.sending.submit import Submitted, submit_run
 from commands.actions.upstream import directory
 from commands.actions.upstream.rate_limit import NotNow, spend
 from commands.cloudflare.types import Call
@@ -310,5 +311,6 @@ def _other_account(world: World) -> Account:
     device = Device.objects.filter(account=account, eligible=True).order_by("device_id")[0]
     options = {Kind.WARP_DIAG: {"test-all-routes": False}}
     targets = world.targets([device])
-    submit.ask(account=account, by=world.person, now=world.now, form_key=uuid4(), options=options, targets=targets)
+    result = submit_run(account=account, by=world.person, now=world.now, key=uuid4(), kinds=options, targets=targets)
+    assert isinstance(result, Submitted)
     return account

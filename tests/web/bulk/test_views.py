@@ -1,6 +1,7 @@
 """What is ticked is run again, taken back or let go in one click, with a result for each."""
 
 import re
+from html import unescape
 from typing import Any
 from uuid import uuid4
 
@@ -36,7 +37,9 @@ def told(client: Client, act: str, *commands: Command, **given: Any) -> list[str
     """The messages on the page to which the form leads back."""
     answer = client.post("/commands/act", {"act": act, "id": [one.id for one in commands], "back": BACK, **given})
     assert (answer.status_code, answer["Location"]) == (303, BACK)
-    return [" ".join(words.split()) for words in re.findall(r'role="status">([^<]*)</p>', client.get(BACK).text)]
+    return [
+        " ".join(unescape(text).split()) for text in re.findall(r'role="status">([^<]*)</p>', client.get(BACK).text)
+    ]
 
 
 def test_of_a_mixed_selection_each_gets_its_result(desk: Client, run: Run) -> None:
@@ -44,8 +47,8 @@ def test_of_a_mixed_selection_each_gets_its_result(desk: Client, run: Run) -> No
     running, ended = named(run, Status.PENDING_EXEC, "LAP-3"), named(run, Status.FAILED, "LAP-4")
     assert told(desk, "withdraw", *waiting, running, ended) == [
         "2 commands taken back: LAP-1, LAP-2.",
-        "Not 1 command (LAP-4): it has ended: failed.",
-        "Not 1 command (LAP-3): it was sent to Cloudflare, which cannot take a command back.",
+        "Not 1 command (LAP-4): it has already finished: failed.",
+        "Not 1 command (LAP-3): it has already been sent, and Cloudflare can't cancel it.",
     ]
     assert {Command.objects.get(id=one.id).status for one in waiting} == {Status.WITHDRAWN}
     assert Command.objects.get(id=running.id).status == Status.PENDING_EXEC
@@ -61,7 +64,7 @@ def test_what_ended_is_run_again_once_a_click_in_one_run_for_each_that_it_is_of(
     for _ in range(2):
         assert told(desk, "again", *failed, other, open_one, key=key) == [
             "3 commands asked for again: LAP-3, LAP-2, LAP-1.",
-            "Not 1 command (LAP-4): it has not ended: queued.",
+            "Not 1 command (LAP-4): it hasn't finished yet: queued.",
         ]
     new = Command.objects.exclude(id__in=[one.id for one in (*failed, other, open_one)]).order_by("id")
     made = {(one.device_name, one.kind, one.ticket, one.status) for one in new}
@@ -81,7 +84,7 @@ def test_what_is_held_is_let_go_and_the_others_are_told_apart(desk: Client, run:
     queued = named(run, Status.QUEUED, "LAP-2")
     assert told(desk, "send-now", held, queued) == [
         "1 command sent as soon as it can be: LAP-1.",
-        "Not 1 command (LAP-2): it was not held back.",
+        "Not 1 command (LAP-2): it isn't on hold.",
     ]
     held.refresh_from_db()
     assert held.held_at is None
@@ -89,10 +92,10 @@ def test_what_is_held_is_let_go_and_the_others_are_told_apart(desk: Client, run:
 
 def test_only_so_many_at_a_time_and_nothing_of_too_many_is_done(desk: Client, run: Run) -> None:
     command = named(run, Status.QUEUED, "LAP-1")
-    assert told(desk, "withdraw") == ["Nothing was ticked."]
+    assert told(desk, "withdraw") == ["No commands were selected."]
     too_many = [command.id, *[uuid4() for _ in range(MOST)]]
     desk.post("/commands/act", {"act": "withdraw", "id": too_many, "back": BACK})
-    assert f"At most {MOST} at a time; {MOST + 1} were ticked. Nothing was done." in desk.get(BACK).text
+    assert f"Select {MOST} commands at most. You selected {MOST + 1}. Nothing was done." in desk.get(BACK).text
     command.refresh_from_db()
     assert command.status == Status.QUEUED
 
@@ -186,7 +189,7 @@ def test_where_nothing_failed_there_is_nothing_to_run_again(desk: Client, run: R
     assert "Run again" not in desk.get(f"/runs/{run.id}/").text.split("<table")[0].split('class="act-bar"')[0]
     answer = desk.post(f"/runs/{run.id}/again")
     assert answer["Location"] == f"/runs/{run.id}/"
-    assert "Nothing of it is left to run again." in desk.get(answer["Location"]).text
+    assert "Nothing left to retry." in desk.get(answer["Location"]).text
 
 
 def test_the_rows_of_a_run_stand_as_they_were_asked_for(desk: Client, run: Run) -> None:

@@ -37,7 +37,7 @@ def test_a_used_key_with_other_contents_asks_for_nothing_and_says_so(
     assert desk.post("/", form).status_code == 303
     answer = desk.post("/", form | changes, headers=headers)
     assert answer.status_code == 422
-    assert "This form was sent already, with other contents." in answer.text
+    assert "You already sent this form with different details." in answer.text
     assert Run.objects.count() == 1
     [key] = re.findall(r'name="key" value="([^"]+)"', answer.text.split('id="ask"')[1].split("</form>")[0])
     assert key != str(form["key"])
@@ -51,7 +51,7 @@ def test_a_double_click_answers_with_the_run_that_was_made(account: Account, des
     form = typed(account, targets="maria@example.com", kinds=["pcap", "warp-diag"])
     texts = [desk.post("/", form, headers=HTMX).text for _ in range(2)]
     for text in texts:
-        assert f'<a href="/runs/{Run.objects.get().id}/">Asked for: 2 commands.</a>' in text
+        assert f'<a href="/runs/{Run.objects.get().id}/">2 commands queued.</a>' in text
 
 
 # --- Ticks and Who ---
@@ -65,7 +65,7 @@ def test_more_ticks_than_are_shown_stay_ticked(account: Account, desk: Client) -
     for text in map(on_one_line, (refused, part)):
         assert len(re.findall(r'type="checkbox" id="device-\d+"[^>]* checked', text)) == 50
         assert len(re.findall(r'type="hidden" name="device"', text)) == 10
-        assert "and 10 more that are ticked" in text
+        assert "and 10 more selected" in text
         assert sorted(map(int, re.findall(r'name="device" value="(\d+)"', text))) == sorted(keys)
 
 
@@ -84,7 +84,7 @@ def test_who_beside_a_list_that_means_nobody_gets_a_sentence(account: Account, d
     form = typed(account, targets="lap-1", who="zoe")
     answer = desk.post("/", form)
     assert answer.status_code == 422
-    assert "No person or device called “zoe” is known here." in answer.text
+    assert "No person or device found for “zoe”." in answer.text
     assert "“zoe”" in plan_of(desk, form)
     assert not Run.objects.exists()
 
@@ -93,7 +93,7 @@ def test_what_a_ticked_device_was_found_by_means_that_device(account: Account, d
     tick = laptop(account, "maria.lopez@example.com", "LAP-0042")
     laptop(account, "maria@example.com", "LAP-1")
     for who in ("lopez", "maria l", "Maria", "lap-00", tick.device_id[:6]):
-        assert plan_of(desk, typed(account, device=[tick.pk], who=who)).endswith("LAP-0042 of maria.lopez@example.com")
+        assert plan_of(desk, typed(account, device=[tick.pk], who=who)).endswith("LAP-0042 (maria.lopez@example.com)")
 
 
 def test_the_beginning_of_a_name_gives_candidates_to_tick(account: Account, desk: Client) -> None:
@@ -101,7 +101,7 @@ def test_the_beginning_of_a_name_gives_candidates_to_tick(account: Account, desk
     laptop(account, "kaya.lind@example.com", "LAP-2")
     answer = desk.post("/", typed(account, who="kaya"))
     assert answer.status_code == 422
-    assert "Tick who is meant by “kaya”." in answer.text
+    assert "Several matches for “kaya”. Pick one below." in answer.text
     assert len(re.findall(r'type="checkbox" id="device-', on_one_line(answer.text))) == 2
     assert desk.post("/", typed(account, who="kaya", device=[one.pk])).status_code == 303
     assert Command.objects.get().device_name == "LAP-1"
@@ -129,15 +129,15 @@ def test_a_list_that_is_cut_says_so(account: Account, desk: Client) -> None:
     for number in range(9):
         laptop(account, f"maria.{'abcdefghi'[number]}@example.com", f"LAP-{number}")
     assert len(found(desk, "maria")) == 8
-    assert "More are called so" in desk.get("/ask/devices?who=maria", headers=HTMX).text
-    assert "More are called so" not in desk.get("/ask/devices?who=maria.a", headers=HTMX).text
+    assert "More matches." in desk.get("/ask/devices?who=maria", headers=HTMX).text
+    assert "More matches." not in desk.get("/ask/devices?who=maria.a", headers=HTMX).text
 
 
 # --- Presets and dialects ---
 
 
 def test_a_preset_leaves_the_options_of_other_kinds_as_they_are(account: Account, desk: Client) -> None:
-    preset = Preset.objects.get(name="Look back")
+    preset = Preset.objects.get(name="WARP diag")
     form = typed(account, preset=preset.pk) | {"pcap-time-limit-min": "7", "speed-test-interfaces": ["tunnel"]}
     text = on_one_line(desk.post("/ask/preset", form, headers=HTMX).text)
     assert re.search(r'name="pcap-time-limit-min"[^>]* value="7"', text)
@@ -149,7 +149,7 @@ def test_the_older_dialect_runs_no_speed_test_however_it_is_asked(account: Accou
     Account.objects.update(dialect=Account.Dialect.LEGACY)
     answer = desk.post("/", typed(account, kinds=["speed-test"], targets=f"{ID}, m@example.com"))
     assert answer.status_code == 422
-    assert "“speed-test” is nothing that this account&#x27;s API can run." in answer.text
+    assert "This account&#x27;s API can&#x27;t run “speed-test”." in answer.text
     preset = Preset.objects.create(name="Speed", options={Kind.SPEED_TEST: {}, Kind.PCAP: {}})
     text = on_one_line(desk.post("/ask/preset", typed(account, preset=preset.pk), headers=HTMX).text)
     assert 'value="pcap" checked' in text

@@ -61,7 +61,7 @@ def test_a_page_with_a_broken_address_gets_the_answer_too(account: Account, desk
     form = {"account": account.id, "key": uuid4(), "kinds": ["pcap"], "targets": f"{ID}, maria@example.com"}
     answer = desk.post("/", form, headers={**HTMX, "HX-Current-URL": "http://[::1"})
     assert answer.status_code == 200
-    assert "Asked for: 1 command." in answer.text
+    assert "1 command queued." in answer.text
 
 
 def test_a_page_with_a_broken_address_is_taken_to_the_sign_in_page(client: Client) -> None:

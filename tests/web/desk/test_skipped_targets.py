@@ -37,9 +37,9 @@ def test_the_plan_counts_devices_and_names_them_and_the_button_says_how_many_go(
 ) -> None:
     said = plan_of(desk, typed(account, device=[one.pk for one in fleet], kinds=["pcap", "warp-diag"]))
     for words in (
-        "3 ready LAP-0 of p0@example.com LAP-1 of p1@example.com LAP-2 of p2@example.com",
-        "2 ineligible: unsupported platform (left out) TAB-1 of ann@example.com TAB-2 of bob@example.com",
-        "1 client too old: 2023.1.1, needs 2024.12.492.0 (left out) OLD-1 of cat@example.com",
+        "3 ready LAP-0 (p0@example.com) LAP-1 (p1@example.com) LAP-2 (p2@example.com)",
+        "2 not supported: unsupported platform (skipped) TAB-1 (ann@example.com) TAB-2 (bob@example.com)",
+        "1 update needed: client 2023.1.1, needs 2024.12.492.0 (skipped) OLD-1 (cat@example.com)",
         "Run on 3 of 6 devices (6 commands)",
     ):
         assert words in said, said
@@ -52,24 +52,24 @@ def test_run_leaves_out_what_the_plan_leaves_out_and_names_it(
     assert {one.device_name for one in Command.objects.all()} == {"LAP-0", "LAP-1", "LAP-2"}
     run = Run.objects.get()
     assert run.devices == 3
-    assert f'<a href="/runs/{run.id}/">Asked for: 3 commands.</a>' in text
-    assert "3 of 6 devices were left out: TAB-1 of ann@example.com (ineligible: unsupported platform), TAB-2" in text
+    assert f'<a href="/runs/{run.id}/">3 commands queued.</a>' in text
+    assert "3 of 6 devices were skipped: TAB-1 (ann@example.com): not supported: unsupported platform; TAB-2" in text
 
 
 def test_without_htmx_the_next_page_says_the_same(account: Account, desk: Client, fleet: list[Device]) -> None:
     answer = desk.post("/", typed(account, device=[fleet[0].pk, fleet[3].pk]))
     text = desk.get(answer["Location"]).text
     command = Command.objects.get()
-    assert f'<a href="/commands/{command.id}/">Asked for: 1 command.</a>' in text
-    assert "1 of 2 devices was left out: TAB-1 of ann@example.com (ineligible: unsupported platform)." in text
+    assert f'<a href="/commands/{command.id}/">1 command queued.</a>' in text
+    assert "1 of 2 devices was skipped: TAB-1 (ann@example.com): not supported: unsupported platform." in text
 
 
 @pytest.mark.parametrize(
     ("ones", "sentence"),
     [
-        ([3], "Nothing would be sent: ineligible: unsupported platform."),
-        ([3, 4], "Nothing would be sent: ineligible: unsupported platform."),
-        ([3, 5], "Nothing would be sent: TAB-1 of ann@example.com (ineligible: unsupported platform), OLD-1 of cat"),
+        ([3], "This device can&#x27;t run it: unsupported platform."),
+        ([3, 4], "No device can run it: not supported: unsupported platform."),
+        ([3, 5], "No device can run it: TAB-1 (ann@example.com): not supported: unsupported platform; OLD-1 (cat"),
     ],
 )
 def test_where_nothing_would_be_sent_the_button_says_why_and_run_too(
@@ -89,7 +89,7 @@ def test_a_machine_of_several_people_without_a_registration_is_left_out(account:
     for email in ("a@example.com", "b@example.com"):
         laptop(account, email, "PC", device_id=ID, registration_id="" if email[0] == "a" else "r")
     form = typed(account, targets=f"{ID}, a@example.com")
-    assert "needs a registration" in plan_of(desk, form)
+    assert "shared device: say which user" in plan_of(desk, form)
     assert desk.post("/", form).status_code == 422
 
 
@@ -97,7 +97,7 @@ def test_what_is_over_the_quota_is_asked_for_and_waits(account: Account, desk: C
     AccountSync.objects.filter(account=account).update(quota_used=199, quota_total=200)
     form = typed(account, device=[one.pk for one in fleet[:2]])
     said = plan_of(desk, form)
-    assert "1 over today's quota: in the queue until it resets, for 60 min at most" in said.replace("&#x27;", "'")
+    assert "1 over today's quota: waits up to 60 min for the reset, then expires" in said.replace("&#x27;", "'")
     assert said.endswith("Run on 2 devices")
     desk.post("/", form)
     assert Command.objects.filter(status=Status.QUEUED).count() == 2
@@ -109,7 +109,7 @@ def test_a_device_that_cannot_is_not_run_again_either(account: Account, desk: Cl
     old = a_command(a_run(account, helpdesk), Status.FAILED, **values)
     answer = desk.post(f"/commands/{old.id}/run-again", {"key": str(uuid4())})
     assert answer.status_code == 403
-    assert "Nothing would be sent: ineligible: unsupported platform." in answer.text
+    assert "This device can&#x27;t run it: unsupported platform." in answer.text
     Device.objects.update(eligible=True)
     assert desk.post(f"/commands/{old.id}/run-again", {"key": str(uuid4())}).status_code == 303
 
@@ -136,33 +136,33 @@ def test_run_asks_as_much_for_many_as_for_few(account: Account, desk: Client) ->
 
 
 def test_a_device_without_a_kind_is_told_what_is_missing(account: Account, desk: Client, fleet: list[Device]) -> None:
-    assert "Tick what to run." in plan_of(desk, typed(account, device=[fleet[0].pk], kinds=[]))
+    assert "Choose at least one command to run." in plan_of(desk, typed(account, device=[fleet[0].pk], kinds=[]))
     assert plan_of(desk, typed(account, kinds=[])) == "Run"
 
 
 def test_an_option_that_is_out_of_bounds_is_told_at_once(account: Account, desk: Client, fleet: list[Device]) -> None:
     form = typed(account, device=[fleet[0].pk]) | {"pcap-time-limit-min": "11"}
-    assert "Duration is at most 10 min." in plan_of(desk, form)
+    assert "Duration has to be at most 10 min." in plan_of(desk, form)
     assert '<span class="bounds">1 to 10</span>' in desk.get("/").text
 
 
 def test_the_plan_names_the_notice_that_the_person_gets(account: Account, desk: Client, fleet: list[Device]) -> None:
     one = plan_of(desk, typed(account, device=[fleet[0].pk]))
-    assert "Notice to p0@example.com: what you tell them, now" in one
-    assert "Notice to the 2 people" in plan_of(desk, typed(account, device=[fleet[0].pk, fleet[1].pk, fleet[3].pk]))
+    assert "Let p0@example.com know you&#x27;re doing this." in one
+    assert "Let the 2 people know" in plan_of(desk, typed(account, device=[fleet[0].pk, fleet[1].pk, fleet[3].pk]))
 
 
 def test_lines_that_are_not_understood_are_named_in_the_plan(
     account: Account, desk: Client, fleet: list[Device]
 ) -> None:
     said = plan_of(desk, typed(account, targets="lap-0\nnobody\nlap-1"))
-    assert "1 line is not understood, 2 of 3 are Line 2: No person or device called “nobody” is known here." in said
+    assert "1 of 3 lines has a problem; 2 are fine Line 2: No person or device found for “nobody”." in said
 
 
 def test_of_two_kinds_on_windows_a_device_counts_once(account: Account, desk: Client) -> None:
     one = laptop(account, "maria@example.com", "LAP-0042", platform="windows")
     said = plan_of(desk, typed(account, device=[one.pk], kinds=["pcap", "warp-diag"]))
-    assert "1 ready; Packet capture after the WARP diag LAP-0042 of maria@example.com" in said
+    assert "1 ready (diag first, then capture) LAP-0042 (maria@example.com)" in said
 
 
 # --- An account that is not in force ---
@@ -171,9 +171,9 @@ def test_of_two_kinds_on_windows_a_device_counts_once(account: Account, desk: Cl
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"retired_at": timezone.now()}, "Nothing can be run in Acme: the account is retired."),
-        ({"credential": None}, "Nothing can be run in Acme: an administrator has to give it a credential."),
-        ({"upstream": "https://other.example.com"}, "this portal talks to another Cloudflare now than it belongs to"),
+        ({"retired_at": timezone.now()}, "Acme is retired. No commands can be run in it."),
+        ({"credential": None}, "Acme has no credential yet. Ask an administrator."),
+        ({"upstream": "https://other.example.com"}, "Acme belongs to a different Cloudflare endpoint."),
     ],
 )
 def test_an_account_that_is_not_in_force_has_no_form_but_a_sentence(

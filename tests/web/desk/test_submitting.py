@@ -30,7 +30,7 @@ def test_a_posted_form_makes_a_run_and_leads_back_to_the_desk(account: Account, 
     assert command.options == {"time-limit-min": 2, "max-file-size-mb": 50, "packet-size-bytes": 160}
     assert command.run is not None
     assert (command.run.ticket, command.run.reason) == ("INC-1", "VPN slow")
-    assert "Asked for: 1 command." in desk.get(answer["Location"]).text
+    assert "1 command queued." in desk.get(answer["Location"]).text
 
 
 def test_by_htmx_the_answer_is_an_empty_form_with_a_new_key_and_the_new_rows(account: Account, desk: Client) -> None:
@@ -69,7 +69,7 @@ def test_a_tick_that_is_not_listed_here_is_told_and_the_others_stay(account: Acc
     foreign = a_device(make_account("Foreign"), email="tom@example.com")
     answer = desk.post("/", typed(account, targets="", device=[mine.pk, foreign.pk]))
     assert answer.status_code == 422
-    assert "1 ticked device is not listed any more: look again for whom you mean." in answer.text
+    assert "1 selected device is no longer listed. Search for it again." in answer.text
     assert f'id="device-{mine.pk}"' in answer.text
     assert f'id="device-{foreign.pk}"' not in answer.text
     desk.post("/", typed(account, targets="", device=[mine.pk]))
@@ -79,24 +79,27 @@ def test_a_tick_that_is_not_listed_here_is_told_and_the_others_stay(account: Acc
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"targets": ""}, "Say whom it is for: a person, a device, or a list."),
-        ({"targets": "nobody@example.com"}, "Cloudflare has listed no device of nobody@example.com."),
-        ({"targets": f"\n{ID}"}, '<span class="line-number">Line 2</span> Cloudflare has not listed this device'),
-        ({"targets": "LAP-9999"}, "No person or device called “lap-9999” is known here."),
-        ({"targets": f"{ID}, maria"}, "“maria” is no email address."),
+        ({"targets": ""}, "Choose a person or device, or paste a list."),
+        ({"targets": "nobody@example.com"}, "Cloudflare lists no device for nobody@example.com."),
+        ({"targets": f"\n{ID}"}, '<span class="line-number">Line 2</span> This device isn&#x27;t listed.'),
+        ({"targets": "LAP-9999"}, "No person or device found for “lap-9999”."),
+        ({"targets": f"{ID}, maria"}, "“maria” isn&#x27;t a valid email address."),
         ({"targets": f"{ID}, m@example.com, {'r' * 65}"}, "Line 1</span> The registration is longer than 64"),
-        ({"targets": f"{ID}, m@example.com, r\x00"}, "Line 1</span> It holds a character that cannot be typed"),
-        ({"who": "LAP\x00", "targets": ""}, "It holds a character that cannot be typed"),
-        ({"targets": f"{ID}, maria@example.com, r, x"}, "a device id, an email address and a registration"),
-        ({"targets": "maria@example.com"}, "maria@example.com has 2 devices: say which (LAP-1, LAP-2)."),
-        ({"targets": "LAP-1, tom@example.com"}, "LAP-1 is not tom@example.com&#x27;s"),
-        ({"targets": "x" * (2 * 1024 * 1024 + 1)}, "A list takes 2 MB at most: split it."),
-        ({"targets": "a\n" * 5001}, "5001 lines: a run takes 5000 targets at most."),
-        ({"kinds": []}, "Tick at least one: what should be run?"),
-        ({"pcap-time-limit-min": "11"}, "Duration is at most 10 min."),
-        ({"pcap-max-file-size-mb": "some"}, "Largest file takes a whole number (MB)."),
+        ({"targets": f"{ID}, m@example.com, r\x00"}, "Line 1</span> This line has unreadable characters."),
+        ({"who": "LAP\x00", "targets": ""}, "This line has unreadable characters."),
+        ({"targets": f"{ID}, maria@example.com, r, x"}, "Too many columns. Use: device id, email, registration."),
+        (
+            {"targets": "maria@example.com"},
+            "maria@example.com has 2 devices (LAP-1, LAP-2). Enter the device name",
+        ),
+        ({"targets": "LAP-1, tom@example.com"}, "LAP-1 isn&#x27;t tom@example.com&#x27;s"),
+        ({"targets": "x" * (2 * 1024 * 1024 + 1)}, "A list can have 2 MB at most. Split it."),
+        ({"targets": "a\n" * 5001}, "5001 lines. A run can have 5000 targets at most."),
+        ({"kinds": []}, "Choose at least one command to run."),
+        ({"pcap-time-limit-min": "11"}, "Duration has to be at most 10 min."),
+        ({"pcap-max-file-size-mb": "some"}, "Maximum file size has to be a whole number (MB)."),
         ({"ticket": "T" * 65}, "at most 64 characters"),
-        ({"key": ""}, "The form is out of date: reload it."),
+        ({"key": ""}, "This form is out of date. Reload the page."),
     ],
 )
 def test_what_cannot_be_meant_gets_a_sentence_and_stays_typed(

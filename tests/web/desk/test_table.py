@@ -88,12 +88,12 @@ def test_filters_show_mine_of_the_week_first_and_everything_on_demand(
 
 def test_an_empty_table_says_what_to_do(desk: Client, account: Account, sign_in: SignIn) -> None:
     first_run = desk.get("/").text
-    assert "No command yet." in first_run
-    assert "Say who, what and why, then press Run" in first_run
-    assert "What is asked for appears here at once" in sign_in(make_person("mona", "manager")).get("/").text
+    assert "No commands yet." in first_run
+    assert "Choose who, what and why, then Run." in first_run
+    assert "New commands show up here." in sign_in(make_person("mona", "manager")).get("/").text
     a_command(a_run(account, make_person("carl", "helpdesk")))
-    assert "Nothing here with these filters." in desk.get("/").text
-    assert "No command yet." not in desk.get("/").text
+    assert "No commands match." in desk.get("/").text
+    assert "No commands yet." not in desk.get("/").text
 
 
 def test_every_count_opens_the_list_that_it_counts_and_what_failed_is_told_from_doubt_and_from_what_was_not_sent(
