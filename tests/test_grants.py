@@ -1,4 +1,4 @@
-"""The first groups and presets, which no later migration touches; and the version of everybody's rights."""
+"""First groups and presets, which no later migration changes, and the version of each user's rights."""
 
 from collections.abc import Callable
 from io import StringIO
@@ -22,7 +22,7 @@ def migrate() -> None:
     call_command("migrate", verbosity=0, stdout=StringIO())
 
 
-def test_a_new_portal_has_the_groups_with_their_grants() -> None:
+def test_new_portal_has_the_groups_with_their_grants() -> None:
     granted = {
         grant.group.name: {
             right for right in ("run", "see", "see_contents", "export", "administer") if vars(grant)[right]
@@ -32,7 +32,7 @@ def test_a_new_portal_has_the_groups_with_their_grants() -> None:
     assert granted == {name: set(rights) for name, rights in GROUPS.items()}
 
 
-def test_a_new_portal_has_the_presets_with_every_option_spelled_out() -> None:
+def test_new_portal_has_the_presets_with_every_option() -> None:
     presets = {preset.name: preset.options for preset in Preset.objects.order_by("position") if preset.active}
     assert list(presets) == [
         "Quick look (diag + 2 min)",
@@ -71,11 +71,11 @@ def change_a_grant() -> None:
     Grant.objects.filter(group__name="helpdesk").update(see_contents=False)
 
 
-def take_a_grant_away() -> None:
+def remove_a_grant() -> None:
     Grant.objects.get(group__name="manager").delete()
 
 
-def take_a_permission_away() -> None:
+def remove_a_permission() -> None:
     admins = Group.objects.get(name="admin")
     admins.permissions.remove(admins.permissions.get(codename="add_user"))
 
@@ -96,8 +96,8 @@ CHANGES = [
     delete_a_group,
     rename_a_group,
     change_a_grant,
-    take_a_grant_away,
-    take_a_permission_away,
+    remove_a_grant,
+    remove_a_permission,
     change_a_preset,
     delete_a_preset,
     rename_a_purpose,
@@ -105,7 +105,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: str(change.__name__))
-def test_what_an_admin_changed_stays_so_after_a_migration(change: Callable[[], None]) -> None:
+def test_changes_of_an_administrator_survive_a_migration(change: Callable[[], None]) -> None:
     change()
     models = (Group, Grant, Preset, Purpose, Group.permissions.through)
     before = [list(model._default_manager.order_by("pk").values()) for model in models]
@@ -113,7 +113,7 @@ def test_what_an_admin_changed_stays_so_after_a_migration(change: Callable[[], N
     assert [list(model._default_manager.order_by("pk").values()) for model in models] == before
 
 
-def test_admins_may_do_in_the_admin_what_there_is_to_do_and_others_nothing() -> None:
+def test_only_administrators_have_permissions_in_the_admin() -> None:
     admin = make_person("one", "admin")
     for permission in ("commands.change_user", "commands.add_account", "auth.change_group", "commands.view_command"):
         assert admin.has_perm(permission)
@@ -121,15 +121,15 @@ def test_admins_may_do_in_the_admin_what_there_is_to_do_and_others_nothing() -> 
         assert not make_person(f"of {group}", group).get_all_permissions()
 
 
-def test_admins_get_the_permissions_of_a_model_that_is_new() -> None:
-    """As after an update that brings a model: its permissions are not there yet."""
+def test_administrators_get_the_permissions_of_a_new_model() -> None:
+    """Delete permissions, as if an update had brought their model just now."""
     Permission.objects.filter(content_type__model="preset").delete()
     migrate()
     admins = Group.objects.get(name="admin")
     assert admins.permissions.filter(content_type__model="preset").count() == 4
 
 
-def test_shipped_presets_and_groups_name_only_what_exists() -> None:
+def test_first_presets_and_groups_have_only_existing_kinds_and_rights() -> None:
     assert set(GROUPS) == {"helpdesk", "manager", "admin", "auditor"}
     assert {kind for kinds in PRESETS.values() for kind in kinds} <= set(Kind)
 
@@ -200,7 +200,7 @@ RAISING: dict[str, Callable[[User], object]] = {
 
 
 @pytest.mark.parametrize("change", RAISING)
-def test_the_version_of_the_rights_rises_when(member: User, change: str) -> None:
+def test_version_of_the_rights_rises_when(member: User, change: str) -> None:
     bystander = make_person("bystander", "auditor")
     before, untouched = version(member), version(bystander)
     RAISING[change](member)
@@ -208,7 +208,7 @@ def test_the_version_of_the_rights_rises_when(member: User, change: str) -> None
     assert version(bystander) == untouched
 
 
-def test_saving_an_old_copy_never_takes_the_version_back(member: User) -> None:
+def test_saving_an_old_copy_never_lowers_the_version(member: User) -> None:
     old_copy = User.objects.get(pk=member.pk)
     for _ in range(3):
         save_grant(member)
@@ -219,21 +219,21 @@ def test_saving_an_old_copy_never_takes_the_version_back(member: User) -> None:
     assert old_copy.rights_version == before + 1
 
 
-def test_signing_in_leaves_the_version_alone(member: User) -> None:
+def test_signing_in_keeps_the_version(member: User) -> None:
     before = version(member)
     member.save(update_fields=["last_login"])
     assert version(member) == before
 
 
 @pytest.mark.django_db(transaction=True)
-def test_migrating_back_and_up_again_keeps_the_groups_as_they_are() -> None:
-    take_a_grant_away()
+def test_migrating_back_and_forth_keeps_the_groups() -> None:
+    remove_a_grant()
     call_command("migrate", "commands", "0001", verbosity=0, stdout=StringIO())
     migrate()
     assert set(Group.objects.values_list("name", flat=True)) == set(GROUPS)
     assert not Grant.objects.filter(group__name="manager").exists()
 
 
-def test_on_the_way_back_to_nothing_there_is_nothing_to_make(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_migrating_back_to_nothing_creates_nothing(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     with django_assert_num_queries(0):
         grants._after_migrating(using="default", apps=ProjectState().apps)

@@ -26,7 +26,7 @@ NUMBERS = [
 ]
 
 
-def test_every_kind_has_its_spec_under_its_own_name_and_with_words() -> None:
+def test_every_kind_has_a_spec_with_labels() -> None:
     assert set(SPECS) == set(Kind) == {"pcap", "warp-diag", "speed-test"}
     for kind, spec in SPECS.items():
         assert spec.kind is kind
@@ -35,7 +35,7 @@ def test_every_kind_has_its_spec_under_its_own_name_and_with_words() -> None:
         assert len({option.name for option in spec.options}) == len(spec.options)
 
 
-def test_the_contracts_defaults_and_ceilings_are_the_ones_here() -> None:
+def test_defaults_and_ceilings_are_those_of_the_contract() -> None:
     assert DOCUMENTED_CEILINGS == {
         (Kind.PCAP, "time-limit-min"): 10,
         (Kind.PCAP, "max-file-size-mb"): 50,
@@ -50,16 +50,16 @@ def test_the_contracts_defaults_and_ceilings_are_the_ones_here() -> None:
     assert clean_options(Kind.SPEED_TEST, {}) == ({}, {})
 
 
-def test_a_capture_and_a_diag_count_as_a_capture_on_windows() -> None:
+def test_capture_and_diag_count_as_captures() -> None:
     assert {Kind.PCAP, Kind.WARP_DIAG} == CAPTURES
 
 
-def test_the_diag_goes_before_the_capture() -> None:
+def test_diag_goes_before_the_capture() -> None:
     assert list(SPECS).index(Kind.WARP_DIAG) < list(SPECS).index(Kind.PCAP)
 
 
 @pytest.mark.parametrize(("kind", "option"), NUMBERS, ids=lambda value: getattr(value, "name", value))
-def test_a_number_is_taken_within_its_bounds_as_number_or_text_and_refused_outside(kind: Kind, option: Option) -> None:
+def test_number_or_its_text_has_to_be_within_the_bounds(kind: Kind, option: Option) -> None:
     name, least, ceiling = option.name, option.least, option.ceiling
     assert least is not None
     assert ceiling is not None
@@ -74,7 +74,7 @@ def test_a_number_is_taken_within_its_bounds_as_number_or_text_and_refused_outsi
         assert name not in options
 
 
-def test_a_raised_ceiling_counts_and_the_others_stay() -> None:
+def test_raised_ceiling_counts_and_the_others_stay() -> None:
     raised: Ceilings = {(Kind.PCAP, "time-limit-min"): 30}
     options, errors = clean_options(Kind.PCAP, {"time-limit-min": 30, "max-file-size-mb": 51}, raised)
     assert options["time-limit-min"] == 30
@@ -84,25 +84,25 @@ def test_a_raised_ceiling_counts_and_the_others_stay() -> None:
 @pytest.mark.parametrize(
     ("given", "read"), [(True, True), ("on", True), ("TRUE", True), (False, False), ("0", False), ("no", False)]
 )
-def test_a_switch_is_read_from_what_forms_and_files_say(given: object, read: bool) -> None:
+def test_switch_is_read_from_forms_and_files(given: object, read: bool) -> None:
     assert clean_options(Kind.WARP_DIAG, {"test-all-routes": given}) == ({"test-all-routes": read}, {})
 
 
-def test_a_switch_that_is_neither_is_refused() -> None:
+def test_switch_that_is_neither_on_nor_off_is_an_error() -> None:
     assert "on or off" in clean_options(Kind.WARP_DIAG, {"test-all-routes": "maybe"})[1]["test-all-routes"]
 
 
 @pytest.mark.parametrize("given", [["tunnel", "default"], "tunnel, default", ("default", "tunnel", "tunnel")])
-def test_choices_come_out_once_and_in_their_own_order(given: object) -> None:
+def test_choices_are_read_once_and_in_their_own_order(given: object) -> None:
     assert clean_options(Kind.SPEED_TEST, {"interfaces": given}) == ({"interfaces": ["default", "tunnel"]}, {})
 
 
 @pytest.mark.parametrize("given", [["wifi"], "default,wifi", 7])
-def test_a_choice_that_is_not_offered_is_refused(given: object) -> None:
+def test_unknown_choice_is_an_error(given: object) -> None:
     assert "default, tunnel" in clean_options(Kind.SPEED_TEST, {"interfaces": given})[1]["interfaces"]
 
 
-def test_an_option_that_the_kind_does_not_have_is_an_error_of_its_own() -> None:
+def test_unknown_option_is_an_error() -> None:
     assert clean_options(Kind.SPEED_TEST, {"time-limit-min": 5})[1] == {
         "time-limit-min": "Speed test has no option “time-limit-min”."
     }
@@ -112,7 +112,7 @@ scraps = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text
 
 
 @given(st.sampled_from(Kind), st.data())
-def test_whatever_is_typed_what_comes_out_is_clean_and_stays_so(kind: Kind, data: st.DataObject) -> None:
+def test_cleaned_options_stay_the_same_when_cleaned_again(kind: Kind, data: st.DataObject) -> None:
     names = [option.name for option in SPECS[kind].options]
     options, errors = clean_options(kind, data.draw(st.dictionaries(st.sampled_from(names), scraps)))
     assert not set(options) & set(errors)
@@ -121,13 +121,13 @@ def test_whatever_is_typed_what_comes_out_is_clean_and_stays_so(kind: Kind, data
     assert options.items() <= again.items()
 
 
-def test_what_disappoints_is_said_where_it_stands() -> None:
+def test_too_small_value_has_a_warning() -> None:
     options, _ = clean_options(Kind.PCAP, {})
     assert list(warnings(Kind.PCAP, options)) == ["max-file-size-mb"]
     assert warnings(Kind.PCAP, {**options, "max-file-size-mb": 50}) == {}
 
 
-def test_each_dialect_gets_only_the_options_that_it_knows() -> None:
+def test_each_dialect_gets_only_its_own_options() -> None:
     capture: Options = {"time-limit-min": 5, "interfaces": ["tunnel"]}
     assert on_the_wire(Kind.PCAP, capture) == {"time-limit-min": 5}
     assert on_the_wire(Kind.PCAP, capture, legacy=True) == capture
@@ -155,7 +155,7 @@ def test_options_are_described_on_one_line(kind: Kind, options: dict[str, object
     assert describe(kind, clean_options(kind, options)[0]) == words
 
 
-def test_a_deadline_is_the_offline_time_out_the_run_and_the_upload() -> None:
+def test_deadline_is_the_offline_time_out_the_run_and_the_upload() -> None:
     allowance = deadline(Kind.PCAP, {"time-limit-min": 0})
     assert deadline(Kind.PCAP, {"time-limit-min": 3}) - allowance == timedelta(minutes=3)
     assert deadline(Kind.PCAP, {}) == deadline(Kind.PCAP, {"time-limit-min": 10})

@@ -1,4 +1,4 @@
-"""What is ticked is run again, taken back or let go in one click, with a result for each."""
+"""Selected commands are run again, withdrawn or sent now in one click, with a result for each."""
 
 import re
 from html import unescape
@@ -33,8 +33,8 @@ def named(run: Run, status: str, name: str, **values: Any) -> Command:
     return a_command(run, status, device_name=name, email=f"{name.lower()}@example.com", ticket=run.ticket, **values)
 
 
-def told(client: Client, act: str, *commands: Command, **given: Any) -> list[str]:
-    """The messages on the page to which the form leads back."""
+def messages_after(client: Client, act: str, *commands: Command, **given: Any) -> list[str]:
+    """Return the messages on the page to which the form leads back."""
     answer = client.post("/commands/act", {"act": act, "id": [one.id for one in commands], "back": BACK, **given})
     assert (answer.status_code, answer["Location"]) == (303, BACK)
     return [
@@ -42,10 +42,10 @@ def told(client: Client, act: str, *commands: Command, **given: Any) -> list[str
     ]
 
 
-def test_of_a_mixed_selection_each_gets_its_result(desk: Client, run: Run) -> None:
+def test_each_command_of_a_mixed_selection_gets_its_result(desk: Client, run: Run) -> None:
     waiting = [named(run, Status.QUEUED, name) for name in ("LAP-2", "LAP-1")]
     running, ended = named(run, Status.PENDING_EXEC, "LAP-3"), named(run, Status.FAILED, "LAP-4")
-    assert told(desk, "withdraw", *waiting, running, ended) == [
+    assert messages_after(desk, "withdraw", *waiting, running, ended) == [
         "2 commands taken back: LAP-1, LAP-2.",
         "Not 1 command (LAP-4): it has already finished: failed.",
         "Not 1 command (LAP-3): it has already been sent, and Cloudflare can't cancel it.",
@@ -54,7 +54,7 @@ def test_of_a_mixed_selection_each_gets_its_result(desk: Client, run: Run) -> No
     assert Command.objects.get(id=running.id).status == Status.PENDING_EXEC
 
 
-def test_what_ended_is_run_again_once_a_click_in_one_run_for_each_that_it_is_of(
+def test_finished_commands_are_run_again_once_in_one_new_run_for_each_old_one(
     desk: Client, run: Run, account: Account, helpdesk: User
 ) -> None:
     failed = [named(run, Status.FAILED, "LAP-1"), named(run, Status.REJECTED, "LAP-2", kind="warp-diag")]
@@ -62,27 +62,27 @@ def test_what_ended_is_run_again_once_a_click_in_one_run_for_each_that_it_is_of(
     open_one = named(run, Status.QUEUED, "LAP-4")
     key = uuid4()
     for _ in range(2):
-        assert told(desk, "again", *failed, other, open_one, key=key) == [
+        assert messages_after(desk, "again", *failed, other, open_one, key=key) == [
             "3 commands asked for again: LAP-3, LAP-2, LAP-1.",
             "Not 1 command (LAP-4): it hasn't finished yet: queued.",
         ]
     new = Command.objects.exclude(id__in=[one.id for one in (*failed, other, open_one)]).order_by("id")
-    made = {(one.device_name, one.kind, one.ticket, one.status) for one in new}
-    assert made == {
+    created = {(command.device_name, command.kind, command.ticket, command.status) for command in new}
+    assert created == {
         ("LAP-1", "pcap", "INC-1", "queued"),
         ("LAP-2", "warp-diag", "INC-1", "queued"),
         ("LAP-3", "pcap", "INC-2", "queued"),
     }
     assert len(new) == 3
     assert len({one.run_id for one in new}) == 2
-    told(desk, "again", *failed, key=uuid4())
+    messages_after(desk, "again", *failed, key=uuid4())
     assert Command.objects.filter(device_name="LAP-1").count() == 3
 
 
-def test_what_is_held_is_let_go_and_the_others_are_told_apart(desk: Client, run: Run) -> None:
+def test_only_commands_on_hold_are_sent_now(desk: Client, run: Run) -> None:
     held = named(run, Status.QUEUED, "LAP-1", held_at=timezone.now(), reason_code="held_after_pause")
     queued = named(run, Status.QUEUED, "LAP-2")
-    assert told(desk, "send-now", held, queued) == [
+    assert messages_after(desk, "send-now", held, queued) == [
         "1 command sent as soon as it can be: LAP-1.",
         "Not 1 command (LAP-2): it isn't on hold.",
     ]
@@ -90,9 +90,9 @@ def test_what_is_held_is_let_go_and_the_others_are_told_apart(desk: Client, run:
     assert held.held_at is None
 
 
-def test_only_so_many_at_a_time_and_nothing_of_too_many_is_done(desk: Client, run: Run) -> None:
+def test_too_large_selection_changes_nothing(desk: Client, run: Run) -> None:
     command = named(run, Status.QUEUED, "LAP-1")
-    assert told(desk, "withdraw") == ["No commands were selected."]
+    assert messages_after(desk, "withdraw") == ["No commands were selected."]
     too_many = [command.id, *[uuid4() for _ in range(MOST)]]
     desk.post("/commands/act", {"act": "withdraw", "id": too_many, "back": BACK})
     assert f"Select {MOST} commands at most. You selected {MOST + 1}. Nothing was done." in desk.get(BACK).text
@@ -101,16 +101,16 @@ def test_only_so_many_at_a_time_and_nothing_of_too_many_is_done(desk: Client, ru
 
 
 @pytest.mark.parametrize("broken", [{"act": "delete"}, {"act": ""}, {"id": "x"}, {"key": "x", "act": "again"}])
-def test_a_form_that_nobody_was_given_is_refused(desk: Client, run: Run, broken: dict[str, str]) -> None:
+def test_forged_form_is_refused(desk: Client, run: Run, broken: dict[str, str]) -> None:
     command = named(run, Status.FAILED, "LAP-1")
     assert desk.post("/commands/act", {"act": "withdraw", "id": str(command.id), **broken}).status_code == 400
     assert Command.objects.count() == 1
 
 
-def test_one_that_may_not_be_touched_keeps_all_of_them_as_they_are(
+def test_one_command_without_the_right_to_run_stops_all_of_them(
     account: Account, run: Run, helpdesk: User, sign_in: SignIn
 ) -> None:
-    """One of an account without a right is as absent as none; where only the right to run is missing, it is named."""
+    """A command of an account without any right is not found. A missing right to run is named."""
     own, seen, foreign = make_account("Own"), make_account("Seen"), make_account("Foreign")
     make_group("own", account=own, run=True, see=True)
     make_group("seen", account=seen, see=True)
@@ -130,12 +130,12 @@ def test_one_that_may_not_be_touched_keeps_all_of_them_as_they_are(
 
 
 @pytest.mark.parametrize("back", ["https://elsewhere.example/", "//elsewhere.example/", "elsewhere", ""])
-def test_it_leads_back_to_a_page_of_the_portal_only(desk: Client, run: Run, back: str) -> None:
+def test_redirect_leads_only_to_pages_of_the_portal(desk: Client, run: Run, back: str) -> None:
     given = {"act": "withdraw", "id": str(named(run, Status.QUEUED, "LAP-1").id), "back": back}
     assert desk.post("/commands/act", given)["Location"] == "/"
 
 
-def test_a_row_says_what_a_tick_of_it_is_good_for(desk: Client, run: Run) -> None:
+def test_row_has_the_operations_that_are_possible(desk: Client, run: Run) -> None:
     named(run, Status.FAILED, "LAP-1")
     named(run, Status.PENDING_EXEC, "LAP-2")
     named(run, Status.QUEUED, "LAP-3", held_at=timezone.now())
@@ -145,7 +145,7 @@ def test_a_row_says_what_a_tick_of_it_is_good_for(desk: Client, run: Run) -> Non
         assert acts == {"again": "LAP-1", "": "LAP-2", "withdraw send-now": "LAP-3"}, page
 
 
-def test_who_may_only_see_gets_nothing_to_tick(run: Run, sign_in: SignIn) -> None:
+def test_viewer_without_the_right_to_run_has_nothing_to_select(run: Run, sign_in: SignIn) -> None:
     named(run, Status.FAILED, "LAP-1")
     client = sign_in(make_person("mona", "manager"))
     for page in ("/", "/history/", f"/runs/{run.id}/"):
@@ -155,7 +155,7 @@ def test_who_may_only_see_gets_nothing_to_tick(run: Run, sign_in: SignIn) -> Non
 
 
 @pytest.mark.parametrize("act", ["withdraw", "again", "send-now"])
-def test_many_of_a_run_cost_hardly_more_queries_than_few(desk: Client, run: Run, act: str) -> None:
+def test_many_commands_of_a_run_need_hardly_more_queries_than_few(desk: Client, run: Run, act: str) -> None:
     counts = []
     status = Status.FAILED if act == "again" else Status.QUEUED
     for count in (2, 40):
@@ -167,10 +167,10 @@ def test_many_of_a_run_cost_hardly_more_queries_than_few(desk: Client, run: Run,
     assert counts[1] <= counts[0] + 1
 
 
-# --- A run's page
+# --- Page of a run
 
 
-def test_what_failed_of_a_run_is_run_again_with_one_click(desk: Client, run: Run) -> None:
+def test_failed_commands_of_a_run_are_run_again_with_one_click(desk: Client, run: Run) -> None:
     for status in (Status.FAILED, Status.REJECTED, Status.EXPIRED, Status.SUCCESS, Status.WITHDRAWN, Status.QUEUED):
         named(run, status, f"LAP-{status}")
     text = desk.get(f"/runs/{run.id}/").text
@@ -184,7 +184,7 @@ def test_what_failed_of_a_run_is_run_again_with_one_click(desk: Client, run: Run
     assert "3 commands asked for again" in desk.get(first["Location"]).text
 
 
-def test_where_nothing_failed_there_is_nothing_to_run_again(desk: Client, run: Run) -> None:
+def test_run_without_failures_has_nothing_to_run_again(desk: Client, run: Run) -> None:
     named(run, Status.SUCCESS, "LAP-1")
     assert "Run again" not in desk.get(f"/runs/{run.id}/").text.split("<table")[0].split('class="act-bar"')[0]
     answer = desk.post(f"/runs/{run.id}/again")
@@ -192,6 +192,6 @@ def test_where_nothing_failed_there_is_nothing_to_run_again(desk: Client, run: R
     assert "Nothing left to retry." in desk.get(answer["Location"]).text
 
 
-def test_the_rows_of_a_run_stand_as_they_were_asked_for(desk: Client, run: Run) -> None:
+def test_rows_of_a_run_are_in_the_order_of_the_request(desk: Client, run: Run) -> None:
     ids = [str(named(run, Status.QUEUED, f"LAP-{number}").id) for number in range(3)]
     assert re.findall(r'<tr id="row-([^"]+)"', desk.get(f"/runs/{run.id}/").text) == ids

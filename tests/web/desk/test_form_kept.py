@@ -1,4 +1,4 @@
-"""Nothing that was typed or ticked is lost silently, and a form that was sent is not sent as another."""
+"""The form never loses what was typed or selected, and one key creates one run."""
 
 import re
 from typing import Any
@@ -15,7 +15,7 @@ from tests.web.desk.test_request_parts import HTMX, ID, found, laptop, plan_of, 
 pytestmark = pytest.mark.django_db
 
 
-# --- The one-time key ---
+# --- The one-time key
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db
     ],
 )
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_a_used_key_with_other_contents_asks_for_nothing_and_says_so(
+def test_used_key_with_other_contents_creates_nothing_and_tells_so(
     account: Account, desk: Client, changes: dict[str, Any], headers: dict[str, str]
 ) -> None:
     laptop(account, "maria@example.com", "LAP-0042")
@@ -46,7 +46,7 @@ def test_a_used_key_with_other_contents_asks_for_nothing_and_says_so(
     assert Run.objects.count() == 2
 
 
-def test_a_double_click_answers_with_the_run_that_was_made(account: Account, desk: Client) -> None:
+def test_double_click_confirms_the_same_run_twice(account: Account, desk: Client) -> None:
     laptop(account, "maria@example.com", "LAP-0042")
     form = typed(account, targets="maria@example.com", kinds=["pcap", "warp-diag"])
     texts = [desk.post("/", form, headers=HTMX).text for _ in range(2)]
@@ -54,10 +54,10 @@ def test_a_double_click_answers_with_the_run_that_was_made(account: Account, des
         assert f'<a href="/runs/{Run.objects.get().id}/">2 commands queued.</a>' in text
 
 
-# --- Ticks and Who ---
+# --- Selected devices and Who
 
 
-def test_more_ticks_than_are_shown_stay_ticked(account: Account, desk: Client) -> None:
+def test_selected_devices_without_a_row_stay_selected(account: Account, desk: Client) -> None:
     many = [laptop(account, f"p{number:03}@example.com", f"LAP-{number:03}") for number in range(60)]
     keys = [one.pk for one in many]
     refused = desk.post("/", typed(account, device=keys, kinds=[])).text
@@ -69,7 +69,7 @@ def test_more_ticks_than_are_shown_stay_ticked(account: Account, desk: Client) -
         assert sorted(map(int, re.findall(r'name="device" value="(\d+)"', text))) == sorted(keys)
 
 
-def test_who_beside_ticks_and_a_list_is_asked_for_too(account: Account, desk: Client) -> None:
+def test_who_is_a_target_beside_selected_devices_and_a_list(account: Account, desk: Client) -> None:
     for number in range(3):
         laptop(account, f"p{number}@example.com", f"LAP-{number}")
     tick = laptop(account, "maria@example.com", "LAP-0042")
@@ -79,7 +79,7 @@ def test_who_beside_ticks_and_a_list_is_asked_for_too(account: Account, desk: Cl
     assert {one.device_name for one in Command.objects.all()} == {"LAP-0042", "LAP-1", "LAP-2"}
 
 
-def test_who_beside_a_list_that_means_nobody_gets_a_sentence(account: Account, desk: Client) -> None:
+def test_unknown_who_beside_a_list_is_an_error(account: Account, desk: Client) -> None:
     laptop(account, "p1@example.com", "LAP-1")
     form = typed(account, targets="lap-1", who="zoe")
     answer = desk.post("/", form)
@@ -89,14 +89,14 @@ def test_who_beside_a_list_that_means_nobody_gets_a_sentence(account: Account, d
     assert not Run.objects.exists()
 
 
-def test_what_a_ticked_device_was_found_by_means_that_device(account: Account, desk: Client) -> None:
+def test_search_that_found_a_selected_device_is_no_further_target(account: Account, desk: Client) -> None:
     tick = laptop(account, "maria.lopez@example.com", "LAP-0042")
     laptop(account, "maria@example.com", "LAP-1")
     for who in ("lopez", "maria l", "Maria", "lap-00", tick.device_id[:6]):
         assert plan_of(desk, typed(account, device=[tick.pk], who=who)).endswith("LAP-0042 (maria.lopez@example.com)")
 
 
-def test_the_beginning_of_a_name_gives_candidates_to_tick(account: Account, desk: Client) -> None:
+def test_beginning_of_a_name_offers_devices_to_select(account: Account, desk: Client) -> None:
     one = laptop(account, "kaya.berg@example.com", "LAP-1")
     laptop(account, "kaya.lind@example.com", "LAP-2")
     answer = desk.post("/", typed(account, who="kaya"))
@@ -107,7 +107,7 @@ def test_the_beginning_of_a_name_gives_candidates_to_tick(account: Account, desk
     assert Command.objects.get().device_name == "LAP-1"
 
 
-def test_two_lines_that_may_mean_the_same_devices_offer_each_once(account: Account, desk: Client) -> None:
+def test_two_ambiguous_lines_offer_each_device_once(account: Account, desk: Client) -> None:
     for number in range(2):
         laptop(account, "maria@example.com", f"LAP-{number}", registration_id=f"r{number}")
     text = desk.post("/", typed(account, targets="maria@example.com\n maria@example.com", who="maria@example.com")).text
@@ -116,16 +116,16 @@ def test_two_lines_that_may_mean_the_same_devices_offer_each_once(account: Accou
     assert [one for one in ids if ids.count(one) > 1] == []
 
 
-# --- Who is found ---
+# --- Matching devices
 
 
-def test_a_device_tells_its_client_and_when_it_was_seen(account: Account, desk: Client) -> None:
+def test_device_shows_its_client_and_when_it_was_seen(account: Account, desk: Client) -> None:
     laptop(account, "maria@example.com", "LAP-0042")
     text = on_one_line(re.sub(r"<[^>]*>", "", desk.get("/ask/devices?who=maria", headers=HTMX).text))
     assert "LAP-0042 · macOS · client 2026.8.1 · seen" in text
 
 
-def test_a_list_that_is_cut_says_so(account: Account, desk: Client) -> None:
+def test_more_matches_than_are_shown_are_mentioned(account: Account, desk: Client) -> None:
     for number in range(9):
         laptop(account, f"maria.{'abcdefghi'[number]}@example.com", f"LAP-{number}")
     assert len(found(desk, "maria")) == 8
@@ -133,10 +133,10 @@ def test_a_list_that_is_cut_says_so(account: Account, desk: Client) -> None:
     assert "More matches." not in desk.get("/ask/devices?who=maria.a", headers=HTMX).text
 
 
-# --- Presets and dialects ---
+# --- Presets and dialects
 
 
-def test_a_preset_leaves_the_options_of_other_kinds_as_they_are(account: Account, desk: Client) -> None:
+def test_preset_keeps_the_options_of_other_kinds(account: Account, desk: Client) -> None:
     preset = Preset.objects.get(name="WARP diag")
     form = typed(account, preset=preset.pk) | {"pcap-time-limit-min": "7", "speed-test-interfaces": ["tunnel"]}
     text = on_one_line(desk.post("/ask/preset", form, headers=HTMX).text)
@@ -145,7 +145,7 @@ def test_a_preset_leaves_the_options_of_other_kinds_as_they_are(account: Account
     assert re.search(r'name="warp-diag-test-all-routes"[^>]* checked', text)
 
 
-def test_the_older_dialect_runs_no_speed_test_however_it_is_asked(account: Account, desk: Client) -> None:
+def test_older_dialect_never_runs_a_speed_test(account: Account, desk: Client) -> None:
     Account.objects.update(dialect=Account.Dialect.LEGACY)
     answer = desk.post("/", typed(account, kinds=["speed-test"], targets=f"{ID}, m@example.com"))
     assert answer.status_code == 422
@@ -156,7 +156,7 @@ def test_the_older_dialect_runs_no_speed_test_however_it_is_asked(account: Accou
     assert "speed-test" not in text
 
 
-def test_a_ceiling_that_was_raised_counts_in_form_and_field(account: Account, desk: Client, settings: Any) -> None:
+def test_raised_ceiling_counts_in_the_form_and_its_field(account: Account, desk: Client, settings: Any) -> None:
     settings.OPTION_CEILINGS = {**settings.OPTION_CEILINGS, ("pcap", "time-limit-min"): 30}
     form = typed(account, targets=f"{ID}, m@example.com") | {"pcap-time-limit-min": "30"}
     assert 'min="1" max="30"' in on_one_line(desk.get("/").text)
@@ -164,7 +164,7 @@ def test_a_ceiling_that_was_raised_counts_in_form_and_field(account: Account, de
     assert desk.post("/", form | {"key": uuid4(), "pcap-time-limit-min": "31"}).status_code == 422
 
 
-# --- The answer shows the new rows ---
+# --- The response shows the new rows
 
 
 @pytest.mark.parametrize(

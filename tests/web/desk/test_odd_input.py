@@ -1,4 +1,4 @@
-"""What nobody types but somebody sends gets a designed answer, never an error of ours."""
+"""Input that no page sends gets a proper response, never a server error."""
 
 from typing import Any
 from uuid import uuid4
@@ -30,19 +30,19 @@ ID = "0123abcd-0123-4123-8123-0123456789ab"
         ("/accounts/login/?next=%00", 400),
     ],
 )
-def test_a_nul_in_an_address_is_answered_with_a_page(account: Account, desk: Client, path: str, status: int) -> None:
+def test_nul_in_an_address_gets_a_page(account: Account, desk: Client, path: str, status: int) -> None:
     answer = desk.get(path)
     assert answer.status_code == status
     assert ("There is no such thing here" if status == 404 else "That could not be read") in answer.text
 
 
-def test_a_nul_in_the_administrators_search_is_answered_with_a_page(account: Account, sign_in: SignIn) -> None:
+def test_nul_in_the_search_of_the_admin_gets_a_page(account: Account, sign_in: SignIn) -> None:
     admin = sign_in(make_person("ada", "admin"))
     assert admin.get("/admin/commands/device/?q=a%00b").status_code == 400
 
 
 @pytest.mark.parametrize("field", ["targets", "purpose", "ticket", "reason", "key", "kinds", "device"])
-def test_a_nul_in_a_field_gets_a_sentence_and_the_rest_stays(account: Account, desk: Client, field: str) -> None:
+def test_nul_in_a_field_is_an_error_of_the_form(account: Account, desk: Client, field: str) -> None:
     a_device(account, email="maria@example.com")
     form: dict[str, Any] = {"account": account.id, "key": uuid4(), "kinds": ["pcap"], "ticket": "INC-1"}
     form |= {"targets": "maria@example.com", "reason": "VPN slow"}
@@ -53,17 +53,17 @@ def test_a_nul_in_a_field_gets_a_sentence_and_the_rest_stays(account: Account, d
 
 
 @pytest.mark.parametrize("digits", [19, 25, 5000])
-def test_a_tick_of_more_digits_than_a_key_has_is_none(account: Account, desk: Client, digits: int) -> None:
+def test_device_key_with_too_many_digits_is_ignored(account: Account, desk: Client, digits: int) -> None:
     assert desk.get("/ask/devices", {"device": "9" * digits, "who": "x"}, headers=HTMX).status_code == 200
 
 
-def test_a_page_with_a_broken_address_gets_the_answer_too(account: Account, desk: Client) -> None:
+def test_broken_address_of_the_page_does_not_stop_a_run(account: Account, desk: Client) -> None:
     form = {"account": account.id, "key": uuid4(), "kinds": ["pcap"], "targets": f"{ID}, maria@example.com"}
     answer = desk.post("/", form, headers={**HTMX, "HX-Current-URL": "http://[::1"})
     assert answer.status_code == 200
     assert "1 command queued." in answer.text
 
 
-def test_a_page_with_a_broken_address_is_taken_to_the_sign_in_page(client: Client) -> None:
+def test_broken_address_of_the_page_leads_to_the_sign_in_page(client: Client) -> None:
     answer = client.get("/commands/table", headers={**HTMX, "HX-Current-URL": "http://[::1"})
     assert (answer.status_code, answer["HX-Redirect"]) == (401, "/accounts/login/?next=%2F")

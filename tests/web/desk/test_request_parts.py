@@ -1,4 +1,4 @@
-"""What the form asks for as somebody types: people, presets and the plan; and that it works without htmx too."""
+"""Parts of the form that load as somebody types: devices, presets and the plan. All work without htmx too."""
 
 import re
 from datetime import timedelta
@@ -48,7 +48,7 @@ def test_people_are_found_by_first_or_last_name_address_or_device(account: Accou
     assert "No match for “zoe”." in desk.get("/ask/devices?who=zoe", headers=HTMX).text
 
 
-def test_who_is_ticked_stays_above_what_is_found_and_is_not_shown_twice(account: Account, desk: Client) -> None:
+def test_selected_devices_stay_above_matches_and_are_not_shown_twice(account: Account, desk: Client) -> None:
     maria = laptop(account, "maria@example.com", "LAP-0042")
     laptop(account, "marius@example.com", "LAP-0043")
     assert found(desk, "mari", maria) == ["maria", "marius"]
@@ -56,7 +56,7 @@ def test_who_is_ticked_stays_above_what_is_found_and_is_not_shown_twice(account:
 
 
 @pytest.mark.parametrize(
-    ("values", "words"),
+    ("values", "expected"),
     [
         ({}, "ready"),
         ({"seen_at": timezone.now() - timedelta(hours=3)}, "offline"),
@@ -64,11 +64,11 @@ def test_who_is_ticked_stays_above_what_is_found_and_is_not_shown_twice(account:
         ({"client_version": "2023.1.1"}, "update needed: client 2023.1.1"),
     ],
 )
-def test_each_device_says_whether_it_can_or_why_not(
-    account: Account, desk: Client, values: dict[str, Any], words: str
+def test_device_shows_whether_it_can_run_commands_or_why_not(
+    account: Account, desk: Client, values: dict[str, Any], expected: str
 ) -> None:
     laptop(account, "maria@example.com", "LAP-0042", **values)
-    assert words in desk.get("/ask/devices?who=maria", headers=HTMX).text
+    assert expected in desk.get("/ask/devices?who=maria", headers=HTMX).text
 
 
 def typed(account: Account, /, **values: Any) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def plan_of(client: Client, form: dict[str, Any]) -> str:
     return " ".join(re.sub("<[^>]*>", " ", answer.text).split())
 
 
-def test_the_button_names_person_and_device_or_counts_them(account: Account, desk: Client) -> None:
+def test_button_names_person_and_device_or_counts_devices(account: Account, desk: Client) -> None:
     maria = laptop(account, "maria@example.com", "LAP-0042")
     tom = laptop(account, "tom@example.com", "MBP-0311")
     assert plan_of(desk, typed(account, device=[maria.pk])).endswith("Run on LAP-0042 (maria@example.com)")
@@ -92,26 +92,26 @@ def test_the_button_names_person_and_device_or_counts_them(account: Account, des
     assert plan_of(desk, typed(account)) == "Run"
 
 
-def test_the_plan_tells_what_would_happen_and_what_it_costs(account: Account, desk: Client, helpdesk: User) -> None:
+def test_plan_shows_what_would_happen_and_what_it_costs(account: Account, desk: Client, helpdesk: User) -> None:
     AccountSync.objects.filter(account=account).update(quota_used=37, quota_total=200)
     busy = laptop(account, "maria@example.com", "LAP-0042")
     away = laptop(account, "tom@example.com", "MBP-0311", seen_at=timezone.now() - timedelta(hours=3))
     a_command(a_run(account, helpdesk), Status.PENDING_EXEC, device_id=busy.device_id)
     form = typed(account, device=[busy.pk, away.pk], targets=f"{ID}, new@example.com\nnobody")
-    said = plan_of(desk, form)
-    for words in (
+    text = plan_of(desk, form)
+    for expected in (
         "1 waits for the packet capture already running",
         "1 offline for 3 h",
         "1 not verified: Cloudflare doesn&#x27;t list it",
         "1 of 2 lines has a problem; 1 is fine",
         "quota 37 → 40 of 200",
     ):
-        assert words in said, said
+        assert expected in text, text
     assert Command.objects.count() == 1
 
 
 @pytest.mark.parametrize("troubled", [False, True])
-def test_the_plan_asks_as_much_for_many_as_for_few(
+def test_plan_needs_as_many_queries_for_many_devices_as_for_few(
     account: Account, desk: Client, helpdesk: User, troubled: bool
 ) -> None:
     if troubled:
@@ -127,7 +127,7 @@ def test_the_plan_asks_as_much_for_many_as_for_few(
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
-def test_a_preset_ticks_its_kinds_and_options_and_loses_nothing_that_was_typed(
+def test_preset_selects_its_kinds_and_options_and_keeps_what_was_typed(
     account: Account, desk: Client, headers: dict[str, str]
 ) -> None:
     maria = laptop(account, "maria@example.com", "LAP-0042")
@@ -150,27 +150,27 @@ def test_a_preset_ticks_its_kinds_and_options_and_loses_nothing_that_was_typed(
     assert 'speed-test" checked' not in text
 
 
-def test_a_preset_that_was_switched_off_is_absent(account: Account, desk: Client) -> None:
+def test_inactive_preset_is_not_found(account: Account, desk: Client) -> None:
     preset = Preset.objects.get(name="Full packets (1 min)")
     Preset.objects.filter(id=preset.pk).update(active=False)
     assert "Full packets" not in desk.get("/").text
     assert desk.post("/ask/preset", typed(account, preset=preset.pk)).status_code == 404
 
 
-def test_without_the_right_to_run_nothing_of_the_form_answers(account: Account, sign_in: SignIn) -> None:
+def test_parts_of_the_form_need_the_right_to_run(account: Account, sign_in: SignIn) -> None:
     client = sign_in(make_person("mia", "manager"))
     assert client.get("/ask/devices?who=m").status_code == 403
     assert client.post("/ask/preset", typed(account)).status_code == 403
     assert client.post("/ask/plan", typed(account)).status_code == 403
 
 
-def test_what_stands_in_who_is_enough_when_it_means_one_device(account: Account, desk: Client) -> None:
+def test_who_is_enough_when_it_means_one_device(account: Account, desk: Client) -> None:
     laptop(account, "maria@example.com", "LAP-0042")
     assert desk.post("/", typed(account, who="maria@example.com")).status_code == 303
     assert Command.objects.get().device_name == "LAP-0042"
 
 
-def test_who_means_several_devices_is_asked_to_tick_one_of_them(account: Account, desk: Client) -> None:
+def test_email_of_several_devices_offers_them_for_selection(account: Account, desk: Client) -> None:
     laptop(account, "maria@example.com", "LAP-0042")
     laptop(account, "maria@example.com", "MBP-0007")
     answer = desk.post("/", typed(account, who="maria@example.com"))
@@ -179,7 +179,7 @@ def test_who_means_several_devices_is_asked_to_tick_one_of_them(account: Account
     assert len(re.findall(r'name="device"', answer.text)) == 2
 
 
-def test_a_purpose_is_picked_from_those_that_admins_keep(account: Account, desk: Client) -> None:
+def test_purpose_has_to_be_one_of_the_offered_ones(account: Account, desk: Client) -> None:
     [purpose] = re.findall(r'<option value="([^"]+)"', desk.get("/").text)[:1]
     assert desk.post("/", typed(account, targets=f"{ID}, m@example.com", purpose=purpose)).status_code == 303
     run = Command.objects.get().run
@@ -190,7 +190,7 @@ def test_a_purpose_is_picked_from_those_that_admins_keep(account: Account, desk:
     assert "Select a valid choice. invented is not one of the available choices." in answer.text
 
 
-def test_before_the_first_listing_of_devices_the_search_waits_for_it(desk: Client, account: Account) -> None:
+def test_search_waits_for_the_first_listing_of_devices(desk: Client, account: Account) -> None:
     waits = desk.get("/ask/devices", {"who": "maria"}, headers=HTMX).text
     assert "listed any devices yet" in waits
     assert "load delay" in waits

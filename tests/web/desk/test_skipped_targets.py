@@ -1,4 +1,4 @@
-"""Plan and Run say and do the same: what Cloudflare would refuse is left out, and named."""
+"""Plan and Run agree: devices that Cloudflare would refuse are skipped and named."""
 
 from datetime import timedelta
 from typing import Any
@@ -23,7 +23,7 @@ UNABLE: dict[str, Any] = {"eligible": False, "ineligible_reason": "unsupported p
 
 @pytest.fixture
 def fleet(account: Account) -> list[Device]:
-    """Three that can, three that cannot."""
+    """Three devices that can run commands and three that can't."""
     return [
         *[laptop(account, f"p{number}@example.com", f"LAP-{number}") for number in range(3)],
         laptop(account, "ann@example.com", "TAB-1", **UNABLE),
@@ -32,20 +32,20 @@ def fleet(account: Account) -> list[Device]:
     ]
 
 
-def test_the_plan_counts_devices_and_names_them_and_the_button_says_how_many_go(
+def test_plan_counts_and_names_devices_and_the_button_counts_those_that_run(
     account: Account, desk: Client, fleet: list[Device]
 ) -> None:
-    said = plan_of(desk, typed(account, device=[one.pk for one in fleet], kinds=["pcap", "warp-diag"]))
-    for words in (
+    text = plan_of(desk, typed(account, device=[one.pk for one in fleet], kinds=["pcap", "warp-diag"]))
+    for expected in (
         "3 ready LAP-0 (p0@example.com) LAP-1 (p1@example.com) LAP-2 (p2@example.com)",
         "2 not supported: unsupported platform (skipped) TAB-1 (ann@example.com) TAB-2 (bob@example.com)",
         "1 update needed: client 2023.1.1, needs 2024.12.492.0 (skipped) OLD-1 (cat@example.com)",
         "Run on 3 of 6 devices (6 commands)",
     ):
-        assert words in said, said
+        assert expected in text, text
 
 
-def test_run_leaves_out_what_the_plan_leaves_out_and_names_it(
+def test_run_skips_the_devices_that_the_plan_skips_and_names_them(
     account: Account, desk: Client, fleet: list[Device]
 ) -> None:
     text = desk.post("/", typed(account, device=[one.pk for one in fleet]), headers=HTMX).text
@@ -56,7 +56,7 @@ def test_run_leaves_out_what_the_plan_leaves_out_and_names_it(
     assert "3 of 6 devices were skipped: TAB-1 (ann@example.com): not supported: unsupported platform; TAB-2" in text
 
 
-def test_without_htmx_the_next_page_says_the_same(account: Account, desk: Client, fleet: list[Device]) -> None:
+def test_next_page_confirms_without_htmx(account: Account, desk: Client, fleet: list[Device]) -> None:
     answer = desk.post("/", typed(account, device=[fleet[0].pk, fleet[3].pk]))
     text = desk.get(answer["Location"]).text
     command = Command.objects.get()
@@ -65,17 +65,17 @@ def test_without_htmx_the_next_page_says_the_same(account: Account, desk: Client
 
 
 @pytest.mark.parametrize(
-    ("ones", "sentence"),
+    ("indexes", "sentence"),
     [
         ([3], "This device can&#x27;t run it: unsupported platform."),
         ([3, 4], "No device can run it: not supported: unsupported platform."),
         ([3, 5], "No device can run it: TAB-1 (ann@example.com): not supported: unsupported platform; OLD-1 (cat"),
     ],
 )
-def test_where_nothing_would_be_sent_the_button_says_why_and_run_too(
-    account: Account, desk: Client, fleet: list[Device], ones: list[int], sentence: str
+def test_button_and_run_tell_why_no_device_can_run(
+    account: Account, desk: Client, fleet: list[Device], indexes: list[int], sentence: str
 ) -> None:
-    form = typed(account, device=[fleet[one].pk for one in ones])
+    form = typed(account, device=[fleet[index].pk for index in indexes])
     plan = on_one_line(desk.post("/ask/plan", form, headers=HTMX).text)
     assert 'type="submit" disabled aria-describedby="why-not"' in plan
     assert sentence in plan
@@ -85,7 +85,7 @@ def test_where_nothing_would_be_sent_the_button_says_why_and_run_too(
     assert not Run.objects.exists()
 
 
-def test_a_machine_of_several_people_without_a_registration_is_left_out(account: Account, desk: Client) -> None:
+def test_shared_device_without_a_registration_is_skipped(account: Account, desk: Client) -> None:
     for email in ("a@example.com", "b@example.com"):
         laptop(account, email, "PC", device_id=ID, registration_id="" if email[0] == "a" else "r")
     form = typed(account, targets=f"{ID}, a@example.com")
@@ -93,17 +93,17 @@ def test_a_machine_of_several_people_without_a_registration_is_left_out(account:
     assert desk.post("/", form).status_code == 422
 
 
-def test_what_is_over_the_quota_is_asked_for_and_waits(account: Account, desk: Client, fleet: list[Device]) -> None:
+def test_command_over_the_quota_is_created_and_waits(account: Account, desk: Client, fleet: list[Device]) -> None:
     AccountSync.objects.filter(account=account).update(quota_used=199, quota_total=200)
     form = typed(account, device=[one.pk for one in fleet[:2]])
-    said = plan_of(desk, form)
-    assert "1 over today's quota: waits up to 60 min for the reset, then expires" in said.replace("&#x27;", "'")
-    assert said.endswith("Run on 2 devices")
+    text = plan_of(desk, form)
+    assert "1 over today's quota: waits up to 60 min for the reset, then expires" in text.replace("&#x27;", "'")
+    assert text.endswith("Run on 2 devices")
     desk.post("/", form)
     assert Command.objects.filter(status=Status.QUEUED).count() == 2
 
 
-def test_a_device_that_cannot_is_not_run_again_either(account: Account, desk: Client, helpdesk: User) -> None:
+def test_device_that_cannot_run_commands_is_not_run_again(account: Account, desk: Client, helpdesk: User) -> None:
     device = laptop(account, "ann@example.com", "TAB-1", **UNABLE)
     values = {"device_id": device.device_id, "registration_id": device.registration_id, "email": device.email}
     old = a_command(a_run(account, helpdesk), Status.FAILED, **values)
@@ -114,7 +114,7 @@ def test_a_device_that_cannot_is_not_run_again_either(account: Account, desk: Cl
     assert desk.post(f"/commands/{old.id}/run-again", {"key": str(uuid4())}).status_code == 303
 
 
-def test_who_was_asked_for_by_hand_is_not_run_again_where_the_directory_now_knows_better(
+def test_unverified_target_is_not_run_again_after_it_was_listed_as_ineligible(
     account: Account, desk: Client, helpdesk: User
 ) -> None:
     device = laptop(account, "ann@example.com", "TAB-1", **UNABLE)
@@ -122,7 +122,7 @@ def test_who_was_asked_for_by_hand_is_not_run_again_where_the_directory_now_know
     assert desk.post(f"/commands/{old.id}/run-again", {"key": str(uuid4())}).status_code == 403
 
 
-def test_run_asks_as_much_for_many_as_for_few(account: Account, desk: Client) -> None:
+def test_run_needs_as_many_queries_for_many_devices_as_for_few(account: Account, desk: Client) -> None:
     many = [laptop(account, f"p{number}@example.com", f"LAP-{number}") for number in range(60)]
     counts = []
     for devices in (many[:10], many):
@@ -132,40 +132,38 @@ def test_run_asks_as_much_for_many_as_for_few(account: Account, desk: Client) ->
     assert counts[0] == counts[1]
 
 
-# --- The words of the plan ---
+# --- Sentences of the plan
 
 
-def test_a_device_without_a_kind_is_told_what_is_missing(account: Account, desk: Client, fleet: list[Device]) -> None:
+def test_plan_without_a_kind_tells_what_is_missing(account: Account, desk: Client, fleet: list[Device]) -> None:
     assert "Choose at least one command to run." in plan_of(desk, typed(account, device=[fleet[0].pk], kinds=[]))
     assert plan_of(desk, typed(account, kinds=[])) == "Run"
 
 
-def test_an_option_that_is_out_of_bounds_is_told_at_once(account: Account, desk: Client, fleet: list[Device]) -> None:
+def test_option_out_of_bounds_is_a_problem_in_the_plan(account: Account, desk: Client, fleet: list[Device]) -> None:
     form = typed(account, device=[fleet[0].pk]) | {"pcap-time-limit-min": "11"}
     assert "Duration has to be at most 10 min." in plan_of(desk, form)
     assert '<span class="bounds">1 to 10</span>' in desk.get("/").text
 
 
-def test_the_plan_names_the_notice_that_the_person_gets(account: Account, desk: Client, fleet: list[Device]) -> None:
-    one = plan_of(desk, typed(account, device=[fleet[0].pk]))
-    assert "Let p0@example.com know you&#x27;re doing this." in one
+def test_plan_reminds_to_tell_the_people(account: Account, desk: Client, fleet: list[Device]) -> None:
+    text = plan_of(desk, typed(account, device=[fleet[0].pk]))
+    assert "Let p0@example.com know you&#x27;re doing this." in text
     assert "Let the 2 people know" in plan_of(desk, typed(account, device=[fleet[0].pk, fleet[1].pk, fleet[3].pk]))
 
 
-def test_lines_that_are_not_understood_are_named_in_the_plan(
-    account: Account, desk: Client, fleet: list[Device]
-) -> None:
-    said = plan_of(desk, typed(account, targets="lap-0\nnobody\nlap-1"))
-    assert "1 of 3 lines has a problem; 2 are fine Line 2: No person or device found for “nobody”." in said
+def test_lines_with_problems_are_named_in_the_plan(account: Account, desk: Client, fleet: list[Device]) -> None:
+    text = plan_of(desk, typed(account, targets="lap-0\nnobody\nlap-1"))
+    assert "1 of 3 lines has a problem; 2 are fine Line 2: No person or device found for “nobody”." in text
 
 
-def test_of_two_kinds_on_windows_a_device_counts_once(account: Account, desk: Client) -> None:
-    one = laptop(account, "maria@example.com", "LAP-0042", platform="windows")
-    said = plan_of(desk, typed(account, device=[one.pk], kinds=["pcap", "warp-diag"]))
-    assert "1 ready (diag first, then capture) LAP-0042 (maria@example.com)" in said
+def test_device_with_two_kinds_counts_once(account: Account, desk: Client) -> None:
+    device = laptop(account, "maria@example.com", "LAP-0042", platform="windows")
+    text = plan_of(desk, typed(account, device=[device.pk], kinds=["pcap", "warp-diag"]))
+    assert "1 ready (diag first, then capture) LAP-0042 (maria@example.com)" in text
 
 
-# --- An account that is not in force ---
+# --- Accounts that are not in use
 
 
 @pytest.mark.parametrize(
@@ -176,7 +174,7 @@ def test_of_two_kinds_on_windows_a_device_counts_once(account: Account, desk: Cl
         ({"upstream": "https://other.example.com"}, "Acme belongs to a different Cloudflare endpoint."),
     ],
 )
-def test_an_account_that_is_not_in_force_has_no_form_but_a_sentence(
+def test_account_that_is_not_in_use_has_a_reason_in_place_of_the_form(
     account: Account, desk: Client, helpdesk: User, values: dict[str, Any], sentence: str
 ) -> None:
     device = laptop(account, "maria@example.com", "LAP-0042")

@@ -1,4 +1,4 @@
-"""What a person asks for on the desk becomes a run; what cannot be meant gets a sentence, and nothing typed is lost."""
+"""A posted form becomes a run, or comes back with an error at each wrong field."""
 
 from typing import Any
 from uuid import uuid4
@@ -21,7 +21,7 @@ def typed(account: Account, /, **values: Any) -> dict[str, Any]:
     return form | {"targets": f"{ID}, maria@example.com", "ticket": "INC-1", "reason": "VPN slow", **values}
 
 
-def test_a_posted_form_makes_a_run_and_leads_back_to_the_desk(account: Account, desk: Client) -> None:
+def test_posted_form_creates_a_run_and_leads_back_to_the_desk(account: Account, desk: Client) -> None:
     answer = desk.post("/", typed(account))
     assert answer.status_code == 303
     assert answer["Location"] == f"/?account={account.id}"
@@ -33,7 +33,7 @@ def test_a_posted_form_makes_a_run_and_leads_back_to_the_desk(account: Account, 
     assert "1 command queued." in desk.get(answer["Location"]).text
 
 
-def test_by_htmx_the_answer_is_an_empty_form_with_a_new_key_and_the_new_rows(account: Account, desk: Client) -> None:
+def test_htmx_gets_an_empty_form_with_a_new_key_and_the_new_rows(account: Account, desk: Client) -> None:
     form = typed(account)
     headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/?asked=mine"}
     answer = desk.post("/", form, headers=headers)
@@ -44,27 +44,27 @@ def test_by_htmx_the_answer_is_an_empty_form_with_a_new_key_and_the_new_rows(acc
     assert "maria@example.com" in answer.text.split("<template>")[1]
 
 
-def test_a_form_that_is_sent_twice_makes_one_run(account: Account, desk: Client) -> None:
+def test_form_that_is_sent_twice_creates_one_run(account: Account, desk: Client) -> None:
     form = typed(account)
     assert [desk.post("/", form).status_code for _ in range(2)] == [303, 303]
     assert Run.objects.count() == 1
     assert Command.objects.count() == 1
 
 
-def test_a_known_email_or_device_name_is_enough(account: Account, desk: Client) -> None:
-    one = a_device(account, email="maria@example.com", name="LAP-0042", registration_id="r1", platform="windows")
-    two = a_device(account, email="tom@example.com", name="MBP-0311", registration_id="r2", platform="mac")
+def test_known_email_or_device_name_is_enough(account: Account, desk: Client) -> None:
+    first = a_device(account, email="maria@example.com", name="LAP-0042", registration_id="r1", platform="windows")
+    second = a_device(account, email="tom@example.com", name="MBP-0311", registration_id="r2", platform="mac")
     desk.post("/", typed(account, targets="maria@example.com\nmbp-0311\n", kinds=["pcap", "warp-diag"]))
-    made = Command.objects.order_by("id").values_list("device_id", "registration_id", "kind", "device_name", "listed")
-    assert list(made) == [
-        (one.device_id, "r1", "warp-diag", "LAP-0042", True),
-        (one.device_id, "r1", "pcap", "LAP-0042", True),
-        (two.device_id, "r2", "warp-diag", "MBP-0311", True),
-        (two.device_id, "r2", "pcap", "MBP-0311", True),
+    rows = Command.objects.order_by("id").values_list("device_id", "registration_id", "kind", "device_name", "listed")
+    assert list(rows) == [
+        (first.device_id, "r1", "warp-diag", "LAP-0042", True),
+        (first.device_id, "r1", "pcap", "LAP-0042", True),
+        (second.device_id, "r2", "warp-diag", "MBP-0311", True),
+        (second.device_id, "r2", "pcap", "MBP-0311", True),
     ]
 
 
-def test_a_tick_that_is_not_listed_here_is_told_and_the_others_stay(account: Account, desk: Client) -> None:
+def test_selected_device_that_is_not_listed_is_an_error_and_the_others_stay(account: Account, desk: Client) -> None:
     mine = a_device(account, email="maria@example.com")
     foreign = a_device(make_account("Foreign"), email="tom@example.com")
     answer = desk.post("/", typed(account, targets="", device=[mine.pk, foreign.pk]))
@@ -102,7 +102,7 @@ def test_a_tick_that_is_not_listed_here_is_told_and_the_others_stay(account: Acc
         ({"key": ""}, "This form is out of date. Reload the page."),
     ],
 )
-def test_what_cannot_be_meant_gets_a_sentence_and_stays_typed(
+def test_wrong_field_has_an_error_and_keeps_what_was_typed(
     account: Account, desk: Client, values: dict[str, Any], sentence: str
 ) -> None:
     a_device(account, email="maria@example.com", name="LAP-1")
@@ -117,20 +117,20 @@ def test_what_cannot_be_meant_gets_a_sentence_and_stays_typed(
     assert not Run.objects.exists()
 
 
-def test_the_form_of_another_account_asks_for_nothing_here(account: Account, desk: Client) -> None:
+def test_form_of_another_account_runs_in_that_account(account: Account, desk: Client) -> None:
     other = make_account("Zeta")
     answer = desk.post("/", typed(other, account=str(other.id)))
     assert answer.status_code == 303
     assert Command.objects.get().account == other
 
 
-def test_many_wrong_lines_are_counted_beyond_the_first_twenty(account: Account, desk: Client) -> None:
+def test_wrong_lines_after_the_first_twenty_are_only_counted(account: Account, desk: Client) -> None:
     answer = desk.post("/", typed(account, targets="\n".join(f"nobody{number}" for number in range(50))))
     assert answer.text.count('class="line-number"') == 20
     assert "and 30 more" in answer.text
 
 
-def test_a_csv_with_a_heading_comments_and_other_separators_is_read(account: Account, desk: Client) -> None:
+def test_csv_with_a_heading_comments_and_other_separators_is_read(account: Account, desk: Client) -> None:
     lines = f'device_id;email;registration_id\n# the first floor\n{ID};"Maria@Example.com";reg-1\n\n'
     assert desk.post("/", typed(account, targets=lines)).status_code == 303
     command = Command.objects.get()
