@@ -6,9 +6,10 @@ from enum import StrEnum
 from commands.rules.kinds import SPECS, Kind
 from commands.rules.plan import PlanLine, Verdict
 from commands.rules.policies import Refusal, RefusalCode
-from commands.rules.states import WORDS, Status
+from commands.rules.states import Status
 from commands.rules.wording import sentence
 from commands.rules.wording.plan import describe_line, describe_skipped
+from commands.rules.wording.statuses import status_label
 from commands.rules.wording.targets import describe_line_error
 
 
@@ -64,7 +65,7 @@ def describe_refusal(refusal: Refusal) -> str:
         case RefusalCode.TICKET_INVALID if values["example"]:
             return sentence(SENTENCES, Detail.TICKET_EXAMPLE, **values)
         case RefusalCode.ALREADY_FINISHED | RefusalCode.NOT_FINISHED:
-            values["status"] = WORDS[Status(str(values["status"]))].label.lower()
+            values["status"] = status_label(Status(str(values["status"]))).lower()
         case RefusalCode.NEEDS_APPROVAL:
             values["kind"] = SPECS[Kind(str(values["kind"]))].noun
     return sentence(SENTENCES, refusal.code, **values)
