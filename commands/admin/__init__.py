@@ -1,23 +1,24 @@
-"""Django admin, one module a noun. It makes no decisions: changes are verbs of `actions/`."""
+"""Django admin, one module a subject. It makes no decisions: changes are verbs of `actions/`."""
 
 import django_stubs_ext
 from django.contrib import admin
 
-# Django's admin and form classes are generic for the type checker only. This lets them take brackets at run time too.
-# Here and not in the settings, because only processes with the admin should pay for the imports.
+# Django's admin and form classes are generic for the type checker only. This call lets them take brackets at run time.
+# It is here instead of in the settings, because only processes with the admin should pay for its imports.
 django_stubs_ext.monkeypatch()
 
 from commands.admin import (  # noqa: E402 - after the patch
     accounts,
     commands,
     credentials,
+    devices,
     groups,
-    operations,
     people,
     presets,
+    status,
 )
 
 admin.site.site_header = admin.site.site_title = "dexportal"
 admin.site.index_title = "Administration"
 
-__all__ = ["accounts", "commands", "credentials", "groups", "operations", "people", "presets"]
+__all__ = ["accounts", "commands", "credentials", "devices", "groups", "people", "presets", "status"]

@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from commands.actions.administration import accounts
-from commands.admin.base import Kept, OfAccounts, administered
-from commands.admin.credentials import usable
+from commands.admin.base import AccountScopedAdmin, UndeletableAdmin, administered
+from commands.admin.credentials import used_only_by
 from commands.models import Account, Credential
 
 
@@ -20,16 +20,16 @@ class AccountForm(ModelForm[Account]):
         fields = ("name", "cloudflare_id", "credential", "dialect")
 
     def clean_cloudflare_id(self) -> str:
-        """The upstream is no field of the form, so Django itself does not look for a twin."""
-        given: str = self.cleaned_data["cloudflare_id"].lower()
-        if Account.objects.filter(upstream=settings.UPSTREAM.name, cloudflare_id=given).exists():
-            raise forms.ValidationError("This account is here already; if it is retired, take it back into use.")
-        return given
+        """Refuse an account that exists already. Django can't check this, because the upstream is not in the form."""
+        cloudflare_id: str = self.cleaned_data["cloudflare_id"].lower()
+        if Account.objects.filter(upstream=settings.UPSTREAM.name, cloudflare_id=cloudflare_id).exists():
+            raise forms.ValidationError("This account already exists. If it's retired, reactivate it.")
+        return cloudflare_id
 
 
 @admin.register(Account)
-class AccountAdmin(OfAccounts[Account], Kept[Account]):
-    """Accounts are retired, never deleted: the record names them."""
+class AccountAdmin(AccountScopedAdmin[Account], UndeletableAdmin[Account]):
+    """Admin of accounts. They are retired and never deleted, because the history refers to them."""
 
     account_path = "pk"
     form = AccountForm
@@ -38,23 +38,23 @@ class AccountAdmin(OfAccounts[Account], Kept[Account]):
     list_filter = ("dialect",)
     ordering = ("name", "id")
     search_fields = ("name", "cloudflare_id__exact")
-    actions = ("retire", "take_back")
+    actions = ("retire", "reactivate")
     fields = ("name", "cloudflare_id", "credential", "dialect", "upstream", "retired_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Account | None = None) -> tuple[str, ...]:
-        """Which account it is, is settled when it is made."""
+        """Make the Cloudflare id read-only once the account exists: its rows belong to that account."""
         return ("upstream", "retired_at", "cloudflare_id") if obj else ("upstream", "retired_at")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """A new one is nobody's yet but theirs who administer every one."""
+        """Let only users who administer all accounts add one. Others would have no right to the account they added."""
         return administered(request) is None and super().has_add_permission(request)
 
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **given: Any) -> Any:
-        """No token of an account that is none of theirs, but for the one that is behind theirs already."""
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        """Offer no credential of accounts that the user doesn't administer, except those their own accounts use."""
         ids = administered(request)
         if db_field.name == "credential" and ids is not None:
-            given["queryset"] = Credential.objects.filter(usable(ids) | Q(account__in=ids)).distinct()
-        return super().formfield_for_foreignkey(db_field, request, **given)
+            options["queryset"] = Credential.objects.filter(used_only_by(ids) | Q(account__in=ids)).distinct()
+        return super().formfield_for_foreignkey(db_field, request, **options)
 
     def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
         if change:
@@ -62,16 +62,21 @@ class AccountAdmin(OfAccounts[Account], Kept[Account]):
         else:
             accounts.add_account(obj, now=timezone.now())
 
-    @admin.action(description="Retire the selected accounts", permissions=["change"])
-    def retire(self, request: HttpRequest, chosen: QuerySet[Account]) -> None:
-        retired = [account for account in chosen if accounts.retire_account(account, now=timezone.now())]
+    @admin.action(description="Retire selected accounts", permissions=["change"])
+    def retire(self, request: HttpRequest, selected: QuerySet[Account]) -> None:
+        retired = [account for account in selected if accounts.retire_account(account, now=timezone.now())]
         for account in retired:
             self.log_change(request, account, "Retired.")
-        self.message_user(request, f"{len(retired)} retired: nothing is sent or fetched for them.", messages.SUCCESS)
+        text = f"Retired {_accounts(len(retired))}. Commands are no longer sent and results no longer downloaded."
+        self.message_user(request, text, messages.SUCCESS)
 
-    @admin.action(description="Take the selected accounts back into use", permissions=["change"])
-    def take_back(self, request: HttpRequest, chosen: QuerySet[Account]) -> None:
-        returned = [account for account in chosen if accounts.return_account(account)]
-        for account in returned:
-            self.log_change(request, account, "Taken back into use.")
-        self.message_user(request, f"{len(returned)} taken back into use.", messages.SUCCESS)
+    @admin.action(description="Reactivate selected accounts", permissions=["change"])
+    def reactivate(self, request: HttpRequest, selected: QuerySet[Account]) -> None:
+        reactivated = [account for account in selected if accounts.return_account(account)]
+        for account in reactivated:
+            self.log_change(request, account, "Reactivated.")
+        self.message_user(request, f"Reactivated {_accounts(len(reactivated))}.", messages.SUCCESS)
+
+
+def _accounts(number: int) -> str:
+    return "1 account" if number == 1 else f"{number} accounts"

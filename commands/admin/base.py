@@ -1,5 +1,8 @@
-"""What the admin's pages share: accounts that one administers and no others, records that are only shown, lists that
-stay quick with a million rows, no deletion."""
+"""Base classes of the admin pages.
+
+They restrict rows to the accounts that a user administers, show records without letting anyone change them, and keep
+lists fast with a million rows.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,29 +20,31 @@ from commands.models import User
 from commands.rules.states import ArtifactStatus, Status
 from commands.rules.wording.statuses import ARTIFACT_LABELS, LABELS
 
-COUNT_UP_TO = 1000
+MAX_COUNT = 1000
 
 
-class OrMore(int):
-    """A number where counting stopped."""
+class CappedCount(int):
+    """Number at which counting stopped, shown as "1000+"."""
 
     def __str__(self) -> str:
         return f"{int(self)}+"
 
 
-class Uncounted(Paginator[Any]):
-    """Counts no further than COUNT_UP_TO: what lies behind is found by search and filter."""
+class CappedPaginator(Paginator[Any]):
+    """Paginator that counts MAX_COUNT rows at most. Search and filters find the rows behind them."""
 
     @cached_property
     def count(self) -> int:
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]  # the admin gives it querysets only
-        counted = rows.order_by()[:COUNT_UP_TO].count()
-        return OrMore(counted) if counted == COUNT_UP_TO else counted
+        number = rows.order_by()[:MAX_COUNT].count()
+        return CappedCount(number) if number == MAX_COUNT else number
 
 
 def administered(request: HttpRequest) -> frozenset[UUID] | None:
-    """The ids of the accounts that the person administers; None: every one, as a superuser does. One query a
-    request."""
+    """Return the ids of the accounts that the user administers, or None for all accounts.
+
+    Takes one query a request. A superuser administers all accounts.
+    """
     user = request.user
     if not isinstance(user, User):
         return frozenset()
@@ -50,14 +55,15 @@ def administered(request: HttpRequest) -> frozenset[UUID] | None:
         ids = frozenset(id_ for id_, granted in rights.by_account.items() if Right.ADMINISTER in granted)
         everywhere = Right.ADMINISTER in rights.everywhere
         request.administered_accounts = None if everywhere else ids  # type: ignore[attr-defined]
-    found: frozenset[UUID] | None = request.administered_accounts  # type: ignore[attr-defined]
-    return found
+    account_ids: frozenset[UUID] | None = request.administered_accounts  # type: ignore[attr-defined]
+    return account_ids
 
 
-class OfAccounts[M: Model](ModelAdmin[M]):
-    """What belongs to an account is as absent as if it never was, for who does not administer that one.
+class AccountScopedAdmin[M: Model](ModelAdmin[M]):
+    """Admin of rows that belong to an account. Rows of accounts that the user doesn't administer answer 404.
 
-    The ids stand in the query themselves: the index on account and id then gives a list in its order.
+    The query holds the ids themselves instead of a subquery, so that the index on account and id returns a list in its
+    order.
     """
 
     account_path = "account"
@@ -67,8 +73,8 @@ class OfAccounts[M: Model](ModelAdmin[M]):
         return rows if ids is None else rows.filter(**{f"{self.account_path}__in": ids})
 
 
-class OfThePortal[M: Model](ModelAdmin[M]):
-    """What reaches into every account is changed by who administers every one."""
+class PortalWideAdmin[M: Model](ModelAdmin[M]):
+    """Admin of rows that affect every account. Only users who administer all accounts can change them."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return administered(request) is None and super().has_add_permission(request)
@@ -80,12 +86,12 @@ class OfThePortal[M: Model](ModelAdmin[M]):
         return administered(request) is None and super().has_delete_permission(request, obj)
 
 
-class WordedStatus(admin.ChoicesFieldListFilter):
-    """A filter by status, in the words of all other pages."""
+class StatusFilter(admin.ChoicesFieldListFilter):
+    """Filter by status, with the labels of all other pages."""
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         for choice in super().choices(changelist):
-            yield {**choice, "display": status_words(str(choice["display"]))}
+            yield {**choice, "display": status_label(str(choice["display"]))}
 
 
 _LABELS: Mapping[str, str] = {
@@ -94,19 +100,19 @@ _LABELS: Mapping[str, str] = {
 }
 
 
-def status_words(status: Status | ArtifactStatus | str) -> str:
+def status_label(status: Status | ArtifactStatus | str) -> str:
     return _LABELS.get(status, status)
 
 
-class Kept[M: Model](ModelAdmin[M]):
-    """Nothing of it is ever deleted."""
+class UndeletableAdmin[M: Model](ModelAdmin[M]):
+    """Admin of rows that nobody can delete."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
 
-class Mirror[M: Model](Kept[M]):
-    """Rows that the portal writes: shown, searched, never touched."""
+class ReadOnlyAdmin[M: Model](UndeletableAdmin[M]):
+    """Admin of rows that only dexportal writes. Users can list and search them."""
 
     ordering = ("-id",)
     sortable_by = ()
@@ -115,7 +121,7 @@ class Mirror[M: Model](Kept[M]):
     list_max_show_all = 0
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    paginator = Uncounted
+    paginator = CappedPaginator
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -123,11 +129,11 @@ class Mirror[M: Model](Kept[M]):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    @admin.display(description="Id")
+    @admin.display(description="ID")
     def short_id(self, row: M) -> str:
-        """The end of it: the beginning is the time, which many share."""
+        """Return the end of the id. The start is a timestamp, which many rows share."""
         return f"…{str(row.pk)[-8:]}"
 
     @admin.display(description="Status")
     def state(self, row: M) -> str:
-        return status_words(getattr(row, "status"))  # noqa: B009 - of those that list it
+        return status_label(getattr(row, "status"))  # noqa: B009 - only admins of models with a status list it

@@ -39,14 +39,14 @@ class CredentialForm(ModelForm[Credential]):
         return value
 
 
-def usable(account_ids: Collection[UUID]) -> Q:
-    """Credentials that are behind no account but these."""
+def used_only_by(account_ids: Collection[UUID]) -> Q:
+    """Match credentials that no account except these uses."""
     return ~Q(Exists(Account.objects.filter(credential=OuterRef("pk")).exclude(pk__in=account_ids)))
 
 
 @admin.register(Credential)
 class CredentialAdmin(ModelAdmin[Credential]):
-    """Write-only: a value goes in and never comes out, neither here nor in the history."""
+    """Write-only admin of credentials. A stored value is never shown, neither here nor in the history."""
 
     form = CredentialForm
     fields = ("name", "scheme", "email", "value", "state")
@@ -56,7 +56,7 @@ class CredentialAdmin(ModelAdmin[Credential]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Credential]:
         rows, ids = super().get_queryset(request), administered(request)
-        return rows if ids is None else rows.filter(usable(ids))
+        return rows if ids is None else rows.filter(used_only_by(ids))
 
     @admin.display(description="State")
     def state(self, credential: Credential) -> str:

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
 
-from commands.admin.base import OfThePortal, administered
+from commands.admin.base import PortalWideAdmin, administered
 from commands.models import Grant
 
 admin.site.unregister(Group)
@@ -17,12 +17,12 @@ admin.site.unregister(Group)
 
 class GrantFormSet(BaseInlineFormSet[Grant, Group, Any]):
     def clean(self) -> None:
-        """The database allows one grant an account; two new lines of one form are not compared by Django itself."""
+        """Refuse two rows for one account, which the database would. Django doesn't compare new rows of a form."""
         super().clean()
-        kept = [form for form in self.forms if form.has_changed() or form.instance.pk]
-        accounts = [form.cleaned_data.get("account") for form in kept if not form.cleaned_data.get("DELETE")]
+        rows = [form for form in self.forms if form.has_changed() or form.instance.pk]
+        accounts = [form.cleaned_data.get("account") for form in rows if not form.cleaned_data.get("DELETE")]
         if len(accounts) != len(set(accounts)):
-            raise ValidationError("One line for each account, and one for every account.")
+            raise ValidationError("Only one row per account.")
 
 
 class GrantInline(TabularInline[Grant, Group]):
@@ -36,7 +36,7 @@ class GrantInline(TabularInline[Grant, Group]):
 
 
 @admin.register(Group)
-class GroupWithGrantsAdmin(OfThePortal[Group], GroupAdmin):
-    """Grants say what people may do in the portal; permissions say what they may do in this admin."""
+class GroupWithGrantsAdmin(PortalWideAdmin[Group], GroupAdmin):
+    """Admin of groups. Grants are rights in the portal, and permissions are rights in this admin."""
 
     inlines = (GrantInline,)

@@ -5,13 +5,13 @@ from django.contrib.auth.admin import UserAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from commands.admin.base import Kept, OfThePortal
+from commands.admin.base import PortalWideAdmin, UndeletableAdmin
 from commands.models import User
 
 
 @admin.register(User)
-class PersonAdmin(OfThePortal[User], UserAdmin[User], Kept[User]):
-    """People are deactivated, never deleted. What they may do comes from their groups' grants alone."""
+class PersonAdmin(PortalWideAdmin[User], UserAdmin[User], UndeletableAdmin[User]):
+    """Admin of people. They are deactivated, never deleted. Their rights come only from the grants of their groups."""
 
     fieldsets = (
         (None, {"fields": ("username", "password")}),
@@ -20,7 +20,7 @@ class PersonAdmin(OfThePortal[User], UserAdmin[User], Kept[User]):
             "Access",
             {
                 "fields": ("is_active", "is_staff", "groups"),
-                "description": "Who leaves is deactivated, so that the record keeps its names.",
+                "description": "Deactivate people who leave; don't delete them, so history keeps their names.",
             },
         ),
         ("Dates", {"fields": ("last_login", "date_joined")}),
@@ -32,11 +32,11 @@ class PersonAdmin(OfThePortal[User], UserAdmin[User], Kept[User]):
     actions = ("deactivate",)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """An admin must not become a superuser by taking over one."""
-        superuser = isinstance(obj, User) and obj.is_superuser
-        return super().has_change_permission(request, obj) and (not superuser or bool(request.user.is_superuser))
+        """Let only superusers change superusers: an administrator could otherwise set their password and sign in."""
+        is_superuser = isinstance(obj, User) and obj.is_superuser
+        return super().has_change_permission(request, obj) and (not is_superuser or bool(request.user.is_superuser))
 
-    @admin.action(description="Deactivate the selected people", permissions=["change"])
+    @admin.action(description="Deactivate selected people", permissions=["change"])
     def deactivate(self, request: HttpRequest, people: QuerySet[User]) -> None:
         for person in people.filter(is_active=True):
             if self.has_change_permission(request, person):

@@ -9,6 +9,8 @@ from django.forms import ModelForm
 from commands.models import Preset, Purpose
 from commands.rules.kinds import Kind, clean_options
 
+EXAMPLE = '{"pcap": {"time-limit-min": 2}}'
+
 
 class PresetForm(ModelForm[Preset]):
     class Meta:
@@ -16,15 +18,18 @@ class PresetForm(ModelForm[Preset]):
         fields = ("name", "position", "active", "options")
 
     def clean_options(self) -> dict[str, Any]:
-        """As a person would fill in the form: what is missing takes Cloudflare's default."""
+        """Check the options like those of a run. Absent options get Cloudflare's defaults."""
         given = self.cleaned_data["options"]
         if not isinstance(given, dict) or not given:
-            raise forms.ValidationError('Options stand under their kind, as in {"pcap": {"time-limit-min": 2}}.')
+            raise forms.ValidationError(f"Enter the options by kind, such as {EXAMPLE}.")
         cleaned: dict[str, Any] = {}
         problems: list[str] = []
         for kind, raw in given.items():
-            if kind not in list(Kind) or not isinstance(raw, dict):
-                problems.append(f"“{kind}” is not a kind with options; kinds are {', '.join(Kind)}.")
+            if kind not in list(Kind):
+                problems.append(f"“{kind}” isn't a kind. Use one of: {', '.join(Kind)}.")
+                continue
+            if not isinstance(raw, dict):
+                problems.append(f"The options of “{kind}” must be in braces, such as {EXAMPLE}.")
                 continue
             cleaned[kind], errors = clean_options(Kind(kind), raw, settings.OPTION_CEILINGS)
             problems += errors.values()

@@ -106,17 +106,17 @@ class Migration(migrations.Migration):
             name='Device',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('device_id', models.CharField(max_length=64)),
-                ('registration_id', models.CharField(blank=True, max_length=64)),
+                ('device_id', models.CharField(max_length=64, verbose_name='device ID')),
+                ('registration_id', models.CharField(blank=True, max_length=64, verbose_name='registration ID')),
                 ('email', models.CharField(blank=True, max_length=254)),
                 ('name', models.CharField(blank=True, max_length=255)),
                 ('platform', models.CharField(blank=True, max_length=32)),
                 ('client_version', models.CharField(blank=True, max_length=64)),
-                ('connection', models.CharField(blank=True, help_text="Cloudflare's word: connected, ...", max_length=32)),
-                ('eligible', models.BooleanField(null=True)),
+                ('connection', models.CharField(blank=True, help_text='As sent by Cloudflare, such as connected.', max_length=32)),
+                ('eligible', models.BooleanField(help_text='Cloudflare says that commands can run on the device.', null=True)),
                 ('ineligible_reason', models.CharField(blank=True, max_length=300)),
-                ('seen_at', models.DateTimeField(help_text="Cloudflare's time: when the device was last connected.", null=True)),
-                ('listed_at', models.DateTimeField(help_text='When Cloudflare last listed it to us.')),
+                ('seen_at', models.DateTimeField(help_text="By Cloudflare's clock.", null=True, verbose_name='last connected')),
+                ('listed_at', models.DateTimeField(help_text='When Cloudflare last listed the device.', verbose_name='last listed')),
             ],
         ),
         migrations.CreateModel(
@@ -155,9 +155,9 @@ class Migration(migrations.Migration):
             name='Grant',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('run', models.BooleanField(default=False)),
-                ('see', models.BooleanField(default=False)),
-                ('see_contents', models.BooleanField(default=False)),
+                ('run', models.BooleanField(default=False, verbose_name='run commands')),
+                ('see', models.BooleanField(default=False, verbose_name='see commands')),
+                ('see_contents', models.BooleanField(default=False, verbose_name='open or download results')),
                 ('export', models.BooleanField(default=False)),
                 ('administer', models.BooleanField(default=False)),
             ],
@@ -196,9 +196,9 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=60, unique=True)),
-                ('position', models.PositiveSmallIntegerField(default=100)),
-                ('options', models.JSONField(help_text='For each kind its options by their wire names.')),
-                ('active', models.BooleanField(default=True)),
+                ('position', models.PositiveSmallIntegerField(default=100, help_text='Order on the desk, lowest first.')),
+                ('options', models.JSONField(help_text='JSON, e.g. {"pcap": {"time-limit-min": 5}}.')),
+                ('active', models.BooleanField(default=True, help_text='Only active presets are offered.')),
             ],
         ),
         migrations.CreateModel(
@@ -206,8 +206,8 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(max_length=60, unique=True)),
-                ('position', models.PositiveSmallIntegerField(default=100)),
-                ('active', models.BooleanField(default=True)),
+                ('position', models.PositiveSmallIntegerField(default=100, help_text='Order on the desk, lowest first.')),
+                ('active', models.BooleanField(default=True, help_text='Only active purposes are offered.')),
             ],
         ),
         migrations.CreateModel(
@@ -237,7 +237,7 @@ class Migration(migrations.Migration):
                 ('is_staff', models.BooleanField(default=False, help_text='Designates whether the user can log into this admin site.', verbose_name='staff status')),
                 ('is_active', models.BooleanField(default=True, help_text='Designates whether this user should be treated as active. Unselect this instead of deleting accounts.', verbose_name='active')),
                 ('date_joined', models.DateTimeField(default=django.utils.timezone.now, verbose_name='date joined')),
-                ('rights_version', models.PositiveIntegerField(default=0, editable=False, help_text="Raised whenever the person's rights change; part of every list's token.")),
+                ('rights_version', models.PositiveIntegerField(default=0, editable=False, help_text='Raised whenever the rights of the person change. Part of the version that pages poll for.')),
                 ('groups', models.ManyToManyField(blank=True, help_text='The groups this user belongs to. A user will get all permissions granted to each of their groups.', related_name='user_set', related_query_name='user', to='auth.group', verbose_name='groups')),
                 ('user_permissions', models.ManyToManyField(blank=True, help_text='Specific permissions for this user.', related_name='user_set', related_query_name='user', to='auth.permission', verbose_name='user permissions')),
             ],
@@ -378,7 +378,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='grant',
             name='account',
-            field=models.ForeignKey(blank=True, help_text='Empty: every account.', null=True, on_delete=django.db.models.deletion.CASCADE, to='commands.account'),
+            field=models.ForeignKey(blank=True, help_text='Leave blank for all accounts.', null=True, on_delete=django.db.models.deletion.CASCADE, to='commands.account'),
         ),
         migrations.AddField(
             model_name='grant',

@@ -1,4 +1,7 @@
-"""The records, one class a file, its QuerySet beside it. Constraints mirror `states.py`; no status is written here."""
+"""Database models, one class a file with its QuerySet.
+
+Constraints repeat the rules of `rules/states.py`. No module here writes a status.
+"""
 
 from commands.models.account import Account, AccountDirectory, AccountSync, AccountVersion
 from commands.models.artifact import Artifact

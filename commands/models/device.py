@@ -5,23 +5,23 @@ from commands.models.account import Account
 
 
 class Device(models.Model):
-    """One registration that Cloudflare listed: device, person and registration belong together.
+    """Registration that Cloudflare listed: a person on a device.
 
-    A machine is all rows with one device_id. Absent is '', ids and emails are lower case.
+    All rows with the same device_id are one machine. Absent text is '', and ids and emails are lower case.
     """
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="devices")
-    device_id = models.CharField(max_length=64)
-    registration_id = models.CharField(max_length=64, blank=True)
+    device_id = models.CharField("device ID", max_length=64)
+    registration_id = models.CharField("registration ID", max_length=64, blank=True)
     email = models.CharField(max_length=254, blank=True)
     name = models.CharField(max_length=255, blank=True)
     platform = models.CharField(max_length=32, blank=True)
     client_version = models.CharField(max_length=64, blank=True)
-    connection = models.CharField(max_length=32, blank=True, help_text="Cloudflare's word: connected, ...")
-    eligible = models.BooleanField(null=True)
+    connection = models.CharField(max_length=32, blank=True, help_text="As sent by Cloudflare, such as connected.")
+    eligible = models.BooleanField(null=True, help_text="Cloudflare says that commands can run on the device.")
     ineligible_reason = models.CharField(max_length=300, blank=True)
-    seen_at = models.DateTimeField(null=True, help_text="Cloudflare's time: when the device was last connected.")
-    listed_at = models.DateTimeField(help_text="When Cloudflare last listed it to us.")
+    seen_at = models.DateTimeField("last connected", null=True, help_text="By Cloudflare's clock.")
+    listed_at = models.DateTimeField("last listed", help_text="When Cloudflare last listed the device.")
 
     class Meta:
         constraints = [

@@ -5,15 +5,15 @@ from commands.models.account import Account
 
 
 class Grant(models.Model):
-    """What the people of a group may do in one account, or in all of them."""
+    """Rights of a group in one account, or in all accounts."""
 
     group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="grants")
     account = models.ForeignKey(
-        Account, on_delete=models.CASCADE, null=True, blank=True, help_text="Empty: every account."
+        Account, on_delete=models.CASCADE, null=True, blank=True, help_text="Leave blank for all accounts."
     )
-    run = models.BooleanField(default=False)
-    see = models.BooleanField(default=False)
-    see_contents = models.BooleanField(default=False)
+    run = models.BooleanField("run commands", default=False)
+    see = models.BooleanField("see commands", default=False)
+    see_contents = models.BooleanField("open or download results", default=False)
     export = models.BooleanField(default=False)
     administer = models.BooleanField(default=False)
 
@@ -26,4 +26,4 @@ class Grant(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.group} in {self.account or 'every account'}"
+        return f"{self.group} in {self.account or 'all accounts'}"

@@ -2,11 +2,11 @@ from django.db import models
 
 
 class Purpose(models.Model):
-    """What commands are run for, in words that people pick from. Admins edit them; a Run keeps its own copy."""
+    """Reason to run commands that people choose from. Administrators can edit it, because each Run has a copy."""
 
     name = models.CharField(max_length=60, unique=True)
-    position = models.PositiveSmallIntegerField(default=100)
-    active = models.BooleanField(default=True)
+    position = models.PositiveSmallIntegerField(default=100, help_text="Order on the desk, lowest first.")
+    active = models.BooleanField(default=True, help_text="Only active purposes are offered.")
 
     def __str__(self) -> str:
         return self.name

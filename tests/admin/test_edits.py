@@ -129,7 +129,7 @@ class TestAccounts:
         given["cloudflare_id"] = account.cloudflare_id.upper()
         answer = client_of_admin.post(page(Account, "add"), given)
         assert answer.status_code == 200
-        assert "This account is here already" in words(answer)
+        assert "This account already exists" in words(answer)
         assert Account.objects.count() == 1
 
     def test_its_name_may_change_and_which_one_it_is_may_not(self, client_of_admin: Client, account: Account) -> None:
@@ -145,7 +145,7 @@ class TestAccounts:
         client_of_admin.post(page(Account, "changelist"), {"action": "retire", **chosen})
         assert not Account.objects.active().exists()
         assert "Retired." in history()
-        client_of_admin.post(page(Account, "changelist"), {"action": "take_back", **chosen})
+        client_of_admin.post(page(Account, "changelist"), {"action": "reactivate", **chosen})
         assert Account.objects.active().get() == account
         assert AccountVersion.objects.get(account=account).number == 2
 
@@ -206,7 +206,7 @@ class TestGroups:
         group = Group.objects.create(name="desk")
         chosen = "" if twice == "every account" else str(account.pk)
         answer = self.save(client_of_admin, group, chosen, chosen)
-        assert "One line for each account" in words(answer) or "duplicate" in words(answer)
+        assert "Only one row per account." in words(answer) or "duplicate" in words(answer)
         assert not Grant.objects.filter(group=group).exists()
 
 
@@ -226,11 +226,11 @@ class TestPresets:
         [
             ({"pcap": {"time-limit-min": 99}}, "at most 10 min"),
             ({"pcap": {"colour": "red"}}, "has no option"),
-            ({"format-disk": {}}, "kinds are pcap"),
-            ({Kind.PCAP: 5}, "is not a kind with options"),
+            ({"format-disk": {}}, "Use one of: pcap"),
+            ({Kind.PCAP: 5}, "must be in braces"),
             ({}, "This field is required"),
             ([], "This field is required"),
-            (["pcap"], "stand under their kind"),
+            (["pcap"], "Enter the options by kind"),
         ],
     )
     def test_what_no_form_would_take_is_a_sentence(

@@ -1,6 +1,7 @@
 """The lists of the mirrors: few queries however many rows, in order of the id alone, counted to a thousand only."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
@@ -9,8 +10,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from commands.admin.base import COUNT_UP_TO
-from commands.models import Artifact, Command, Device, Dispatch, Event, Run
+from commands.admin.base import MAX_COUNT
+from commands.models import Artifact, Command, Device, Dispatch, Event, Heartbeat, Run
 from commands.rules.ids import new_id
 from commands.rules.states import Status
 from commands.rules.wording.statuses import status_label
@@ -67,13 +68,13 @@ def test_a_list_takes_no_more_queries_for_more_rows(
 def test_what_is_counted_stops_at_a_thousand(client_of_admin: Client, command: Command) -> None:
     now = timezone.now()
     Device.objects.bulk_create(
-        Device(account=command.account, device_id=f"d-{number}", listed_at=now) for number in range(COUNT_UP_TO + 200)
+        Device(account=command.account, device_id=f"d-{number}", listed_at=now) for number in range(MAX_COUNT + 200)
     )
     counts = [sql for sql in queries_of(client_of_admin, Device) if "COUNT(" in sql]
     assert counts
-    assert all(f"LIMIT {COUNT_UP_TO}" in sql for sql in counts)
+    assert all(f"LIMIT {MAX_COUNT}" in sql for sql in counts)
     answer = client_of_admin.get(page(Device, "changelist"))
-    assert f"{COUNT_UP_TO}+" in answer.content.decode()
+    assert f"{MAX_COUNT}+" in answer.content.decode()
     assert client_of_admin.get(page(Device, "changelist"), {"p": "20"}).status_code == 200
     assert client_of_admin.get(page(Device, "changelist"), {"all": ""}).status_code in {200, 302}
 
@@ -104,6 +105,11 @@ def test_devices_are_found_by_how_they_begin(client_of_admin: Client, command: C
     for term, found in {"lap-00": True, "maria": True, "lopez": True, known.device_id[:9]: True, "0042": False}.items():
         words = client_of_admin.get(page(Device, "changelist"), {"q": term}).content.decode()
         assert (f"/{known.pk}/change/" in words) is found, term
+
+
+def test_times_are_in_24_hours_with_the_day_first_and_the_zone(client_of_admin: Client, command: Command) -> None:
+    Heartbeat.objects.update(seen_at=datetime(2026, 12, 7, 21, 13, tzinfo=UTC))
+    assert "7 Dec 2026, 21:13 UTC" in client_of_admin.get(page(Heartbeat, "changelist")).content.decode()
 
 
 def test_an_id_of_nobody_finds_nothing(client_of_admin: Client, command: Command) -> None:
