@@ -6,6 +6,6 @@ class CommandsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from commands import grants  # noqa: PLC0415 - it needs the models, which are loaded by now
+        from commands import grants  # noqa: PLC0415 - needs the models, which are loaded now
 
         grants.connect(self)

@@ -1,7 +1,7 @@
-"""System checks of the whole installation: what is set up so that it would harm, each with an id that stays.
+"""System checks of the configuration, each with an id that never changes.
 
-`commands.E…` keeps the portal from starting, `commands.W…` is to be thought about. Checks of the database run with
-`migrate` and `check --database default` only. Must not change anything.
+`commands.E…` prevents the start, and `commands.W…` is a warning. Checks that read the database run only with `migrate`
+and `check --database default`. Checks must not change anything.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,22 +20,22 @@ from commands.models import Account, Credential, Heartbeat, User
 from commands.models.encrypted_field import CannotDecrypt
 from commands.storage import is_writable
 
-_SHORTEST_KEY = 50  # as Django's own check of deployments has it
+_MIN_KEY_LENGTH = 50  # as in Django's own deployment check
 _Apps = Sequence[AppConfig] | None
 
 
 @register(Tags.security)
 def check_keys(app_configs: _Apps, **_options: Any) -> Iterator[CheckMessage]:
     key = settings.SECRET_KEY
-    if settings.PRODUCTION and (len(key) < _SHORTEST_KEY or len(set(key)) < 5 or key.startswith("django-insecure")):
+    if settings.PRODUCTION and (len(key) < _MIN_KEY_LENGTH or len(set(key)) < 5 or key.startswith("django-insecure")):
         yield Error(
-            "SECRET_KEY is short or easy to guess: sessions and links could be forged.",
-            hint=f"Set SECRET_KEY to {_SHORTEST_KEY} random characters or more.",
+            "SECRET_KEY is too short or easy to guess, so sessions and links could be forged.",
+            hint=f"Set SECRET_KEY to {_MIN_KEY_LENGTH} or more random characters.",
             id="commands.E002",
         )
     if not settings.CREDENTIAL_KEYS:
         yield Error(
-            "CREDENTIAL_KEYS is empty: no Cloudflare credential can be kept or opened.",
+            "CREDENTIAL_KEYS is empty, so Cloudflare credentials can't be encrypted or decrypted.",
             hint="Set CREDENTIAL_KEYS to at least one key of 32 bytes in URL-safe base64.",
             id="commands.E003",
         )
@@ -45,13 +45,13 @@ def check_keys(app_configs: _Apps, **_options: Any) -> Iterator[CheckMessage]:
 def check_upstream(app_configs: _Apps, **_options: Any) -> Iterator[CheckMessage]:
     if settings.PRODUCTION and settings.UPSTREAM.is_simulator:
         yield Error(
-            "There are no Cloudflare credentials, so this production portal would talk to the simulator.",
+            "No Cloudflare credentials are configured, so this production portal would use the simulator.",
             hint="Set CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN.",
             id="commands.E004",
         )
     if settings.TIME_SCALE != 1 and not settings.UPSTREAM.is_simulator:
         yield Error(
-            "TIME_SCALE shortens every wait, but Cloudflare does not hurry: commands would be given up too early.",
+            "TIME_SCALE shortens every wait, but Cloudflare is no faster: commands would time out too early.",
             hint="Remove TIME_SCALE.",
             id="commands.E005",
         )
@@ -62,8 +62,8 @@ def check_storage(app_configs: _Apps, **_options: Any) -> Iterator[CheckMessage]
     storage = storages["artifacts"]
     if isinstance(storage, FileSystemStorage) and not is_writable(Path(storage.location)):
         yield Error(
-            f"Artifacts cannot be written to {storage.location}.",
-            hint="Make the folder writable for the portal's user, or set STORAGE_URL to another place.",
+            f"Results can't be written to {storage.location}.",
+            hint="Make the folder writable for the user that runs dexportal, or change STORAGE_URL.",
             id="commands.E006",
         )
 
@@ -74,20 +74,20 @@ def check_production(app_configs: _Apps, **_options: Any) -> Iterator[CheckMessa
         return
     if settings.DEBUG:
         yield Error(
-            "DEBUG is on in production: error pages would show settings and data to everybody.",
+            "DEBUG is on in production, so error pages would show settings and data to everyone.",
             hint="Remove DEBUG from the environment.",
             id="commands.E007",
         )
     if settings.SQLITE:
         yield Warning(
-            "The database of this production portal is SQLite: one machine, and one writer at a time.",
+            "This production portal uses SQLite, which works on one machine only and with one writer at a time.",
             hint="Set DATABASE_URL to a PostgreSQL database.",
             id="commands.W001",
         )
     if settings.PUBLIC_URL.startswith("http://"):
         yield Warning(
-            "PUBLIC_URL is not https: passwords and captures would travel in the clear.",
-            hint="Put a proxy with a certificate before the portal and set PUBLIC_URL to its https address.",
+            "PUBLIC_URL isn't https, so passwords and captures would be sent unencrypted.",
+            hint="Put a proxy with a TLS certificate in front of dexportal, and set PUBLIC_URL to its https address.",
             id="commands.W002",
         )
     yield from _check_proxies()
@@ -96,14 +96,14 @@ def check_production(app_configs: _Apps, **_options: Any) -> Iterator[CheckMessa
 def _check_proxies() -> Iterator[CheckMessage]:
     if settings.PUBLIC_URL.startswith("https://") and not settings.TRUSTED_PROXIES:
         yield Warning(
-            "PUBLIC_URL is https, but no proxy is trusted: every request looks like plain http and is redirected.",
-            hint="Set TRUSTED_PROXIES to the address of the proxy that ends TLS.",
+            "PUBLIC_URL is https, but no proxy is trusted. Every request looks like http and is redirected.",
+            hint="Set TRUSTED_PROXIES to the address of the proxy that terminates TLS.",
             id="commands.W003",
         )
     if any(network.prefixlen == 0 for network in settings.TRUSTED_PROXIES):
         yield Warning(
-            "TRUSTED_PROXIES names the whole internet: anybody could choose the address that throttles count.",
-            hint="Name only the proxies' own addresses or networks.",
+            "TRUSTED_PROXIES covers the whole internet, so anyone could fake their address and avoid rate limits.",
+            hint="List only the addresses or networks of the proxies.",
             id="commands.W004",
         )
 
@@ -119,8 +119,8 @@ def check_demo_people(
         return []
     return [
         Error(
-            f"Demo people can sign in to a portal with a real upstream: {', '.join(names)}.",
-            hint="Run manage.py setup (as make run does), or manage.py demo_people alone: it takes their sign-in away.",
+            f"Demo people can sign in although this portal uses a real Cloudflare account: {', '.join(names)}.",
+            hint="Run manage.py demo_people to disable their sign-in. manage.py setup and make run do that too.",
             id="commands.E001",
         )
     ]
@@ -130,16 +130,16 @@ def check_demo_people(
 def check_credentials(
     app_configs: _Apps, databases: Sequence[str] | None = None, **_options: Any
 ) -> list[CheckMessage]:
-    """A warning: the portal works, only the accounts behind these credentials do not."""
+    """Warn of credentials that can't be decrypted. It isn't an error, because other accounts work."""
     if not _has_table(databases, Credential._meta.db_table):
         return []
-    names = [credential.name for credential in Credential.objects.order_by("name") if not _opens(credential)]
+    names = [credential.name for credential in Credential.objects.order_by("name") if not _is_readable(credential)]
     if not names:
         return []
     return [
         Warning(
-            f"No key of CREDENTIAL_KEYS opens these credentials: {', '.join(names)}.",
-            hint="Add the key that they were written with to CREDENTIAL_KEYS, or enter their values anew.",
+            f"These credentials can't be decrypted with CREDENTIAL_KEYS: {', '.join(names)}.",
+            hint="Add the key that encrypted them to CREDENTIAL_KEYS, or enter their values again in the admin.",
             id="commands.W005",
         )
     ]
@@ -154,41 +154,41 @@ def check_accounts(app_configs: _Apps, databases: Sequence[str] | None = None, *
         return []
     return [
         Warning(
-            f"These accounts are in use, but have no credential with a value: {', '.join(names)}.",
-            hint="Give them a credential in the admin, enter its value, or retire them: nothing is sent for them.",
+            f"These accounts are active but have no usable credential: {', '.join(names)}.",
+            hint="No commands are sent for them. Give them a credential with a value in the admin, or retire them.",
             id="commands.W006",
         )
     ]
 
 
 @register(Tags.database)
-def check_portals(app_configs: _Apps, databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
-    """Leases hold between processes that share a database; SQLite is shared by the processes of one machine only."""
+def check_machines(app_configs: _Apps, databases: Sequence[str] | None = None, **_options: Any) -> list[CheckMessage]:
+    """Refuse workers on several machines with SQLite, whose locks, and so our leases, work on one machine only."""
     if not settings.SQLITE or not _has_table(databases, Heartbeat._meta.db_table):
         return []
-    lately = Heartbeat.objects.filter(seen_at__gt=timezone.now() - settings.HEARTBEAT_LATE)
-    hosts = sorted({instance.partition(":")[0] for instance in lately.values_list("instance", flat=True)})
+    recent = Heartbeat.objects.filter(seen_at__gt=timezone.now() - settings.HEARTBEAT_LATE)
+    hosts = sorted({instance.partition(":")[0] for instance in recent.values_list("instance", flat=True)})
     if len(hosts) < 2:
         return []
     return [
         Error(
-            f"Workers of several machines use this SQLite database: {', '.join(hosts)}. Their leases do not hold.",
-            hint="Stop all but one, or move to PostgreSQL.",
+            f"Workers on several machines use this SQLite database: {', '.join(hosts)}. Commands could be sent twice.",
+            hint="Run workers on one machine only, or use PostgreSQL.",
             id="commands.E008",
         )
     ]
 
 
-def _opens(credential: Credential) -> bool:
+def _is_readable(credential: Credential) -> bool:
     try:
         credential.secret.reveal()
     except CannotDecrypt:
-        return not credential.secret  # one without a value is not broken, only unfinished
+        return not credential.secret  # a credential without a value is unfinished, not unreadable
     return True
 
 
 def _has_table(databases: Sequence[str] | None, table: str) -> bool:
-    """False where the database is not to be asked, or is not migrated yet."""
+    """Return False if this run must not use the database, or if the table isn't migrated yet."""
     if "default" not in (databases or ()):
         return False
     return table in connections["default"].introspection.table_names()

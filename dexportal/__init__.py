@@ -1,1 +1,1 @@
-__version__ = "0.1.0"  # pyproject.toml has it too; a test holds them together
+__version__ = "0.1.0"  # also in pyproject.toml; a test compares them

@@ -1,8 +1,8 @@
-"""Reads the environment for settings.py: typed, and loud when a value cannot be understood.
+"""Typed environment variables for settings.py.
 
-Every variable may also come as `NAME_FILE`, the path of a file that holds the value. A bad or missing value raises
-ImproperlyConfigured with one sentence that names the variable and never repeats its value. An empty value counts as
-not set. It must not import Django's settings.
+Every variable can also be given as `NAME_FILE`, the path of a file with the value. An empty value counts as not set. A
+missing or invalid value raises ImproperlyConfigured. The message names the variable and never repeats its value,
+which may be secret. This module must not import Django's settings.
 """
 
 import warnings
@@ -24,7 +24,7 @@ type Address = IPv4Address | IPv6Address
 _WEB_PORTS = {"http": 80, "https": 443}
 _SMTPS_PORT = 465
 
-S3_IN_MEMORY = 8 * 1024 * 1024  # bytes; the rest of an object that is read lies in a temporary file
+S3_IN_MEMORY = 8 * 1024 * 1024  # bytes; a larger object is read into a temporary file
 
 
 def text(name: str, default: str = "") -> str:
@@ -60,7 +60,7 @@ def number(name: str, default: int, *, least: int, most: int) -> int:
 
 
 def factor(name: str, default: float) -> float:
-    """A positive finite number to divide by."""
+    """Return a positive finite number, which is safe to divide by."""
     value = _read(name, default, _env.float, "must be a number above 0")
     if not 0 < value < float("inf"):
         raise ImproperlyConfigured(f"{name} must be a number above 0.")
@@ -68,16 +68,16 @@ def factor(name: str, default: float) -> float:
 
 
 def web_address(name: str, default: str = "") -> str:
-    """An http or https address as browsers write it: host in lower case, no port that goes without saying.
+    """Return an http or https address as browsers write it: lower-case host, and no default port.
 
-    It has no credentials, query or fragment, and its last slash is removed.
+    Credentials, a query or a fragment are refused. The last slash is removed.
     """
     value = text(name, default)
     if not value:
         return ""
     parts = _split(name, value)
-    plain = not (parts.username or parts.password or parts.query or parts.fragment)
-    if parts.scheme not in _WEB_PORTS or not parts.hostname or not plain:
+    is_plain = not (parts.username or parts.password or parts.query or parts.fragment)
+    if parts.scheme not in _WEB_PORTS or not parts.hostname or not is_plain:
         raise ImproperlyConfigured(f"{name} must be an address such as https://dex.example.com.")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     port = "" if parts.port in (None, _WEB_PORTS[parts.scheme]) else f":{parts.port}"
@@ -85,22 +85,22 @@ def web_address(name: str, default: str = "") -> str:
 
 
 def networks(name: str) -> tuple[Network, ...]:
-    """Addresses or networks, separated by commas."""
-    found = []
+    """Read addresses or networks that are separated by commas."""
+    result = []
     for item in _items(text(name)):
         try:
-            found.append(_plain_network(ip_network(item, strict=False)))
+            result.append(_plain_network(ip_network(item, strict=False)))
         except ValueError:
             raise ImproperlyConfigured(
                 f"{name} must be addresses or networks separated by commas, such as 10.0.0.0/8,192.0.2.7."
             ) from None
-    return tuple(found)
+    return tuple(result)
 
 
 def address(value: str) -> Address:
-    """Raises ValueError. One of IPv4 that a socket of both families wrote as ::ffff:192.0.2.7 is 192.0.2.7."""
-    found = ip_address(value)
-    return (found.ipv4_mapped if isinstance(found, IPv6Address) else None) or found
+    """Parse an address, or raise ValueError. ::ffff:192.0.2.7, as dual-stack sockets write it, becomes 192.0.2.7."""
+    parsed = ip_address(value)
+    return (parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None) or parsed
 
 
 def _plain_network(network: Network) -> Network:
@@ -109,7 +109,7 @@ def _plain_network(network: Network) -> Network:
 
 
 def fernet_keys(name: str, value: str) -> list[str]:
-    """Keys separated by commas: the first encrypts, all decrypt."""
+    """Read keys that are separated by commas. The first one encrypts, and all decrypt."""
     keys = _items(value)
     try:
         for key in keys:
@@ -118,13 +118,13 @@ def fernet_keys(name: str, value: str) -> list[str]:
         keys = []
     if not keys:
         raise ImproperlyConfigured(
-            f"{name} must be keys separated by commas, each 32 bytes in URL-safe base64 (docs/production.md makes one)."
+            f"{name} must be keys separated by commas, each 32 bytes in URL-safe base64 (see docs/production.md)."
         )
     return keys
 
 
 def database(name: str, value: str) -> dict[str, Any]:
-    """Django's settings for the database behind an address; PostgreSQL and SQLite only."""
+    """Return Django's settings for the address of a PostgreSQL or SQLite database."""
     try:
         config: dict[str, Any] = dict(_env.dj_db_url(name, value))
     except (EnvError, AssertionError):
@@ -143,9 +143,9 @@ def broker(name: str, value: str) -> str:
 
 
 def mailer(name: str, value: str) -> dict[str, Any]:
-    """One entry of Django's MAILERS. `submission` begins TLS when the server agrees, `smtps` with the first byte."""
+    """Return an entry of Django's MAILERS. `submission` uses STARTTLS, and `smtps` uses TLS from the first byte."""
     parts = _split(name, value)
-    implicit_tls = parts.scheme == "smtps"  # the library warns, and would begin it later
+    implicit_tls = parts.scheme == "smtps"  # the library would warn, and use STARTTLS
     try:
         with warnings.catch_warnings(action="ignore"):
             conf: dict[str, Any] = _env.dj_email_url(name, value)
@@ -171,9 +171,9 @@ def mailer(name: str, value: str) -> dict[str, Any]:
 
 
 def storage(name: str, value: str) -> dict[str, Any]:
-    """One entry of Django's STORAGES: `file:///folder` or `s3://bucket/prefix?region=…&endpoint=https://…`.
+    """Return an entry of Django's STORAGES for `file:///folder` or `s3://bucket/prefix?region=…&endpoint=https://…`.
 
-    Keys of S3 may stand before the bucket (`s3://key:secret@bucket`), else boto3 looks for them where it always does.
+    The S3 keys can be in the address (`s3://key:secret@bucket`). Otherwise boto3 looks for them in its usual places.
     """
     parts = _split(name, value)
     if parts.scheme == "file" and parts.path and not parts.netloc:
@@ -183,7 +183,7 @@ def storage(name: str, value: str) -> dict[str, Any]:
     bucket = parts.netloc.rpartition("@")[2]
     if ":" in bucket:
         raise ImproperlyConfigured(
-            f"{name} must name a bucket without a port; a server of your own is its endpoint, as in "
+            f"{name} must name a bucket without a port. For your own server, set the endpoint: "
             "s3://bucket/prefix?endpoint=http://host:9000."
         )
     query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
@@ -213,9 +213,9 @@ def folder_storage(folder: Path) -> dict[str, Any]:
 
 
 def passwords(*addresses: str) -> list[str]:
-    """What stands before the @ of these addresses after a colon, as written and decoded."""
+    """Return the passwords in these addresses, as written and URL-decoded."""
     written = [urlsplit(address).password or "" for address in addresses]
-    return [form for word in written for form in (word, unquote(word))]
+    return [form for password in written for form in (password, unquote(password))]
 
 
 def _read[T](name: str, default: T, parse: Callable[..., Any], problem: str) -> T:
@@ -231,9 +231,9 @@ def _read[T](name: str, default: T, parse: Callable[..., Any], problem: str) -> 
 def _split(name: str, value: str) -> SplitResult:
     try:
         parts = urlsplit(value)
-        _ = parts.port  # raises for a port that is none
+        _ = parts.port  # raises ValueError for an invalid port
     except ValueError:
-        raise ImproperlyConfigured(f"{name} must be an address that can be read.") from None
+        raise ImproperlyConfigured(f"{name} must be a valid address.") from None
     return parts
 
 

@@ -28,5 +28,5 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     return JsonResponse({"status": "degraded" if degraded else "ok", "degraded": degraded})
 
 
-def _unready(why: str) -> JsonResponse:
-    return JsonResponse({"status": "unready", "because": why}, status=503)
+def _unready(reason: str) -> JsonResponse:
+    return JsonResponse({"status": "unready", "reason": reason}, status=503)

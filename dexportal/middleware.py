@@ -1,4 +1,4 @@
-"""The middlewares of our own: whom to believe about the client, what no address holds, and a request's log lines."""
+"""Middleware of the project: client addresses behind proxies, addresses with NUL, and the log lines of requests."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -17,10 +17,10 @@ _FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST",
 
 
 class TrustedProxies:
-    """Puts the client's address into REMOTE_ADDR when a trusted proxy names it; removes what others claim.
+    """Middleware that takes the client's address from trusted proxies and ignores the headers of everyone else.
 
-    After it REMOTE_ADDR is the nearest address that is no trusted proxy, an IPv4 one in its own form, and
-    X-Forwarded-Proto is there only when a trusted proxy sent it: whoever comes later may believe both.
+    After it, REMOTE_ADDR is the nearest address that isn't a trusted proxy. IPv4 addresses have their plain form.
+    X-Forwarded-Proto is present only if a trusted proxy sent it. All later code can rely on both.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -35,7 +35,7 @@ class TrustedProxies:
         if peer and any(peer in network for network in networks):
             chain = [hop.strip() for hop in meta.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
             meta["REMOTE_ADDR"] = _client(chain, networks) or meta["REMOTE_ADDR"]
-            # The last word is that of the proxy next to us; what stands before it may come from anybody.
+            # Only the last value is from the proxy next to us. Clients can send any values before it.
             if proto := meta.get("HTTP_X_FORWARDED_PROTO"):
                 meta["HTTP_X_FORWARDED_PROTO"] = proto.rpartition(",")[2].strip()
         else:
@@ -46,9 +46,9 @@ class TrustedProxies:
 
 
 class NoNul:
-    """A NUL in an address is nobody's name: PostgreSQL takes none, and would answer with an error of its own.
+    """Middleware that refuses addresses with a NUL character, which PostgreSQL would answer with an error.
 
-    What is typed into a form is not looked at here: each field has a sentence for it, and keeps what was typed.
+    Form data isn't checked here. Form fields have their own error message and keep the user's text.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -59,15 +59,15 @@ class NoNul:
 
     @staticmethod
     def process_view(request: HttpRequest, *_view: object) -> None:
-        """Raises what answers with the designed page, as a view would."""
+        """Raise the errors here, because Django shows its error pages for errors raised by views and by this method."""
         if "\0" in request.path:
-            raise Http404("There is no such thing here.")
-        if any("\0" in word for name, words in request.GET.lists() for word in (name, *words)):
-            raise BadRequest("There is a NUL in the address.")
+            raise Http404("The path contains a NUL character.")
+        if any("\0" in text for name, values in request.GET.lists() for text in (name, *values)):
+            raise BadRequest("The query contains a NUL character.")
 
 
 class RequestLog(RequestMiddleware):
-    """django-structlog's lines, without query strings: they carry names and addresses of people."""
+    """Log lines of requests, without query strings, because those contain names and email addresses of people."""
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:
@@ -75,7 +75,7 @@ class RequestLog(RequestMiddleware):
 
 
 def _client(chain: list[str], networks: "Iterable[Network]") -> str:
-    """The last hop that is no trusted proxy; empty where the chain has none or it is no address."""
+    """Return the last hop that isn't a trusted proxy. Empty if the chain has none, or if it isn't an address."""
     for hop in reversed(chain):
         address = _address(hop)
         if address is None:

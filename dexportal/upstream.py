@@ -1,4 +1,4 @@
-"""Which Cloudflare this portal talks to: the simulator, or the API with real credentials. Never both."""
+"""Upstream of this portal: either the simulator, or the Cloudflare API with real credentials. Never both."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +13,7 @@ SIMULATOR_TOKEN = "simulator-token-not-a-secret"  # noqa: S105 - the simulator p
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """`name` is what an account remembers: "simulator", or the address of the API."""
+    """Address and credentials of the upstream. Accounts store its `name`: "simulator", or the address of the API."""
 
     name: str
     url: str
@@ -24,8 +24,8 @@ class Upstream:
     api_key: str = field(default="", repr=False)
 
 
-def simulator_file(var: Path) -> Path:
-    """There `make run` leaves the address of the simulator that it has started, for what is started beside it."""
+def simulator_url_file(var: Path) -> Path:
+    """Return the file with the address of the simulator that `make run` started. Commands in other shells read it."""
     return var / "simulator_url"
 
 
@@ -33,14 +33,14 @@ def from_environment(var: Path) -> Upstream:
     account_id = env.text("CLOUDFLARE_ACCOUNT_ID").lower()
     token, email, key = (env.text(f"CLOUDFLARE_{part}") for part in ("API_TOKEN", "EMAIL", "API_KEY"))
     if not (account_id or token or email or key):
-        known = simulator_file(var)
-        running = known.read_text().strip() if known.is_file() else ""
+        file = simulator_url_file(var)
+        running = file.read_text().strip() if file.is_file() else ""
         url = env.web_address("SIMULATOR_URL", running or "http://127.0.0.1:8787/client/v4")
         return Upstream("simulator", url, True, SIMULATOR_ACCOUNT, token=SIMULATOR_TOKEN)
     if not account_id or not (token or (email and key)):
         raise ImproperlyConfigured(
-            "CLOUDFLARE_ACCOUNT_ID must be set together with CLOUDFLARE_API_TOKEN, "
-            "or with CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY."
+            "Set CLOUDFLARE_ACCOUNT_ID together with CLOUDFLARE_API_TOKEN, "
+            "or together with CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY."
         )
     url = env.web_address("CLOUDFLARE_API_URL", "https://api.cloudflare.com/client/v4")
     return Upstream(url, url, False, account_id, token=token, email=email, api_key=key)

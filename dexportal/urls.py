@@ -1,4 +1,4 @@
-"""Addresses of the whole portal; those of the product are in commands/urls.py."""
+"""URLs of the whole portal. Those of the pages are in commands/urls.py."""
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
@@ -7,7 +7,7 @@ from django.views.generic import RedirectView
 
 from dexportal import health
 
-# Django's own sign-in page of the admin knows no throttles.
+# Django's own sign-in page of the admin has no rate limits.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 handler403 = "commands.web.shared.forbidden.refused"
@@ -15,7 +15,7 @@ handler403 = "commands.web.shared.forbidden.refused"
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
-    # A person's address is the admin's business: it says whose name stands in the history.
+    # Only administrators change email addresses, because the history shows people by them.
     path("accounts/email/", RedirectView.as_view(pattern_name="account_change_password")),
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),

@@ -1,7 +1,7 @@
 """Celery app, its two queues and the whole beat schedule.
 
-The database is the queue of work: a message only wakes a worker, so a lost message costs a few seconds. No task's
-result is kept. Messages are acknowledged early and never delivered twice, because beat comes again anyway.
+The database holds the work, and a message only wakes a worker. So a lost message costs a few seconds, until beat sends
+the next one. For the same reason messages are acknowledged early and never redelivered. No results are stored.
 """
 
 import os
@@ -24,10 +24,10 @@ from dexportal.celery import (
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dexportal.settings")
 
-TALK = "talk"  # deliver, sync, settle, directory, tell: short
-FETCH = "fetch"  # collect, sweep, read, purge: long
+TALK = "talk"  # short calls: deliver, sync, settle, directory, alerts
+FETCH = "fetch"  # long work on files: collect, sweep
 
-FETCH_TASKS = ("collect_due", "sweep_due")  # every other task of ours is talk
+FETCH_TASKS = ("collect_due", "sweep_due")  # all other tasks go to the talk queue
 
 # A worker only listens. Without keepalive it would wait forever for a broker that vanished. Values in seconds.
 KEEPALIVE = {
@@ -38,7 +38,7 @@ KEEPALIVE = {
 
 
 def beat_schedule() -> dict[str, dict[str, Any]]:
-    """Return every periodic task. Each takes a lease in the database or is harmless twice, so two beats do no harm."""
+    """Return the periodic tasks. Two beats do no harm: each task takes a lease, or has the same effect if run twice."""
     return dict(
         [
             every(settings.DELIVER_INTERVAL, "deliver_due"),
@@ -55,10 +55,14 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
 def every(interval: timedelta, name: str) -> tuple[str, dict[str, Any]]:
     """Return one entry of the schedule.
 
-    A message lives much longer than the interval, because the clock by which a worker judges its age may be wrong.
+    A message expires long after the interval, because the clock of the worker that judges its age may be wrong.
     """
     options = {"expires": settings.MESSAGE_LIFE}
-    return name, {"task": f"commands.tasks.{name}", "schedule": heartbeat.Steadily(interval), "options": options}
+    return name, {
+        "task": f"commands.tasks.{name}",
+        "schedule": heartbeat.MonotonicSchedule(interval),
+        "options": options,
+    }
 
 
 def broker_options(url: str, timeout: timedelta) -> dict[str, Any]:
@@ -81,7 +85,7 @@ def broker_options(url: str, timeout: timedelta) -> dict[str, Any]:
     return {
         "data_folder_in": str(messages),
         "data_folder_out": str(messages),
-        "polling_interval": 0.1,  # Kombu's own second is noticeable
+        "polling_interval": 0.1,  # Kombu's default of one second makes pages feel slow
     }
 
 
@@ -90,7 +94,7 @@ def configuration() -> dict[str, Any]:
         "broker_url": settings.BROKER_URL,
         "broker_transport_options": broker_options(settings.BROKER_URL, settings.BROKER_TIMEOUT),
         "broker_connection_retry_on_startup": True,
-        "broker_connection_max_retries": None,  # a worker without its broker can only wait
+        "broker_connection_max_retries": None,  # a worker without its broker waits for it forever
         "task_publish_retry": False,
         "task_queues": [Queue(name, routing_key=name) for name in (TALK, FETCH)],
         "task_default_queue": TALK,
@@ -103,7 +107,7 @@ def configuration() -> dict[str, Any]:
         "worker_send_task_events": False,
         "worker_enable_remote_control": False,
         "beat_schedule": beat_schedule(),
-        "beat_scheduler": "dexportal.celery.heartbeat:TouchingScheduler",
+        "beat_scheduler": "dexportal.celery.heartbeat:HeartbeatScheduler",
         "beat_max_loop_interval": settings.SYNC_INTERVAL.total_seconds(),
         "timezone": "UTC",
     }

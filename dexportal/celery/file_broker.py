@@ -1,8 +1,8 @@
-"""The embedded broker: Kombu's broker of files, made safe for processes that start and write at once.
+"""Embedded broker: Kombu's filesystem transport, made safe for several processes that start and write at once.
 
-Kombu's own writes messages and its table of bindings where others already read them: now and then a worker reads an
-empty file and dies of it. Here a message is written aside and renamed, and there is no table: a queue has the name of
-its routing key. Must not know what the messages say.
+Kombu writes messages, and its table of bindings, in place. Now and then a worker reads a file that is still empty, and
+crashes. Here a message is written under another name and then renamed. No table is needed, because each queue has the
+name of its routing key. This module must not depend on the content of messages.
 """
 
 import os
@@ -24,8 +24,8 @@ class Channel(filesystem.Channel):
 
     def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]  # parents' types disagree
         folder = Path(self.data_folder_out)
-        name = f"{time.time_ns():020}_{uuid4()}.{queue}.msg"  # readers take them in the order of their names
-        draft = folder / f"{name}.draft"  # no reader takes a name that ends so
+        name = f"{time.time_ns():020}_{uuid4()}.{queue}.msg"  # readers take messages in the order of their names
+        draft = folder / f"{name}.draft"  # readers take only names that end in .msg
         draft.write_text(dumps(payload))
         os.replace(draft, folder / name)
 

@@ -1,8 +1,8 @@
-"""Signs of life of a worker or beat, given by itself while it goes round: ALIVE_FILE for whoever looks after the
-processes (a probe needs no Python to see that), and rows (commands/actions/heartbeats.py) for the pages.
+"""Heartbeats of workers and beat.
 
-Rows are written by a thread of their own: a database that is away, or hangs, keeps nobody from their work. A worker
-that waits for its broker does not go round, and is silent.
+The main loop of each process touches ALIVE_FILE, so that a container probe needs no Python, and writes database rows
+(commands/actions/administration/heartbeats.py), which the pages show. A separate thread writes the rows, so that a
+database that is down or hangs doesn't stop the work. A worker that waits for its broker sends no heartbeat.
 """
 
 import threading
@@ -30,24 +30,24 @@ def touch() -> None:
         Path(settings.ALIVE_FILE).touch(mode=0o600)
 
 
-class Pulse:
-    """What was told with `lives` is written soon; once, however often it was told meanwhile."""
+class HeartbeatWriter:
+    """Thread that writes the heartbeats of reported roles. Reports that arrive during a write are written together."""
 
     def __init__(self) -> None:
         self._roles: set[str] = set()
-        self._told = threading.Condition()
+        self._reported = threading.Condition()
         self._is_failing = False
-        threading.Thread(target=self._write_for_ever, name="pulse", daemon=True).start()
+        threading.Thread(target=self._write_forever, name="heartbeat", daemon=True).start()
 
-    def lives(self, roles: Iterable[str]) -> None:
-        with self._told:
+    def report(self, roles: Iterable[str]) -> None:
+        with self._reported:
             self._roles.update(roles)
-            self._told.notify()
+            self._reported.notify()
 
-    def _write_for_ever(self) -> None:
+    def _write_forever(self) -> None:
         while True:
-            with self._told:
-                self._told.wait_for(lambda: self._roles)
+            with self._reported:
+                self._reported.wait_for(lambda: self._roles)
                 roles, self._roles = self._roles, set()
             self._write(sorted(roles))
 
@@ -60,57 +60,60 @@ class Pulse:
 
         try:
             heartbeats.beat(*map(Heartbeat.Role, roles), now=clock.database_now())
-        except Exception as problem:  # of the database, mostly; the next sign tries again
+        except Exception as problem:  # mostly of the database; the next heartbeat tries again
             if not self._is_failing:
-                logger.warning("sign of life not written", problem=repr(problem))
+                logger.warning("heartbeat not written", problem=repr(problem))
             self._is_failing = True
         else:
             self._is_failing = False
-        connection.close()  # one every few seconds: none is kept that may have died meanwhile
+        connection.close()  # the next write is seconds away, and an open connection might be dead by then
 
 
 class WorkerStep(bootsteps.StartStopStep):
-    """With Redis the timer is turned by the loop that takes messages: a loop that stands still gives no sign."""
+    """Heartbeat of a worker, driven by Celery's timer.
+
+    With Redis, the loop that takes messages runs this timer too. So a loop that hangs sends no heartbeat.
+    """
 
     requires = ("celery.worker.components:Timer",)
 
     def start(self, parent: Any) -> None:
-        pulse, queues = Pulse(), sorted(parent.app.amqp.queues.consume_from)
+        writer, queues = HeartbeatWriter(), sorted(parent.app.amqp.queues.consume_from)
 
-        def goes_round() -> None:
+        def beat() -> None:
             touch()
-            pulse.lives(queues)
+            writer.report(queues)
 
-        goes_round()
-        parent.timer.call_repeatedly(settings.HEARTBEAT_INTERVAL.total_seconds(), goes_round)
+        beat()
+        parent.timer.call_repeatedly(settings.HEARTBEAT_INTERVAL.total_seconds(), beat)
 
 
-class Steadily(schedule):
-    """Every so often, by a clock that nobody sets: with the wall clock set back an hour, Celery's own beat would rest
-    for that hour."""
+class MonotonicSchedule(schedule):
+    """Interval by the monotonic clock. When the wall clock is set back, Celery's own schedule stops as long."""
 
     def __init__(self, run_every: timedelta, **kwargs: Any) -> None:
-        super().__init__(run_every, **(kwargs | {"nowfun": steady_now}))
+        super().__init__(run_every, **(kwargs | {"nowfun": monotonic_now}))
 
 
-_BEGUN = datetime.now(UTC), time.monotonic()
+_STARTED = datetime.now(UTC), time.monotonic()
 
 
-def steady_now() -> datetime:
-    """The time when this process began, and how much has passed since."""
-    at, monotonic = _BEGUN
+def monotonic_now() -> datetime:
+    """Return the start time of this process plus the time that has passed since by the monotonic clock."""
+    at, monotonic = _STARTED
     return at + timedelta(seconds=time.monotonic() - monotonic)
 
 
-class TouchingScheduler(Scheduler):
-    """Intervals of seconds need no memory: it is the scheduler without a file.
+class HeartbeatScheduler(Scheduler):
+    """Scheduler of beat that writes the heartbeats of beat and of the broker.
 
-    It is beat that knows whether the broker takes messages: it has one for it every few seconds.
+    Beat sends a message every few seconds, so it knows whether the broker accepts messages. No file stores the times of
+    the last runs, because intervals of seconds don't need one.
     """
 
-    _pulse: Pulse | None = None
-    _spoke_at = float("-inf")
-    _took_at = float("-inf")
+    _writer: HeartbeatWriter | None = None
+    _reported_at = float("-inf")
+    _accepted_at = float("-inf")
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         touch()
@@ -118,7 +121,7 @@ class TouchingScheduler(Scheduler):
         return delay
 
     def _ensure_connected(self) -> Connection:
-        """Not yet: without a broker a message fails, and beat goes on; Celery's own would wait here in silence."""
+        """Return without connecting. Celery would wait here for the broker, and beat would seem to be down."""
         connection: Connection = self.connection
         return connection
 
@@ -127,15 +130,15 @@ class TouchingScheduler(Scheduler):
         try:
             if queue_limit.has_room(self.app, self.connection, str(entry.task)):
                 sent = super().apply_async(entry, *args, **kwargs)
-            self._took_at = time.monotonic()
+            self._accepted_at = time.monotonic()
             return sent
         finally:
-            self._speak()
+            self._report()
 
-    def _speak(self) -> None:
-        """Now and then, and never before it is known whether the broker took a message."""
+    def _report(self) -> None:
+        """Report a heartbeat once an interval, after beat tried to send a message and so knows the broker's state."""
         now, interval = time.monotonic(), settings.HEARTBEAT_INTERVAL.total_seconds()
-        if now - self._spoke_at >= interval:
-            self._pulse = self._pulse or Pulse()
-            self._pulse.lives({"beat", "broker"} if self._took_at > self._spoke_at else {"beat"})
-            self._spoke_at = now
+        if now - self._reported_at >= interval:
+            self._writer = self._writer or HeartbeatWriter()
+            self._writer.report({"beat", "broker"} if self._accepted_at > self._reported_at else {"beat"})
+            self._reported_at = now

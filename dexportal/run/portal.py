@@ -1,7 +1,8 @@
-"""What `make run` starts: the whole portal on this machine, with the simulator unless a real account is given.
+"""Start of `make run`: the whole portal on this machine, with the simulator unless a real account is configured.
 
-It owns the list of programs and their order, and what has to be true before they start. How programs are kept running
-is supervisor.py's business. It must not load Django's settings: what is wrong with them is for manage.py to say.
+This module checks what must hold before the start, prepares the database and starts the programs in order. Their
+command lines are in programs.py, and supervisor.py keeps them running. This module must not load Django's settings:
+`manage.py setup` reports what is wrong with them.
 """
 
 import argparse
@@ -16,17 +17,15 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 
 from dexportal import env, upstream
-from dexportal.run.supervisor import Program, Stopped, Supervisor, say
+from dexportal.run import programs
+from dexportal.run.programs import HOST
+from dexportal.run.supervisor import Stopped, Supervisor, print_lines
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-HOST = "127.0.0.1"
-CELERY = ("celery", "--quiet", "--skip-checks", "-A", "dexportal.celery.app")  # `manage.py setup` has made the checks
-# An account whose upstream hangs holds four of them at most: two POSTs, a listing, the directory.
-TALK_THREADS = 8
 
 
 class CannotStart(Exception):
-    """Its words are one sentence for the person at the terminal."""
+    """Problem that prevents the start. Its text is for the person at the terminal."""
 
 
 def require_free_port(port: int) -> None:
@@ -35,9 +34,10 @@ def require_free_port(port: int) -> None:
         try:
             listener.bind((HOST, port))
         except OSError as problem:
+            other = port + 1 if 1024 <= port < 65535 else 8001
             raise CannotStart(
-                f"Port {port} of {HOST} cannot be used ({problem.strerror}): "
-                f"stop what uses it, or choose another with PORT={port + 1 if 1024 <= port < 65535 else 8001} make run."
+                f"Port {port} on {HOST} can't be used ({problem.strerror}). "
+                f"Stop the program that uses it, or choose another port: PORT={other} make run"
             ) from None
 
 
@@ -47,7 +47,7 @@ def require_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as problem:
-        raise CannotStart(f"{folder} cannot be written to ({problem.strerror}); VAR_DIR can name another.") from None
+        raise CannotStart(f"Can't write to {folder} ({problem.strerror}). Set VAR_DIR to another folder.") from None
 
 
 def free_port() -> int:
@@ -56,67 +56,29 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def simulator(port: int, speed: float) -> Program:
-    """Its port is chosen beforehand, so that a restarted simulator is found where it was."""
-    words = [sys.executable, "-m", "simulator", "--port", str(port), "--speed", str(speed)]
-    return Program("simulator", words)
-
-
-def worker(queue: str, threads: int) -> Program:
-    celery = [sys.executable, "-m", *CELERY, "worker", "-Q", queue, "-n", f"{queue}@%h"]
-    pool = ["--pool", "threads", "--concurrency", str(threads)]
-    return Program(queue, [*celery, *pool, "--without-gossip", "--without-mingle", "--without-heartbeat"])
-
-
-def beat() -> Program:
-    return Program("beat", [sys.executable, "-m", *CELERY, "beat"])
-
-
-def web(port: int) -> Program:
-    """granian counts connections as backpressure, and a browser keeps several open without asking for anything."""
-    granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(port)]
-    limits = [
-        "--no-ws",
-        "--workers",
-        "1",
-        "--blocking-threads",
-        "8",
-        "--backpressure",
-        "256",
-        "--workers-kill-timeout",
-        "5",
-    ]
-    return Program("web", [*granian, *limits, "dexportal.wsgi:application"])
-
-
-def development_web(port: int) -> Program:
-    """Return Django's own server, which reloads itself. WhiteNoise serves the static files, as it does in `web`."""
-    return Program("web", [sys.executable, "manage.py", "runserver", "--nostatic", f"{HOST}:{port}"])
-
-
 def prepare(supervisor: Supervisor) -> str:
-    """Brings the database up to date and says who can sign in; the words about that."""
-    status, said = supervisor.finish([sys.executable, "manage.py", "setup", "--verbosity", "0"])
+    """Run `manage.py setup` and return its output, which says who can sign in."""
+    status, output = supervisor.run_to_end([sys.executable, "manage.py", "setup", "--verbosity", "0"])
     if status:
-        raise CannotStart(f"manage.py setup failed:\n{said}")
-    return said
+        raise CannotStart(f"manage.py setup failed:\n{output}")
+    return output
 
 
-def announcer(port: int, signins: str) -> Callable[[], bool]:
-    """Says where the portal is, once it answers there."""
+def announce_when_up(port: int, sign_ins: str) -> Callable[[], bool]:
+    """Return a function that prints the portal's address once the web process answers, and then returns True."""
 
     def announce() -> bool:
         connection = http.client.HTTPConnection(HOST, port, timeout=1)
         try:
             connection.request("GET", "/healthz")
-            answers = connection.getresponse().status == 200
+            is_up = connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
-            answers = False
+            is_up = False
         finally:
             connection.close()
-        if answers:
-            say(f"{signins.rstrip()}\nThe portal is at http://{HOST}:{port} (Ctrl-C stops it).")
-        return answers
+        if is_up:
+            print_lines(f"{sign_ins.rstrip()}\nThe portal is at http://{HOST}:{port} (press Ctrl-C to stop it).")
+        return is_up
 
     return announce
 
@@ -126,35 +88,36 @@ def run(supervisor: Supervisor, *, dev: bool = False) -> int:
     require_free_port(port)
     var = Path(env.text("VAR_DIR") or BASE_DIR / "var")
     require_writable(var)
-    programs = [worker("talk", TALK_THREADS), worker("fetch", 2), beat(), development_web(port) if dev else web(port)]
+    web = programs.development_web(port) if dev else programs.web(port)
+    to_start = [programs.worker("talk", programs.TALK_THREADS), programs.worker("fetch", 2), programs.beat(), web]
     if dev:
         supervisor.environment.setdefault("DEBUG", "true")
-    address, known = "", upstream.simulator_file(var)
+    simulator_url, url_file = "", upstream.simulator_url_file(var)
     if upstream.from_environment(var).is_simulator and not env.text("SIMULATOR_URL"):
-        chosen = free_port()
-        address = supervisor.environment["SIMULATOR_URL"] = f"http://{HOST}:{chosen}/client/v4"
-        programs.insert(0, simulator(chosen, env.factor("SIMULATOR_SPEED", 10)))
-    signins = prepare(supervisor)
+        simulator_port = free_port()
+        simulator_url = supervisor.environment["SIMULATOR_URL"] = f"http://{HOST}:{simulator_port}/client/v4"
+        to_start.insert(0, programs.simulator(simulator_port, env.factor("SIMULATOR_SPEED", 10)))
+    sign_ins = prepare(supervisor)
     try:
-        if address:
-            known.write_text(address)
-        supervisor.start(programs)
-        return supervisor.run(announcer(port, signins))
+        if simulator_url:
+            url_file.write_text(simulator_url)
+        supervisor.start(to_start)
+        return supervisor.run(announce_when_up(port, sign_ins))
     finally:
         supervisor.stop()
-        known.unlink(missing_ok=True)
+        url_file.unlink(missing_ok=True)
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="dexportal.run", description="Starts the whole portal on this machine.")
-    parser.add_argument("--dev", action="store_true", help="debug pages, and a web process that reloads changed code")
+    parser.add_argument("--dev", action="store_true", help="show debug pages, and reload the web process on changes")
     options = parser.parse_args(arguments)
     supervisor = Supervisor(BASE_DIR, os.environ)
-    supervisor.listen()
+    supervisor.handle_signals()
     try:
         return run(supervisor, dev=options.dev)
     except (CannotStart, ImproperlyConfigured) as problem:
-        say(str(problem))
+        print_lines(str(problem))
         return 1
     except Stopped:
         return 0

@@ -1,7 +1,7 @@
-"""Runs a few programs together: starts, prefixes what they say, restarts what crashed, stops everything.
+"""Supervisor of a few programs: it starts them, prefixes their output, restarts those that crash, and stops them all.
 
-Every program leads a session of its own, so that Ctrl-C reaches the supervisor alone and its group can be killed whole.
-It must not know which programs these are (see run.py), nor load Django.
+Each program leads its own session, so that Ctrl-C reaches only the supervisor, and so that the supervisor can kill the
+whole process group. This module must not know which programs it runs (see programs.py), and must not load Django.
 """
 
 import ctypes
@@ -17,42 +17,45 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-TICK = 0.1  # seconds between two looks at the children
+TICK = 0.1  # seconds between two checks of the programs
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-_voice = threading.Lock()
+_output_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Program:
     name: str
-    words: Sequence[str]
+    command: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Patience:
-    """All in seconds, except `crashes`: so many within `crash_window` are too many."""
+    """Limits of the supervisor in seconds. Everything stops after `crashes` crashes of a program in `crash_window`."""
 
     crashes: int = 5
     crash_window: float = 60.0
     restart_after: float = 1.0
-    each: float = 3.0  # for one program to stop before the next is asked to
-    stop: float = 15.0  # for all of them; then they are killed
-    last_words: float = 2.0  # to read what a program wrote before it ended: something it left may hold the pipe open
+    each: float = 3.0  # for one program to stop, before the next one gets its signal
+    stop: float = 15.0  # for all programs to stop, before they are killed
+    last_output: float = 2.0  # to read the last output of a program: a process it left may hold the pipe open
 
 
 class Stopped(Exception):
-    """Somebody asked for the end while a program that has to finish was still running."""
+    """Signal to stop that arrived while `run_to_end` was running a program."""
 
 
-def say(text: str, name: str = "dexportal") -> None:
-    """A reader who has gone away is no reason to stop."""
-    with _voice, suppress(OSError, ValueError):
+def print_lines(text: str, name: str = "dexportal") -> None:
+    """Print each line with the program's name before it. A closed output is ignored, because the portal goes on."""
+    with _output_lock, suppress(OSError, ValueError):
         sys.stdout.write("".join(f"{name:9}| {line}\n" for line in text.splitlines()))
         sys.stdout.flush()
 
 
 def die_with_parent(parent: int) -> None:
-    """Runs in the child before its program does; `parent` may have died meanwhile. Only Linux knows how."""
+    """Make the kernel stop this process when its parent dies. Linux only.
+
+    It runs in the child process before the program does. The parent may have died already, so that is checked last.
+    """
     if _libc is not None:
         pr_set_pdeathsig = 1
         _libc.prctl(pr_set_pdeathsig, signal.SIGTERM)
@@ -60,11 +63,11 @@ def die_with_parent(parent: int) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-def spawn(words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    """Only for the main thread: the kernel's "parent died" means the thread that started the child."""
+def spawn(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    """Start a process, from the main thread only: it dies with the thread that started it, see `die_with_parent`."""
     parent = os.getpid()
-    return subprocess.Popen(  # noqa: S603 - the words are run.py's own
-        words,
+    return subprocess.Popen(  # noqa: S603 - the commands are those of programs.py
+        command,
         cwd=folder,
         env={**environment, "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
@@ -73,12 +76,15 @@ def spawn(words: Sequence[str], folder: Path, environment: Mapping[str, str]) ->
         text=True,
         errors="replace",
         start_new_session=True,
-        preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 - it makes two system calls and takes no lock
+        preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 - it makes system calls only and takes no lock
     )
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:
-    """Its whole session, also when its leader has ended; macOS refuses a group of which only a zombie is left."""
+    """Kill the process and its children, also if the process itself has ended.
+
+    macOS refuses to signal a group with nothing but a zombie, hence PermissionError.
+    """
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -96,20 +102,20 @@ class Child:
     def start(self) -> None:
         self.start_at = None
         self.process = self.start_process()
-        self.reader = threading.Thread(target=self._repeat_what_it_says, args=(self.process,), daemon=True)
+        self.reader = threading.Thread(target=self._print_output, args=(self.process,), daemon=True)
         self.reader.start()
 
-    def _repeat_what_it_says(self, process: subprocess.Popen[str]) -> None:
+    def _print_output(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
         with process.stdout as lines:
             for line in lines:
-                say(line, self.program.name)
+                print_lines(line, self.program.name)
 
     def has_crashed(self) -> bool:
         return self.start_at is None and self.process.poll() is not None
 
     def note_crash(self, now: float, patience: Patience) -> bool:
-        """Clears away what is left of it and plans the next start; False when it crashes too often for that."""
+        """Kill the rest of the process group and schedule the restart. Return False if there were too many crashes."""
         kill_group(self.process)
         self.crashes.append(now)
         while self.crashes[0] < now - patience.crash_window:
@@ -124,63 +130,68 @@ class Supervisor:
         self.environment = dict(environment)
         self.patience = patience or Patience()
         self.children: list[Child] = []
-        self.told_to_stop = False
-        self.told_to_hurry = False
+        self.is_stopping = False
+        self.is_killing = False
 
-    def listen(self) -> None:
-        """TERM, a closed terminal and Ctrl-C stop; a second Ctrl-C kills. A second TERM does not: make repeats it."""
+    def handle_signals(self) -> None:
+        """Stop on TERM, HUP or Ctrl-C, and kill on a second Ctrl-C. A second TERM has no effect, as make repeats it."""
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup has its way
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup ignores HUP
                 signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, _frame: object) -> None:
-        self.told_to_hurry = self.told_to_hurry or (self.told_to_stop and number == signal.SIGINT)
-        self.told_to_stop = True
+        self.is_killing = self.is_killing or (self.is_stopping and number == signal.SIGINT)
+        self.is_stopping = True
 
-    def finish(self, words: Sequence[str]) -> tuple[int, str]:
-        """Runs a program to its end; its exit status and all that it said."""
-        process = spawn(words, self.folder, self.environment)
+    def run_to_end(self, command: Sequence[str]) -> tuple[int, str]:
+        """Run a program to its end. Return its exit status and its output."""
+        process = spawn(command, self.folder, self.environment)
         try:
-            while not self.told_to_stop:
+            while not self.is_stopping:
                 with suppress(subprocess.TimeoutExpired):
-                    said, _ = process.communicate(timeout=TICK)
-                    return process.returncode, said
+                    output, _ = process.communicate(timeout=TICK)
+                    return process.returncode, output
             raise Stopped
         finally:
             kill_group(process)
 
     def start(self, programs: Sequence[Program]) -> None:
         for program in programs:
-            child = Child(program, lambda p=program: spawn(p.words, self.folder, self.environment))  # type: ignore[misc]  # mypy knows no default in a lambda
+            child = Child(program, lambda p=program: spawn(p.command, self.folder, self.environment))  # type: ignore[misc]  # mypy does not infer a default in a lambda
             child.start()
             self.children.append(child)
 
     def run(self, when_up: Callable[[], bool]) -> int:
-        """Until told to stop (0) or a program crashes too often (1). `when_up` is asked until it says yes."""
+        """Keep the programs running. Return 0 after a signal to stop, and 1 if a program crashed too often.
+
+        `when_up` is called until it returns True.
+        """
         up = False
-        while not self.told_to_stop:
+        while not self.is_stopping:
             up = up or when_up()
             for child in self.children:
-                if not self._look_after(child):
+                if not self._restart_if_crashed(child):
                     return 1
             time.sleep(TICK)
         return 0
 
-    def _look_after(self, child: Child) -> bool:
+    def _restart_if_crashed(self, child: Child) -> bool:
+        """Return False if the program crashed too often to restart it."""
         now = time.monotonic()
         if child.has_crashed():
-            say(f"{child.program.name} ended by itself (exit status {child.process.returncode}).")
+            print_lines(f"{child.program.name} stopped unexpectedly (exit status {child.process.returncode}).")
             if not child.note_crash(now, self.patience):
-                say(f"{child.program.name} ended {self.patience.crashes} times in a short while: stopping everything.")
+                limits = f"{self.patience.crashes} times within {self.patience.crash_window:.0f} s"
+                print_lines(f"{child.program.name} crashed {limits}. Stopping everything.")
                 return False
         elif child.start_at is not None and now >= child.start_at:
-            say(f"starting {child.program.name} again.")
+            print_lines(f"Restarting {child.program.name}.")
             child.start()
         return True
 
     def stop(self) -> None:
-        """In reverse order, each with a little time; whatever is left in their groups is killed."""
-        say("stopping")
+        """Stop the programs in reverse order, each with a time limit, and kill what is left of their process groups."""
+        print_lines("Stopping.")
         end = time.monotonic() + self.patience.stop
         for child in reversed(self.children):
             child.process.terminate()
@@ -188,12 +199,12 @@ class Supervisor:
         self._wait(self.children, end)
         for child in self.children:
             if child.process.poll() is None:
-                say(f"{child.program.name} does not stop: killing it.")
+                print_lines(f"{child.program.name} isn't stopping. Killing it.")
             kill_group(child.process)
-            child.reader.join(self.patience.last_words)
+            child.reader.join(self.patience.last_output)
 
     def _wait(self, children: Sequence[Child], until: float) -> None:
         while any(child.process.poll() is None for child in children):
-            if self.told_to_hurry or time.monotonic() > until:
+            if self.is_killing or time.monotonic() > until:
                 return
             time.sleep(TICK / 5)

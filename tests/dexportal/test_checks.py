@@ -111,7 +111,7 @@ def test_demo_people_who_can_sign_in_beside_a_real_upstream_stop_the_portal(sett
     outsider = User.objects.get(username="outsider")
     outsider.set_unusable_password()
     outsider.save(update_fields=["password"])
-    assert "portal with a real upstream: auditor." in found(database=True)["commands.E001"].msg
+    assert "a real Cloudflare account: auditor." in found(database=True)["commands.E001"].msg
 
 
 def test_a_real_person_with_a_name_of_the_demo_stops_nothing(settings: Settings) -> None:
@@ -126,7 +126,7 @@ def test_a_credential_that_no_key_opens_is_named(settings: Settings) -> None:
     assert found(database=True) == {}
     settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
     message = found(database=True)["commands.W005"]
-    assert message.msg.endswith("credentials: main.")
+    assert message.msg.endswith("CREDENTIAL_KEYS: main.")
     assert "invented-token" not in str(message)
 
 

@@ -165,10 +165,10 @@ ASK = (
 
 def test_a_portal_without_its_migrations_is_not_ready(tmp_path: Path) -> None:
     done = run({"VAR_DIR": str(tmp_path)}, "-c", ASK)
-    assert done.stdout.strip() == "503 {'status': 'unready', 'because': 'migrations'}", done.stderr
+    assert done.stdout.strip() == "503 {'status': 'unready', 'reason': 'migrations'}", done.stderr
 
 
 def test_a_portal_without_its_database_is_not_ready(tmp_path: Path) -> None:
     nowhere = {"VAR_DIR": str(tmp_path), "DATABASE_URL": "postgres://dex:dex@127.0.0.1:1/dex"}
     done = run(nowhere, "-c", ASK)
-    assert done.stdout.strip() == "503 {'status': 'unready', 'because': 'database'}", done.stderr
+    assert done.stdout.strip() == "503 {'status': 'unready', 'reason': 'database'}", done.stderr

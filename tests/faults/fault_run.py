@@ -17,7 +17,7 @@ from time import monotonic
 import django
 from django.core.management import call_command
 
-from dexportal.run.supervisor import say
+from dexportal.run.supervisor import print_lines
 from tests.faults.compare import Verdict, compare
 from tests.faults.compare_files import UnloggedFailures
 from tests.faults.desk_client import DeskClient
@@ -70,7 +70,7 @@ class RunResult:
 def run(config: RunConfig) -> RunResult:
     BUILD.mkdir(exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"chaos-{config.seed}-", dir=BUILD))
-    say(f"logs in {folder}", "chaos")
+    print_lines(f"logs in {folder}", "chaos")
     with running_testbed(
         folder, accounts=config.accounts, speed=SPEED, kill_at=f"{config.kill_at},seed={config.seed}"
     ) as testbed:
@@ -267,7 +267,7 @@ class _FaultRun:
 
     def _log(self, message: str) -> None:
         self.log_lines.append(message)
-        say(f"{monotonic() - self.started:6.0f} s  {message}", "chaos")
+        print_lines(f"{monotonic() - self.started:6.0f} s  {message}", "chaos")
 
 
 _IN_FLIGHT = ("sending", "uncertain", "PENDING_EXEC", "PENDING_UPLOAD")

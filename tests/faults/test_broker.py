@@ -72,7 +72,7 @@ def test_unread_redis_queue_is_limited(redis_server: Server, settings: Settings)
     wakes.backoff.end()
     app = Celery("own", set_as_current=False)
     app.config_from_object(celery.configuration())
-    beat = heartbeat.TouchingScheduler(app)
+    beat = heartbeat.HeartbeatScheduler(app)
     for _ in range(5):
         beat.apply_entry(beat.schedule["collect_due"], producer=beat.producer)
         wakes.wake("commands.tasks.collect_due")

@@ -20,7 +20,7 @@ from urllib.request import urlopen
 
 from cryptography.fernet import Fernet
 
-from dexportal.run import portal
+from dexportal.run import programs
 from dexportal.run.supervisor import die_with_parent
 from tests import servers
 from tests.faults import kill_points
@@ -39,7 +39,7 @@ CLOCK_OFFSETS = {"talk-2": "45", "fetch-2": "-45"}  # seconds; fifteen times ADO
 
 def worker(name: str, queue: str, threads: int) -> list[str]:
     """Return the command of a worker, like `make run`, but with its own name and with kill points."""
-    command = list(portal.worker(queue, threads).words)
+    command = list(programs.worker(queue, threads).command)
     command[command.index("celery")] = "tests.faults.worker"
     command[command.index("-n") + 1] = f"{name}@%h"
     return command
@@ -97,8 +97,8 @@ class Testbed:
         for number in ("1", "2"):
             self.programs[f"talk-{number}"] = worker(f"talk-{number}", "talk", 4)
             self.programs[f"fetch-{number}"] = worker(f"fetch-{number}", "fetch", 2)
-            self.programs[f"beat-{number}"] = list(portal.beat().words)
-        self.programs["web"] = list(portal.web(self.web_port).words)
+            self.programs[f"beat-{number}"] = list(programs.beat().command)
+        self.programs["web"] = list(programs.web(self.web_port).command)
         for name in self.programs:
             if name not in self.processes and (not only or name in only):
                 self.start(name)

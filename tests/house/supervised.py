@@ -19,7 +19,7 @@ from dexportal.run.supervisor import Patience, Program, Supervisor
 from tests.polling import MAX_WAIT
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PATIENT = dict.fromkeys(("crash_window", "each", "stop", "last_words"), MAX_WAIT) | {"restart_after": 0.01}
+PATIENT = dict.fromkeys(("crash_window", "each", "stop", "last_output"), MAX_WAIT) | {"restart_after": 0.01}
 
 
 class Supervised:
@@ -99,7 +99,7 @@ def is_gone(pid: int, within: float = MAX_WAIT) -> bool:
 def main(configuration: str) -> int:
     programs, patience = json.loads(configuration)
     supervisor = Supervisor(ROOT, os.environ, Patience(**{**PATIENT, **patience}))
-    supervisor.listen()
+    supervisor.handle_signals()
     supervisor.start([Program(name, ["sh", "-c", script]) for name, script in programs.items()])
     try:
         return supervisor.run(lambda: True)

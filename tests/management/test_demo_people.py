@@ -123,7 +123,7 @@ def test_the_simulators_account_is_in_force_with_its_token() -> None:
 def test_beside_a_real_upstream_there_are_no_demo_people(portal: Settings) -> None:
     portal.UPSTREAM = real(token="a-real-token")
     told = demo_people()
-    assert "No demo people" in told
+    assert "Demo people can't sign in" in told
     assert "a-real-token" not in told
     assert not User.objects.exists()
     with pytest.raises(NotTheSimulator):
@@ -145,7 +145,7 @@ def test_beside_a_real_upstream_the_demo_people_cannot_sign_in_until_the_simulat
     signed_in = sign_in("helpdesk", password_in(told))
     assert signed_in
     portal.UPSTREAM = real(token="a-real-token")
-    assert "No demo people can sign in" in setup()
+    assert "Demo people can't sign in" in setup()
     assert not any(sign_in(name, password_in(told)) for name in PEOPLE)
     assert signed_in.get("/").status_code == 302
     assert [account.upstream for account in Account.objects.active()] == [REAL]

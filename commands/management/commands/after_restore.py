@@ -8,37 +8,38 @@ from django.utils import timezone
 from commands.actions.administration import heartbeats, restore
 
 
-def _instant(text: str) -> datetime:
+def _parse_time(text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise ArgumentTypeError("a time such as 2026-11-22T06:00 (UTC unless it names a zone)") from None
+        raise ArgumentTypeError("enter a time such as 2026-11-22T06:00 (UTC unless it has an offset)") from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 class Command(BaseCommand):
     help = (
-        "To be run once after a database was restored, before a worker starts: what may have been sent since the "
-        "backup is never sent again; Cloudflare's lists decide what became of it."
+        "Run this once after restoring a database, before any worker starts. Commands that may have been sent since "
+        "the backup are never sent again. Cloudflare's list shows what happened to them."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--taken-at",
-            type=_instant,
+            type=_parse_time,
             metavar="TIME",
-            help="when the backup was taken; by default the latest time that it bears itself",
+            help="when the backup was taken (default: the latest time stored in it)",
         )
 
     def handle(self, *, taken_at: datetime | None, **options: Any) -> None:
         now = timezone.now()
         done = restore.after_restore(now=now, since=taken_at)
+        since = done.since.astimezone(UTC)
         self.stdout.write(
-            f"Since {done.since:%Y-%m-%d %H:%M:%S} UTC something may have been sent that is not known here."
+            f"This database may not know all commands that were sent after {since.day} {since:%b %Y, %H:%M:%S} UTC."
         )
-        self.stdout.write(f"{done.uncertain} commands are uncertain now: Cloudflare's list decides.")
+        self.stdout.write(f"Commands that are now uncertain, until Cloudflare's list shows them: {done.uncertain}.")
         if done.waiting:
-            self.stdout.write(f"{done.waiting} more follow, one after the other, as their machines become free.")
+            self.stdout.write(f"Commands that wait for another command on the same device first: {done.waiting}.")
         if alive := heartbeats.signs().alive:
             names = ", ".join(sorted(alive))
-            self.stderr.write(f"Were there signs of life of {names} just now? Stop every worker before a restore.")
+            self.stderr.write(f"These processes seem to be running: {names}. Stop every worker before a restore.")

@@ -9,8 +9,8 @@ from commands.actions.administration import accounts, demo
 
 class Command(BaseCommand):
     help = (
-        "Makes the account of the upstream in force and, while that is the simulator, the demo people; beside a real "
-        "upstream it takes their sign-in away."
+        "Creates the Cloudflare account of the settings. With the simulator it also creates the demo people. With a "
+        "real Cloudflare account it disables their sign-in."
     )
 
     def handle(self, **options: Any) -> None:
@@ -19,7 +19,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Account: {account.name} ({account.cloudflare_id}) at {settings.UPSTREAM.url}")
         if not settings.UPSTREAM.is_simulator:
             demo.dismiss_demo_people()
-            self.stdout.write("No demo people can sign in: this portal talks to a real Cloudflare account.")
+            self.stdout.write("Demo people can't sign in, because this portal uses a real Cloudflare account.")
             return
         people = demo.ensure_demo_people(now=now)
         self.stdout.write("Sign in as: " + ", ".join(person.username for person in people))

@@ -16,13 +16,13 @@ OTHER_SCHEMA = (
 
 
 class Command(BaseCommand):
-    help = "Prepares the portal for a start: migrations, checks, the account of the settings, and the demo people."
-    requires_system_checks = []  # migrate runs those that need no tables yet, and `check` runs all
+    help = "Prepares dexportal to start: migrates the database, runs checks, creates the account and the demo people."
+    requires_system_checks = []  # migrate runs those that need no tables, and `check` then runs all
 
     def handle(self, *, verbosity: int, **options: Any) -> None:
         self._refuse_other_schema()
         call_command("migrate", interactive=False, verbosity=verbosity, stdout=self.stdout)
-        demo.dismiss_demo_people()  # before the check that fails where they could sign in
+        demo.dismiss_demo_people()  # before the check that fails if demo people can sign in
         success = self.stdout if verbosity else StringIO()  # failures go to stderr
         call_command("check", deploy=settings.PRODUCTION, databases=["default"], stdout=success)
         call_command("demo_people", stdout=self.stdout)

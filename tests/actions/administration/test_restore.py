@@ -217,10 +217,10 @@ def test_the_operator_is_told_what_was_done_and_may_say_when_the_backup_was_take
     told, warned = StringIO(), StringIO()
     call_command("after_restore", "--taken-at=2026-01-02T03:04:05", stdout=told, stderr=warned)
     lines = told.getvalue().splitlines()
-    assert lines[0].startswith("Since 2026-01-02 03:04:05 UTC")
+    assert lines[0].endswith("sent after 2 Jan 2026, 03:04:05 UTC.")
     assert lines[1:] == [
-        "1 commands are uncertain now: Cloudflare's list decides.",
-        "1 more follow, one after the other, as their machines become free.",
+        "Commands that are now uncertain, until Cloudflare's list shows them: 1.",
+        "Commands that wait for another command on the same device first: 1.",
     ]
     assert "talk" in warned.getvalue()
     assert Dispatch.objects.get().claimed_at.isoformat() == "2026-01-02T03:04:05+00:00"

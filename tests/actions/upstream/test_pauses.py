@@ -21,7 +21,7 @@ from commands.actions.upstream.rate_limit import NotNow, spend
 from commands.cloudflare.types import Call
 from commands.models import Account, AccountDirectory, AccountSync, Command, Device, Event
 from commands.rules.kinds import Kind
-from dexportal.run.portal import TALK_THREADS
+from dexportal.run.programs import TALK_THREADS
 from tests.actions.world import BOTH, QUICK_END, World, refusal
 from tests.people import make_account, make_credential
 from tests.polling import MAX_WAIT

@@ -62,7 +62,7 @@ def test_a_message_outlives_any_clock_that_a_worker_may_judge_it_by(app: Celery)
 def test_beat_goes_on_when_the_wall_clock_is_set_back(app: Celery, settings: Settings) -> None:
     settings.SYNC_INTERVAL = timedelta(milliseconds=20)
     app.conf.beat_schedule = {"sync_due": celery.beat_schedule()["sync_due"]}
-    beat = heartbeat.TouchingScheduler(app)
+    beat = heartbeat.HeartbeatScheduler(app)
 
     def sent() -> int:
         beat.tick()
@@ -97,7 +97,7 @@ def test_a_worker_whose_clock_is_wrong_by_minutes_takes_what_beat_and_wakes_sent
 
 def _send_as_beat(app: Celery, name: str, times: int = 1) -> None:
     app.conf.beat_schedule = {name: celery.beat_schedule()["sync_due"] | {"task": f"own.{name}"}}
-    beat = heartbeat.TouchingScheduler(app)
+    beat = heartbeat.HeartbeatScheduler(app)
     for _ in range(times):
         beat.apply_async(beat.schedule[name])
 

@@ -35,12 +35,12 @@ def refusing() -> str:
     return f"redis://127.0.0.1:{port}/0"
 
 
-def beat_of(broker_url: str) -> tuple[heartbeat.TouchingScheduler, Celery]:
+def beat_of(broker_url: str) -> tuple[heartbeat.HeartbeatScheduler, Celery]:
     app = Celery("own", set_as_current=False)
     app.config_from_object(celery.configuration() | {"broker_url": broker_url})
     app.conf.broker_transport_options = celery.broker_options(broker_url, timedelta(seconds=1))
     app.conf.beat_schedule = {"sync_due": celery.beat_schedule()["sync_due"]}
-    return heartbeat.TouchingScheduler(app), app
+    return heartbeat.HeartbeatScheduler(app), app
 
 
 def seen(role: Role) -> bool | None:

@@ -35,10 +35,10 @@ def test_overridden_method_of_the_library_takes_the_parameters_we_know(method: o
 
 def test_overrides_replace_methods_that_the_library_calls() -> None:
     assert file_broker.Channel.__mro__[1] is filesystem.Channel
-    assert heartbeat.TouchingScheduler.__mro__[1] is Scheduler
-    for ours, theirs in ((file_broker.Channel, filesystem.Channel), (heartbeat.TouchingScheduler, Scheduler)):
+    assert heartbeat.HeartbeatScheduler.__mro__[1] is Scheduler
+    for ours, theirs in ((file_broker.Channel, filesystem.Channel), (heartbeat.HeartbeatScheduler, Scheduler)):
         overridden = [name for name, value in vars(ours).items() if inspect.isfunction(value)]
-        own = {"_speak"}
+        own = {"_report"}
         assert [name for name in overridden if name not in own and not hasattr(theirs, name)] == []
 
 

@@ -32,8 +32,8 @@ def test_second_term_as_make_sends_it_does_not_kill_at_once() -> None:
 
 def test_program_that_exits_is_restarted() -> None:
     portal = supervised({"weak": WEAK, "strong": POLITE}, {"crashes": 1000})
-    portal.expect(r"weak ended by itself \(exit status 3\)")
-    portal.expect("starting weak again")
+    portal.expect(r"weak stopped unexpectedly \(exit status 3\)")
+    portal.expect("Restarting weak")
     portal.expect(r"weak +\| up")
     portal.send(signal.SIGTERM)
     assert portal.wait() == 0
@@ -42,7 +42,7 @@ def test_program_that_exits_is_restarted() -> None:
 def test_program_that_exits_too_often_stops_everything_and_is_named() -> None:
     portal = supervised({"strong": POLITE, "weak": WEAK}, {"crashes": 3})
     strong = int(portal.expect(r"strong +\| up (\d+)")[1])
-    portal.expect("weak ended 3 times in a short while: stopping everything")
+    portal.expect(r"weak crashed 3 times within \d+ s\. Stopping everything")
     assert portal.wait() == 1
     assert sum(line.endswith("| up") for line in portal.output) == 3
     assert is_gone(strong)
@@ -51,7 +51,7 @@ def test_program_that_exits_too_often_stops_everything_and_is_named() -> None:
 def test_crashes_outside_the_crash_window_are_not_counted() -> None:
     portal = supervised({"weak": WEAK}, {"crashes": 2, "crash_window": 0.0})
     for _ in range(4):
-        portal.expect("starting weak again")
+        portal.expect("Restarting weak")
     portal.send(signal.SIGTERM)
     assert portal.wait() == 0
 
@@ -60,7 +60,7 @@ def test_program_that_ignores_term_is_killed_with_its_whole_group() -> None:
     portal = supervised({"stubborn": STUBBORN, "polite": POLITE}, {"each": 0.2, "stop": 0.5})
     pids = portal.expect(r"up (\d+) (\d+)")
     portal.send(signal.SIGTERM)
-    portal.expect("stubborn does not stop: killing it")
+    portal.expect("stubborn isn't stopping. Killing it")
     assert portal.wait() == 0
     assert is_gone(int(pids[1]))
     assert is_gone(int(pids[2]))
@@ -69,7 +69,7 @@ def test_program_that_ignores_term_is_killed_with_its_whole_group() -> None:
 def test_children_of_a_crashed_program_are_killed_before_the_restart() -> None:
     portal = supervised({"weak": "sleep 300 & echo up $!; exit 3"}, {"crashes": 2})
     child = int(portal.expect(r"up (\d+)")[1])
-    portal.expect("starting weak again")
+    portal.expect("Restarting weak")
     assert is_gone(child)
     assert portal.wait() == 1
 
@@ -78,7 +78,7 @@ def test_second_ctrl_c_kills_at_once() -> None:
     portal = supervised({"stubborn": STUBBORN}, {"each": 10 * MAX_WAIT, "stop": 10 * MAX_WAIT})
     pids = portal.expect(r"up (\d+) (\d+)")
     portal.send(signal.SIGINT)
-    portal.expect("stopping")
+    portal.expect("Stopping")
     portal.send(signal.SIGINT)
     assert portal.wait() == 0
     assert is_gone(int(pids[1]))

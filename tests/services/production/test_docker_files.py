@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from dexportal import settings
-from dexportal.run import portal as run
+from dexportal.run import programs
 from tests.services.production import docker_files
 from tests.services.production.docker_files import ROOT, Service
 from tests.services.production.portal import make_secrets
@@ -136,11 +136,11 @@ def test_documented_secrets_are_valid_and_consistent(tmp_path: Path) -> None:
 def test_workers_and_beat_have_the_commands_of_make_run(services: dict[str, Service]) -> None:
     """Compare without the interpreter: `make run` starts modules with Python, and Compose starts programs."""
     for service, program in (
-        ("worker-talk", run.worker("talk", run.TALK_THREADS)),
-        ("worker-fetch", run.worker("fetch", 2)),
-        ("beat", run.beat()),
+        ("worker-talk", programs.worker("talk", programs.TALK_THREADS)),
+        ("worker-fetch", programs.worker("fetch", 2)),
+        ("beat", programs.beat()),
     ):
-        assert services[service].command == list(program.words)[2:]
+        assert services[service].command == list(program.command)[2:]
 
 
 def test_web_process_has_two_workers_of_eight_threads_and_a_backlog_limit(services: dict[str, Service]) -> None:
@@ -208,7 +208,7 @@ def test_database_is_durable_and_redis_stores_nothing(services: dict[str, Servic
 
 def test_database_has_connections_for_three_times_the_processes(services: dict[str, Service]) -> None:
     """Count one connection per thread, including the main thread."""
-    threads = 2 * (8 + 1) + (run.TALK_THREADS + 1) + (2 + 1)
+    threads = 2 * (8 + 1) + (programs.TALK_THREADS + 1) + (2 + 1)
     [max_connections] = re.findall(r"max_connections=(\d+)", " ".join(services["postgres"].command))
     assert int(max_connections) > 3 * threads
 
