@@ -26,7 +26,7 @@ from commands.models import Account, AccountSync, Command, Device, Dispatch, Use
 from commands.rules.ids import new_id
 from commands.rules.kinds import Kind
 from commands.rules.states import Status
-from dexportal.run import programs as portal_programs
+from dexportal.run import programs as portal
 from tests.people import make_account, make_credential, make_person
 
 ACCOUNTS = 100
@@ -108,8 +108,10 @@ def _post(upstream: SimulatorClient, account: Account, token: str, person: User,
 def _workers(upstream: SimulatorClient) -> Iterator[None]:
     """Start one worker process for `talk` and one beat, with the commands of `make run`."""
     environment = {**os.environ, "SIMULATOR_URL": upstream.base_url}
-    programs = [portal_programs.worker("talk", 4), portal_programs.beat()]
-    processes = [subprocess.Popen(list(program.command), env=environment, cwd=settings.BASE_DIR) for program in programs]
+    programs = [portal.worker("talk", 4), portal.beat()]
+    processes = [
+        subprocess.Popen(list(program.command), env=environment, cwd=settings.BASE_DIR) for program in programs
+    ]
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ from celery.worker import request
 from kombu import Connection, Queue
 from pytest_django import Settings
 
-from commands.tasks import FromBeat
+from commands.tasks import BeatTask
 from commands.wakeup import backoff, wake
 from dexportal.celery import app as celery
 from dexportal.celery import heartbeat
@@ -119,7 +119,7 @@ def test_what_beat_sent_while_no_worker_was_there_is_run_once(app: Celery, setti
     runs: list[str] = []
     done = threading.Event()
 
-    @app.task(name="own.look", base=FromBeat, shared=False)
+    @app.task(name="own.look", base=BeatTask, shared=False)
     def look() -> None:
         runs.append("look")
 
