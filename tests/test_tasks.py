@@ -52,12 +52,12 @@ def _read(messages: list[Path]) -> Iterator[str]:
         yield " ".join([message["headers"]["task"].removeprefix("commands.tasks."), *args])
 
 
-def test_who_asks_wakes_the_delivery(world: World, woken: Callable[..., list[str]]) -> None:
+def test_new_run_wakes_the_delivery(world: World, woken: Callable[..., list[str]]) -> None:
     account, device = world.account, world.device()
     assert woken(lambda: world.ask(devices=[device]) and None) == [f"deliver_account {account.id}"]
 
 
-def test_the_whole_road_by_tasks_alone(world: World, woken: Callable[..., list[str]]) -> None:
+def test_tasks_alone_take_a_command_from_queue_to_result(world: World, woken: Callable[..., list[str]]) -> None:
     (command,) = world.ask(DIAG)
     id_ = str(world.account.id)
     assert woken(tasks.deliver_due) == [f"deliver_account {id_}"]
@@ -74,7 +74,7 @@ def test_the_whole_road_by_tasks_alone(world: World, woken: Callable[..., list[s
 
 
 @pytest.mark.parametrize("off", [timedelta(days=-1), timedelta(minutes=-4), timedelta(minutes=4), timedelta(days=30)])
-def test_a_worker_whose_own_clock_is_wrong_finds_what_landed_and_stops_nothing(
+def test_worker_with_a_wrong_clock_finds_a_created_command_and_goes_on(
     world: World, monkeypatch: pytest.MonkeyPatch, off: timedelta
 ) -> None:
     (command,) = world.ask()
@@ -96,7 +96,7 @@ def test_a_worker_whose_own_clock_is_wrong_finds_what_landed_and_stops_nothing(
     assert world.status(other) == "PENDING_EXEC"
 
 
-def test_a_delivery_sends_post_after_post_until_nothing_may_go(world: World, settings: Any) -> None:
+def test_delivery_sends_posts_until_no_command_can_be_sent(world: World, settings: Any) -> None:
     settings.POST_DEVICES = 2
     commands = world.ask(devices=world.devices[:5])
     tasks.deliver_account(str(world.account.id))
@@ -104,7 +104,7 @@ def test_a_delivery_sends_post_after_post_until_nothing_may_go(world: World, set
     assert len(world.posts()) == 3
 
 
-def test_a_worker_that_was_told_to_stop_leaves_what_waits_to_the_next_one(
+def test_stopping_worker_leaves_queued_commands_to_the_next_one(
     world: World, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.POST_DEVICES = 1
@@ -121,9 +121,7 @@ def test_a_worker_that_was_told_to_stop_leaves_what_waits_to_the_next_one(
     assert Command.objects.filter(status="queued").count() == 2
 
 
-def test_a_worker_that_was_told_to_stop_hands_the_file_that_it_fetches_to_the_next_one(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stopping_worker_leaves_its_download_to_the_next_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     command = world.sent(options=DIAG)
     world.forward(QUICK_END)
     assert world.sync()
@@ -139,7 +137,7 @@ def test_a_worker_that_was_told_to_stop_hands_the_file_that_it_fetches_to_the_ne
     assert (artifact.status, artifact.attempts, artifact.not_before) == ("wanted", 0, None)
 
 
-def test_an_account_that_is_retired_meanwhile_sends_nothing_more(
+def test_account_retired_during_a_delivery_sends_nothing_more(
     world: World,
     settings: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -158,7 +156,7 @@ def test_an_account_that_is_retired_meanwhile_sends_nothing_more(
 
 
 @pytest.mark.parametrize("task", [tasks.deliver_account, tasks.sync_account, tasks.directory_account])
-def test_an_account_that_is_gone_or_retired_is_left_alone(
+def test_tasks_ignore_missing_and_retired_accounts(
     world: World,
     woken: Callable[..., list[str]],
     task: Callable[[str], None],
@@ -171,13 +169,13 @@ def test_an_account_that_is_gone_or_retired_is_left_alone(
     assert world.upstream.ledger() == before
 
 
-def test_a_listing_that_was_not_due_wakes_nobody(world: World, woken: Callable[..., list[str]]) -> None:
+def test_listing_that_is_not_due_sends_no_wakeup(world: World, woken: Callable[..., list[str]]) -> None:
     AccountSync.objects.filter(account=world.account).update(due_at=timezone.now() + timedelta(minutes=1))
     assert woken(tasks.sync_due) == []
     assert woken(tasks.sync_account, str(world.account.id)) == []
 
 
-def test_the_directory_is_filled_when_it_is_due(world: World, woken: Callable[..., list[str]]) -> None:
+def test_directory_is_listed_when_due(world: World, woken: Callable[..., list[str]]) -> None:
     id_ = str(world.account.id)
     assert woken(tasks.directory_due) == [f"directory_account {id_}"]
     tasks.directory_account(id_)
@@ -185,7 +183,7 @@ def test_the_directory_is_filled_when_it_is_due(world: World, woken: Callable[..
     assert woken(tasks.directory_due) == []
 
 
-def test_what_ran_out_is_settled(world: World) -> None:
+def test_expired_command_is_settled(world: World) -> None:
     (command,) = world.ask()
     Command.objects.filter(id=command.id).update(expires_at=timezone.now() - timedelta(seconds=1))
     tasks.settle_due()

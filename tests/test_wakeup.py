@@ -71,7 +71,7 @@ def sent(messages: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_wake_is_sent_when_the_transaction_is_committed_and_not_before(messages: Path) -> None:
+def test_wakeup_is_sent_after_the_commit(messages: Path) -> None:
     with transaction.atomic():
         wake(TASK, "an-id")
         assert not messages.exists()
@@ -82,7 +82,7 @@ def test_a_wake_is_sent_when_the_transaction_is_committed_and_not_before(message
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nothing_is_woken_for_what_was_rolled_back(messages: Path) -> None:
+def test_rollback_sends_no_wakeup(messages: Path) -> None:
     with transaction.atomic():
         wake(TASK)
         transaction.set_rollback(True)
@@ -90,7 +90,7 @@ def test_nothing_is_woken_for_what_was_rolled_back(messages: Path) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_each_task_goes_to_its_own_queue(messages: Path) -> None:
+def test_each_task_goes_to_its_queue(messages: Path) -> None:
     wake(TASK)
     wake("commands.tasks.collect_due")
     queues = [file.name.split(".")[1] for file in sorted(messages.iterdir())]
@@ -98,14 +98,14 @@ def test_each_task_goes_to_its_own_queue(messages: Path) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_redis_that_refuses_keeps_nobody_waiting(listener: socket.socket, settings: Settings) -> None:
+def test_refusing_redis_is_tried_once(listener: socket.socket, settings: Settings) -> None:
     settings.BROKER_URL = redis_at(listener)
     listener.close()
     _gives_up_once_and_then_keeps_quiet()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_redis_that_never_answers_keeps_nobody_waiting(listener: socket.socket, settings: Settings) -> None:
+def test_hanging_redis_is_tried_once(listener: socket.socket, settings: Settings) -> None:
     settings.BROKER_URL = redis_at(listener)
     _gives_up_once_and_then_keeps_quiet()
     assert connections_to(listener) == 1
@@ -120,7 +120,7 @@ def _gives_up_once_and_then_keeps_quiet() -> None:
     assert [line["event"] for line in lines] == ["wake failed, beat will find the work"]
 
 
-def test_the_first_wake_of_a_web_process_has_nothing_left_to_load(listener: socket.socket, tmp_path: Path) -> None:
+def test_first_wakeup_of_a_web_process_loads_no_module(listener: socket.socket, tmp_path: Path) -> None:
     """Loading takes longer than the time-outs of a broker that is away, and is in no time-out."""
     script = (
         "import sys, dexportal.wsgi; from commands.wakeup import wake; before = set(sys.modules);"
@@ -131,7 +131,7 @@ def test_the_first_wake_of_a_web_process_has_nothing_left_to_load(listener: sock
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
 
 
-def test_connecting_and_each_answer_are_waited_for_half_a_second(listener: socket.socket, settings: Settings) -> None:
+def test_connecting_and_each_answer_have_half_a_second(listener: socket.socket, settings: Settings) -> None:
     """So a click waits for a second at most; then its process keeps quiet for a while."""
     settings.BROKER_URL = redis_at(listener)
     with wakes.connection() as broker:
@@ -141,7 +141,7 @@ def test_connecting_and_each_answer_are_waited_for_half_a_second(listener: socke
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_view_whose_wake_fails_still_commits(listener: socket.socket, settings: Settings) -> None:
+def test_view_commits_although_its_wakeup_fails(listener: socket.socket, settings: Settings) -> None:
     settings.BROKER_URL = redis_at(listener)
     listener.close()
     done = []
@@ -152,14 +152,14 @@ def test_a_view_whose_wake_fails_still_commits(listener: socket.socket, settings
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_quiet_ends_by_itself(messages: Path, settings: Settings) -> None:
+def test_broker_is_tried_again_after_the_backoff(messages: Path, settings: Settings) -> None:
     settings.WAKE_QUIET = settings.WAKE_QUIET * 0
     backoff.begin()
     wake(TASK)
     assert len(sent(messages)) == 1
 
 
-def test_the_broker_is_reachable_or_not(messages: Path, listener: socket.socket, settings: Settings) -> None:
+def test_broker_reports_whether_it_is_reachable(messages: Path, listener: socket.socket, settings: Settings) -> None:
     assert is_broker_reachable()
     settings.BROKER_URL = redis_at(listener)
     assert not is_broker_reachable()

@@ -36,7 +36,7 @@ class TestCredentials:
         given = {"name": "Acme", "scheme": "token", "email": "", "value": SECRET, **values}
         return client.post(page(Credential, "add"), given, follow=True)
 
-    def test_a_value_goes_in_and_never_comes_out(self, client_of_admin: Client) -> None:
+    def test_stored_value_is_never_shown(self, client_of_admin: Client) -> None:
         answer = self.add(client_of_admin)
         credential = Credential.objects.get(name="Acme")
         assert credential.secret.reveal() == SECRET
@@ -49,21 +49,21 @@ class TestCredentials:
             assert credential.secret.token not in words(page_of_it)
         assert SECRET not in history()
 
-    def test_a_form_with_a_mistake_does_not_send_the_value_back(self, client_of_admin: Client) -> None:
+    def test_form_with_an_error_does_not_repeat_the_value(self, client_of_admin: Client) -> None:
         answer = self.add(client_of_admin, name="")
         assert "This field is required" in words(answer)
         assert SECRET not in words(answer)
 
-    def test_a_new_one_needs_a_value(self, client_of_admin: Client) -> None:
+    def test_new_credential_needs_a_value(self, client_of_admin: Client) -> None:
         assert "A new credential needs its token or key." in words(self.add(client_of_admin, value=""))
         assert not Credential.objects.exists()
 
-    def test_what_no_header_can_carry_is_refused(self, client_of_admin: Client) -> None:
+    def test_value_that_a_header_cannot_carry_is_refused(self, client_of_admin: Client) -> None:
         for value in ("two words", "ümlaut", "tab\tinside"):
             assert "without spaces" in words(self.add(client_of_admin, value=value))
         assert not Credential.objects.exists()
 
-    def test_a_global_key_needs_its_email(self, client_of_admin: Client) -> None:
+    def test_global_key_needs_an_email(self, client_of_admin: Client) -> None:
         assert "needs the email address" in words(self.add(client_of_admin, scheme="key"))
         self.add(client_of_admin, scheme="key", email="ops@example.com")
         assert Credential.objects.get().email == "ops@example.com"
@@ -72,19 +72,19 @@ class TestCredentials:
         given = {"name": credential.name, "scheme": "token", "email": "", "value": "", **values}
         return client.post(page(Credential, "change", credential.pk), given, follow=True)
 
-    def test_without_a_value_the_old_one_stays(self, client_of_admin: Client) -> None:
+    def test_blank_value_keeps_the_stored_one(self, client_of_admin: Client) -> None:
         credential = make_credential("Acme", value=SECRET)
         self.change(client_of_admin, credential, name="Acme Europe")
         assert Credential.objects.get(name="Acme Europe").secret.reveal() == SECRET
 
-    def test_a_new_value_takes_the_place_of_the_old_one(self, client_of_admin: Client) -> None:
+    def test_new_value_replaces_the_stored_one(self, client_of_admin: Client) -> None:
         credential = make_credential("Acme", value=SECRET)
         answer = self.change(client_of_admin, credential, value=ANOTHER)
         assert Credential.objects.get().secret.reveal() == ANOTHER
         assert ANOTHER not in words(answer) + history()
         assert "Token or key" in history()
 
-    def test_an_admin_who_mends_it_ends_what_cloudflare_refused(self, account: Account) -> None:
+    def test_changed_credential_ends_pauses_after_refusals_only(self, account: Account) -> None:
         now = timezone.now()
         for act, refused in ((Pause.Act.LIST, True), (Pause.Act.CREATE, False)):
             Pause.objects.create(account=account, act=act, since=now, until=now, refused=refused, words="403")
@@ -92,7 +92,7 @@ class TestCredentials:
         change_credential(account.credential, value=ANOTHER)
         assert [pause.act for pause in Pause.objects.all()] == [Pause.Act.CREATE]
 
-    def test_a_value_that_no_key_opens_is_a_named_problem(self, client_of_admin: Client, settings: Settings) -> None:
+    def test_value_that_cannot_be_decrypted_is_reported(self, client_of_admin: Client, settings: Settings) -> None:
         credential = make_credential("Acme", value=SECRET)
         settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
         for address in (page(Credential, "changelist"), page(Credential, "change", credential.pk)):
@@ -100,11 +100,11 @@ class TestCredentials:
         self.change(client_of_admin, credential, value=ANOTHER)
         assert Credential.objects.get().secret.reveal() == ANOTHER
 
-    def test_one_that_came_from_a_dump_is_told_as_empty(self, client_of_admin: Client) -> None:
+    def test_credential_without_a_value_is_reported(self, client_of_admin: Client) -> None:
         make_credential("Acme", value="")
         assert "No value yet" in words(client_of_admin.get(page(Credential, "changelist")))
 
-    def test_an_unused_one_can_be_deleted_and_a_used_one_not(self, client_of_admin: Client, account: Account) -> None:
+    def test_only_unused_credential_can_be_deleted(self, client_of_admin: Client, account: Account) -> None:
         unused = make_credential("Unused")
         assert account.credential is not None
         for credential in (unused, account.credential):
@@ -113,7 +113,7 @@ class TestCredentials:
 
 
 class TestAccounts:
-    def test_a_new_one_is_of_the_upstream_in_force_and_complete(
+    def test_new_account_belongs_to_the_present_upstream_and_has_all_its_rows(
         self, client_of_admin: Client, settings: Settings
     ) -> None:
         given = {"name": "Acme", "cloudflare_id": "a" * 32, "credential": make_credential().pk, "dialect": "auto"}
@@ -124,7 +124,9 @@ class TestAccounts:
         assert account.sync.listed_at is None
         assert account.version.number == 0
 
-    def test_the_same_account_twice_is_a_sentence(self, client_of_admin: Client, account: Account) -> None:
+    def test_account_that_exists_already_is_refused_with_a_message(
+        self, client_of_admin: Client, account: Account
+    ) -> None:
         given = {"name": "Twin", "cloudflare_id": account.cloudflare_id, "credential": "", "dialect": "auto"}
         given["cloudflare_id"] = account.cloudflare_id.upper()
         answer = client_of_admin.post(page(Account, "add"), given)
@@ -132,7 +134,9 @@ class TestAccounts:
         assert "This account already exists" in words(answer)
         assert Account.objects.count() == 1
 
-    def test_its_name_may_change_and_which_one_it_is_may_not(self, client_of_admin: Client, account: Account) -> None:
+    def test_name_of_an_account_can_change_but_not_its_cloudflare_id(
+        self, client_of_admin: Client, account: Account
+    ) -> None:
         given = {"name": "Renamed", "cloudflare_id": "b" * 32, "credential": "", "dialect": "legacy"}
         client_of_admin.post(page(Account, "change", account.pk), given)
         changed = Account.objects.get()
@@ -140,7 +144,7 @@ class TestAccounts:
         assert changed.cloudflare_id == account.cloudflare_id
         assert changed.version.number == 1
 
-    def test_retired_and_taken_back(self, client_of_admin: Client, account: Account) -> None:
+    def test_account_is_retired_and_reactivated(self, client_of_admin: Client, account: Account) -> None:
         chosen = {"_selected_action": [str(account.pk)]}
         client_of_admin.post(page(Account, "changelist"), {"action": "retire", **chosen})
         assert not Account.objects.active().exists()
@@ -151,7 +155,7 @@ class TestAccounts:
 
 
 class TestPeople:
-    def test_a_new_person_gets_groups_and_signs_in(self, client_of_admin: Client) -> None:
+    def test_new_person_gets_groups_and_a_password(self, client_of_admin: Client) -> None:
         password = uuid4().hex
         given = {"username": "neo", "usable_password": "true", "password1": password, "password2": password}
         assert client_of_admin.post(page(User, "add"), given).status_code == 302
@@ -163,7 +167,7 @@ class TestPeople:
         assert person.check_password(password)
         assert User.objects.get(pk=person.pk).rights_version > person.rights_version
 
-    def test_people_are_deactivated(self, client_of_admin: Client) -> None:
+    def test_action_deactivates_people(self, client_of_admin: Client) -> None:
         person = make_person("gone", "helpdesk")
         chosen = {"action": "deactivate", "_selected_action": [str(person.pk)]}
         client_of_admin.post(page(User, "changelist"), chosen)
@@ -172,7 +176,7 @@ class TestPeople:
         assert gone.rights_version > person.rights_version
         assert "Deactivated." in history()
 
-    def test_an_admin_does_not_become_a_superuser(self, client_of_admin: Client, admin: User) -> None:
+    def test_administrator_cannot_become_or_change_a_superuser(self, client_of_admin: Client, admin: User) -> None:
         root = make_person("root", is_staff=True)
         User.objects.filter(pk=root.pk).update(is_superuser=True)
         given = {"username": admin.username, "is_active": "on", "is_staff": "on", "is_superuser": "on"}
@@ -194,13 +198,13 @@ class TestGroups:
         management = {"grants-TOTAL_FORMS": len(accounts), "grants-INITIAL_FORMS": 0}
         return client.post(page(Group, "change", group.pk), {"name": group.name, **management, **lines})
 
-    def test_grants_are_given_beside_the_group(self, client_of_admin: Client, account: Account) -> None:
+    def test_grants_are_edited_on_the_page_of_the_group(self, client_of_admin: Client, account: Account) -> None:
         group = Group.objects.create(name="desk")
         self.save(client_of_admin, group, "", str(account.pk))
         assert {grant.account for grant in Grant.objects.filter(group=group, see=True)} == {None, account}
 
     @pytest.mark.parametrize("twice", ["every account", "one account"])
-    def test_two_grants_for_the_same_are_a_sentence(
+    def test_two_grants_for_one_account_are_refused_with_a_message(
         self, client_of_admin: Client, account: Account, twice: str
     ) -> None:
         group = Group.objects.create(name="desk")
@@ -215,7 +219,7 @@ class TestPresets:
         given = {"name": "Mine", "position": "5", "active": "on", "options": json.dumps(options)}
         return client.post(page(Preset, "add"), given)
 
-    def test_options_are_spelled_out(self, client_of_admin: Client) -> None:
+    def test_absent_options_get_their_defaults(self, client_of_admin: Client) -> None:
         self.save(client_of_admin, {"pcap": {"time-limit-min": "2"}})
         options = Preset.objects.get(name="Mine").options
         assert options["pcap"]["time-limit-min"] == 2
@@ -233,14 +237,14 @@ class TestPresets:
             (["pcap"], "Enter the options by kind"),
         ],
     )
-    def test_what_no_form_would_take_is_a_sentence(
+    def test_invalid_options_are_refused_with_a_message(
         self, client_of_admin: Client, options: object, problem: str
     ) -> None:
         assert problem in words(self.save(client_of_admin, options))
         assert not Preset.objects.filter(name="Mine").exists()
 
 
-def test_nothing_of_it_touches_a_command(client_of_admin: Client, command: Command) -> None:
+def test_retiring_an_account_changes_no_command(client_of_admin: Client, command: Command) -> None:
     chosen = {"action": "retire", "_selected_action": [str(command.account_id)]}
     client_of_admin.post(page(Account, "changelist"), chosen)
     assert Command.objects.get().status == command.status

@@ -42,7 +42,7 @@ def queries_of(client: Client, model: type[Model]) -> list[str]:
 
 
 @pytest.mark.parametrize("model", SHOWN_ONLY, ids=named)
-def test_a_list_takes_few_queries_in_order_of_the_id(
+def test_list_takes_few_queries_and_sorts_by_id_only(
     client_of_admin: Client, command: Command, model: type[Model]
 ) -> None:
     queries = queries_of(client_of_admin, model)
@@ -55,7 +55,7 @@ def test_a_list_takes_few_queries_in_order_of_the_id(
 
 
 @pytest.mark.parametrize("model", GROWING, ids=named)
-def test_a_list_takes_no_more_queries_for_more_rows(
+def test_list_takes_no_more_queries_for_more_rows(
     client_of_admin: Client, command: Command, model: type[Model]
 ) -> None:
     GROWING[model](command)
@@ -65,7 +65,7 @@ def test_a_list_takes_no_more_queries_for_more_rows(
     assert len(queries_of(client_of_admin, model)) == before
 
 
-def test_what_is_counted_stops_at_a_thousand(client_of_admin: Client, command: Command) -> None:
+def test_count_of_rows_stops_at_a_thousand(client_of_admin: Client, command: Command) -> None:
     now = timezone.now()
     Device.objects.bulk_create(
         Device(account=command.account, device_id=f"d-{number}", listed_at=now) for number in range(MAX_COUNT + 200)
@@ -79,7 +79,7 @@ def test_what_is_counted_stops_at_a_thousand(client_of_admin: Client, command: C
     assert client_of_admin.get(page(Device, "changelist"), {"all": ""}).status_code in {200, 302}
 
 
-def test_a_status_is_filtered_and_a_whole_id_is_found(client_of_admin: Client, command: Command) -> None:
+def test_commands_are_found_by_status_and_by_full_id(client_of_admin: Client, command: Command) -> None:
     other = a_command(_run(command), Status.QUEUED)
     for query in ({"status__exact": Status.QUEUED.value}, {"q": str(other.id)}, {"q": other.device_id}):
         words = client_of_admin.get(page(Command, "changelist"), query).content.decode()
@@ -87,9 +87,7 @@ def test_a_status_is_filtered_and_a_whole_id_is_found(client_of_admin: Client, c
         assert str(command.id) not in words
 
 
-def test_a_status_has_the_words_of_all_other_pages_and_models_their_plurals(
-    client_of_admin: Client, command: Command
-) -> None:
+def test_status_has_the_label_of_all_pages_and_models_have_plurals(client_of_admin: Client, command: Command) -> None:
     words = client_of_admin.get(page(Command, "changelist")).content.decode()
     for status in (Status.PENDING_EXEC, Status.SUCCESS):
         assert status_label(status) in words
@@ -100,18 +98,18 @@ def test_a_status_has_the_words_of_all_other_pages_and_models_their_plurals(
     assert "Django" not in index
 
 
-def test_devices_are_found_by_how_they_begin(client_of_admin: Client, command: Command) -> None:
+def test_devices_are_found_by_the_start_of_their_names(client_of_admin: Client, command: Command) -> None:
     known = a_device(command.account, name="LAP-0042", email="maria.lopez@example.com")
     for term, found in {"lap-00": True, "maria": True, "lopez": True, known.device_id[:9]: True, "0042": False}.items():
         words = client_of_admin.get(page(Device, "changelist"), {"q": term}).content.decode()
         assert (f"/{known.pk}/change/" in words) is found, term
 
 
-def test_times_are_in_24_hours_with_the_day_first_and_the_zone(client_of_admin: Client, command: Command) -> None:
+def test_times_have_24_hours_the_day_first_and_the_zone(client_of_admin: Client, command: Command) -> None:
     Heartbeat.objects.update(seen_at=datetime(2026, 12, 7, 21, 13, tzinfo=UTC))
     assert "7 Dec 2026, 21:13 UTC" in client_of_admin.get(page(Heartbeat, "changelist")).content.decode()
 
 
-def test_an_id_of_nobody_finds_nothing(client_of_admin: Client, command: Command) -> None:
+def test_unknown_id_finds_nothing(client_of_admin: Client, command: Command) -> None:
     words = client_of_admin.get(page(Command, "changelist"), {"q": str(new_id(timezone.now()))}).content.decode()
     assert str(command.id) not in words

@@ -23,20 +23,20 @@ def first(model: type[Model]) -> Model:
     return found
 
 
-def test_every_model_is_in_the_admin_or_known_not_to_be() -> None:
+def test_every_model_is_in_the_admin_or_listed_as_internal() -> None:
     assert registered() == set(ALL)
     assert ours() | {Group} == {*ALL, *INLINE_OR_INTERNAL}
 
 
 @every_model
-def test_the_list_opens_and_searches(client_of_admin: Client, command: Command, model: type[Model]) -> None:
+def test_list_opens_and_searches(client_of_admin: Client, command: Command, model: type[Model]) -> None:
     assert client_of_admin.get(page(model, "changelist")).status_code == 200
     for term in ("machine-1", str(command.id), "mia@example.com", "%", "'\"\\"):
         assert client_of_admin.get(page(model, "changelist"), {"q": term}).status_code == 200
 
 
 @every_model
-def test_one_of_it_opens_with_its_history(client_of_admin: Client, command: Command, model: type[Model]) -> None:
+def test_detail_page_and_history_open(client_of_admin: Client, command: Command, model: type[Model]) -> None:
     shown = first(model)
     answer = client_of_admin.get(page(model, "change", shown.pk))
     assert answer.status_code == 200
@@ -45,12 +45,12 @@ def test_one_of_it_opens_with_its_history(client_of_admin: Client, command: Comm
 
 
 @pytest.mark.parametrize("model", EDITED, ids=named)
-def test_the_form_for_a_new_one_opens(client_of_admin: Client, model: type[Model]) -> None:
+def test_add_form_opens(client_of_admin: Client, model: type[Model]) -> None:
     assert client_of_admin.get(page(model, "add")).status_code == 200
 
 
 @every_model
-def test_no_page_has_code_or_style_of_its_own(client_of_admin: Client, command: Command, model: type[Model]) -> None:
+def test_no_page_has_inline_code_or_styles(client_of_admin: Client, command: Command, model: type[Model]) -> None:
     """The content security policy forbids it."""
     addresses = [page(model, "changelist"), page(model, "change", first(model).pk)]
     if model in EDITED:
@@ -60,7 +60,9 @@ def test_no_page_has_code_or_style_of_its_own(client_of_admin: Client, command: 
 
 
 @pytest.mark.parametrize("model", SHOWN_ONLY, ids=named)
-def test_a_mirror_is_only_shown(client_of_admin: Client, command: Command, model: type[Model]) -> None:
+def test_read_only_model_cannot_be_added_or_changed(
+    client_of_admin: Client, command: Command, model: type[Model]
+) -> None:
     shown = first(model)
     before = list(model._default_manager.order_by("pk").values())
     assert client_of_admin.get(page(model, "add")).status_code == 403
@@ -71,7 +73,9 @@ def test_a_mirror_is_only_shown(client_of_admin: Client, command: Command, model
 
 
 @pytest.mark.parametrize("model", NEVER_DELETED, ids=named)
-def test_what_the_record_needs_is_never_deleted(client_of_admin: Client, command: Command, model: type[Model]) -> None:
+def test_rows_that_the_history_needs_cannot_be_deleted(
+    client_of_admin: Client, command: Command, model: type[Model]
+) -> None:
     shown = first(model)
     assert client_of_admin.post(page(model, "delete", shown.pk), {"post": "yes"}).status_code == 403
     bulk = {"action": "delete_selected", "_selected_action": [str(shown.pk)], "post": "yes"}
@@ -80,7 +84,7 @@ def test_what_the_record_needs_is_never_deleted(client_of_admin: Client, command
 
 
 @pytest.mark.parametrize("group", ["helpdesk", "manager", "auditor"])
-def test_who_is_no_admin_gets_no_page(command: Command, group: str) -> None:
+def test_person_without_the_admin_group_gets_no_page(command: Command, group: str) -> None:
     client = Client()
     client.force_login(make_person("one", group))
     for model in ALL:
@@ -88,13 +92,13 @@ def test_who_is_no_admin_gets_no_page(command: Command, group: str) -> None:
             assert client.get(address).status_code in {302, 403}
 
 
-def test_staff_without_the_admins_group_gets_no_page(command: Command) -> None:
+def test_staff_without_the_admin_group_gets_no_page(command: Command) -> None:
     client = Client()
     client.force_login(make_person("one", "helpdesk", is_staff=True))
     assert {client.get(page(model, "changelist")).status_code for model in ALL} == {403}
 
 
-def test_who_is_signed_out_is_asked_to_sign_in(command: Command) -> None:
+def test_signed_out_person_is_sent_to_the_sign_in_page(command: Command) -> None:
     answer = Client().get(page(Command, "changelist"))
     assert answer.status_code == 302
     assert "login" in answer.headers["Location"]

@@ -42,38 +42,38 @@ def found(*, database: bool = False) -> dict[str, CheckMessage]:
     return {identity: message for identity, message in ours.items() if identity}
 
 
-def test_a_good_production_portal_hears_nothing(production: Settings) -> None:
+def test_good_production_portal_has_no_findings(production: Settings) -> None:
     assert found() == {}
 
 
-def test_the_embedded_portal_hears_nothing() -> None:
+def test_embedded_portal_has_no_findings() -> None:
     assert found() == {}
 
 
 @pytest.mark.parametrize("key", ["short", "a" * 60, "django-insecure-" + "abcdefghij" * 6])
-def test_a_weak_secret_key_stops_production(key: str, production: Settings) -> None:
+def test_weak_secret_key_is_an_error_in_production(key: str, production: Settings) -> None:
     production.SECRET_KEY = key
     assert list(found()) == ["commands.E002"]
 
 
-def test_missing_credential_keys_are_told(production: Settings) -> None:
+def test_missing_credential_keys_are_an_error(production: Settings) -> None:
     production.CREDENTIAL_KEYS = []
     assert list(found()) == ["commands.E003"]
 
 
-def test_production_wants_cloudflare_and_not_the_simulator(production: Settings) -> None:
+def test_simulator_in_production_is_an_error(production: Settings) -> None:
     production.UPSTREAM = Upstream("simulator", "http://127.0.0.1:1", True, "a" * 32)
     assert list(found()) == ["commands.E004"]
 
 
-def test_time_is_not_scaled_beside_a_real_upstream(settings: Settings) -> None:
+def test_time_scale_with_a_real_upstream_is_an_error(settings: Settings) -> None:
     settings.TIME_SCALE = 60.0
     assert found() == {}
     settings.UPSTREAM = REAL
     assert list(found()) == ["commands.E005"]
 
 
-def test_a_storage_that_cannot_be_written_is_told(settings: Settings, tmp_path: Path) -> None:
+def test_storage_that_cannot_be_written_is_an_error(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     entry = settings.STORAGES["artifacts"] | {"OPTIONS": {"location": tmp_path / "file" / "artifacts"}}
     settings.STORAGES = settings.STORAGES | {"artifacts": entry}
@@ -89,7 +89,7 @@ def test_a_storage_that_cannot_be_written_is_told(settings: Settings, tmp_path: 
         ("PUBLIC_URL", "http://dex.example.com", "commands.W002"),
     ],
 )
-def test_what_production_should_not_have_is_told(name: str, value: object, identity: str, production: Settings) -> None:
+def test_bad_setting_of_production_is_reported(name: str, value: object, identity: str, production: Settings) -> None:
     setattr(production, name, value)
     assert list(found()) == [identity]
 
@@ -99,7 +99,7 @@ def test_sqlite_in_production_is_a_warning(production: Settings) -> None:
     assert list(found()) == ["commands.W001"]
 
 
-def test_demo_people_who_can_sign_in_beside_a_real_upstream_stop_the_portal(settings: Settings) -> None:
+def test_demo_people_who_can_sign_in_with_a_real_upstream_are_an_error(settings: Settings) -> None:
     for name in PEOPLE:
         User.objects.create(username=name, email=f"{name}@{EMAIL_DOMAIN}", password="md5$salt$hash")
     assert found(database=True) == {}
@@ -114,13 +114,13 @@ def test_demo_people_who_can_sign_in_beside_a_real_upstream_stop_the_portal(sett
     assert "a real Cloudflare account: auditor." in found(database=True)["commands.E001"].msg
 
 
-def test_a_real_person_with_a_name_of_the_demo_stops_nothing(settings: Settings) -> None:
+def test_real_person_with_a_demo_name_is_no_error(settings: Settings) -> None:
     User.objects.create_superuser("admin", "admin@example.org", "a-password-of-their-own")
     settings.UPSTREAM = REAL
     assert found(database=True) == {}
 
 
-def test_a_credential_that_no_key_opens_is_named(settings: Settings) -> None:
+def test_undecryptable_credential_is_named_in_a_warning(settings: Settings) -> None:
     Credential.objects.create(name="main", secret="invented-token")
     Credential.objects.create(name="unfinished", secret="")
     assert found(database=True) == {}
@@ -130,7 +130,7 @@ def test_a_credential_that_no_key_opens_is_named(settings: Settings) -> None:
     assert "invented-token" not in str(message)
 
 
-def test_an_account_in_use_that_nobody_can_speak_for_is_named() -> None:
+def test_active_account_without_a_credential_is_named_in_a_warning() -> None:
     unfinished = Credential.objects.create(name="unfinished", secret="")
     account = make_account("Whole")
     assert found(database=True) == {}
@@ -144,7 +144,7 @@ def test_an_account_in_use_that_nobody_can_speak_for_is_named() -> None:
     assert found(database=True) == {}
 
 
-def test_workers_of_two_machines_on_one_sqlite_database_are_told(settings: Settings) -> None:
+def test_workers_of_two_machines_on_one_sqlite_database_are_an_error(settings: Settings) -> None:
     now = timezone.now()
     long_ago = now - settings.HEARTBEAT_LATE - timedelta(seconds=1)
     settings.SQLITE = True
@@ -156,6 +156,6 @@ def test_workers_of_two_machines_on_one_sqlite_database_are_told(settings: Setti
     assert "one, two" in found(database=True)["commands.E008"].msg
 
 
-def test_checks_of_the_database_hold_their_tongue_before_the_first_migration(tmp_path: Path) -> None:
+def test_database_checks_find_nothing_before_the_first_migration(tmp_path: Path) -> None:
     done = run({"VAR_DIR": str(tmp_path)} | CLOUDFLARE, "manage.py", "check", "--database", "default")
     assert done.returncode == 0, done.stderr

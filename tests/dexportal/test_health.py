@@ -43,21 +43,19 @@ def degraded(client: Client) -> list[str]:
     return names
 
 
-def test_a_process_that_is_up_says_so_without_asking_the_database(
-    client: Client, django_assert_num_queries: DjangoAssertNumQueries, db: None
-) -> None:
+def test_healthz_takes_no_query(client: Client, django_assert_num_queries: DjangoAssertNumQueries, db: None) -> None:
     with django_assert_num_queries(0):
         assert client.get("/healthz").json() == {"status": "ok"}
 
 
 @pytest.mark.django_db
-def test_a_portal_whose_parts_all_work_is_ready(client: Client) -> None:
+def test_portal_is_ready_if_all_parts_work(client: Client) -> None:
     beats("beat", "broker", "talk", "fetch")
     assert client.get("/readyz").json() == {"status": "ok", "degraded": []}
 
 
 @pytest.mark.django_db
-def test_ready_costs_two_queries_once_the_migrations_are_known(
+def test_readyz_takes_two_queries_once_the_migrations_are_known(
     client: Client, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     client.get("/readyz")
@@ -66,7 +64,7 @@ def test_ready_costs_two_queries_once_the_migrations_are_known(
 
 
 @pytest.mark.django_db
-def test_late_and_missing_workers_are_told_and_take_no_web_down(client: Client, settings: Settings) -> None:
+def test_late_and_missing_workers_degrade_but_the_portal_stays_ready(client: Client, settings: Settings) -> None:
     beats("talk")
     beats("beat", age=settings.HEARTBEAT_LATE + timedelta(seconds=1))
     assert degraded(client) == ["beat", "fetch"]
@@ -76,13 +74,13 @@ def test_late_and_missing_workers_are_told_and_take_no_web_down(client: Client, 
 
 
 @pytest.mark.django_db
-def test_a_broker_that_beat_finds_dead_is_told_though_it_answers_here(client: Client) -> None:
+def test_broker_that_is_down_for_beat_is_degraded_although_it_answers_here(client: Client) -> None:
     beats("beat")
     assert degraded(client) == ["broker"]
 
 
 @pytest.mark.django_db
-def test_a_dead_broker_is_told_and_takes_no_web_down(client: Client, settings: Settings) -> None:
+def test_broker_that_is_down_degrades_but_the_portal_stays_ready(client: Client, settings: Settings) -> None:
     beats("beat", "broker", "talk", "fetch")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -91,7 +89,7 @@ def test_a_dead_broker_is_told_and_takes_no_web_down(client: Client, settings: S
 
 
 @pytest.mark.django_db
-def test_a_storage_that_cannot_be_written_is_told(client: Client, tmp_path: Path, settings: Settings) -> None:
+def test_storage_that_cannot_be_written_is_degraded(client: Client, tmp_path: Path, settings: Settings) -> None:
     beats("beat", "broker", "talk", "fetch")
     (tmp_path / "file").touch()
     options = {"location": tmp_path / "file" / "artifacts"}
@@ -101,7 +99,7 @@ def test_a_storage_that_cannot_be_written_is_told(client: Client, tmp_path: Path
 
 
 @pytest.mark.django_db
-def test_a_disk_without_room_for_the_largest_result_is_told(client: Client, settings: Settings) -> None:
+def test_disk_without_space_for_the_largest_result_is_degraded(client: Client, settings: Settings) -> None:
     beats("beat", "broker", "talk", "fetch")
     assert degraded(client) == []
     settings.ARTIFACT_MAX_BYTES = 10**18
@@ -135,7 +133,7 @@ def test_an_s3_that_does_not_answer_is_told_before_it_gives_up(
 
 
 @pytest.mark.django_db
-def test_an_s3_that_answers_is_good(client: Client, settings: Settings) -> None:
+def test_s3_that_answers_is_not_degraded(client: Client, settings: Settings) -> None:
     beats("beat", "broker", "talk", "fetch")
     with HTTPServer(("127.0.0.1", 0), NoSuchKey) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -52,7 +52,7 @@ def _captured(lines: Lines) -> Iterator[Lines]:
     root.removeHandler(lines.handler)
 
 
-def test_a_known_secret_is_hidden_in_messages_fields_and_tracebacks(lines: Lines) -> None:
+def test_known_secret_is_hidden_in_messages_fields_and_tracebacks(lines: Lines) -> None:
     log = structlog.get_logger("tests")
     log.warning(f"said {SECRET}", field=SECRET, nested={"deep": [SECRET]}, address=f"x://h/?q={quote(SECRET, safe='')}")
     logging.getLogger("foreign").error("refused %s", SECRET)
@@ -68,7 +68,7 @@ def test_a_known_secret_is_hidden_in_messages_fields_and_tracebacks(lines: Lines
         assert form not in told
 
 
-def test_a_secret_learned_later_is_hidden_from_then_on(lines: Lines) -> None:
+def test_secret_added_later_is_hidden_from_then_on(lines: Lines) -> None:
     redaction.hide("a-token-out-of-the-database")
     structlog.get_logger("tests").warning("called with a-token-out-of-the-database")
     assert "out-of-the-database" not in lines.text()
@@ -84,26 +84,26 @@ def test_a_secret_learned_later_is_hidden_from_then_on(lines: Lines) -> None:
         "GET /accounts/password/reset/key/1-abcdef-0123456789/",
     ],
 )
-def test_what_looks_like_a_secret_is_hidden_though_nobody_knows_it(said: str, lines: Lines) -> None:
+def test_unknown_value_with_the_shape_of_a_secret_is_hidden(said: str, lines: Lines) -> None:
     logging.getLogger("foreign").warning("seen: %s", said)
     assert "0123456789" not in lines.text()
     assert "seen: " in lines.text()
 
 
 @pytest.mark.parametrize("name", ["password", "api_token", "Authorization", "credential_keys", "cookies"])
-def test_a_field_with_a_telling_name_is_hidden_whatever_it_holds(name: str, json_lines: Lines) -> None:
+def test_field_with_the_name_of_a_secret_is_hidden(name: str, json_lines: Lines) -> None:
     structlog.get_logger("tests").warning("event", **{name: "1234"})
     assert json_lines.events()[0][name] == redaction.HIDDEN
 
 
-def test_words_that_are_no_secret_stay(json_lines: Lines) -> None:
+def test_other_text_is_not_hidden(json_lines: Lines) -> None:
     structlog.get_logger("tests").warning("sent", task="deliver", device="laptop-7", count=3)
     [event] = json_lines.events()
     assert (event["event"], event["task"], event["device"], event["count"]) == ("sent", "deliver", "laptop-7", 3)
     assert (event["level"], event["logger"]) == ("warning", "tests")
 
 
-def test_the_lines_of_a_request_share_its_id_and_carry_no_query(client: Client, json_lines: Lines) -> None:
+def test_lines_of_a_request_have_its_id_and_no_query_string(client: Client, json_lines: Lines) -> None:
     client.get("/healthz", {"email": "ada@example.com"})
     [event] = [event for event in json_lines.events() if event["event"] == "request_finished"]
     assert event["request_id"]

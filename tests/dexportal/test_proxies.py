@@ -42,13 +42,13 @@ def through(**meta: Any) -> HttpRequest:
         ("", "198.51.100.7", ""),
     ],
 )
-def test_the_client_is_the_nearest_address_that_is_no_trusted_proxy(peer: str, chain: str, client: str) -> None:
+def test_client_is_the_nearest_address_that_is_not_a_trusted_proxy(peer: str, chain: str, client: str) -> None:
     request = through(REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR=chain)
     assert request.META["REMOTE_ADDR"] == client
     assert "HTTP_X_FORWARDED_FOR" not in request.META
 
 
-def test_a_proxy_may_be_named_in_either_form(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_can_be_configured_in_either_address_form(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRUSTED_PROXIES", "::ffff:192.0.2.0/120, ::ffff:198.51.100.7, 2001:db8::/32, ::/0")
     named = [str(network) for network in env.networks("TRUSTED_PROXIES")]
     assert named == ["192.0.2.0/24", "198.51.100.7/32", "2001:db8::/32", "::/0"]
@@ -63,11 +63,11 @@ def test_a_proxy_may_be_named_in_either_form(monkeypatch: pytest.MonkeyPatch) ->
         ("203.0.113.5", "https", False),
     ],
 )
-def test_only_a_trusted_proxy_may_say_that_the_request_came_by_https(peer: str, proto: str, secure: bool) -> None:
+def test_only_a_trusted_proxy_can_mark_a_request_as_https(peer: str, proto: str, secure: bool) -> None:
     assert through(REMOTE_ADDR=peer, HTTP_X_FORWARDED_PROTO=proto).is_secure() is secure
 
 
-def test_nobody_chooses_the_host_by_a_header() -> None:
+def test_host_cannot_be_set_by_a_forwarded_header() -> None:
     request = through(REMOTE_ADDR="192.0.2.1", HTTP_X_FORWARDED_HOST="evil.example.org", HTTP_HOST="dex.example.com")
     assert request.get_host() == "dex.example.com"
     assert "HTTP_X_FORWARDED_HOST" not in request.META

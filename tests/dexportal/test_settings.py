@@ -12,7 +12,7 @@ from tests.polling import MAX_WAIT
 REQUIRED = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "CREDENTIAL_KEYS", "STORAGE_URL", "EMAIL_URL")
 
 
-def test_processes_that_start_at_once_agree_on_the_keys_of_an_embedded_portal(tmp_path: Path) -> None:
+def test_processes_of_an_embedded_portal_that_start_at_once_have_the_same_keys(tmp_path: Path) -> None:
     environment = {"VAR_DIR": str(tmp_path / "var")}
     ask = "from dexportal import settings as s; print(s.SECRET_KEY, s.CREDENTIAL_KEYS)"
     started = [start(environment, "-c", ask) for _ in range(4)]
@@ -23,7 +23,7 @@ def test_processes_that_start_at_once_agree_on_the_keys_of_an_embedded_portal(tm
         assert stat.S_IMODE((tmp_path / "var" / name).stat().st_mode) == 0o600
 
 
-def test_an_embedded_portal_needs_nothing_and_keeps_everything_in_its_folder(tmp_path: Path) -> None:
+def test_embedded_portal_needs_no_settings_and_stores_everything_in_its_folder(tmp_path: Path) -> None:
     s = settings_of({"VAR_DIR": str(tmp_path)})
     assert (s.PRODUCTION, s.DEBUG, s.UPSTREAM.name) == (False, False, "simulator")
     assert s.SITE_URL == "http://127.0.0.1:8000"
@@ -32,7 +32,7 @@ def test_an_embedded_portal_needs_nothing_and_keeps_everything_in_its_folder(tmp
     assert s.BROKER_URL.startswith("spool://")
 
 
-def test_sqlite_is_durable_and_serialises_writers(tmp_path: Path) -> None:
+def test_sqlite_is_durable_and_serializes_writers(tmp_path: Path) -> None:
     script = (
         "import django; django.setup(); from django.db import connection as c; k = c.cursor();"
         "print(k.execute('PRAGMA journal_mode').fetchone()[0], k.execute('PRAGMA synchronous').fetchone()[0],"
@@ -43,19 +43,19 @@ def test_sqlite_is_durable_and_serialises_writers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", REQUIRED)
-def test_production_names_what_is_missing(name: str, tmp_path: Path) -> None:
+def test_production_names_the_missing_variable(name: str, tmp_path: Path) -> None:
     environment = production(tmp_path)
     del environment[name]
     assert f"{name} (or {name}_FILE) must be set" in refusal(environment)
 
 
-def test_production_passes_the_deployment_checks_without_a_word(tmp_path: Path) -> None:
+def test_production_passes_the_deployment_checks(tmp_path: Path) -> None:
     done = run(production(tmp_path), "manage.py", "check", "--deploy", "--fail-level", "WARNING")
     assert done.returncode == 0, done.stderr
     assert "no issues" in done.stdout
 
 
-def test_every_secret_may_come_from_a_file(tmp_path: Path) -> None:
+def test_every_secret_can_come_from_a_file(tmp_path: Path) -> None:
     environment = production(tmp_path)
     for name in (*REQUIRED, "CLOUDFLARE_API_TOKEN"):
         file = tmp_path / name
@@ -67,12 +67,12 @@ def test_every_secret_may_come_from_a_file(tmp_path: Path) -> None:
     assert s.DATABASES["default"]["PASSWORD"] == "database-word"
 
 
-def test_a_secret_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_secret_file_is_named(tmp_path: Path) -> None:
     environment = production(tmp_path) | {"SECRET_KEY_FILE": str(tmp_path / "nowhere")}
     assert refusal(environment).endswith("SECRET_KEY_FILE must be the path of a readable text file.")
 
 
-def test_the_public_address_gives_hosts_origins_and_cookies(tmp_path: Path) -> None:
+def test_public_address_sets_hosts_origins_and_cookies(tmp_path: Path) -> None:
     s = settings_of(production(tmp_path))
     assert s.ALLOWED_HOSTS == ["dex.example.com", "localhost", "127.0.0.1", "[::1]"]
     assert s.CSRF_TRUSTED_ORIGINS == ["https://dex.example.com"]
@@ -91,7 +91,7 @@ def test_the_public_address_gives_hosts_origins_and_cookies(tmp_path: Path) -> N
         ("https://[2001:DB8::1]:443", "https://[2001:db8::1]"),
     ],
 )
-def test_the_public_address_is_kept_as_a_browser_sends_it(given: str, meant: str, tmp_path: Path) -> None:
+def test_public_address_is_stored_as_a_browser_sends_it(given: str, meant: str, tmp_path: Path) -> None:
     s = settings_of(production(tmp_path) | {"PUBLIC_URL": given})
     assert [s.PUBLIC_URL] == [s.SITE_URL] == s.CSRF_TRUSTED_ORIGINS == [meant]
 
@@ -123,7 +123,7 @@ def test_the_public_address_is_kept_as_a_browser_sends_it(given: str, meant: str
         ("CLOUDFLARE_ACCOUNT_ID", "a" * 32, "Set CLOUDFLARE_ACCOUNT_ID together with"),
     ],
 )
-def test_a_bad_value_is_refused_in_a_sentence_that_names_it_and_keeps_it_to_itself(
+def test_invalid_value_is_refused_by_name_without_repeating_it(
     name: str, value: str, words: str, tmp_path: Path
 ) -> None:
     said = refusal({"VAR_DIR": str(tmp_path), name: value})
@@ -132,7 +132,7 @@ def test_a_bad_value_is_refused_in_a_sentence_that_names_it_and_keeps_it_to_itse
     assert "too-short-a-key" not in said
 
 
-def test_the_time_scale_divides_every_duration(tmp_path: Path) -> None:
+def test_time_scale_divides_every_duration(tmp_path: Path) -> None:
     plain, scaled = (
         {name: value for name, value in vars(settings_of(environment)).items() if isinstance(value, timedelta)}
         for environment in ({"VAR_DIR": str(tmp_path)}, {"VAR_DIR": str(tmp_path), "TIME_SCALE": "60"})
@@ -142,13 +142,13 @@ def test_the_time_scale_divides_every_duration(tmp_path: Path) -> None:
     assert all(scaled[name] == plain[name] / 60 for name in plain)
 
 
-def test_a_post_ends_well_before_its_lease(tmp_path: Path) -> None:
+def test_post_ends_well_before_its_lease(tmp_path: Path) -> None:
     s = settings_of({"VAR_DIR": str(tmp_path)})
     assert (1 - s.DISPATCH_START_SHARE) * s.DISPATCH_LEASE - s.POST_DEADLINE >= s.DISPATCH_LEASE / 3
     assert s.ARTIFACT_LEASE > 4 * s.READ_TIMEOUT, "a piece comes, or the download ends, while the lease lasts"
 
 
-def test_credentials_make_cloudflare_the_upstream_and_their_absence_the_simulator(tmp_path: Path) -> None:
+def test_upstream_is_cloudflare_with_credentials_and_the_simulator_without(tmp_path: Path) -> None:
     embedded = {"VAR_DIR": str(tmp_path)}
     simulator = settings_of(embedded | {"SIMULATOR_URL": "http://127.0.0.1:9999/client/v4/"}).UPSTREAM
     assert (simulator.is_simulator, simulator.url) == (True, "http://127.0.0.1:9999/client/v4")
@@ -163,7 +163,7 @@ def test_credentials_make_cloudflare_the_upstream_and_their_absence_the_simulato
     assert (by_key.email, by_key.api_key, by_key.url) == ("ops@example.com", "hush-key", "https://api.example.com/v4")
 
 
-def test_artifacts_may_be_kept_in_s3(tmp_path: Path) -> None:
+def test_artifacts_can_be_stored_in_s3(tmp_path: Path) -> None:
     url = "s3://key:a%2Fsecret@captures/dex/files?region=eu-central-1&endpoint=https://s3.example.com"
     script = (
         "import django; django.setup(); from django.core.files.storage import storages; s = storages['artifacts'];"
@@ -176,7 +176,7 @@ def test_artifacts_may_be_kept_in_s3(tmp_path: Path) -> None:
     ), done.stderr
 
 
-def test_mail_leaves_by_the_address_that_was_given(tmp_path: Path) -> None:
+def test_email_is_sent_through_the_configured_server(tmp_path: Path) -> None:
     options = settings_of(production(tmp_path)).MAILERS["default"]["OPTIONS"]
     assert options["host"] == "mail.example.com"
     assert (options["username"], options["password"], options["use_tls"]) == ("mail", "mail-word", True)
@@ -193,7 +193,7 @@ def test_mail_leaves_by_the_address_that_was_given(tmp_path: Path) -> None:
         ("smtp://mail.example.com", 25, False, False),
     ],
 )
-def test_smtps_is_tls_from_the_first_byte_and_submission_starts_it(
+def test_smtps_uses_tls_at_once_and_submission_uses_starttls(
     address: str, port: int, tls: bool, ssl: bool, tmp_path: Path
 ) -> None:
     options = settings_of({"VAR_DIR": str(tmp_path), "EMAIL_URL": address}).MAILERS["default"]["OPTIONS"]
@@ -201,7 +201,7 @@ def test_smtps_is_tls_from_the_first_byte_and_submission_starts_it(
     assert (options["use_tls"], options["use_ssl"]) == (tls, ssl)
 
 
-def test_production_speaks_https_only_and_tells_browsers_to_remember_it(tmp_path: Path) -> None:
+def test_production_redirects_to_https_with_hsts(tmp_path: Path) -> None:
     script = (
         "import django; django.setup(); from django.test import Client;"
         "c = Client(SERVER_NAME='dex.example.com', REMOTE_ADDR='192.0.2.1');"
@@ -219,7 +219,7 @@ def test_production_speaks_https_only_and_tells_browsers_to_remember_it(tmp_path
     ], done.stderr
 
 
-def test_migrating_makes_all_that_signing_in_needs(tmp_path: Path) -> None:
+def test_migrations_create_everything_that_sign_in_needs(tmp_path: Path) -> None:
     script = (
         "import django; django.setup(); from django.core.management import call_command as call;"
         "call('migrate', verbosity=0); call('migrate', verbosity=0);"

@@ -27,7 +27,7 @@ def sign_in(client: Client, login: str, password: str = PASSWORD) -> bool:
     return "_auth_user_id" in client.session
 
 
-def test_the_sign_in_page_asks_for_name_and_password_and_offers_no_sign_up(client: Client) -> None:
+def test_sign_in_page_has_name_and_password_and_no_sign_up(client: Client) -> None:
     page = client.get(reverse("account_login")).content.decode()
     assert re.search(r'<label[^>]*for="id_login"', page)
     assert re.search(r'<label[^>]*for="id_password"', page)
@@ -39,43 +39,43 @@ def test_the_sign_in_page_asks_for_name_and_password_and_offers_no_sign_up(clien
 
 
 @pytest.mark.parametrize("login", ["ada", "ada@example.com"])
-def test_a_person_signs_in_by_name_or_email(login: str, client: Client) -> None:
+def test_person_signs_in_by_name_or_email(login: str, client: Client) -> None:
     assert sign_in(client, login)
 
 
-def test_a_wrong_password_is_told_in_words_on_the_page(client: Client) -> None:
+def test_wrong_password_shows_a_message_on_the_page(client: Client) -> None:
     page = client.post(reverse("account_login"), {"login": "ada", "password": "wrong"}).content.decode()
     assert 'role="alert"' in page
     assert "password" in page
 
 
-def test_a_deactivated_person_does_not_get_in(client: Client) -> None:
+def test_deactivated_person_cannot_sign_in(client: Client) -> None:
     get_user_model().objects.update(is_active=False)
     assert not sign_in(client, "ada")
 
 
-def test_nobody_signs_up(client: Client) -> None:
+def test_sign_up_is_closed(client: Client) -> None:
     fields = {"username": "eve", "email": "eve@example.com", "password1": PASSWORD, "password2": PASSWORD}
     assert "closed" in client.get(reverse("account_signup")).content.decode().lower()
     client.post(reverse("account_signup"), fields)
     assert not get_user_model().objects.filter(username="eve").exists()
 
 
-def test_after_five_wrong_passwords_even_the_right_one_waits_and_the_count_is_in_the_database(client: Client) -> None:
+def test_five_wrong_passwords_block_the_right_one_by_a_count_in_the_database(client: Client) -> None:
     for _ in range(5):
         assert not sign_in(client, "ada", "wrong")
     assert not sign_in(Client(), "ada")
     assert isinstance(caches["default"], DatabaseCache)
 
 
-def test_many_other_names_do_not_flush_the_count_of_one(client: Client) -> None:
+def test_attempts_with_many_names_do_not_reset_the_count_of_a_name(client: Client) -> None:
     for _ in range(5):
         assert not sign_in(client, "ada", "wrong")
     cache.set_many({f"{letter}{number}": 1 for letter in "0az~" for number in range(150)}, timeout=300)
     assert not sign_in(Client(), "ada")
 
 
-def test_the_throttle_of_an_address_counts_the_client_and_not_the_proxy(settings: Settings) -> None:
+def test_rate_limit_by_address_counts_the_client_and_not_the_proxy(settings: Settings) -> None:
     settings.TRUSTED_PROXIES = (ip_network("192.0.2.1/32"),)
 
     def client_at(address: str) -> Client:
@@ -88,13 +88,13 @@ def test_the_throttle_of_an_address_counts_the_client_and_not_the_proxy(settings
     assert sign_in(client_at("198.51.100.8"), "ada")
 
 
-def test_the_admin_has_no_sign_in_page_of_its_own(client: Client) -> None:
+def test_admin_uses_the_sign_in_page_of_the_portal(client: Client) -> None:
     answer = client.get("/admin/login/?next=/admin/")
     assert answer.status_code == 302
     assert answer.headers["Location"].startswith(reverse("account_login"))
 
 
-def test_signing_out_takes_a_post(client: Client) -> None:
+def test_sign_out_needs_a_post(client: Client) -> None:
     assert sign_in(client, "ada")
     client.get(reverse("account_logout"))
     assert "_auth_user_id" in client.session
@@ -102,7 +102,7 @@ def test_signing_out_takes_a_post(client: Client) -> None:
     assert "_auth_user_id" not in client.session
 
 
-def test_a_person_changes_the_password_but_not_the_address(client: Client) -> None:
+def test_person_can_change_the_password_but_not_the_email_address(client: Client) -> None:
     assert sign_in(client, "ada")
     new = "another-pass-phrase"
     fields = {"oldpassword": PASSWORD, "password1": new, "password2": new}
@@ -112,7 +112,7 @@ def test_a_person_changes_the_password_but_not_the_address(client: Client) -> No
     assert answer.headers["Location"] == reverse("account_change_password")
 
 
-def test_every_page_carries_the_policy_that_lets_nothing_foreign_in(client: Client) -> None:
+def test_every_page_has_the_content_security_policy(client: Client) -> None:
     headers = client.get(reverse("account_login")).headers
     policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
     assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
@@ -124,7 +124,7 @@ def test_every_page_carries_the_policy_that_lets_nothing_foreign_in(client: Clie
 
 
 @pytest.mark.parametrize("name", ["account_change_password", "account_reset_password", "account_logout"])
-def test_the_pages_around_it_wear_the_portals_frame_and_keep_its_policy(name: str, client: Client) -> None:
+def test_account_pages_have_the_layout_and_policy_of_the_portal(name: str, client: Client) -> None:
     if name != "account_reset_password":
         assert sign_in(client, "ada")
     answer = client.get(reverse(name))

@@ -48,7 +48,7 @@ def password_in(told: str) -> str:
     return line.split()[1]
 
 
-def test_the_people_of_the_demo_have_their_groups() -> None:
+def test_demo_people_have_their_groups() -> None:
     demo_people()
     for name, groups in PEOPLE.items():
         person = User.objects.get(username=name)
@@ -58,7 +58,7 @@ def test_the_people_of_the_demo_have_their_groups() -> None:
         assert not person.is_superuser
 
 
-def test_a_generated_password_is_kept_for_its_owner_and_told_at_each_start(tmp_path: Path) -> None:
+def test_generated_password_is_stored_privately_and_printed_at_each_start(tmp_path: Path) -> None:
     first, second = demo_people(), demo_people()
     assert password_in(first) == password_in(second)
     assert all(name in second for name in PEOPLE)
@@ -67,7 +67,7 @@ def test_a_generated_password_is_kept_for_its_owner_and_told_at_each_start(tmp_p
     assert all(person.check_password(password_in(first)) for person in User.objects.all())
 
 
-def test_a_given_password_takes_the_place_of_the_old_one(portal: Settings, tmp_path: Path) -> None:
+def test_configured_password_replaces_the_old_one(portal: Settings, tmp_path: Path) -> None:
     demo_people()
     portal.DEMO_PASSWORD = "given-by-the-environment"
     assert password_in(demo_people()) == "given-by-the-environment"
@@ -75,14 +75,14 @@ def test_a_given_password_takes_the_place_of_the_old_one(portal: Settings, tmp_p
     assert not any("given-by-the-environment" in file.read_text() for file in tmp_path.iterdir())
 
 
-def test_a_start_without_a_change_writes_no_password() -> None:
+def test_start_without_a_change_writes_no_password() -> None:
     demo_people()
     before = list(User.objects.order_by("id").values())
     demo_people()
     assert list(User.objects.order_by("id").values()) == before
 
 
-def test_a_password_that_somebody_changed_is_the_told_one_again() -> None:
+def test_changed_password_is_reset_to_the_printed_one() -> None:
     demo_people()
     person = User.objects.get(username="manager")
     person.set_password("something-else")
@@ -91,7 +91,7 @@ def test_a_password_that_somebody_changed_is_the_told_one_again() -> None:
     assert User.objects.get(username="manager").check_password(told)
 
 
-def test_what_an_admin_did_to_demo_people_stays() -> None:
+def test_changes_of_an_administrator_to_demo_people_stay() -> None:
     demo_people()
     User.objects.filter(username="auditor").update(is_active=False)
     User.objects.get(username="helpdesk").groups.clear()
@@ -102,7 +102,7 @@ def test_what_an_admin_did_to_demo_people_stays() -> None:
     assert "auditor" not in line
 
 
-def test_somebody_else_of_the_same_name_is_left_alone() -> None:
+def test_other_person_with_a_demo_name_is_not_changed() -> None:
     somebody = User.objects.create_user("admin", "someone@example.org", "a-password-of-their-own")
     told = demo_people()
     somebody.refresh_from_db()
@@ -110,7 +110,7 @@ def test_somebody_else_of_the_same_name_is_left_alone() -> None:
     assert "admin" not in told.split("Sign in as:")[1]
 
 
-def test_the_simulators_account_is_in_force_with_its_token() -> None:
+def test_account_of_the_simulator_is_active_with_its_token() -> None:
     demo_people()
     account = Account.objects.active().get()
     assert account.cloudflare_id == SIMULATOR_ACCOUNT
@@ -120,7 +120,7 @@ def test_the_simulators_account_is_in_force_with_its_token() -> None:
     assert account.version.number == 0
 
 
-def test_beside_a_real_upstream_there_are_no_demo_people(portal: Settings) -> None:
+def test_real_upstream_creates_no_demo_people(portal: Settings) -> None:
     portal.UPSTREAM = real(token="a-real-token")
     told = demo_people()
     assert "Demo people can't sign in" in told
@@ -138,7 +138,7 @@ def setup() -> str:
     return told.getvalue()
 
 
-def test_beside_a_real_upstream_the_demo_people_cannot_sign_in_until_the_simulator_is_back(portal: Settings) -> None:
+def test_demo_people_cannot_sign_in_with_a_real_upstream_until_the_simulator_returns(portal: Settings) -> None:
     simulator = portal.UPSTREAM
     told = setup()
     assert all(sign_in(name, password_in(told)) for name in PEOPLE)
@@ -162,7 +162,7 @@ def sign_in(name: str, password: str) -> Client | None:
     return client if "_auth_user_id" in client.session else None
 
 
-def test_whom_an_admin_deactivated_does_not_come_back_with_the_simulator(portal: Settings) -> None:
+def test_deactivated_demo_person_stays_deactivated_when_the_simulator_returns(portal: Settings) -> None:
     simulator = portal.UPSTREAM
     setup()
     User.objects.filter(username="auditor").update(is_active=False)
@@ -173,21 +173,21 @@ def test_whom_an_admin_deactivated_does_not_come_back_with_the_simulator(portal:
     assert set(User.objects.filter(is_active=True).values_list("username", flat=True)) == set(PEOPLE) - {"auditor"}
 
 
-def test_a_move_to_the_real_upstream_leaves_somebody_else_of_the_same_name_alone(portal: Settings) -> None:
+def test_real_upstream_leaves_the_sign_in_of_other_people_with_a_demo_name(portal: Settings) -> None:
     User.objects.create_superuser("admin", "someone@example.org", "a-password-of-their-own")
     portal.UPSTREAM = real(token="a-real-token")
     setup()
     assert sign_in("admin", "a-password-of-their-own")
 
 
-def test_production_beside_the_simulator_fails_before_it_makes_anybody(portal: Settings) -> None:
+def test_production_with_the_simulator_fails_before_it_creates_anyone(portal: Settings) -> None:
     portal.PRODUCTION = True
     with pytest.raises(SystemCheckError, match=r"commands\.E004"):
         setup()
     assert not User.objects.exists()
 
 
-def test_the_environments_credential_follows_the_environment(portal: Settings) -> None:
+def test_credential_of_the_environment_follows_the_environment(portal: Settings) -> None:
     for upstream in (real(token="one"), real(token="two"), real(email="ops@example.com", api_key="three")):
         portal.UPSTREAM = upstream
         demo_people()
@@ -198,14 +198,14 @@ def test_the_environments_credential_follows_the_environment(portal: Settings) -
     assert credential.secret.reveal() == "three"
 
 
-def test_a_credential_that_no_key_opens_is_sealed_anew_from_the_environment(portal: Settings) -> None:
+def test_undecryptable_credential_is_encrypted_again_from_the_environment(portal: Settings) -> None:
     demo_people()
     portal.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
     demo_people()
     assert Credential.objects.get().secret.reveal() == SIMULATOR_TOKEN
 
 
-def test_what_an_admin_set_on_the_account_stays() -> None:
+def test_changes_of_an_administrator_to_the_account_stay() -> None:
     demo_people()
     account = Account.objects.get()
     Account.objects.update(name="Renamed", credential=None, dialect=Account.Dialect.LEGACY)

@@ -23,7 +23,7 @@ def revealed() -> dict[str, str]:
     return {credential.name: credential.secret.reveal() for credential in Credential.objects.all()}
 
 
-def test_after_a_rotation_the_first_key_alone_opens_everything(settings: Settings) -> None:
+def test_first_key_alone_decrypts_everything_after_a_rotation(settings: Settings) -> None:
     settings.CREDENTIAL_KEYS = [OLD]
     for number in range(3):
         make_credential(f"Credential {number}", value=f"value-{number}")
@@ -33,7 +33,7 @@ def test_after_a_rotation_the_first_key_alone_opens_everything(settings: Setting
     assert revealed() == {f"Credential {number}": f"value-{number}" for number in range(3)}
 
 
-def test_what_no_key_opens_is_named_and_the_others_are_rotated(settings: Settings) -> None:
+def test_undecryptable_credential_is_named_and_the_others_are_rotated(settings: Settings) -> None:
     settings.CREDENTIAL_KEYS = [LOST]
     make_credential("Forgotten", value="value-of-the-lost")
     settings.CREDENTIAL_KEYS = [OLD]
@@ -47,12 +47,12 @@ def test_what_no_key_opens_is_named_and_the_others_are_rotated(settings: Setting
     assert revealed() == {"Forgotten": "value-of-the-lost", "Known": "value-of-the-known"}
 
 
-def test_an_empty_credential_is_nothing_to_rotate(settings: Settings) -> None:
+def test_empty_credential_is_not_rotated(settings: Settings) -> None:
     make_credential("Empty", value="")
     assert rotate() == "0 credentials are sealed under the first key.\n"
 
 
-def test_a_rotation_is_no_change_of_the_value(settings: Settings) -> None:
+def test_rotation_does_not_count_as_a_change_of_the_value(settings: Settings) -> None:
     before = make_credential("Acme").changed_at
     rotate()
     assert Credential.objects.get().changed_at == before

@@ -7,7 +7,7 @@ from commands.rules.states import ArtifactStatus, Status
 from commands.rules.states_diagram import diagram
 
 
-def test_the_drawing_is_written_and_then_agrees(tmp_path: Path) -> None:
+def test_written_diagram_passes_the_check(tmp_path: Path) -> None:
     file = tmp_path / "states.md"
     call_command("states_diagram", file=file)
     assert file.read_text() == diagram()
@@ -15,7 +15,7 @@ def test_the_drawing_is_written_and_then_agrees(tmp_path: Path) -> None:
     call_command("states_diagram", "--check", file=file)
 
 
-def test_a_drawing_that_is_old_or_missing_is_a_sentence(tmp_path: Path) -> None:
+def test_old_or_missing_diagram_fails_the_check_with_a_message(tmp_path: Path) -> None:
     file = tmp_path / "states.md"
     for words in (None, diagram().replace("queued", "waiting")):
         if words is not None:
@@ -25,5 +25,5 @@ def test_a_drawing_that_is_old_or_missing_is_a_sentence(tmp_path: Path) -> None:
     assert file.read_text() != diagram()
 
 
-def test_the_drawing_of_the_repository_is_the_current_one() -> None:
+def test_diagram_in_the_docs_is_current() -> None:
     call_command("states_diagram", "--check")

@@ -25,12 +25,12 @@ def fitting(status: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("status", sorted(ArtifactStatus))
-def test_every_status_of_the_table_is_taken(run: Run, status: ArtifactStatus) -> None:
+def test_every_known_status_is_accepted(run: Run, status: ArtifactStatus) -> None:
     assert an_artifact(a_command(run, Status.SUCCESS), status, **fitting(status)).status == status
 
 
 @pytest.mark.parametrize("status", STRANGE)
-def test_a_status_outside_the_table_is_refused(run: Run, status: str) -> None:
+def test_unknown_status_is_refused(run: Run, status: str) -> None:
     artifact = an_artifact(a_command(run, Status.SUCCESS))
     with pytest.raises(IntegrityError, match="artifact_status_known"), transaction.atomic():
         Artifact.objects.filter(id=artifact.id).update(status=status)
@@ -38,7 +38,7 @@ def test_a_status_outside_the_table_is_refused(run: Run, status: str) -> None:
 
 @pytest.mark.parametrize("status", sorted(HAS_FILE))
 @pytest.mark.parametrize("column", WHOLE)
-def test_a_file_that_is_here_has_size_hash_and_time(run: Run, status: ArtifactStatus, column: str) -> None:
+def test_stored_file_needs_size_hash_and_time(run: Run, status: ArtifactStatus, column: str) -> None:
     values = fitting(status) | {column: "" if column == "sha256" else None}
     with pytest.raises(IntegrityError, match="artifact_with_file_is_whole"), transaction.atomic():
         an_artifact(a_command(run, Status.SUCCESS), status, **values)
@@ -46,19 +46,19 @@ def test_a_file_that_is_here_has_size_hash_and_time(run: Run, status: ArtifactSt
 
 @pytest.mark.parametrize("status", sorted(LEASED))
 @pytest.mark.parametrize("column", ["lease_token", "lease_until"])
-def test_work_on_an_artifact_is_leased(run: Run, status: ArtifactStatus, column: str) -> None:
+def test_work_on_an_artifact_needs_a_lease(run: Run, status: ArtifactStatus, column: str) -> None:
     values = fitting(status) | {column: None}
     with pytest.raises(IntegrityError, match="artifact_in_work_is_leased"), transaction.atomic():
         an_artifact(a_command(run, Status.SUCCESS), status, **values)
 
 
-def test_a_command_has_one_artifact(run: Run) -> None:
+def test_command_has_at_most_one_artifact(run: Run) -> None:
     command = a_command(run, Status.SUCCESS)
     an_artifact(command)
     with pytest.raises(IntegrityError), transaction.atomic():
         an_artifact(command)
 
 
-def test_no_name_of_cloudflare_reaches_the_storage(run: Run) -> None:
+def test_file_name_from_cloudflare_is_not_used_in_the_storage(run: Run) -> None:
     artifact = an_artifact(a_command(run, Status.SUCCESS), filename="../../etc/passwd")
     assert artifact.storage_name == f"{artifact.id.hex[:4]}/{artifact.id}.zip"

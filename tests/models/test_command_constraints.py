@@ -21,61 +21,61 @@ def refuses(constraint: str, action: object) -> None:
 
 
 @pytest.mark.parametrize("status", sorted(Status))
-def test_every_status_of_the_table_is_taken(run: Run, status: Status) -> None:
+def test_every_known_status_is_accepted(run: Run, status: Status) -> None:
     assert a_command(run, status).status == status
 
 
 @pytest.mark.parametrize("status", STRANGE)
-def test_a_status_outside_the_table_is_refused(run: Run, status: str) -> None:
+def test_unknown_status_is_refused(run: Run, status: str) -> None:
     refuses("command_status_known", lambda: a_command(run, status))
 
 
 @pytest.mark.parametrize("status", STRANGE)
-def test_no_update_leads_outside_the_table(run: Run, status: str) -> None:
+def test_update_to_an_unknown_status_is_refused(run: Run, status: str) -> None:
     command = a_command(run)
     refuses("command_status_known", lambda: Command.objects.filter(id=command.id).update(status=status))
 
 
 @pytest.mark.parametrize("status", sorted(IN_FLIGHT))
-def test_nothing_of_ours_is_in_flight_without_a_dispatch(run: Run, status: Status) -> None:
+def test_own_command_in_flight_needs_a_dispatch(run: Run, status: Status) -> None:
     refuses("command_in_flight_has_dispatch", lambda: a_command(run, status, dispatch=None))
 
 
 @pytest.mark.parametrize("status", sorted(UNSENT))
-def test_what_was_not_sent_has_no_id_of_cloudflare(run: Run, status: Status) -> None:
+def test_unsent_command_has_no_cloudflare_id(run: Run, status: Status) -> None:
     refuses("command_unsent_has_no_remote_id", lambda: a_command(run, status, remote_id="cf-1"))
 
 
 @pytest.mark.parametrize("status", REMOTE)
-def test_a_status_of_cloudflare_has_its_id(run: Run, status: Status) -> None:
+def test_status_from_cloudflare_needs_a_cloudflare_id(run: Run, status: Status) -> None:
     refuses("command_remote_has_remote_id", lambda: a_command(run, status, remote_id=""))
 
 
 @pytest.mark.parametrize("status", [status for status in sorted(DONE) if status not in REMOTE])
-def test_an_end_of_our_own_needs_no_id_of_cloudflare(run: Run, status: Status) -> None:
+def test_final_status_of_our_own_needs_no_cloudflare_id(run: Run, status: Status) -> None:
     assert a_command(run, status).remote_id == ""
 
 
-def test_two_commands_of_an_account_never_have_one_id_of_cloudflare(run: Run) -> None:
+def test_cloudflare_id_is_unique_in_an_account(run: Run) -> None:
     a_command(run, Status.SUCCESS, remote_id="cf-1")
     refuses("command_once_a_remote_id", lambda: a_command(run, Status.FAILED, remote_id="cf-1"))
 
 
 @pytest.mark.parametrize(("first", "second"), BOTH_IN_FLIGHT)
-def test_one_machine_has_one_command_of_a_kind_in_flight(run: Run, first: Status, second: Status) -> None:
+def test_machine_has_one_command_of_a_kind_in_flight(run: Run, first: Status, second: Status) -> None:
     a_command(run, first, device_id="machine")
     refuses("command_one_in_flight_a_kind", lambda: a_command(run, second, device_id="machine"))
 
 
 @pytest.mark.parametrize("status", sorted(UNSENT | DONE))
-def test_what_is_not_in_flight_may_pile_up_on_a_machine(run: Run, status: Status) -> None:
+def test_machine_can_have_many_commands_that_are_not_in_flight(run: Run, status: Status) -> None:
     a_command(run, Status.SENDING, device_id="machine")
     a_command(run, status, device_id="machine")
     a_command(run, status, device_id="machine")
     assert Command.objects.filter(device_id="machine").count() == 3
 
 
-def test_windows_has_one_capture_in_flight_whatever_its_kind(run: Run) -> None:
+def test_windows_machine_has_one_capture_of_any_kind_in_flight(run: Run) -> None:
     a_command(run, Status.SENDING, device_id="machine", platform="windows", kind=Kind.PCAP)
     refuses(
         "command_one_capture_on_windows",
@@ -84,33 +84,33 @@ def test_windows_has_one_capture_in_flight_whatever_its_kind(run: Run) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(CAPTURES))
-def test_the_constraint_on_windows_knows_every_capture_of_the_kinds(run: Run, kind: Kind) -> None:
+def test_constraint_on_windows_covers_every_kind_of_capture(run: Run, kind: Kind) -> None:
     (constraint,) = (c for c in Command._meta.constraints if c.name == "command_one_capture_on_windows")
     assert f"'{kind.value}'" in repr(constraint)
 
 
-def test_windows_may_run_a_speed_test_beside_a_capture(run: Run) -> None:
+def test_windows_machine_can_run_a_speed_test_during_a_capture(run: Run) -> None:
     a_command(run, Status.SENDING, device_id="machine", platform="windows", kind=Kind.PCAP)
     a_command(run, Status.SENDING, device_id="machine", platform="windows", kind=Kind.SPEED_TEST)
     assert Command.objects.in_flight().count() == 2
 
 
-def test_a_mac_may_run_two_kinds_of_capture(run: Run) -> None:
+def test_mac_can_run_two_kinds_of_capture(run: Run) -> None:
     a_command(run, Status.SENDING, device_id="machine", platform="mac", kind=Kind.PCAP)
     a_command(run, Status.SENDING, device_id="machine", platform="mac", kind=Kind.WARP_DIAG)
     assert Command.objects.in_flight().count() == 2
 
 
-def test_what_was_started_elsewhere_is_in_nobodys_way(run: Run) -> None:
+def test_command_started_elsewhere_blocks_no_command_of_ours(run: Run) -> None:
     a_command(run, Status.PENDING_EXEC, device_id="machine", run=None, requested_by=None, started_elsewhere=True)
     a_command(run, Status.SENDING, device_id="machine")
     assert Command.objects.ours().in_flight().count() == 1
 
 
-def test_a_command_of_ours_has_a_run_and_somebody_who_asked(run: Run) -> None:
+def test_own_command_needs_a_run_and_a_requester(run: Run) -> None:
     refuses("command_of_ours_has_run", lambda: a_command(run, run=None))
     refuses("command_of_ours_has_run", lambda: a_command(run, requested_by=None))
 
 
-def test_a_command_started_elsewhere_has_neither(run: Run) -> None:
+def test_command_started_elsewhere_has_no_run_and_no_requester(run: Run) -> None:
     refuses("command_of_ours_has_run", lambda: a_command(run, Status.SUCCESS, started_elsewhere=True))

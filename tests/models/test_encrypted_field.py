@@ -28,12 +28,12 @@ def stored() -> str:
     return str(value)
 
 
-def test_the_database_holds_no_value(credential: Credential) -> None:
+def test_database_holds_no_plain_text(credential: Credential) -> None:
     assert stored()
     assert SECRET not in stored()
 
 
-def test_the_value_comes_back_on_purpose_only(credential: Credential) -> None:
+def test_only_reveal_returns_the_plain_text(credential: Credential) -> None:
     fetched = Credential.objects.get()
     assert fetched.secret.reveal() == SECRET
     for words in (str(fetched.secret), repr(fetched.secret), f"{fetched.secret}", repr(vars(fetched)), repr(fetched)):
@@ -42,7 +42,7 @@ def test_the_value_comes_back_on_purpose_only(credential: Credential) -> None:
 
 
 @pytest.mark.parametrize("form", ["json", "jsonl", "xml"])
-def test_a_dump_of_everything_carries_no_secret_encrypted_or_not(credential: Credential, form: str) -> None:
+def test_dump_contains_no_secret_even_encrypted(credential: Credential, form: str) -> None:
     make_account(credential=credential)
     dump = StringIO()
     call_command("dumpdata", format=form, stdout=dump)
@@ -51,19 +51,19 @@ def test_a_dump_of_everything_carries_no_secret_encrypted_or_not(credential: Cre
     assert stored() not in dump.getvalue()
 
 
-def test_a_dump_can_be_loaded_and_leaves_the_credential_empty(credential: Credential) -> None:
+def test_loaded_dump_leaves_the_credential_empty(credential: Credential) -> None:
     dump = StringIO()
     call_command("dumpdata", "commands.credential", stdout=dump)
     (row,) = json.loads(dump.getvalue())
     assert row["fields"]["secret"] == ""
 
 
-def test_values_and_values_list_give_no_plain_text(credential: Credential) -> None:
+def test_values_and_values_list_return_no_plain_text(credential: Credential) -> None:
     assert SECRET not in repr(list(Credential.objects.values()))
     assert SECRET not in repr(list(Credential.objects.values_list("secret", flat=True)))
 
 
-def test_an_old_key_still_opens_and_the_first_one_seals(settings: Settings) -> None:
+def test_old_key_still_decrypts_and_the_first_key_encrypts(settings: Settings) -> None:
     old, new = (Fernet.generate_key().decode() for _ in range(2))
     settings.CREDENTIAL_KEYS = [old]
     sealed = EncryptedText.of(SECRET)
@@ -78,13 +78,13 @@ def test_an_old_key_still_opens_and_the_first_one_seals(settings: Settings) -> N
         sealed.rotated()
 
 
-def test_nothing_is_not_a_value() -> None:
+def test_empty_value_counts_as_absent() -> None:
     assert not EncryptedText.of("")
     with pytest.raises(CannotDecrypt):
         EncryptedText.of("").reveal()
 
 
-def test_what_was_tampered_with_does_not_open(settings: Settings) -> None:
+def test_modified_value_cannot_be_decrypted(settings: Settings) -> None:
     sealed = EncryptedText.of(SECRET)
     with pytest.raises(CannotDecrypt):
         EncryptedText(sealed.token[:-6] + "AAAAA=").reveal()
@@ -92,7 +92,7 @@ def test_what_was_tampered_with_does_not_open(settings: Settings) -> None:
         EncryptedText("words").reveal()
 
 
-def test_a_list_of_credentials_opens_none_of_them(
+def test_list_of_credentials_decrypts_none_of_them(
     credential: Credential, django_assert_num_queries: DjangoAssertNumQueries, settings: Settings
 ) -> None:
     settings.CREDENTIAL_KEYS = []

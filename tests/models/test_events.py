@@ -23,23 +23,23 @@ def event(run: Run) -> Event:
     return an_event(a_command(run))
 
 
-def test_an_event_is_not_saved_twice(event: Event) -> None:
+def test_event_cannot_be_saved_twice(event: Event) -> None:
     event.event = "another"
     with pytest.raises(AppendOnly):
         event.save()
 
 
-def test_an_event_that_was_read_is_not_saved(event: Event) -> None:
+def test_loaded_event_cannot_be_saved(event: Event) -> None:
     with pytest.raises(AppendOnly):
         Event.objects.get(id=event.id).save(update_fields=["event"])
 
 
-def test_an_event_is_not_deleted(event: Event) -> None:
+def test_event_cannot_be_deleted(event: Event) -> None:
     with pytest.raises(AppendOnly):
         event.delete()
 
 
-def test_many_events_are_neither_updated_nor_deleted(event: Event) -> None:
+def test_events_cannot_be_updated_or_deleted_in_bulk(event: Event) -> None:
     with pytest.raises(AppendOnly):
         Event.objects.filter(id=event.id).update(event="another")
     with pytest.raises(AppendOnly):
@@ -49,20 +49,20 @@ def test_many_events_are_neither_updated_nor_deleted(event: Event) -> None:
 @pytest.mark.parametrize(
     "statement", ["UPDATE commands_event SET event = 'another'", "DELETE FROM commands_event"], ids=["update", "delete"]
 )
-def test_the_database_itself_refuses(event: Event, statement: str) -> None:
+def test_trigger_refuses_statement(event: Event, statement: str) -> None:
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)
     assert Event.objects.get().event == "moved"
 
 
-def test_a_bulk_update_ends_at_the_trigger(event: Event) -> None:
+def test_trigger_refuses_a_bulk_update(event: Event) -> None:
     event.event = "another"
     with pytest.raises((AppendOnly, DatabaseError)), transaction.atomic():
         Event.objects.bulk_update([event], ["event"])
     assert Event.objects.get().event == "moved"
 
 
-def test_a_command_has_one_event_a_version(event: Event) -> None:
+def test_version_of_a_command_has_one_event(event: Event) -> None:
     command = event.command
     assert command is not None
     with pytest.raises(DatabaseError), transaction.atomic():
@@ -72,7 +72,7 @@ def test_a_command_has_one_event_a_version(event: Event) -> None:
 
 
 @pytest.mark.parametrize("values", [{"version": None}, {"command": None}], ids=["no version", "no command"])
-def test_an_event_of_a_command_is_numbered_and_no_other(event: Event, values: dict[str, None]) -> None:
+def test_only_events_of_a_command_have_a_version(event: Event, values: dict[str, None]) -> None:
     command = event.command
     assert command is not None
     with pytest.raises(DatabaseError, match="event_of_command_is_numbered"), transaction.atomic():
@@ -89,20 +89,20 @@ class TestCommitted:
         assert not Command.objects.exists()
 
     @pytest.mark.parametrize("turn", [1, 2])
-    def test_a_committed_event_goes_with_the_flush_only(self, turn: int, run: Run) -> None:
+    def test_only_a_flush_deletes_committed_events(self, turn: int, run: Run) -> None:
         an_event(a_command(run))
         with pytest.raises(DatabaseError, match="append-only"), connection.cursor() as cursor:
             cursor.execute("DELETE FROM commands_event")
         assert Event.objects.count() == 1
 
-    def test_the_triggers_are_back_after_a_flush(self, run: Run) -> None:
+    def test_triggers_are_active_again_after_a_flush(self, run: Run) -> None:
         with event_deletion_allowed():
             pass
         an_event(a_command(run))
         with pytest.raises(DatabaseError, match="append-only"), connection.cursor() as cursor:
             cursor.execute("UPDATE commands_event SET event = 'another'")
 
-    def test_neither_is_the_table_emptied_nor_a_line_replaced(self, run: Run) -> None:
+    def test_truncate_and_replace_are_refused(self, run: Run) -> None:
         """Triggers of update and delete know nothing of either."""
         an_event(a_command(run))
         for statement in ROUND_THE_TRIGGERS[connection.vendor]:

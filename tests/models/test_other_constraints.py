@@ -81,12 +81,12 @@ RUNS = {"run_once_a_form"}
 
 
 @pytest.mark.parametrize("constraint", VIOLATIONS)
-def test_the_database_refuses(account: Account, constraint: str) -> None:
+def test_database_refuses(account: Account, constraint: str) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         VIOLATIONS[constraint](account)
 
 
-def test_a_second_submit_of_a_form_makes_no_second_run(run: Run) -> None:
+def test_second_submit_of_a_form_creates_no_second_run(run: Run) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
         rows.a_run(run.account, run.requested_by, form_key=run.form_key)
     rows.a_run(run.account, run.requested_by, form_key=uuid4())
@@ -99,22 +99,22 @@ def test_every_constraint_has_a_test_that_violates_it() -> None:
 
 
 @pytest.mark.parametrize("outcome", Dispatch.Outcome.values)
-def test_every_outcome_of_a_dispatch_is_taken(account: Account, outcome: str) -> None:
+def test_every_outcome_of_a_dispatch_is_accepted(account: Account, outcome: str) -> None:
     assert rows.a_dispatch(account, outcome=outcome).outcome == outcome
 
 
 @pytest.mark.parametrize("act", Pause.Act.values)
-def test_every_act_may_rest(account: Account, act: str) -> None:
+def test_every_operation_can_be_paused(account: Account, act: str) -> None:
     assert pause(account, act).act == act
 
 
-def test_what_the_record_names_cannot_be_deleted(run: Run) -> None:
+def test_rows_that_the_history_names_cannot_be_deleted(run: Run) -> None:
     for named in (run.account, run.requested_by):
         with pytest.raises(ProtectedError):
             named.delete()
 
 
-def test_a_credential_in_use_cannot_be_deleted(account: Account) -> None:
+def test_credential_in_use_cannot_be_deleted(account: Account) -> None:
     assert account.credential is not None
     with pytest.raises(ProtectedError):
         account.credential.delete()

@@ -47,14 +47,14 @@ def test_beat_sends_every_periodic_task_to_its_queue(app: Celery) -> None:
     assert queues == TASKS
 
 
-def test_what_is_scheduled_and_what_is_routed_are_tasks_that_there_are() -> None:
+def test_scheduled_and_routed_tasks_exist() -> None:
     celery.app.loader.import_default_modules()
     named = {entry["task"] for entry in celery.beat_schedule().values()}
     named |= set(celery.configuration()["task_routes"])
     assert named <= celery.app.tasks.keys()
 
 
-def test_a_message_outlives_any_clock_that_a_worker_may_judge_it_by(app: Celery) -> None:
+def test_message_lives_long_enough_for_a_worker_with_a_wrong_clock(app: Celery) -> None:
     for entry in app.conf.beat_schedule.values():
         assert entry["options"]["expires"] >= 300
 
@@ -77,7 +77,7 @@ def test_beat_goes_on_when_the_wall_clock_is_set_back(app: Celery, settings: Set
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("ahead", [timedelta(minutes=-4), timedelta(minutes=4)])
-def test_a_worker_whose_clock_is_wrong_by_minutes_takes_what_beat_and_wakes_sent(
+def test_worker_whose_clock_is_wrong_by_minutes_runs_tasks_of_beat_and_wakeups(
     app: Celery, settings: Settings, monkeypatch: pytest.MonkeyPatch, ahead: timedelta
 ) -> None:
     arrived = threading.Semaphore(0)
@@ -114,7 +114,7 @@ def _off_by(off: timedelta) -> type[datetime]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_beat_sent_while_no_worker_was_there_is_run_once(app: Celery, settings: Settings) -> None:
+def test_messages_of_beat_that_piled_up_run_once(app: Celery, settings: Settings) -> None:
     settings.SYNC_INTERVAL = timedelta(seconds=MAX_WAIT)  # a loaded machine must not outlast it
     runs: list[str] = []
     done = threading.Event()
@@ -136,7 +136,7 @@ def test_what_beat_sent_while_no_worker_was_there_is_run_once(app: Celery, setti
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_queue_that_nobody_reads_takes_no_more_than_so_many_messages(app: Celery, settings: Settings) -> None:
+def test_queue_without_a_worker_holds_a_limited_number_of_messages(app: Celery, settings: Settings) -> None:
     """A broker that is full takes nothing for the other workers either."""
     settings.MESSAGES_MAX = 3
     backoff.end()
@@ -151,7 +151,7 @@ def test_a_queue_that_nobody_reads_takes_no_more_than_so_many_messages(app: Cele
 
 @pytest.mark.django_db(transaction=True)  # a worker that starts runs Django's checks
 @pytest.mark.parametrize("queue", ["talk", "fetch"])
-def test_a_worker_takes_what_was_sent_to_its_queue(app: Celery, queue: str) -> None:
+def test_worker_runs_the_tasks_of_its_queue(app: Celery, queue: str) -> None:
     arrived = threading.Event()
     seen: list[object] = []
 
@@ -166,7 +166,7 @@ def test_a_worker_takes_what_was_sent_to_its_queue(app: Celery, queue: str) -> N
     assert seen == ["hello"]
 
 
-def test_messages_are_read_whole_and_once_while_others_write(tmp_path: Path, app: Celery) -> None:
+def test_messages_are_read_complete_and_once_during_writes(tmp_path: Path, app: Celery) -> None:
     """Kombu's own broker of files fails here: one message in seventy was read empty."""
     writers, each = 3, 300
     stop = threading.Event()

@@ -47,7 +47,7 @@ def seen(role: Role) -> bool | None:
     return Heartbeat.objects.filter(role=role).exists() or None
 
 
-def test_beat_tells_that_it_lives_and_that_the_broker_takes_its_messages(settings: Settings) -> None:
+def test_beat_writes_heartbeats_of_itself_and_of_the_broker(settings: Settings) -> None:
     beat, _ = beat_of(settings.BROKER_URL)
 
     def look() -> bool | None:
@@ -58,7 +58,7 @@ def test_beat_tells_that_it_lives_and_that_the_broker_takes_its_messages(setting
     assert set(heartbeats.signs().alive) == {Role.BEAT}
 
 
-def test_a_broker_whose_queues_are_full_is_not_away(settings: Settings) -> None:
+def test_broker_with_full_queues_has_a_heartbeat(settings: Settings) -> None:
     settings.MESSAGES_MAX = 0
     beat, _ = beat_of(settings.BROKER_URL)
 
@@ -70,9 +70,7 @@ def test_a_broker_whose_queues_are_full_is_not_away(settings: Settings) -> None:
     assert not list((settings.BROKER_DIR / "messages").glob("*.msg"))
 
 
-def test_beat_goes_on_without_a_broker_even_from_the_start_and_says_who_is_away(
-    settings: Settings, refusing: str
-) -> None:
+def test_beat_that_starts_without_a_broker_writes_only_its_own_heartbeat(settings: Settings, refusing: str) -> None:
     beat, _ = beat_of(refusing)
 
     def look() -> bool | None:
@@ -85,7 +83,7 @@ def test_beat_goes_on_without_a_broker_even_from_the_start_and_says_who_is_away(
 
 
 @pytest.mark.parametrize("role", heartbeats.WORKERS)
-def test_a_worker_lives_for_its_own_queue_and_one_that_ended_is_away(settings: Settings, role: Role) -> None:
+def test_worker_writes_the_heartbeat_of_its_queue_until_it_ends(settings: Settings, role: Role) -> None:
     _, app = beat_of(settings.BROKER_URL)
     app.steps["worker"].add(heartbeat.WorkerStep)
     heartbeats.beat(Role.BEAT, Role.BROKER, now=heartbeats.signs().now)
@@ -103,7 +101,7 @@ def test_a_worker_lives_for_its_own_queue_and_one_that_ended_is_away(settings: S
     eventually(look)
 
 
-def test_a_database_that_is_away_keeps_nobody_from_their_work(settings: Settings) -> None:
+def test_beat_goes_on_while_heartbeats_cannot_be_written(settings: Settings) -> None:
     beat, _ = beat_of(settings.BROKER_URL)
     table = Heartbeat._meta.db_table
     with connection.cursor() as cursor:

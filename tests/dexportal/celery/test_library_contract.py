@@ -29,7 +29,7 @@ PARAMETERS = [
 
 
 @pytest.mark.parametrize(("method", "names"), PARAMETERS, ids=lambda value: getattr(value, "__qualname__", ""))
-def test_overridden_method_of_the_library_takes_the_parameters_we_know(method: object, names: list[str]) -> None:
+def test_overridden_method_of_the_library_has_the_expected_parameters(method: object, names: list[str]) -> None:
     assert list(inspect.signature(method).parameters) == names  # type: ignore[arg-type]
 
 
@@ -42,7 +42,7 @@ def test_overrides_replace_methods_that_the_library_calls() -> None:
         assert [name for name in overridden if name not in own and not hasattr(theirs, name)] == []
 
 
-def test_reader_of_the_file_broker_takes_no_draft() -> None:
+def test_reader_of_the_file_broker_ignores_drafts() -> None:
     source = inspect.getsource(filesystem.Channel._get)
     assert ".msg" in source, "a draft is hidden from readers by its ending alone"
 
