@@ -47,6 +47,7 @@ def test_beat_sends_every_periodic_task_to_its_queue(app: Celery) -> None:
     assert queues == TASKS
 
 
+@pytest.mark.django_db  # loading the tasks closes the connections that an earlier test of a worker may have left
 def test_scheduled_and_routed_tasks_exist() -> None:
     celery.app.loader.import_default_modules()
     named = {entry["task"] for entry in celery.beat_schedule().values()}
