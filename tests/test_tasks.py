@@ -1,4 +1,4 @@
-"""The tasks: each finds by id, does one thing, and wakes who comes next."""
+"""Celery tasks: what each does, and which task it wakes next."""
 
 import json
 from base64 import b64decode
@@ -32,7 +32,7 @@ type Capture = Callable[..., AbstractContextManager[Any]]
 
 @pytest.fixture
 def woken(world: World, settings: Any, django_capture_on_commit_callbacks: Capture) -> Callable[..., list[str]]:
-    """Runs a task and gives the messages that it left with the broker, as "task id"."""
+    """Return a function that runs a task and returns the messages it sent, as "task id"."""
     settings.BROKER_URL = "spool://localhost"  # whose messages can be looked at, also where the others use Redis
     folder = Path(settings.BROKER_DIR) / "messages"
 

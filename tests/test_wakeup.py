@@ -1,4 +1,4 @@
-"""Wakes over real sockets and real files: whatever the broker does, nobody waits for it."""
+"""Wake-ups through real sockets and files. No caller waits long, whatever the broker does."""
 
 import json
 import socket
@@ -101,27 +101,27 @@ def test_each_task_goes_to_its_queue(messages: Path) -> None:
 def test_refusing_redis_is_tried_once(listener: socket.socket, settings: Settings) -> None:
     settings.BROKER_URL = redis_at(listener)
     listener.close()
-    _gives_up_once_and_then_keeps_quiet()
+    _tries_the_broker_once()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_hanging_redis_is_tried_once(listener: socket.socket, settings: Settings) -> None:
     settings.BROKER_URL = redis_at(listener)
-    _gives_up_once_and_then_keeps_quiet()
+    _tries_the_broker_once()
     assert connections_to(listener) == 1
 
 
-def _gives_up_once_and_then_keeps_quiet() -> None:
+def _tries_the_broker_once() -> None:
     prepare()
     with structlog.testing.capture_logs() as lines:
         for _ in range(20):
             wake(TASK)
-    # Once only: while it is quiet, nobody asks again.
+    # Only one line, because the first failure starts the backoff.
     assert [line["event"] for line in lines] == ["wake failed, beat will find the work"]
 
 
 def test_first_wakeup_of_a_web_process_loads_no_module(listener: socket.socket, tmp_path: Path) -> None:
-    """Loading takes longer than the time-outs of a broker that is away, and is in no time-out."""
+    """Load modules beforehand: that takes longer than the time-outs of the broker, which don't limit it."""
     script = (
         "import sys, dexportal.wsgi; from commands.wakeup import wake; before = set(sys.modules);"
         f"wake({TASK!r}); print(*(name for name in set(sys.modules) - before if name.startswith({BROKERS!r})))"
@@ -132,7 +132,7 @@ def test_first_wakeup_of_a_web_process_loads_no_module(listener: socket.socket, 
 
 
 def test_connecting_and_each_answer_have_half_a_second(listener: socket.socket, settings: Settings) -> None:
-    """So a click waits for a second at most; then its process keeps quiet for a while."""
+    """Wait a second in total at most. After that, the process leaves the broker alone for a while."""
     settings.BROKER_URL = redis_at(listener)
     with wakes.connection() as broker:
         options = broker.transport_options or {}

@@ -27,7 +27,7 @@ def account(db: None) -> Account:
 
 @pytest.fixture
 def command(account: Account) -> Command:
-    """One row of everything that the admin shows."""
+    """Create a row of every model that the admin shows, and return the command."""
     command = a_command(a_run(account, make_person("hilde", "helpdesk")), Status.PENDING_EXEC)
     an_event(command)
     an_artifact(command)

@@ -1,4 +1,4 @@
-"""Addresses of the admin's pages, and the ids of tests made from models."""
+"""URLs of the admin pages, and the models by what the admin allows."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from commands import models
 
-SHOWN_ONLY: list[type[Model]] = [
+READ_ONLY: list[type[Model]] = [
     models.Artifact,
     models.Command,
     models.Device,
@@ -21,8 +21,8 @@ SHOWN_ONLY: list[type[Model]] = [
     models.Pause,
     models.Run,
 ]
-EDITED: list[type[Model]] = [models.User, Group, models.Account, models.Credential, models.Preset, models.Purpose]
-NEVER_DELETED: list[type[Model]] = [models.User, models.Account, *SHOWN_ONLY]
+EDITABLE: list[type[Model]] = [models.User, Group, models.Account, models.Credential, models.Preset, models.Purpose]
+NEVER_DELETED: list[type[Model]] = [models.User, models.Account, *READ_ONLY]
 INLINE_OR_INTERNAL = {
     models.Grant,
     models.AccountDirectory,
@@ -32,7 +32,7 @@ INLINE_OR_INTERNAL = {
 }
 
 
-def named(model: type[Model]) -> str:
+def model_name(model: type[Model]) -> str:
     return model.__name__
 
 
@@ -44,9 +44,9 @@ def now() -> datetime:
     return timezone.now()
 
 
-def registered() -> set[type[Model]]:
+def registered_models() -> set[type[Model]]:
     return {model for model in site._registry if model._meta.app_label == "commands" or model is Group}
 
 
-def ours() -> set[type[Model]]:
+def own_models() -> set[type[Model]]:
     return set(apps.get_app_config("commands").get_models())

@@ -1,4 +1,4 @@
-"""What an admin does in the forms, and what of it the portal then has."""
+"""Forms of the admin, and what they change in the portal."""
 
 import json
 from uuid import uuid4
@@ -22,7 +22,7 @@ SECRET = "cf-token-that-nobody-may-see"
 ANOTHER = "cf-token-number-two"
 
 
-def words(answer: object) -> str:
+def text_of(answer: object) -> str:
     assert isinstance(answer, HttpResponse)
     return answer.content.decode()
 
@@ -43,28 +43,28 @@ class TestCredentials:
         assert credential.budget.paused_until is None
         shown = client_of_admin.get(page(Credential, "change", credential.pk))
         listed = client_of_admin.get(page(Credential, "changelist"))
-        told = client_of_admin.get(page(Credential, "history", credential.pk))
-        for page_of_it in (answer, shown, listed, told):
-            assert SECRET not in words(page_of_it)
-            assert credential.secret.token not in words(page_of_it)
+        history_page = client_of_admin.get(page(Credential, "history", credential.pk))
+        for response in (answer, shown, listed, history_page):
+            assert SECRET not in text_of(response)
+            assert credential.secret.token not in text_of(response)
         assert SECRET not in history()
 
     def test_form_with_an_error_does_not_repeat_the_value(self, client_of_admin: Client) -> None:
         answer = self.add(client_of_admin, name="")
-        assert "This field is required" in words(answer)
-        assert SECRET not in words(answer)
+        assert "This field is required" in text_of(answer)
+        assert SECRET not in text_of(answer)
 
     def test_new_credential_needs_a_value(self, client_of_admin: Client) -> None:
-        assert "A new credential needs its token or key." in words(self.add(client_of_admin, value=""))
+        assert "A new credential needs its token or key." in text_of(self.add(client_of_admin, value=""))
         assert not Credential.objects.exists()
 
     def test_value_that_a_header_cannot_carry_is_refused(self, client_of_admin: Client) -> None:
         for value in ("two words", "ümlaut", "tab\tinside"):
-            assert "without spaces" in words(self.add(client_of_admin, value=value))
+            assert "without spaces" in text_of(self.add(client_of_admin, value=value))
         assert not Credential.objects.exists()
 
     def test_global_key_needs_an_email(self, client_of_admin: Client) -> None:
-        assert "needs the email address" in words(self.add(client_of_admin, scheme="key"))
+        assert "needs the email address" in text_of(self.add(client_of_admin, scheme="key"))
         self.add(client_of_admin, scheme="key", email="ops@example.com")
         assert Credential.objects.get().email == "ops@example.com"
 
@@ -81,7 +81,7 @@ class TestCredentials:
         credential = make_credential("Acme", value=SECRET)
         answer = self.change(client_of_admin, credential, value=ANOTHER)
         assert Credential.objects.get().secret.reveal() == ANOTHER
-        assert ANOTHER not in words(answer) + history()
+        assert ANOTHER not in text_of(answer) + history()
         assert "Token or key" in history()
 
     def test_changed_credential_ends_pauses_after_refusals_only(self, account: Account) -> None:
@@ -96,13 +96,13 @@ class TestCredentials:
         credential = make_credential("Acme", value=SECRET)
         settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
         for address in (page(Credential, "changelist"), page(Credential, "change", credential.pk)):
-            assert "No key of CREDENTIAL_KEYS opens it" in words(client_of_admin.get(address))
+            assert "No key of CREDENTIAL_KEYS opens it" in text_of(client_of_admin.get(address))
         self.change(client_of_admin, credential, value=ANOTHER)
         assert Credential.objects.get().secret.reveal() == ANOTHER
 
     def test_credential_without_a_value_is_reported(self, client_of_admin: Client) -> None:
         make_credential("Acme", value="")
-        assert "No value yet" in words(client_of_admin.get(page(Credential, "changelist")))
+        assert "No value yet" in text_of(client_of_admin.get(page(Credential, "changelist")))
 
     def test_only_unused_credential_can_be_deleted(self, client_of_admin: Client, account: Account) -> None:
         unused = make_credential("Unused")
@@ -131,7 +131,7 @@ class TestAccounts:
         given["cloudflare_id"] = account.cloudflare_id.upper()
         answer = client_of_admin.post(page(Account, "add"), given)
         assert answer.status_code == 200
-        assert "This account already exists" in words(answer)
+        assert "This account already exists" in text_of(answer)
         assert Account.objects.count() == 1
 
     def test_name_of_an_account_can_change_but_not_its_cloudflare_id(
@@ -203,14 +203,14 @@ class TestGroups:
         self.save(client_of_admin, group, "", str(account.pk))
         assert {grant.account for grant in Grant.objects.filter(group=group, see=True)} == {None, account}
 
-    @pytest.mark.parametrize("twice", ["every account", "one account"])
+    @pytest.mark.parametrize("duplicate", ["every account", "one account"])
     def test_two_grants_for_one_account_are_refused_with_a_message(
-        self, client_of_admin: Client, account: Account, twice: str
+        self, client_of_admin: Client, account: Account, duplicate: str
     ) -> None:
         group = Group.objects.create(name="desk")
-        chosen = "" if twice == "every account" else str(account.pk)
+        chosen = "" if duplicate == "every account" else str(account.pk)
         answer = self.save(client_of_admin, group, chosen, chosen)
-        assert "Only one row per account." in words(answer) or "duplicate" in words(answer)
+        assert "Only one row per account." in text_of(answer) or "duplicate" in text_of(answer)
         assert not Grant.objects.filter(group=group).exists()
 
 
@@ -240,7 +240,7 @@ class TestPresets:
     def test_invalid_options_are_refused_with_a_message(
         self, client_of_admin: Client, options: object, problem: str
     ) -> None:
-        assert problem in words(self.save(client_of_admin, options))
+        assert problem in text_of(self.save(client_of_admin, options))
         assert not Preset.objects.filter(name="Mine").exists()
 
 

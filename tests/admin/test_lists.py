@@ -1,4 +1,4 @@
-"""The lists of the mirrors: few queries however many rows, in order of the id alone, counted to a thousand only."""
+"""Lists of read-only models: their queries, their order, and their capped row count."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from commands.models import Artifact, Command, Device, Dispatch, Event, Heartbea
 from commands.rules.ids import new_id
 from commands.rules.states import Status
 from commands.rules.wording.statuses import status_label
-from tests.admin.pages import SHOWN_ONLY, named, page
+from tests.admin.pages import READ_ONLY, model_name, page
 from tests.rows import a_command, a_device, a_run, an_artifact, an_event
 
 GROWING: dict[type[Model], Callable[[Command], object]] = {
@@ -41,7 +41,7 @@ def queries_of(client: Client, model: type[Model]) -> list[str]:
     return [query["sql"] for query in captured.captured_queries]
 
 
-@pytest.mark.parametrize("model", SHOWN_ONLY, ids=named)
+@pytest.mark.parametrize("model", READ_ONLY, ids=model_name)
 def test_list_takes_few_queries_and_sorts_by_id_only(
     client_of_admin: Client, command: Command, model: type[Model]
 ) -> None:
@@ -54,7 +54,7 @@ def test_list_takes_few_queries_and_sorts_by_id_only(
     assert len(queries) <= 8
 
 
-@pytest.mark.parametrize("model", GROWING, ids=named)
+@pytest.mark.parametrize("model", GROWING, ids=model_name)
 def test_list_takes_no_more_queries_for_more_rows(
     client_of_admin: Client, command: Command, model: type[Model]
 ) -> None:
@@ -82,16 +82,16 @@ def test_count_of_rows_stops_at_a_thousand(client_of_admin: Client, command: Com
 def test_commands_are_found_by_status_and_by_full_id(client_of_admin: Client, command: Command) -> None:
     other = a_command(_run(command), Status.QUEUED)
     for query in ({"status__exact": Status.QUEUED.value}, {"q": str(other.id)}, {"q": other.device_id}):
-        words = client_of_admin.get(page(Command, "changelist"), query).content.decode()
-        assert str(other.id) in words
-        assert str(command.id) not in words
+        text = client_of_admin.get(page(Command, "changelist"), query).content.decode()
+        assert str(other.id) in text
+        assert str(command.id) not in text
 
 
 def test_status_has_the_label_of_all_pages_and_models_have_plurals(client_of_admin: Client, command: Command) -> None:
-    words = client_of_admin.get(page(Command, "changelist")).content.decode()
+    text = client_of_admin.get(page(Command, "changelist")).content.decode()
     for status in (Status.PENDING_EXEC, Status.SUCCESS):
-        assert status_label(status) in words
-    assert f">{Status.PENDING_EXEC}<" not in words
+        assert status_label(status) in text
+    assert f">{Status.PENDING_EXEC}<" not in text
     index = client_of_admin.get("/admin/").content.decode()
     assert "Dispatches" in index
     assert "Dispatchs" not in index
@@ -101,8 +101,8 @@ def test_status_has_the_label_of_all_pages_and_models_have_plurals(client_of_adm
 def test_devices_are_found_by_the_start_of_their_names(client_of_admin: Client, command: Command) -> None:
     known = a_device(command.account, name="LAP-0042", email="maria.lopez@example.com")
     for term, found in {"lap-00": True, "maria": True, "lopez": True, known.device_id[:9]: True, "0042": False}.items():
-        words = client_of_admin.get(page(Device, "changelist"), {"q": term}).content.decode()
-        assert (f"/{known.pk}/change/" in words) is found, term
+        text = client_of_admin.get(page(Device, "changelist"), {"q": term}).content.decode()
+        assert (f"/{known.pk}/change/" in text) is found, term
 
 
 def test_times_have_24_hours_the_day_first_and_the_zone(client_of_admin: Client, command: Command) -> None:
@@ -111,5 +111,5 @@ def test_times_have_24_hours_the_day_first_and_the_zone(client_of_admin: Client,
 
 
 def test_unknown_id_finds_nothing(client_of_admin: Client, command: Command) -> None:
-    words = client_of_admin.get(page(Command, "changelist"), {"q": str(new_id(timezone.now()))}).content.decode()
-    assert str(command.id) not in words
+    text = client_of_admin.get(page(Command, "changelist"), {"q": str(new_id(timezone.now()))}).content.decode()
+    assert str(command.id) not in text

@@ -1,4 +1,4 @@
-"""Every page of every model, for an admin and for everybody else."""
+"""Every admin page of every model, for administrators and for other people."""
 
 import re
 
@@ -8,13 +8,22 @@ from django.db.models import Model
 from django.test import Client
 
 from commands.models import Command
-from tests.admin.pages import EDITED, INLINE_OR_INTERNAL, NEVER_DELETED, SHOWN_ONLY, named, ours, page, registered
+from tests.admin.pages import (
+    EDITABLE,
+    INLINE_OR_INTERNAL,
+    NEVER_DELETED,
+    READ_ONLY,
+    model_name,
+    own_models,
+    page,
+    registered_models,
+)
 from tests.people import make_person
 
-ALL = [*SHOWN_ONLY, *EDITED]
+ALL = [*READ_ONLY, *EDITABLE]
 INLINE_CODE = re.compile(r"<script(?![^>]*\bsrc=)(?![^>]*application/json)|<style|\sstyle=|\son[a-z]+=")
 
-every_model = pytest.mark.parametrize("model", ALL, ids=named)
+every_model = pytest.mark.parametrize("model", ALL, ids=model_name)
 
 
 def first(model: type[Model]) -> Model:
@@ -24,8 +33,8 @@ def first(model: type[Model]) -> Model:
 
 
 def test_every_model_is_in_the_admin_or_listed_as_internal() -> None:
-    assert registered() == set(ALL)
-    assert ours() | {Group} == {*ALL, *INLINE_OR_INTERNAL}
+    assert registered_models() == set(ALL)
+    assert own_models() | {Group} == {*ALL, *INLINE_OR_INTERNAL}
 
 
 @every_model
@@ -44,22 +53,22 @@ def test_detail_page_and_history_open(client_of_admin: Client, command: Command,
     assert client_of_admin.get(page(model, "history", shown.pk)).status_code == 200
 
 
-@pytest.mark.parametrize("model", EDITED, ids=named)
+@pytest.mark.parametrize("model", EDITABLE, ids=model_name)
 def test_add_form_opens(client_of_admin: Client, model: type[Model]) -> None:
     assert client_of_admin.get(page(model, "add")).status_code == 200
 
 
 @every_model
 def test_no_page_has_inline_code_or_styles(client_of_admin: Client, command: Command, model: type[Model]) -> None:
-    """The content security policy forbids it."""
+    """Find inline code and styles, which the content security policy blocks."""
     addresses = [page(model, "changelist"), page(model, "change", first(model).pk)]
-    if model in EDITED:
+    if model in EDITABLE:
         addresses.append(page(model, "add"))
     for address in addresses:
         assert not INLINE_CODE.search(client_of_admin.get(address).content.decode()), address
 
 
-@pytest.mark.parametrize("model", SHOWN_ONLY, ids=named)
+@pytest.mark.parametrize("model", READ_ONLY, ids=model_name)
 def test_read_only_model_cannot_be_added_or_changed(
     client_of_admin: Client, command: Command, model: type[Model]
 ) -> None:
@@ -72,7 +81,7 @@ def test_read_only_model_cannot_be_added_or_changed(
     assert list(model._default_manager.order_by("pk").values()) == before
 
 
-@pytest.mark.parametrize("model", NEVER_DELETED, ids=named)
+@pytest.mark.parametrize("model", NEVER_DELETED, ids=model_name)
 def test_rows_that_the_history_needs_cannot_be_deleted(
     client_of_admin: Client, command: Command, model: type[Model]
 ) -> None:

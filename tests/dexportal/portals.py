@@ -1,4 +1,4 @@
-"""A portal of its own: for what depends on the environment."""
+"""Portals in their own process or environment, for tests of what depends on environment variables."""
 
 import os
 import runpy
@@ -19,7 +19,7 @@ KEY = Fernet.generate_key().decode()
 
 
 def production(folder: Path) -> dict[str, str]:
-    """Everything that production needs; nothing in it is reached."""
+    """Return the variables that production needs. Their servers don't exist."""
     return {
         "PUBLIC_URL": "https://dex.example.com",
         "TRUSTED_PROXIES": "192.0.2.0/24",
@@ -36,12 +36,12 @@ def production(folder: Path) -> dict[str, str]:
 
 
 def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
-    """Python with nothing of our own environment but what a program needs to run."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    """Start Python with these variables, and only those of our environment that every program needs."""
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     return subprocess.Popen(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env={**kept, "DJANGO_SETTINGS_MODULE": "dexportal.settings", **environment},
+        env={**inherited, "DJANGO_SETTINGS_MODULE": "dexportal.settings", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -55,13 +55,13 @@ def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
 
 
 def settings_of(environment: dict[str, str]) -> SimpleNamespace:
-    """The settings as that environment makes them, in this process; Django's own stay as they are."""
+    """Run settings.py in this process with these variables. Django's own settings don't change."""
     with mock.patch.object(os, "environ", environment):
         return SimpleNamespace(**runpy.run_path(str(ROOT / "dexportal" / "settings.py")))
 
 
 def refusal(environment: dict[str, str]) -> str:
-    """What a portal says that does not start."""
+    """Return the error message of a portal that refuses these variables."""
     with pytest.raises(ImproperlyConfigured) as refused:
         settings_of(environment)
     return str(refused.value)

@@ -1,4 +1,4 @@
-"""What a load balancer and an operator are told."""
+"""Health endpoints, for load balancers and operators."""
 
 import socket
 import threading
@@ -20,7 +20,7 @@ from tests.polling import MAX_WAIT
 
 
 @pytest.fixture(autouse=True)
-def _a_good_world(tmp_path: Path, settings: Settings) -> None:
+def _healthy_portal(tmp_path: Path, settings: Settings) -> None:
     backoff.end()
     settings.BROKER_URL = "spool://localhost"
     settings.BROKER_DIR = tmp_path / "broker"
@@ -145,7 +145,7 @@ def test_s3_that_answers_is_not_degraded(client: Client, settings: Settings) -> 
 
 
 class NoSuchKey(BaseHTTPRequestHandler):
-    """What S3 says of a file that is not there, to somebody who may ask."""
+    """Answer of S3 to an authorized request for a missing file."""
 
     def do_HEAD(self) -> None:
         self.send_response(404)

@@ -1,4 +1,4 @@
-"""No secret leaves by a log line, however it got there; every line says to which request or task it belongs."""
+"""Log lines: no secret in any of them, and the id of the request or task in each."""
 
 import io
 import json
@@ -19,7 +19,7 @@ SECRET = 'pa"ss/wo rd-é'
 
 
 class Lines:
-    """What a handler of ours writes while the test runs."""
+    """Lines that a log handler writes during the test."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.stream = io.StringIO()

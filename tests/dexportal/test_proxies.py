@@ -1,4 +1,4 @@
-"""Whom the portal believes about the client."""
+"""Client addresses and protocol behind trusted proxies, and without one."""
 
 from ipaddress import ip_network
 from typing import Any

@@ -1,4 +1,4 @@
-"""The settings as a whole, as the environment makes them."""
+"""Settings for different environment variables."""
 
 import stat
 from datetime import timedelta

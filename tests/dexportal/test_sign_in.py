@@ -1,4 +1,4 @@
-"""Who gets in, how often one may try, and what the answers tell a browser."""
+"""Sign-in: people, rate limits, account pages and security headers."""
 
 import re
 from ipaddress import ip_network

@@ -1,4 +1,4 @@
-"""A worker of Celery in a thread of the test."""
+"""Celery workers in a thread of the test."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The account of the upstream in force, and the demo people who exist beside the simulator only."""
+"""`manage.py demo_people`: the account of the present upstream, and the demo people of the simulator."""
 
 import stat
 from io import StringIO
@@ -38,13 +38,13 @@ def portal(settings: Settings, tmp_path: Path) -> Settings:
 
 
 def demo_people() -> str:
-    told = StringIO()
-    call_command("demo_people", stdout=told)
-    return told.getvalue()
+    output = StringIO()
+    call_command("demo_people", stdout=output)
+    return output.getvalue()
 
 
-def password_in(told: str) -> str:
-    (line,) = (line for line in told.splitlines() if line.startswith("Password:"))
+def password_in(output: str) -> str:
+    (line,) = (line for line in output.splitlines() if line.startswith("Password:"))
     return line.split()[1]
 
 
@@ -87,27 +87,27 @@ def test_changed_password_is_reset_to_the_printed_one() -> None:
     person = User.objects.get(username="manager")
     person.set_password("something-else")
     person.save(update_fields=["password"])
-    told = password_in(demo_people())
-    assert User.objects.get(username="manager").check_password(told)
+    output = password_in(demo_people())
+    assert User.objects.get(username="manager").check_password(output)
 
 
 def test_changes_of_an_administrator_to_demo_people_stay() -> None:
     demo_people()
     User.objects.filter(username="auditor").update(is_active=False)
     User.objects.get(username="helpdesk").groups.clear()
-    told = demo_people()
+    output = demo_people()
     assert not User.objects.get(username="auditor").is_active
     assert not User.objects.get(username="helpdesk").groups.exists()
-    (line,) = (line for line in told.splitlines() if line.startswith("Sign in"))
+    (line,) = (line for line in output.splitlines() if line.startswith("Sign in"))
     assert "auditor" not in line
 
 
 def test_other_person_with_a_demo_name_is_not_changed() -> None:
-    somebody = User.objects.create_user("admin", "someone@example.org", "a-password-of-their-own")
-    told = demo_people()
-    somebody.refresh_from_db()
-    assert somebody.check_password("a-password-of-their-own")
-    assert "admin" not in told.split("Sign in as:")[1]
+    other_person = User.objects.create_user("admin", "someone@example.org", "a-password-of-their-own")
+    output = demo_people()
+    other_person.refresh_from_db()
+    assert other_person.check_password("a-password-of-their-own")
+    assert "admin" not in output.split("Sign in as:")[1]
 
 
 def test_account_of_the_simulator_is_active_with_its_token() -> None:
@@ -122,9 +122,9 @@ def test_account_of_the_simulator_is_active_with_its_token() -> None:
 
 def test_real_upstream_creates_no_demo_people(portal: Settings) -> None:
     portal.UPSTREAM = real(token="a-real-token")
-    told = demo_people()
-    assert "Demo people can't sign in" in told
-    assert "a-real-token" not in told
+    output = demo_people()
+    assert "Demo people can't sign in" in output
+    assert "a-real-token" not in output
     assert not User.objects.exists()
     with pytest.raises(NotTheSimulator):
         ensure_demo_people(now=timezone.now())
@@ -133,30 +133,30 @@ def test_real_upstream_creates_no_demo_people(portal: Settings) -> None:
 
 
 def setup() -> str:
-    told = StringIO()
-    call_command("setup", verbosity=0, stdout=told)
-    return told.getvalue()
+    output = StringIO()
+    call_command("setup", verbosity=0, stdout=output)
+    return output.getvalue()
 
 
 def test_demo_people_cannot_sign_in_with_a_real_upstream_until_the_simulator_returns(portal: Settings) -> None:
     simulator = portal.UPSTREAM
-    told = setup()
-    assert all(sign_in(name, password_in(told)) for name in PEOPLE)
-    signed_in = sign_in("helpdesk", password_in(told))
+    output = setup()
+    assert all(sign_in(name, password_in(output)) for name in PEOPLE)
+    signed_in = sign_in("helpdesk", password_in(output))
     assert signed_in
     portal.UPSTREAM = real(token="a-real-token")
     assert "Demo people can't sign in" in setup()
-    assert not any(sign_in(name, password_in(told)) for name in PEOPLE)
+    assert not any(sign_in(name, password_in(output)) for name in PEOPLE)
     assert signed_in.get("/").status_code == 302
     assert [account.upstream for account in Account.objects.active()] == [REAL]
     assert Account.objects.count() == 2
     portal.UPSTREAM = simulator
-    assert setup() == told
-    assert all(sign_in(name, password_in(told)) for name in PEOPLE)
+    assert setup() == output
+    assert all(sign_in(name, password_in(output)) for name in PEOPLE)
 
 
 def sign_in(name: str, password: str) -> Client | None:
-    cache.clear()  # nothing here is about throttles
+    cache.clear()  # rate limits are tested elsewhere
     client = Client()
     client.post("/accounts/login/", {"login": name, "password": password})
     return client if "_auth_user_id" in client.session else None

@@ -14,9 +14,9 @@ OLD, NEW, LOST = (Fernet.generate_key().decode() for _ in range(3))
 
 
 def rotate() -> str:
-    told = StringIO()
-    call_command("rotate_credentials", stdout=told)
-    return told.getvalue()
+    output = StringIO()
+    call_command("rotate_credentials", stdout=output)
+    return output.getvalue()
 
 
 def revealed() -> dict[str, str]:

@@ -17,9 +17,9 @@ def test_written_diagram_passes_the_check(tmp_path: Path) -> None:
 
 def test_old_or_missing_diagram_fails_the_check_with_a_message(tmp_path: Path) -> None:
     file = tmp_path / "states.md"
-    for words in (None, diagram().replace("queued", "waiting")):
-        if words is not None:
-            file.write_text(words)
+    for text in (None, diagram().replace("queued", "waiting")):
+        if text is not None:
+            file.write_text(text)
         with pytest.raises(CommandError, match=r"states\.md does not match commands/rules/states\.py\. Run"):
             call_command("states_diagram", "--check", file=file)
     assert file.read_text() != diagram()

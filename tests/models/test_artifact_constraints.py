@@ -1,4 +1,4 @@
-"""What the database itself refuses of an artifact. Generated from `states.py`."""
+"""Database constraints of artifacts, generated from `rules/states.py`."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -16,8 +16,8 @@ WHOLE = ["size", "sha256", "stored_at"]
 STRANGE = ["", "WANTED", "fetched", "queued", "SUCCESS"]
 
 
-def fitting(status: str) -> dict[str, object]:
-    """The columns that a row of this status needs."""
+def valid_columns(status: str) -> dict[str, object]:
+    """Return the column values that a row of this status needs."""
     now = timezone.now()
     file = {"size": 10, "sha256": "0" * 64, "stored_at": now} if status in HAS_FILE else {}
     lease = {"lease_token": uuid4(), "lease_until": now + timedelta(minutes=1)} if status in LEASED else {}
@@ -26,7 +26,7 @@ def fitting(status: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("status", sorted(ArtifactStatus))
 def test_every_known_status_is_accepted(run: Run, status: ArtifactStatus) -> None:
-    assert an_artifact(a_command(run, Status.SUCCESS), status, **fitting(status)).status == status
+    assert an_artifact(a_command(run, Status.SUCCESS), status, **valid_columns(status)).status == status
 
 
 @pytest.mark.parametrize("status", STRANGE)
@@ -39,7 +39,7 @@ def test_unknown_status_is_refused(run: Run, status: str) -> None:
 @pytest.mark.parametrize("status", sorted(HAS_FILE))
 @pytest.mark.parametrize("column", WHOLE)
 def test_stored_file_needs_size_hash_and_time(run: Run, status: ArtifactStatus, column: str) -> None:
-    values = fitting(status) | {column: "" if column == "sha256" else None}
+    values = valid_columns(status) | {column: "" if column == "sha256" else None}
     with pytest.raises(IntegrityError, match="artifact_with_file_is_whole"), transaction.atomic():
         an_artifact(a_command(run, Status.SUCCESS), status, **values)
 
@@ -47,7 +47,7 @@ def test_stored_file_needs_size_hash_and_time(run: Run, status: ArtifactStatus, 
 @pytest.mark.parametrize("status", sorted(LEASED))
 @pytest.mark.parametrize("column", ["lease_token", "lease_until"])
 def test_work_on_an_artifact_needs_a_lease(run: Run, status: ArtifactStatus, column: str) -> None:
-    values = fitting(status) | {column: None}
+    values = valid_columns(status) | {column: None}
     with pytest.raises(IntegrityError, match="artifact_in_work_is_leased"), transaction.atomic():
         an_artifact(a_command(run, Status.SUCCESS), status, **values)
 

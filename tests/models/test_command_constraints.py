@@ -1,4 +1,4 @@
-"""What the database itself refuses of a command, whoever asks it. Generated from `states.py` where that says it."""
+"""Database constraints of commands, generated from `rules/states.py` where it has the rule."""
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -13,7 +13,7 @@ BOTH_IN_FLIGHT = [(first, second) for first in sorted(IN_FLIGHT) for second in s
 
 
 def refuses(constraint: str, action: object) -> None:
-    """On PostgreSQL and SQLite the words name the constraint, or on SQLite the columns of a unique index."""
+    """Expect the constraint to be violated. SQLite names the columns of a unique index instead of the index."""
     assert callable(action)
     with pytest.raises(IntegrityError) as refusal, transaction.atomic():
         action()

@@ -1,4 +1,4 @@
-"""A credential's value is stored encrypted, opened on purpose only, and is in no dump and no repr."""
+"""Encrypted values of credentials: stored, decrypted on demand only, and in no dump or repr."""
 
 import json
 from io import StringIO

@@ -1,4 +1,4 @@
-"""Events are append-only: in code, and by a trigger for whoever goes past the code."""
+"""Events are append-only, by the model and by a database trigger."""
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -81,7 +81,7 @@ def test_only_events_of_a_command_have_a_version(event: Event, values: dict[str,
 
 @pytest.mark.django_db(transaction=True)
 class TestCommitted:
-    """Two tests that commit: the second proves that what the first left is gone, and the trigger is not."""
+    """Tests that commit. The second one proves that the flush deletes the events and keeps the trigger."""
 
     @pytest.fixture(autouse=True)
     def _nothing_is_left(self, transactional_db: None) -> None:
@@ -103,7 +103,7 @@ class TestCommitted:
             cursor.execute("UPDATE commands_event SET event = 'another'")
 
     def test_truncate_and_replace_are_refused(self, run: Run) -> None:
-        """Triggers of update and delete know nothing of either."""
+        """Refuse statements that don't fire the triggers of UPDATE and DELETE."""
         an_event(a_command(run))
         for statement in ROUND_THE_TRIGGERS[connection.vendor]:
             with pytest.raises(DatabaseError, match="append-only"), connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""What the database refuses of everything that is neither a command, an artifact nor an event."""
+"""Database constraints of all models except commands, artifacts and events."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -15,7 +15,7 @@ from commands.models import Artifact, Command
 from commands.rules.states import ARTIFACT_MOVES, HAS_FILE, ArtifactStatus, Status
 from tests.actions.racing import race
 from tests.actions.world import World
-from tests.models.test_artifact_constraints import fitting
+from tests.models.test_artifact_constraints import valid_columns
 from tests.rows import a_command, a_run, an_artifact
 
 TO_FETCH = {ArtifactStatus.WANTED, ArtifactStatus.FETCHING}
@@ -24,7 +24,7 @@ LONG = timedelta(hours=25)
 
 def _artifact(world: World, status: str, **values: Any) -> Artifact:
     command = a_command(a_run(world.account, world.person), Status.SUCCESS)
-    return an_artifact(command, status, **fitting(status), **values)
+    return an_artifact(command, status, **valid_columns(status), **values)
 
 
 def _lost(world: World, folder: str = "0190") -> str:

@@ -1,4 +1,4 @@
-"""The queues: what is sent arrives at a worker, whole and once, and nothing piles up."""
+"""Celery queues: messages arrive at the right worker, complete and once, and don't pile up."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -104,7 +104,7 @@ def _send_as_beat(app: Celery, name: str, times: int = 1) -> None:
 
 
 def _off_by(off: timedelta) -> type[datetime]:
-    """The class by which a worker of Celery judges whether a message has expired."""
+    """Return a datetime class that is off, as the worker uses it to judge whether a message has expired."""
 
     class Off(datetime):
         @classmethod
@@ -138,7 +138,7 @@ def test_messages_of_beat_that_piled_up_run_once(app: Celery, settings: Settings
 
 @pytest.mark.django_db(transaction=True)
 def test_queue_without_a_worker_holds_a_limited_number_of_messages(app: Celery, settings: Settings) -> None:
-    """A broker that is full takes nothing for the other workers either."""
+    """Limit each queue, because a full broker would accept no message for other queues either."""
     settings.MESSAGES_MAX = 3
     backoff.end()
     _send_as_beat(app, "look", times=5)
@@ -168,7 +168,7 @@ def test_worker_runs_the_tasks_of_its_queue(app: Celery, queue: str) -> None:
 
 
 def test_messages_are_read_complete_and_once_during_writes(tmp_path: Path, app: Celery) -> None:
-    """Kombu's own broker of files fails here: one message in seventy was read empty."""
+    """Read during writes. Kombu's own filesystem broker fails here: one message in seventy was read empty."""
     writers, each = 3, 300
     stop = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Beat and workers tell themselves that they live, and beat whether the broker does: on real brokers and real rows."""
+"""Heartbeats of beat, the broker and the workers, with real brokers and rows."""
 
 import socket
 from datetime import timedelta

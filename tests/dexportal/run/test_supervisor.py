@@ -1,4 +1,4 @@
-"""Tests of dexportal/supervisor.py: restarts after crashes, and an end that leaves no process running."""
+"""Tests of dexportal/run/supervisor.py: restarts after crashes, and an end that leaves no process running."""
 
 import signal
 import sys
