@@ -10,6 +10,14 @@ import pytest
 from commands.models import Command
 from tests.actions.world import DIAG, QUICK_END, MovedClock, World, moved_database_clock
 from tests.simulator.in_process import LocalSimulator
+from tests.wording_keys import keys_for_sentences
+
+
+@pytest.fixture(autouse=True)
+def sentences_are_keys() -> Iterator[None]:
+    """Replace sentences for one test at a time, because a worker of xdist runs tests of other folders too."""
+    with keys_for_sentences():
+        yield
 
 
 @pytest.fixture(scope="module")
