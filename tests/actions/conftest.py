@@ -1,4 +1,4 @@
-"""A simulator a module, reset for each test, and the portal pointed at it."""
+"""Fixtures of a simulator for each test module, reset before every test, and of a portal that calls it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,7 +31,7 @@ def _running() -> Iterator[tuple[LocalSimulator, MovedClock]]:
 def world(
     _running: tuple[LocalSimulator, MovedClock], settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> World:
-    """The test itself asks for the database, and says whether it commits."""
+    """Point the portal at the simulator. The test itself requests the database, with or without commits."""
     running, clock = _running
     clock.start()
     running.control("POST", "reset", {"config": True})
@@ -52,7 +52,7 @@ def world(
 
 @pytest.fixture
 def done(world: World) -> Command:
-    """A WARP diag that ended, with a file to fetch."""
+    """Return a WARP diag that has ended and whose file can be downloaded."""
     command = world.sent(options=DIAG)
     world.forward(QUICK_END)
     assert world.sync()

@@ -1,9 +1,9 @@
-"""A model of Cloudflare in this process, for `test_machine.py`: a ledger, answers and listings of every sort.
+"""Model of Cloudflare in this process for `test_machine.py`, with a ledger, responses and flawed listings.
 
-It stands where `upstream.client_for` would give a client, and no byte leaves. What it may do is what docs/delivery.md
-lets Cloudflare do: dates are off by less than the slack before a claim, what lands late does so within the slack after
-a POST, and a listing is behind or leaves out what is young, not what is old. Its ledger knows what no listing tells:
-the options of each command, by which `tests/faults/compare.py` finds whose it is.
+The model replaces `clients.client_for` and uses no network. It does only what docs/delivery.md allows Cloudflare to
+do. A date is wrong by less than the slack before a claim. A late command lands within the slack after a POST. A
+listing can be out of date, and can miss young commands, but never old ones. The ledger holds what no listing shows:
+the options of each command. `tests/faults/compare.py` finds the owner of a command by its options.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -30,31 +30,31 @@ from commands.rules.listed_command import ListedCommand
 from commands.rules.states import FINAL_REMOTE, Status
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-MOST_SKEW = 60  # seconds that Cloudflare's date of a command may be off: half of the slack before a claim
+MOST_SKEW = 60  # seconds by which Cloudflare's date of a command may be wrong: half of the slack before a claim
 LATEST = 180  # seconds after the end of a POST in which it may still land
-YOUNG = timedelta(minutes=20)  # a listing may be behind for so long
+YOUNG = timedelta(minutes=20)  # a listing may miss commands up to this age
 UPLOADS_AFTER, ENDS_AFTER = timedelta(minutes=8), timedelta(minutes=12)
 
 
 class Fate(Enum):
-    """What becomes of a POST."""
+    """Outcome of a POST."""
 
     ANSWERED = auto()
-    ONE_NOT_NAMED = auto()  # the answer leaves one of its commands out
+    ONE_NOT_NAMED = auto()  # the response lacks one of the commands
     ANSWER_LOST = auto()
-    SOME_LANDED = auto()  # and the answer is lost
-    LANDED_LATE = auto()  # after the client gave up
-    NEVER_LANDED = auto()  # and no answer
+    SOME_LANDED = auto()  # and the response is lost
+    LANDED_LATE = auto()  # after the client gave up waiting
+    NEVER_LANDED = auto()  # and no response
     NOT_SENT = auto()
     THROTTLED = auto()
     REFUSED = auto()
     REJECTED = auto()
-    REJECTED_BUT_LANDED = auto()  # where it was more than one: of one alone docs/delivery.md promises nothing
-    SAID_NO = auto()
-    SAID_NO_BUT_LANDED = auto()
+    REJECTED_BUT_LANDED = auto()  # several commands only: docs/delivery.md promises nothing for a single one
+    REPORTED_FAILURE = auto()  # an error in a response with status 200
+    REPORTED_FAILURE_BUT_LANDED = auto()
 
 
-PROMPT = frozenset({Fate.SAID_NO_BUT_LANDED, Fate.REJECTED_BUT_LANDED})  # what a listing must not leave out
+PROMPT = frozenset({Fate.REPORTED_FAILURE_BUT_LANDED, Fate.REJECTED_BUT_LANDED})  # every listing shows these commands
 LANDING = frozenset({Fate.ANSWERED, Fate.ONE_NOT_NAMED, Fate.ANSWER_LOST, Fate.SOME_LANDED}) | PROMPT
 
 ERRORS: dict[Fate, CloudflareError] = {
@@ -63,8 +63,8 @@ ERRORS: dict[Fate, CloudflareError] = {
     Fate.REFUSED: Refused(Call.CREATE, "Not allowed.", status=403),
     Fate.REJECTED: Rejected(Call.CREATE, "Not understood.", status=400),
     Fate.REJECTED_BUT_LANDED: Rejected(Call.CREATE, "Not understood.", status=400),
-    Fate.SAID_NO: ReportedFailure(Call.CREATE, "No.", status=200),
-    Fate.SAID_NO_BUT_LANDED: ReportedFailure(Call.CREATE, "No.", status=200),
+    Fate.REPORTED_FAILURE: ReportedFailure(Call.CREATE, "No.", status=200),
+    Fate.REPORTED_FAILURE_BUT_LANDED: ReportedFailure(Call.CREATE, "No.", status=200),
 }
 
 LIST_ERRORS: Sequence[CloudflareError] = (
@@ -74,20 +74,23 @@ LIST_ERRORS: Sequence[CloudflareError] = (
     Refused(Call.LIST, "Not allowed.", status=403),
 )
 
-FLAWS = ("lose", "repeat", "shuffle", "go back", "strange word", "no registration", "no email", "no date")
+FLAWS = ("lose", "repeat", "shuffle", "go back", "unknown status", "no registration", "no email", "no date")
 
 
 class WorkerDied(Exception):
-    """A worker was killed here."""
+    """Simulated death of a worker."""
 
 
 def nothing() -> None:
-    """What happens meanwhile, mostly."""
+    """Do nothing while a listing is read."""
 
 
 @dataclass(frozen=True)
 class Post:
-    """How the next POST goes. `seconds`: that it takes; `late`: after that; `skew`: of the date, in seconds."""
+    """Plan for the next POST. All numbers are seconds.
+
+    The POST takes `seconds`. A late command lands `late` after its end. Cloudflare's date of it is wrong by `skew`.
+    """
 
     fate: Fate = Fate.ANSWERED
     seconds: int = 0
@@ -98,8 +101,11 @@ class Post:
 
 @dataclass(frozen=True)
 class Listing:
-    """How the next listing goes. `date_off`: by how many seconds the dates of its answers are wrong; `meanwhile`: what
-    happens between its last row and its reading."""
+    """Plan for the next listing.
+
+    The `Date` headers of its responses are wrong by `date_off` seconds. `meanwhile` is called after the rows are
+    chosen and before the portal reads them.
+    """
 
     flaws: frozenset[str] = frozenset()
     lag: int = 0
@@ -111,7 +117,7 @@ class Listing:
 
 @dataclass
 class Clock:
-    """Stands still until it is moved: the workers', the database's, and with an offset Cloudflare's."""
+    """Clock that only a test moves, for workers and database. Cloudflare's clock has an offset from it."""
 
     now: datetime = START
 
@@ -121,10 +127,10 @@ class Clock:
 
 @dataclass
 class Entry:
-    """One command in the ledger. `lands_at` by our clock, `created_at` by Cloudflare's, with its skew.
+    """Command in the ledger.
 
-    `is_forgotten`: of ours, but after a restore nothing in the record says whose. `is_silent`: its end is not told.
-    `is_prompt`: no listing leaves it out.
+    `lands_at` is by our clock, `created_at` by Cloudflare's clock, with its skew. A forgotten entry is ours, but after
+    a restore no row of the portal shows it. A silent entry never reports an end. Every listing shows a prompt entry.
     """
 
     id: str
@@ -146,7 +152,7 @@ class Entry:
 
 @dataclass
 class Cloudflare:
-    """`post` and `listing` are how the next of each goes; the one after that goes well again."""
+    """Cloudflare's side of the portal's calls. `post` and `listing` plan the next call only, later calls succeed."""
 
     clock: Clock
     offset: timedelta
@@ -157,7 +163,7 @@ class Cloudflare:
 
     @contextmanager
     def client_for(self, account: Account) -> Iterator["ModelClient"]:
-        """Stands in for `upstream.client_for`."""
+        """Replace `clients.client_for`."""
         yield ModelClient(self, account)
 
     def heal(self) -> None:
@@ -209,10 +215,10 @@ class Cloudflare:
     # --- listing ---
 
     def rows(self, listing: Listing, since: datetime | None) -> list[ListedCommand]:
-        """Newest first, unless spoiled."""
+        """Return the rows of a listing, newest first unless a flaw shuffles them."""
         chance, now = Random(listing.seed), self.clock.now
         rows: list[ListedCommand] = []
-        for entry in sorted(self.ledger, key=lambda one: (one.created_at, one.id), reverse=True):
+        for entry in sorted(self.ledger, key=lambda entry: (entry.created_at, entry.id), reverse=True):
             if entry.lands_at > now or (since and entry.created_at < since):
                 continue
             may_be_missed = now - entry.lands_at < YOUNG and not entry.is_prompt
@@ -248,7 +254,7 @@ def _spoiled(entry: Entry, now: datetime, flaws: frozenset[str], chance: Random)
     hit = {flaw for flaw in sorted(flaws) if chance.random() < 0.5}
     if "go back" in hit:
         row = replace(row, status=Status.PENDING_EXEC)
-    if "strange word" in hit:
+    if "unknown status" in hit:
         row = replace(row, status="HALTED")
     if "no registration" in hit:
         row = replace(row, registration_id="")
@@ -260,7 +266,7 @@ def _spoiled(entry: Entry, now: datetime, flaws: frozenset[str], chance: Random)
 
 
 class ModelClient:
-    """What deliver and sync ask of a client; whatever else they came to ask would fail loudly."""
+    """Client with the calls that deliver and sync make. Any other call is an error."""
 
     def __init__(self, cloudflare: Cloudflare, account: Account) -> None:
         assert account.credential_id is not None

@@ -1,7 +1,7 @@
-"""The portal's own verbs on the real database, one at a time, for `test_machine.py`; and what must hold after each.
+"""Actions of the portal on the real database, one at a time, with the invariants that `test_machine.py` checks.
 
-A worker is what it holds: a claim that was not sent yet, or an answer that was not recorded yet. So it can die, or be
-late, between any two of claim, POST and record.
+A worker is represented by its unfinished work: a claim that was not sent yet, or a response that was not recorded yet.
+It can therefore die or be late between claim, POST and record.
 """
 
 from collections import Counter
@@ -41,7 +41,7 @@ TARGETS: Mapping[str, Target] = {
     "shared, by tom": Target("d-shared", "tom@example.com", "reg-tom", "shared", "windows", listed=True),
     "typed": Target("d-typed", "kim@example.com"),
 }
-CLOCKS_OFF = timedelta(seconds=40)  # at most, a worker's own from the database's
+CLOCKS_OFF = timedelta(seconds=40)  # largest difference between a worker's clock and the database's
 WINDOWS = {target.device_id for target in TARGETS.values() if target.platform == "windows"}
 
 
@@ -66,12 +66,12 @@ class Portal:
     claimed: list[Claimed] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     recorded: list[Answer] = field(default_factory=list)
-    ids: dict[UUID, str] = field(default_factory=dict)  # the remote id that each command was first seen with
+    ids: dict[UUID, str] = field(default_factory=dict)  # the first remote id of each command
     complete_at: datetime | None = None
     backup: Backup | None = None
     dies_before_hand_back: bool = False
-    knows_the_time: bool = True  # else what is ours may be taken for somebody else's; nothing is doubled all the same
-    unsent: int = 0  # commands of ours, when it was last checked
+    knows_the_time: bool = True  # without it our rows may be imported as foreign, but nothing is ever doubled
+    unsent: int = 0  # our unsent commands at the last check
     ended: list[UUID] = field(default_factory=list)
     withdrawn: set[str] = field(default_factory=set)  # runs
     to_go: set[str] = field(default_factory=set)
@@ -84,7 +84,7 @@ class Portal:
     # --- a person ---
 
     def _options(self, kind: Kind) -> Options:
-        """No two commands have the same, and both dialects' ceilings are somebody else's test."""
+        """Return options that no other command has. Limits of the dialects are tested elsewhere."""
         self._sets += 1
         if kind is Kind.PCAP:
             return {"time-limit-min": 1, "packet-size-bytes": self._sets}
@@ -121,7 +121,7 @@ class Portal:
         self.to_go.update(map(str, holds.release(commands=ids, by=self.person, now=self.now)))
 
     def run_again(self, id_: UUID) -> None:
-        """With options of its own, as every command here."""
+        """Run a command again, with options that no other command has."""
         command = Command.objects.select_related("account", "run", "dispatch").get(id=id_)
         kind = Kind(command.kind)
         command.options = dict(self._options(kind))
@@ -138,7 +138,9 @@ class Portal:
         claimed = queue.claim(self._fresh_account(), now=self.now)
         if claimed is None:
             return False
-        assert busy.isdisjoint((one.device_id, one.kind) for one in claimed.commands), "a busy machine is left alone"
+        assert busy.isdisjoint((one.device_id, one.kind) for one in claimed.commands), (
+            "nothing is sent to a device that is busy"
+        )
         self.claimed.append(claimed)
         return True
 
@@ -146,7 +148,7 @@ class Portal:
         self.claimed.remove(claimed)
         self.cloudflare.post = how
         self.answers.append(Answer(claimed, deliver.post(claimed)))
-        self.cloudflare.post = Post()  # it may have been too late to begin
+        self.cloudflare.post = Post()  # the lease may have ended before the POST began
 
     def record(self, answer: Answer) -> None:
         deliver.record(answer.claimed, answer.answer, now=self.now)
@@ -160,7 +162,7 @@ class Portal:
             waits = set(waiting.values_list("device_id", "kind"))
             owned = set(Command.objects.filter(remote_id__in=list(named)).values_list("remote_id", flat=True))
             refused = [id_ for id_, place in named.items() if place in waits and id_ not in owned]
-            assert not refused, "an answer counts, however late it comes"
+            assert not refused, "a response counts, however late it comes"
 
     def deliver(self) -> bool:
         return deliver.deliver(self._fresh_account(), now=self.now)
@@ -178,7 +180,7 @@ class Portal:
             self.dies_before_hand_back = False
 
     def settle(self) -> None:
-        refused = Q(dispatch__outcome=Dispatch.Outcome.REJECTED)  # goes back after a complete listing
+        refused = Q(dispatch__outcome=Dispatch.Outcome.REJECTED)  # goes back to the queue after a complete listing
         looked_for = Command.objects.filter(~refused, status=Status.UNCERTAIN).values_list(
             "id", "dispatch__lease_until", "missed_listings"
         )
@@ -190,7 +192,7 @@ class Portal:
         }
         reconcile.settle(now=self.now)
         given_up = Command.objects.filter(id__in=early).exclude(status=Status.UNCERTAIN)
-        assert not given_up.exists(), "the window stays open for its time"
+        assert not given_up.exists(), "no command is unconfirmed before its settle window ends"
 
     def _fresh_account(self) -> Account:
         return Account.objects.select_related("credential").get(id=self.account.id)
@@ -201,7 +203,7 @@ class Portal:
         self.backup = Backup(transaction.savepoint_create(), tuple(self.asked))
 
     def restore(self) -> None:
-        """All workers stop. What was asked since the backup is forgotten."""
+        """Stop all workers and restore the backup. Requests made since the backup are forgotten."""
         assert self.backup is not None
         transaction.savepoint_rollback(self.backup.savepoint)
         self.claimed, self.answers, self.recorded, self.ids = [], [], [], {}
@@ -211,8 +213,11 @@ class Portal:
         restore.after_restore(now=self.now)
 
     def _forget(self) -> None:
-        """What landed since the backup is like somebody else's if it was asked since, or if two of one place waited:
-        nobody can say any more which of them was sent."""
+        """Mark the entries that the restored portal can't recognize as its own.
+
+        These are commands requested since the backup, and commands of a device and kind for which several were waiting.
+        Of several, the portal can't know which one was sent.
+        """
         owned = set(Command.objects.exclude(remote_id="").values_list("remote_id", flat=True))
         open_ = Command.objects.ours().filter(status__in=OPEN, remote_id="")
         waiting = Counter(open_.values_list("device_id", "kind"))
@@ -221,38 +226,40 @@ class Portal:
             if entry.id not in owned and (is_shared or self.tag(entry) not in self.asked):
                 entry.is_forgotten = True
 
-    # --- what must hold ---
+    # --- invariants ---
 
     def tag(self, entry: Entry) -> Tag:
         item = entry.item
         return Tag(self.account.cloudflare_id, item.device_id, item.kind, options_text(item.options))
 
     def check(self) -> None:
-        """After every step."""
+        """Check the invariants that hold after every step."""
         rows = recorded_commands()
         ours = [row for row in rows if not row.started_elsewhere]
         self.unsent = sum(row.status in UNSENT for row in ours)
         self.ended = [UUID(row.id) for row in ours if row.status in DONE]
         entries = Counter(
             self.tag(entry) for entry in self.cloudflare.ledger if not entry.foreign
-        )  # forgotten ones, too
-        assert entries.total() == len(entries), "nothing is carried out twice"
+        )  # forgotten ones too
+        assert entries.total() == len(entries), "no command is created twice"
         assert [fault for row in rows for fault in compare.history_errors(row)] == []
         owners = Counter(row.remote_id for row in rows if row.remote_id)
-        assert owners.total() == len(owners), "an id has one owner"
+        assert owners.total() == len(owners), "a remote id belongs to one command"
         for row in rows:
             known = self.ids.setdefault(UUID(row.id), row.remote_id) or row.remote_id
-            assert row.remote_id == known or row.is_merged, "a command has one id, and keeps it"
+            assert row.remote_id == known or row.is_merged, "a command keeps its remote id"
             self.ids[UUID(row.id)] = known
         adopted = [line for row in rows for line in row.history if line.event == EventType.ADOPTED]
-        assert all(line.from_status != Status.SENDING for line in adopted), "what is being sent waits for its answer"
+        assert all(line.from_status != Status.SENDING for line in adopted), (
+            "a command that is being sent is not adopted"
+        )
         self._check_machines(rows)
         if self.knows_the_time:
             self._check_imports(rows)
         complete_at = AccountSync.objects.values_list("complete_at", flat=True).get(account=self.account)
         if self.complete_at is not None:
             assert complete_at is not None
-            assert complete_at >= self.complete_at - 2 * CLOCKS_OFF, "who lost the lease writes nothing"
+            assert complete_at >= self.complete_at - 2 * CLOCKS_OFF, "a worker that lost its lease writes nothing"
         self.complete_at = complete_at
 
     def _check_machines(self, rows: Sequence[RecordedCommand]) -> None:
@@ -261,7 +268,7 @@ class Portal:
         places += Counter(
             (tag.device_id, "capture") for tag in ours if tag.device_id in WINDOWS and Kind(tag.kind) in CAPTURES
         )
-        assert all(number == 1 for number in places.values()), "a machine does one thing at a time"
+        assert all(number == 1 for number in places.values()), "a device runs one command of a kind at a time"
 
     def _check_imports(self, rows: Sequence[RecordedCommand]) -> None:
         imported = {row.remote_id for row in rows if row.started_elsewhere and row.remote_id}
@@ -270,15 +277,15 @@ class Portal:
             if entry.id not in imported:
                 continue
             age = self.now + self.cloudflare.offset - entry.created_at
-            assert age > settings.SETTLE_WINDOW, "a young row waits"
+            assert age > settings.SETTLE_WINDOW, "a row younger than the settle window is not imported"
             if entry.foreign or entry.is_forgotten:
                 continue
             owner = owners[self.tag(entry)]
-            waits = owner.status is Status.QUEUED and owner.created_from is not None  # for its turn after a restore
-            assert owner.remote_id or waits, "what is ours is not taken for somebody else's"
+            waits = owner.status is Status.QUEUED and owner.created_from is not None  # in the queue, after a restore
+            assert owner.remote_id or waits, "our command is not imported as a foreign one"
 
     def is_quiet(self) -> bool:
-        """Nothing more is to come."""
+        """Return whether every command has ended and every entry of the ledger is recorded."""
         rows = recorded_commands()
         owners = {row.remote_id: row for row in rows if row.remote_id}
         return all(row.status not in OPEN for row in rows if not row.started_elsewhere) and all(
@@ -297,20 +304,23 @@ class Portal:
             for entry in self.cloudflare.ledger
         ]
         acts = compare.UserActions(withdrawn_runs=frozenset(self.withdrawn), release_requested=frozenset(self.to_go))
-        rows = [_as_known_here(row) for row in recorded_commands()]
+        rows = [_without_times_and_downloads(row) for row in recorded_commands()]
         return compare.compare(
             self.asked, rows, ledger, expected=len(self.asked), imports_due=self.now, user_actions=acts
         )
 
 
-def _as_known_here(row: RecordedCommand) -> RecordedCommand:
-    """No worker fetches files: a file that is wanted counts as stored. And clocks are off on purpose: that a machine
-    does one thing at a time is looked at after every step, not by the times."""
+def _without_times_and_downloads(row: RecordedCommand) -> RecordedCommand:
+    """Adjust a row for the comparison.
+
+    No worker downloads files, so a wanted file counts as stored. Clocks are wrong on purpose, so claim times are
+    removed. `check` tests after every step that a device runs one command at a time.
+    """
     file = replace(row.file, status=ArtifactStatus.STORED, is_stored=True) if row.file else None
     return replace(row, file=file, claimed_at=None)
 
 
 def twin(tag: Tag) -> NewCommand:
-    """What somebody starts in Cloudflare's dashboard, on that machine and of that kind."""
+    """Return a command started in Cloudflare's dashboard, of the same device and kind."""
     target = next(target for target in TARGETS.values() if target.device_id == tag.device_id)
     return NewCommand(target.device_id, tag.kind, target.email, target.registration_id)

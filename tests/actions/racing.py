@@ -1,4 +1,4 @@
-"""Several threads at once, each with a database connection of its own, all let loose at the same moment."""
+"""Threads that start at the same moment, each with its own database connection."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,7 @@ from tests.polling import MAX_WAIT
 
 
 def race[Result](runner: Callable[[], Result], *, threads: int) -> list[Result]:
-    """What each of them got; an exception of one is raised here."""
+    """Return the result of every thread. An exception in one of them is raised here."""
     barrier = Barrier(threads)
 
     def run() -> Result:

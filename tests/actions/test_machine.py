@@ -1,6 +1,6 @@
-"""Verbs, matching and a model of Cloudflare driven by hypothesis, in one process and on the real database.
+"""State machine of hypothesis that drives actions, matching and a model of Cloudflare, on the real database.
 
-Each example lives in a savepoint of the test's own transaction, and is rolled back at its end.
+Each example runs in a savepoint of the test's transaction and is rolled back at its end.
 """
 
 import sys
@@ -45,19 +45,26 @@ from tests.actions.portal import CLOCKS_OFF, TARGETS, Portal, twin
 from tests.people import make_account, make_credential, make_person
 
 FATES = [*Fate] + [Fate.ANSWERED] * 5 + [Fate.ANSWER_LOST] * 3 + [Fate.LANDED_LATE, Fate.REJECTED_BUT_LANDED]
-MEANWHILE = ["nothing"] * 5 + ["it dies", "a claim", "a delivery", "records", "it is stopped", "it dies later"]
-UNTIL_QUIET = [200] * 12 + [3600] * 4 + [90_000] * 3  # seconds between the last syncs: all windows, all expiries
+MEANWHILE = ["nothing"] * 5 + [
+    "worker dies",
+    "a claim",
+    "a delivery",
+    "records",
+    "worker is stopped",
+    "worker dies later",
+]
+UNTIL_QUIET = [200] * 12 + [3600] * 4 + [90_000] * 3  # seconds between the last syncs, enough for every time-out
 OFF = int(CLOCKS_OFF.total_seconds())
-MOST_UNSENT = 6  # and nobody asks for more
+MOST_UNSENT = 6  # commands waiting to be sent, so that an example stays small
 
 names = st.sampled_from(sorted(TARGETS))
 targets = st.lists(names, min_size=1, max_size=3)
 kind = st.sampled_from([Kind.PCAP, Kind.WARP_DIAG])
 kinds = st.sets(kind, min_size=1)
 skews = st.integers(-MOST_SKEW, MOST_SKEW)
-clocks = st.sampled_from([0, 0, -OFF, OFF])  # how much a worker's own is off
+clocks = st.sampled_from([0, 0, -OFF, OFF])  # seconds by which a worker's clock is wrong
 which = st.integers(0, 3)
-held_up = st.sampled_from([0, 0, 10, 61, 400])  # seconds
+delays = st.sampled_from([0, 0, 10, 61, 400])  # seconds
 posts = st.builds(
     Post,
     st.sampled_from(FATES),
@@ -90,7 +97,7 @@ class Machine(RuleBasedStateMachine):
         self.clock = Clock()
         self.cloudflare = Cloudflare(self.clock, timedelta())
         account = make_account(credential=make_credential())
-        account.dialect = Account.Dialect.LEGACY  # the one in which both kinds have a number among their options
+        account.dialect = Account.Dialect.LEGACY  # both kinds have a numeric option in it
         account.save(update_fields=["dialect"])
         self.portal = Portal(account, make_person("helpdesk", "helpdesk"), self.cloudflare)
         patch.setattr(clock, "database_now", lambda: self.clock.now)
@@ -98,40 +105,40 @@ class Machine(RuleBasedStateMachine):
         patch.setattr(schedule, "next_due", self._mortal(schedule.next_due))
 
     def _mortal(self, next_due: Callable[..., datetime]) -> Callable[..., datetime]:
-        """A worker may die when what it heard is written, before it hands the account back."""
+        """Let a worker die after it wrote the listing and before it releases the account."""
 
-        def dies_or_not(account: Account, row: AccountSync, now: datetime) -> datetime:
+        def die_or_continue(account: Account, row: AccountSync, now: datetime) -> datetime:
             if self.portal.dies_before_hand_back:
                 raise WorkerDied
             return next_due(account, row, now)
 
-        return dies_or_not
+        return die_or_continue
 
     @initialize(seconds=st.sampled_from([0, 300, -300]))
-    def cloudflares_clock_is_another(self, seconds: int) -> None:
+    def cloudflares_clock_has_an_offset(self, seconds: int) -> None:
         self.cloudflare.offset = timedelta(seconds=seconds)
 
     # --- people ---
 
     @initialize(chosen=targets, kinds=kinds)
-    def somebody_asked(self, chosen: list[str], kinds: set[Kind]) -> None:
+    def first_run_is_requested(self, chosen: list[str], kinds: set[Kind]) -> None:
         self.portal.ask(chosen, sorted(kinds), twice=False)
 
     @precondition(lambda self: self.portal.unsent < MOST_UNSENT)
     @rule(chosen=targets, kinds=kinds, twice=st.booleans())
-    def somebody_asks(self, chosen: list[str], kinds: set[Kind], twice: bool) -> None:
+    def run_is_requested(self, chosen: list[str], kinds: set[Kind], twice: bool) -> None:
         self.portal.ask(chosen, sorted(kinds), twice=twice)
 
     @rule(which=which, skew=skews)
-    def somebody_starts_one_elsewhere(self, which: int, skew: int) -> None:
-        """The same as we do, and where we do."""
+    def command_is_started_elsewhere(self, which: int, skew: int) -> None:
+        """Start the twin of a command of ours, on the same device."""
         self.cloudflare.land(twin(_one_of(self.portal.asked[::-1], which)), skew=skew, foreign=True)
 
-    @rule(act=st.sampled_from(["run again", "run again", "withdraw", "send now"]), which=which)
-    def somebody_acts(self, act: str, which: int) -> None:
-        if act == "withdraw":
+    @rule(operation=st.sampled_from(["run again", "run again", "withdraw", "send now"]), which=which)
+    def user_operates(self, operation: str, which: int) -> None:
+        if operation == "withdraw":
             self.portal.withdraw_all()
-        elif act == "send now":
+        elif operation == "send now":
             self.portal.send_now()
         elif self.portal.ended and self.portal.unsent < MOST_UNSENT:
             self.portal.run_again(_one_of(self.portal.ended, which))
@@ -141,8 +148,8 @@ class Machine(RuleBasedStateMachine):
     @rule(
         step=st.sampled_from(["claims", "posts", "posts", "records", "records again", "dies"]), which=which, how=posts
     )
-    def a_worker_goes_on(self, step: str, which: int, how: Post) -> None:
-        """From claim to POST to record, or not; other things happen in between."""
+    def worker_takes_one_step(self, step: str, which: int, how: Post) -> None:
+        """Let a worker claim, post, record or die. Other rules run between these steps."""
         portal = self.portal
         if step == "posts" and portal.claimed:
             portal.post(_one_of(portal.claimed, which), how)
@@ -156,14 +163,14 @@ class Machine(RuleBasedStateMachine):
             portal.claim()
 
     @rule(how=posts)
-    def a_worker_delivers(self, how: Post) -> None:
+    def worker_delivers(self, how: Post) -> None:
         self.cloudflare.post = how
         self.portal.deliver()
         self.cloudflare.post = Post()
 
-    @rule(how=posts, before=held_up, after=held_up, lists=st.booleans(), repeats=st.booleans())
-    def a_worker_is_held_up(self, how: Post, before: int, after: int, lists: bool, repeats: bool) -> None:
-        """Before its POST or after it; others go on. And a record that was made may seem to have failed."""
+    @rule(how=posts, before=delays, after=delays, lists=st.booleans(), repeats=st.booleans())
+    def worker_is_delayed(self, how: Post, before: int, after: int, lists: bool, repeats: bool) -> None:
+        """Delay a worker before or after its POST while others go on. It may record its response twice."""
         if not self.portal.claim():
             return
         self.time_passes(before, settles=True)
@@ -188,21 +195,21 @@ class Machine(RuleBasedStateMachine):
         times=st.sampled_from([1, 1, 3]),
         meanwhile=st.sampled_from(MEANWHILE),
     )
-    def a_worker_lists(self, complete: bool, how: Listing, clock_off: int, times: int, meanwhile: str) -> None:
+    def worker_lists(self, complete: bool, how: Listing, clock_off: int, times: int, meanwhile: str) -> None:
         happens: dict[str, Callable[[], object]] = {
             "nothing": lambda: None,
-            "it dies": self._die,
+            "worker dies": self._die,
             "a claim": self.portal.claim,
             "a delivery": self.portal.deliver,
             "records": self._record_all,
-            "it is stopped": self._another_worker_lists,
-            "it dies later": lambda: setattr(self.portal, "dies_before_hand_back", True),
+            "worker is stopped": self._another_worker_lists,
+            "worker dies later": lambda: setattr(self.portal, "dies_before_hand_back", True),
         }
         for _ in range(times):
             self._list(replace(how, meanwhile=happens[meanwhile]), complete=complete, clock_off=clock_off)
 
     @rule(error=st.sampled_from(LIST_ERRORS))
-    def a_listing_fails(self, error: CloudflareError) -> None:
+    def listing_fails(self, error: CloudflareError) -> None:
         self._list(Listing(error=error), complete=True)
 
     def _list(self, how: Listing, *, complete: bool, clock_off: int = 0) -> None:
@@ -219,7 +226,7 @@ class Machine(RuleBasedStateMachine):
             self.portal.record(answer)
 
     def _another_worker_lists(self) -> None:
-        """This one is stopped for longer than its lease."""
+        """List with another worker while the first one is stopped for longer than its lease."""
         self.clock.forward(200)
         self.portal.settle()
         self._list(Listing(), complete=True)
@@ -234,27 +241,27 @@ class Machine(RuleBasedStateMachine):
             self.portal.settle()
 
     @rule(restores=st.sampled_from([False, False, True]))
-    def an_operator_backs_up_or_restores(self, restores: bool) -> None:
+    def operator_backs_up_or_restores(self, restores: bool) -> None:
         if restores and self.portal.backup:
             self.portal.restore()
         elif not restores:
             self.portal.back_up()
 
-    # --- what must hold ---
+    # --- invariants ---
 
     @invariant()
-    def nothing_is_doubled_or_out_of_order(self) -> None:
+    def invariants_hold(self) -> None:
         self.portal.check()
 
     def teardown(self) -> None:
         try:
             if sys.exc_info()[0] is None:
-                self._come_to_rest()
+                self._finish()
         finally:
             self.stack.close()
 
-    def _come_to_rest(self) -> None:
-        """The workers of before are gone; all goes well from now on, and is listed until nothing is open."""
+    def _finish(self) -> None:
+        """Heal Cloudflare, drop the earlier workers, and list until no command is open."""
         self.cloudflare.heal()
         for seconds in UNTIL_QUIET:
             if self.portal.is_quiet():
@@ -271,7 +278,7 @@ class Machine(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db
-def test_whatever_happens_nothing_is_lost_doubled_or_stuck() -> None:
+def test_no_sequence_of_events_loses_doubles_or_blocks_a_command() -> None:
     bounds = settings(
         max_examples=50,
         stateful_step_count=30,

@@ -5,7 +5,7 @@ from tests.actions.world import QUICK_END, World
 pytestmark = pytest.mark.django_db
 
 
-def test_a_capture_goes_from_the_form_to_success_and_is_sent_once(world: World) -> None:
+def test_capture_runs_from_form_to_success_with_one_post(world: World) -> None:
     command = world.sent()
     assert world.status(command) == "PENDING_EXEC"
     world.forward(QUICK_END)

@@ -1,4 +1,4 @@
-"""What time alone decides, each rule a moment before its boundary and at it."""
+"""Time-outs, each tested just before its boundary and at it."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -21,14 +21,14 @@ JUST = timedelta(seconds=2)
 
 
 def _lost(world: World, **rest: Any) -> Command:
-    """The claim was made; nobody knows more."""
+    """Return a command that was claimed and whose POST has no known result."""
     (command,) = world.ask(**rest)
     assert claim(world.account, now=world.now)
     return world.again(command)
 
 
 def _listed(world: World, times: int) -> None:
-    """Complete listings that do not have it."""
+    """Apply complete listings that lack the command."""
     world.fault("missing_rows", call="list")
     for _ in range(times):
         world.forward(seconds=1)

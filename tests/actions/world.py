@@ -1,7 +1,7 @@
-"""One small company for the tests of the actions: the portal's records, the simulator behind real HTTP, one clock.
+"""Small company for the tests of actions: the portal's rows, the simulator behind real HTTP, and one clock.
 
-The clock is moved by hand for all three that look at one: the caller's `now`, the database's clock and Cloudflare's.
-It walks through the portal's own verbs; what a test then looks at is the record, or the simulator's ledger.
+The clock is moved by hand for the caller, the database and Cloudflare alike. Tests reach a state through the portal's
+actions. They then check the portal's rows or the simulator's ledger.
 """
 
 import time
@@ -38,7 +38,7 @@ from tests.simulator.in_process import LocalSimulator
 PCAP: Mapping[Kind, Options] = {Kind.PCAP: {"time-limit-min": 1, "max-file-size-mb": 5, "packet-size-bytes": 160}}
 DIAG: Mapping[Kind, Options] = {Kind.WARP_DIAG: {"test-all-routes": False}}
 BOTH: Mapping[Kind, Options] = {**PCAP, **DIAG}
-QUICK_END = 3600.0  # seconds after which every command of a connected device has ended
+QUICK_END = 3600.0  # seconds in which every command of a connected device ends
 
 
 class MovedClock(Clock):
@@ -65,7 +65,7 @@ class MovedClock(Clock):
 
 
 class World:
-    """`upstream` is the running simulator, `clock` the one clock of all."""
+    """Portal and simulator of one test. `upstream` is the running simulator, `clock` the clock of all."""
 
     def __init__(self, upstream: LocalSimulator, clock: MovedClock) -> None:
         self.upstream = upstream
@@ -80,7 +80,7 @@ class World:
     def forward(self, seconds: float = 0, **duration: float) -> None:
         self.clock.forward(seconds + timedelta(**duration).total_seconds())
 
-    # --- who and where ---
+    # --- account, person, devices ---
 
     @cached_property
     def account(self) -> Account:
@@ -93,7 +93,7 @@ class World:
 
     @cached_property
     def devices(self) -> list[Device]:
-        """Eligible, connected and healthy, as the directory knows them; one row a machine."""
+        """Eligible, connected and healthy devices of the directory, one row for each machine."""
         directory.refresh(self.account, now=self.now)
         healthy = [row["registrationId"] for row in self.upstream.devices()]
         rows = Device.objects.filter(account=self.account, registration_id__in=healthy).order_by("device_id")
@@ -104,11 +104,11 @@ class World:
 
     def targets(self, devices: Iterable[Device]) -> list[Target]:
         return [
-            Target(one.device_id, one.email, one.registration_id, one.name, one.platform, listed=True)
-            for one in devices
+            Target(device.device_id, device.email, device.registration_id, device.name, device.platform, listed=True)
+            for device in devices
         ]
 
-    # --- verbs ---
+    # --- actions ---
 
     def ask(
         self,
@@ -118,7 +118,7 @@ class World:
         targets: Iterable[Target] = (),
         **rest: Any,
     ) -> list[Command]:
-        """The commands of a new run, in their order; for the first Mac unless targets are given."""
+        """Request a run and return its commands in order. The target is the first Mac unless others are given."""
         aimed = [*self.targets(devices or []), *targets] or self.targets([self.device()])
         result = submit_run(
             account=self.account,
@@ -136,19 +136,19 @@ class World:
         return deliver(self.account, now=self.now)
 
     def sent(self, **rest: Any) -> Command:
-        """One capture that Cloudflare took."""
+        """Return a capture that Cloudflare has accepted."""
         (command,) = self.ask(**rest)
         assert self.deliver()
         return self.again(command)
 
     def sync(self, *, complete: bool = False) -> bool:
-        """A listing, due now though the last one may not be paid for; a complete one if so wanted."""
+        """Sync the account now, even if the rate limit would delay it. `complete` lists every page."""
         AccountSync.objects.filter(account=self.account).update(not_before=None)
         schedule.schedule_listing_by(self.account.id, at=self.now, complete=complete)
         return sync(self.account, now=self.now)
 
     def use_up(self, call: Call) -> None:
-        """The calls of this sort that may be made now."""
+        """Spend all calls of this sort that the rate limit allows now."""
         assert self.account.credential_id is not None
         with suppress(NotNow):
             while True:
@@ -158,15 +158,15 @@ class World:
         return reconcile.settle(now=self.now)
 
     def collect(self, *, is_wanted: Callable[[], bool] = lambda: True) -> bool:
-        """One file, if there is one to fetch now."""
+        """Download one file, if one is due."""
         return collect(now=lambda: self.now, is_wanted=is_wanted)
 
     def past_the_lease(self) -> None:
-        """The worker is gone for good: the lease of its POST runs out, and somebody notices."""
+        """Let the lease of a POST run out, as after the death of its worker, and settle."""
         self.forward(seconds=61)
         self.settle()
 
-    # --- what can be seen ---
+    # --- state ---
 
     def again(self, command: Command) -> Command:
         return Command.objects.select_related("dispatch").get(id=command.id)
@@ -178,7 +178,7 @@ class World:
         return list(Event.objects.filter(command=command).order_by("version"))
 
     def story(self, command: Command) -> list[str]:
-        """Its Events in order: where it moved to, or what else happened."""
+        """Return the command's Events in order: the new status, or the type of any other Event."""
         return [event.to_status or event.event for event in self.history(command)]
 
     def dispatches(self) -> list[Dispatch]:
@@ -196,7 +196,7 @@ class World:
     # --- Cloudflare's side ---
 
     def everybody_stays(self) -> None:
-        """No device comes or goes: as many are listed in an hour as now. Until the simulator is reset."""
+        """Keep every device connected until the simulator is reset, so that later listings show as many."""
         worlds = self.upstream.sim.worlds
         for account_id, company in worlds.items():
             steady = tuple(replace(device, presence=ALWAYS) for device in company.devices)
@@ -218,7 +218,7 @@ class World:
         return list(self.upstream.ledger()["posts"])
 
     def created(self) -> list[dict[str, Any]]:
-        """Every command that Cloudflare ever made, oldest first."""
+        """Return every command that Cloudflare ever created, oldest first."""
         return list(self.upstream.ledger()["commands"])
 
     def created_for(self, command: Command) -> list[dict[str, Any]]:
@@ -229,11 +229,9 @@ class World:
         ]
 
     def foreign(self, device: Device, kind: str = "pcap") -> str:
-        """Somebody starts one in Cloudflare's dashboard; gives its id."""
+        """Start a command in Cloudflare's dashboard and return its id."""
         body = {"device_id": device.device_id, "registration_id": device.registration_id, "kind": kind}
-        made = self.upstream.control("POST", "foreign", body)
-        found: str = made["id"]
-        return found
+        return str(self.upstream.control("POST", "foreign", body)["id"])
 
 
 def moved_database_clock(world: World, patch: pytest.MonkeyPatch) -> None:
@@ -242,5 +240,5 @@ def moved_database_clock(world: World, patch: pytest.MonkeyPatch) -> None:
 
 
 def refusal(call: str, status: int = 403, **match: object) -> dict[str, object]:
-    """The rule by which Cloudflare refuses that call, for as long as it stands."""
+    """Return a fault rule by which Cloudflare refuses this call until the rule is removed."""
     return {"match": {"call": call, **match}, "effect": {"kind": "error", "status": status, "code": 10000}}
