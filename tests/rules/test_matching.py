@@ -1,4 +1,4 @@
-"""Each clause of the plan's "Matching", as a sentence."""
+"""Rules of matching, each in a test of its own."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -47,7 +47,7 @@ def ours(
     remote_id: str = "",
     kind: Kind = Kind.PCAP,
 ) -> Ours:
-    """A command of ours, claimed and its POST ended so many minutes ago."""
+    """Return a command of ours. `claimed` and the end of the POST are given in minutes before now."""
     post_ended_at = None if ended is None else NOW - minutes(ended)
     sent = Sent(NOW - minutes(claimed), NOW - minutes(claimed - 2), post_ended_at)
     identity = UUID(int=next(_numbers))
@@ -85,7 +85,7 @@ def decide(
 
 
 @pytest.mark.parametrize("complete", [True, False])
-def test_an_uncertain_command_is_adopted_from_any_listing(complete: bool) -> None:
+def test_uncertain_command_is_adopted_from_any_listing(complete: bool) -> None:
     command, seen = ours(), row()
     found = decide([seen], [command], complete=complete)
     assert found == [Adopt(seen, command.id, Status.PENDING_EXEC, match_uncertain=False)]
@@ -106,7 +106,7 @@ def test_a_row_of_another_device_kind_registration_or_email_is_not_ours(stranger
 
 
 @pytest.mark.parametrize("absent_here", [True, False])
-def test_registration_and_email_absent_on_either_side_exclude_nothing(absent_here: bool) -> None:
+def test_missing_registration_and_email_exclude_no_row(absent_here: bool) -> None:
     command = ours(registration_id="", email="") if absent_here else ours()
     seen = row() if absent_here else row(registration_id="", email="")
     assert decide([seen], [command]) == [Adopt(seen, command.id, Status.PENDING_EXEC, match_uncertain=False)]
@@ -116,7 +116,7 @@ def test_registration_and_email_absent_on_either_side_exclude_nothing(absent_her
     ("age", "is_ours"),
     [(6.01, False), (6, True), (4, True), (3, True), (-2, True), (-2.01, False)],
 )
-def test_the_window_is_from_2_minutes_before_the_claim_to_5_after_the_post(age: float, is_ours: bool) -> None:
+def test_window_is_from_2_minutes_before_the_claim_to_5_minutes_after_the_post(age: float, is_ours: bool) -> None:
     found = decide([row(age=age)], [ours(claimed=4, ended=3)])
     assert isinstance(found[0], Adopt) is is_ours
 
@@ -128,7 +128,7 @@ def test_lease_counts_while_the_end_of_the_post_is_unknown() -> None:
 
 
 @pytest.mark.parametrize("offset", [-30, 30])
-def test_the_window_is_by_cloudflares_clock(offset: int) -> None:
+def test_window_is_by_the_clock_of_cloudflare(offset: int) -> None:
     clock = Clock(NOW, minutes(12), offset=minutes(offset))
     assert isinstance(decide([row(age=3.5 - offset)], [ours()], clock)[0], Adopt)
     assert not isinstance(decide([row(age=3.5)], [ours()], clock)[0], Adopt)
@@ -137,18 +137,18 @@ def test_the_window_is_by_cloudflares_clock(offset: int) -> None:
 @pytest.mark.parametrize(
     ("age", "is_ours"), [(6, False), (5.01, False), (5, True), (3, True), (-1, True), (-1.01, False)]
 )
-def test_while_cloudflares_clock_is_in_doubt_the_window_is_as_much_narrower(age: float, is_ours: bool) -> None:
+def test_doubt_about_the_clock_narrows_the_window_as_much(age: float, is_ours: bool) -> None:
     found = decide([row(age=age)], [ours(claimed=4, ended=3)], replace(CLOCK, doubt=minutes(1)))
     assert isinstance(found[0], Adopt) is is_ours
 
 
-def test_while_cloudflares_clock_is_in_doubt_a_row_may_be_younger_than_it_says() -> None:
+def test_doubt_about_the_clock_makes_a_row_younger() -> None:
     stranger = row(age=13)
     assert decide([stranger], [], replace(CLOCK, doubt=minutes(1))) == [LeaveAlone(stranger, LeaveReason.TOO_YOUNG)]
     assert isinstance(decide([stranger], [], CLOCK)[0], Import)
 
 
-def test_while_cloudflares_clock_is_in_doubt_more_rows_cast_doubt_on_a_pairing() -> None:
+def test_doubt_about_the_clock_lets_more_rows_cast_doubt_on_a_match() -> None:
     command = replace(ours(claimed=4, ended=3), remote_id="taken", status=Status.SUCCESS, adopted=True)
     late = row(age=-3)
     assert not isinstance(decide([late], [command], CLOCK)[0], CastDoubt)
@@ -158,12 +158,12 @@ def test_while_cloudflares_clock_is_in_doubt_more_rows_cast_doubt_on_a_pairing()
 # ---- sending, uncertain, unconfirmed
 
 
-def test_while_its_candidate_is_sending_a_row_is_left_alone_however_old_it_is() -> None:
+def test_row_of_a_sending_command_is_left_alone_at_any_age() -> None:
     command, seen = ours(Status.SENDING, claimed=30, ended=None), row(age=29)
     assert decide([seen], [command]) == [LeaveAlone(seen, LeaveReason.STILL_SENDING)]
 
 
-def test_a_row_that_could_be_a_sending_or_an_unconfirmed_one_waits_for_the_answer() -> None:
+def test_row_for_a_sending_and_an_unconfirmed_command_waits_for_the_response() -> None:
     old = ours(Status.UNCONFIRMED, claimed=9, ended=8)
     new = ours(Status.SENDING, claimed=2, ended=None)
     seen = row(age=3.5)
@@ -171,12 +171,12 @@ def test_a_row_that_could_be_a_sending_or_an_unconfirmed_one_waits_for_the_answe
 
 
 @pytest.mark.parametrize("end", [Status.SUCCESS, Status.FAILED])
-def test_an_unconfirmed_command_that_turns_up_ended_is_moved(end: Status) -> None:
+def test_unconfirmed_command_found_with_an_end_takes_its_status(end: Status) -> None:
     command, seen = ours(Status.UNCONFIRMED), row(status=end)
     assert decide([seen], [command]) == [Adopt(seen, command.id, end, match_uncertain=False)]
 
 
-def test_an_unconfirmed_command_that_turns_up_running_gets_its_id_and_stays() -> None:
+def test_unconfirmed_command_found_running_gets_an_id_and_stays_unconfirmed() -> None:
     command, seen = ours(Status.UNCONFIRMED), row()
     assert decide([seen], [command]) == [Adopt(seen, command.id, None, match_uncertain=False)]
 
@@ -187,7 +187,7 @@ def test_uncertain_command_found_with_an_unknown_status_is_running() -> None:
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s not in (Status.UNCERTAIN, Status.UNCONFIRMED)])
-def test_nothing_else_is_ever_adopted(status: Status) -> None:
+def test_only_uncertain_and_unconfirmed_commands_adopt_a_row(status: Status) -> None:
     found = decide([row()], [ours(status)])
     assert isinstance(found[0], LeaveAlone)
 
@@ -224,7 +224,7 @@ def test_one_row_for_two_commands_goes_to_the_oldest_as_uncertain() -> None:
     assert decide([seen], [new, old]) == [Adopt(seen, old.id, None, match_uncertain=True)]
 
 
-def test_oldest_first_never_costs_a_command_the_only_row_that_fits_it() -> None:
+def test_oldest_first_never_takes_the_only_row_that_fits_another_command() -> None:
     old = ours(Status.UNCONFIRMED, claimed=6, ended=5, registration_id="a")
     new = ours(claimed=4, ended=3, registration_id="b")
     nobodys, theirs = row("r1", age=5, registration_id=""), row("r2", age=4, registration_id="a")
@@ -248,7 +248,7 @@ def test_row_without_a_date_is_adopted_as_uncertain() -> None:
     assert decide([seen], [command]) == [Adopt(seen, command.id, Status.PENDING_EXEC, match_uncertain=True)]
 
 
-def test_a_row_without_a_date_is_not_for_an_unconfirmed_command_whose_window_is_over() -> None:
+def test_row_without_a_date_is_not_matched_after_the_window_of_an_unconfirmed_command() -> None:
     old, new, seen = ours(Status.UNCONFIRMED, claimed=700, ended=699), ours(), row(age=None)
     assert decide([seen], [old, new]) == [Adopt(seen, new.id, Status.PENDING_EXEC, match_uncertain=True)]
     assert decide([seen], [old]) == [Ambiguous(seen, (old.id,))]
@@ -256,12 +256,12 @@ def test_a_row_without_a_date_is_not_for_an_unconfirmed_command_whose_window_is_
     assert decide([seen], [old, taken]) == [LeaveAlone(seen, LeaveReason.NO_NEWS)]
 
 
-def test_a_row_without_a_date_that_was_completed_before_the_window_is_not_ours() -> None:
+def test_row_without_a_date_completed_before_the_window_is_not_ours() -> None:
     seen = row(age=None, completed=20, status="SUCCESS")
     assert decide([seen], [ours()]) == [Import(seen, Status.SUCCESS)]
 
 
-def test_a_dated_row_is_older_than_one_without_a_date() -> None:
+def test_row_with_a_date_comes_before_a_row_without_one() -> None:
     command, undated, dated = ours(), row("r1", age=None), row("r2")
     assert decide([undated, dated], [command]) == [
         Ambiguous(undated, (command.id,)),
@@ -282,7 +282,7 @@ def test_only_a_row_older_than_the_settle_window_is_imported(age: float, is_old:
     assert isinstance(decide([row(age=age)], [])[0], Import) is is_old
 
 
-def test_the_age_of_a_row_is_by_cloudflares_clock() -> None:
+def test_age_of_a_row_is_by_the_clock_of_cloudflare() -> None:
     behind = Clock(NOW, minutes(12), offset=minutes(-10))
     assert decide([row(age=13)], [], behind) == [LeaveAlone(row(age=13), LeaveReason.TOO_YOUNG)]
 
@@ -318,7 +318,7 @@ def test_import_that_is_ours_is_taken_over_with_the_furthest_status() -> None:
     assert found == [TakeOver(seen, command.id, theirs.id, Status.SUCCESS)]
 
 
-def test_nothing_is_taken_over_where_an_unknown_row_fits_or_the_listing_ended_early() -> None:
+def test_no_import_is_taken_over_if_an_unknown_row_fits_or_the_listing_is_incomplete() -> None:
     command, theirs, known, unknown = ours(), imported("r1"), row("r1"), row("r2")
     assert decide([known, unknown], [command, theirs]) == [
         LeaveAlone(known, LeaveReason.NO_NEWS),
@@ -327,7 +327,7 @@ def test_nothing_is_taken_over_where_an_unknown_row_fits_or_the_listing_ended_ea
     assert decide([known], [command, theirs], complete=False) == [LeaveAlone(known, LeaveReason.NO_NEWS)]
 
 
-def test_one_command_takes_one_import_over_and_a_sending_one_none() -> None:
+def test_command_takes_over_one_import_and_a_sending_command_takes_none() -> None:
     command, one, other = ours(), imported("r1"), imported("r2")
     found = decide([row("r2", age=3), row("r1", age=4)], [command, one, other])
     assert [type(decision) for decision in found] == [LeaveAlone, TakeOver]
@@ -339,7 +339,7 @@ def test_one_command_takes_one_import_over_and_a_sending_one_none() -> None:
 
 @pytest.mark.parametrize("known", REMOTE)
 @pytest.mark.parametrize("told", REMOTE)
-def test_a_known_command_goes_forward_only(known: Status, told: Status) -> None:
+def test_status_of_a_known_command_only_goes_forward(known: Status, told: Status) -> None:
     command, seen = ours(known, remote_id="r1"), row(status=told)
     forward = {
         (Status.PENDING_EXEC, Status.PENDING_UPLOAD),
@@ -353,7 +353,7 @@ def test_a_known_command_goes_forward_only(known: Status, told: Status) -> None:
         ]
 
 
-def test_an_unconfirmed_command_with_an_id_waits_for_its_end() -> None:
+def test_unconfirmed_command_with_an_id_waits_for_its_end() -> None:
     command = ours(Status.UNCONFIRMED, remote_id="r1")
     assert decide([row()], [command]) == [LeaveAlone(row(), LeaveReason.NO_NEWS)]
     ended = row(status="FAILED")
@@ -371,12 +371,12 @@ def test_late_end_without_a_begin_is_not_the_unconfirmed_command() -> None:
     assert decide([ended], [command]) == [Import(ended, Status.SUCCESS)]
 
 
-def test_a_row_without_a_time_keeps_no_import_from_being_taken_over() -> None:
+def test_row_without_a_time_does_not_stop_a_takeover() -> None:
     command, theirs, known, timeless = ours(), imported("r1"), row("r1"), row("r2", age=None)
     assert isinstance(decide([known, timeless], [command, theirs])[0], TakeOver)
 
 
-def test_a_command_with_an_id_is_no_candidate_for_another_row() -> None:
+def test_command_with_an_id_takes_no_other_row() -> None:
     command, seen = ours(Status.UNCERTAIN, remote_id="r9"), row()
     assert decide([seen], [command]) == [LeaveAlone(seen, LeaveReason.TOO_YOUNG)]
 

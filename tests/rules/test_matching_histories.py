@@ -1,4 +1,4 @@
-"""Matching against generated histories: what holds in any of them, and what in a calm one."""
+"""Matching in generated histories. Some rules hold in every history, others only in a calm one."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -52,7 +52,7 @@ offsets = st.integers(-600, 600).map(lambda seconds: timedelta(seconds=seconds))
 
 
 def _lived(calm: bool, offset: timedelta, history: list[Step], blind: bool) -> World:
-    """A world after this history and after enough listings for everything to come to rest, not all honest."""
+    """Return a world after this history and enough listings to end every command. Not all listings are honest."""
     world = World(calm, offset)
     for step in history:
         world.apply_step(step)

@@ -1,4 +1,4 @@
-"""The tables of the plan, written down here a second time and by hand, against what `states.py` says."""
+"""Tables of allowed moves, written by hand a second time and compared with `states.py`."""
 
 from itertools import product
 from pathlib import Path
@@ -56,7 +56,7 @@ unreadable : purged by portal, person
 
 
 def _read(plan: str) -> set[tuple[str, str, str]]:
-    """(from, to, mover) of each move."""
+    """Return (from, to, mover) of each move."""
     moves: set[tuple[str, str, str]] = set()
     source = ""
     for line in plan.strip().splitlines():
@@ -69,7 +69,7 @@ def _read(plan: str) -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("source", Status)
-def test_every_pair_of_command_states_and_every_mover_is_as_planned(source: Status) -> None:
+def test_every_move_of_a_command_is_as_planned(source: Status) -> None:
     plan = _read(PLAN)
     for target, mover in product(Status, Mover):
         allowed = mover in COMMAND_MOVES.get((source, target), ())
@@ -78,7 +78,7 @@ def test_every_pair_of_command_states_and_every_mover_is_as_planned(source: Stat
 
 
 @pytest.mark.parametrize("source", ArtifactStatus)
-def test_every_pair_of_artifact_states_and_every_mover_is_as_planned(source: ArtifactStatus) -> None:
+def test_every_move_of_an_artifact_is_as_planned(source: ArtifactStatus) -> None:
     plan = _read(ARTIFACT_PLAN)
     for target, mover in product(ArtifactStatus, Mover):
         allowed = mover in ARTIFACT_MOVES.get((source, target), ())
@@ -86,14 +86,14 @@ def test_every_pair_of_artifact_states_and_every_mover_is_as_planned(source: Art
         assert (source in sources(ARTIFACT_MOVES, target, mover)) is allowed
 
 
-def test_the_plan_names_no_state_and_no_mover_that_is_not_there() -> None:
+def test_plan_names_only_existing_statuses_and_movers() -> None:
     for plan, statuses in ((PLAN, set(Status)), (ARTIFACT_PLAN, set(ArtifactStatus))):
         for source, target, mover in _read(plan):
             assert {source, target} <= statuses
             assert mover in set(Mover)
 
 
-def test_the_three_sets_are_the_plans_and_share_no_state() -> None:
+def test_unsent_in_flight_and_done_split_all_statuses() -> None:
     assert {"awaiting_approval", "waiting_device", "queued"} == UNSENT
     assert {"sending", "uncertain", "PENDING_EXEC", "PENDING_UPLOAD"} == IN_FLIGHT
     assert DONE.isdisjoint(UNSENT | IN_FLIGHT)
@@ -112,18 +112,18 @@ def test_command_that_may_have_been_created_is_never_withdrawn_or_expired() -> N
 
 
 @pytest.mark.parametrize(("source", "target"), list(product(REMOTE, REMOTE)))
-def test_among_cloudflares_own_states_a_move_only_raises_the_rank(source: Status, target: Status) -> None:
+def test_move_between_statuses_of_cloudflare_raises_the_rank(source: Status, target: Status) -> None:
     assert ((source, target) in COMMAND_MOVES) is (rank(source) < rank(target))
 
 
-def test_cloudflares_states_keep_their_names_and_have_a_rank() -> None:
+def test_statuses_of_cloudflare_keep_their_names_and_have_a_rank() -> None:
     assert REMOTE == ("PENDING_EXEC", "PENDING_UPLOAD", "SUCCESS", "FAILED")
     assert set(REMOTE[2:]) == FINAL_REMOTE
     assert [rank(status) for status in REMOTE] == [1, 2, 3, 3]
     assert {rank(status) for status in set(Status) - set(REMOTE)} == {0}
 
 
-def test_every_state_can_be_reached() -> None:
+def test_every_status_can_be_reached() -> None:
     reached: set[Status] = {Status.AWAITING_APPROVAL}
     while more := {target for source, target in COMMAND_MOVES if source in reached} - reached:
         reached |= more
@@ -136,7 +136,7 @@ def test_every_status_has_a_tone() -> None:
     assert list(ARTIFACT_TONES) == list(ArtifactStatus)
 
 
-def test_only_what_has_a_file_can_be_purged() -> None:
+def test_only_artifacts_with_a_file_can_be_purged() -> None:
     assert {source for source, target in ARTIFACT_MOVES if target is ArtifactStatus.PURGED} == HAS_FILE
 
 
