@@ -1,4 +1,4 @@
-"""What axe has against a page, in lines that name the place."""
+"""Accessibility problems that axe finds on a page, one line for each place."""
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page

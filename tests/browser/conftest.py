@@ -1,7 +1,7 @@
-"""The whole portal as its own processes, and a Chromium that looks at it.
+"""Fixtures of a whole portal in its own processes, and of Chromium.
 
-Starts `python -m dexportal.run` on a free port in a folder of its own, with the simulator. It touches no database: what
-a test knows comes from the pages and from the simulator's ledger.
+The portal is `python -m dexportal.run` with the simulator, on a free port and in a folder of its own. Fixtures do not
+use the database. Tests check the pages and the simulator's ledger.
 """
 
 import json
@@ -35,19 +35,19 @@ class Portal:
     upstream: str  # the simulator's `/client/v4`
     account: str
     password: str
-    var: Path  # its VAR_DIR
-    pid: int  # of its supervisor
+    var: Path  # VAR_DIR
+    pid: int  # of the supervisor
 
     def upstream_json(self, path: str) -> Any:
-        """What the simulator answers to a GET below /client/v4."""
+        """Return the JSON of the simulator's response to a GET below /client/v4."""
         return json.loads(self.upstream_bytes(path))
 
     def upstream_bytes(self, path: str) -> bytes:
-        """As upstream_json(), whatever it is."""
+        """Return the body of the simulator's response to a GET below /client/v4."""
         return _bytes(f"{self.upstream}{path}", {"Authorization": "Bearer simulator-token-not-a-secret"})
 
     def control(self, name: str) -> Any:
-        """What one of the simulator's controls tells: `ledger`, `world`, ..."""
+        """Return the JSON of one of the simulator's controls, such as `ledger` or `world`."""
         return json.loads(_bytes(f"{self.upstream.removesuffix('/client/v4')}/_sim/{name}", {}))
 
     def ledger(self) -> Any:
@@ -140,7 +140,7 @@ def complaints(context: BrowserContext) -> Iterator[Complaints]:
 
 @pytest.fixture
 def desk(page: Page, portal: Portal) -> Page:
-    """The desk, with the helpdesk person signed in."""
+    """Return the desk, with the helpdesk person signed in."""
     sign_in(page, portal, "helpdesk")
     return page
 

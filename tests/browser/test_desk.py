@@ -1,4 +1,4 @@
-"""The desk in the hands of somebody with a caller on the phone: keys, picks, and parts that never fight the reader."""
+"""Desk in a browser: keys, selection, polls that keep focus and input, and the content security policy."""
 
 import re
 from urllib.parse import quote_plus
@@ -13,8 +13,8 @@ from tests.browser.test_thin_road import able_devices, ask, plan_of, rows
 pytestmark = pytest.mark.browser
 
 
-def test_by_keyboard_alone_from_a_name_to_a_running_command(desk: Page, portal: Portal) -> None:
-    device = able_devices(portal, 5)[4]  # none of those that the thin road takes
+def test_command_can_be_run_by_keyboard_alone(desk: Page, portal: Portal) -> None:
+    device = able_devices(portal, 5)[4]  # not one of the devices of test_thin_road.py
     who, name = device["personEmail"], device["deviceName"]
     desk.keyboard.press("n")
     expect(desk.get_by_role("textbox", name="Who")).to_be_focused()
@@ -47,7 +47,7 @@ def test_by_keyboard_alone_from_a_name_to_a_running_command(desk: Page, portal: 
     expect(desk.get_by_role("heading", level=1)).to_have_text(re.compile("WARP diag on"))
 
 
-def test_no_filter_hides_what_was_asked_for_and_the_message_leads_to_it(desk: Page, portal: Portal) -> None:
+def test_request_resets_a_filter_that_hides_it_and_its_message_links_to_it(desk: Page, portal: Portal) -> None:
     device = able_devices(portal, 6)[5]
     desk.goto(f"{portal.url}/?group=done&kind=pcap")
     name = device["deviceName"]
@@ -67,8 +67,8 @@ def test_no_filter_hides_what_was_asked_for_and_the_message_leads_to_it(desk: Pa
     expect(desk.get_by_role("heading", level=1)).to_have_text(re.compile("Speed test on"))
 
 
-def test_rows_that_did_not_change_are_left_alone_and_those_that_left_the_filter_go(desk: Page) -> None:
-    """The swap itself: what the server might send next is given to it directly."""
+def test_poll_keeps_unchanged_rows_and_removes_rows_that_left_the_filter(desk: Page) -> None:
+    """Test the swap alone, with rows as the server might send them next."""
     outcome = desk.evaluate(
         """() => {
           const rows = document.getElementById("rows");
@@ -104,7 +104,7 @@ def test_rows_that_did_not_change_are_left_alone_and_those_that_left_the_filter_
     }
 
 
-def test_a_hidden_tab_asks_nothing_and_asks_at_once_when_it_comes_back(page: Page, desk: Page, portal: Portal) -> None:
+def test_hidden_tab_stops_polling_and_polls_at_once_when_shown_again(page: Page, desk: Page, portal: Portal) -> None:
     asked: list[str] = []
     desk.on("request", lambda request: asked.append(request.url) if "/commands/table" in request.url else None)
     desk.clock.install()
@@ -126,8 +126,8 @@ def test_a_session_that_ended_takes_a_poll_to_the_sign_in_page(desk: Page, compl
     expect(desk.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-def test_what_people_do_with_the_form_breaks_no_policy_and_is_no_error(desk: Page) -> None:
-    """`complaints` looks: a list drawn larger, another question before the answer, a page left early."""
+def test_ordinary_use_of_the_form_breaks_no_policy_and_logs_no_error(desk: Page) -> None:
+    """Resize the list, search again before the response, and leave a page early. `complaints` checks the console."""
     desk.get_by_text("or paste a list").click()
     drawn = desk.locator("#id_targets").evaluate("(list) => { list.style.height = '240px'; return list.outerHTML; }")
     assert "style=" in drawn
@@ -171,7 +171,7 @@ new Promise((done) => {
 """
 
 
-def test_what_is_typed_into_a_form_the_moment_it_is_there_is_heard(desk: Page) -> None:
+def test_text_typed_as_soon_as_a_form_appears_is_handled(desk: Page) -> None:
     desk.evaluate(TYPES_AT_ONCE)
     expect(desk.get_by_test_id("devices")).to_contain_text("nobody")
 
@@ -185,8 +185,8 @@ def test_the_check_for_breaches_of_the_policy_hears_them(desk: Page, complaints:
     complaints.heard.clear()
 
 
-def test_what_is_ticked_stays_ticked_while_it_changes_and_is_run_again(desk: Page, portal: Portal) -> None:
-    (device,) = able_devices(portal, 22)[21:]  # none of those that other tests take
+def test_selected_row_stays_selected_while_it_changes_and_is_run_again(desk: Page, portal: Portal) -> None:
+    (device,) = able_devices(portal, 22)[21:]  # a device that no other test uses
     ask(desk, [f"{device['deviceId']}, {device['personEmail']}"], "Speed test", ticket="TICK-1")
     ours = rows(desk, "TICK-1")
     bar = desk.get_by_role("form", name="What to do with the ticked commands")
@@ -211,7 +211,7 @@ def test_what_is_ticked_stays_ticked_while_it_changes_and_is_run_again(desk: Pag
     expect(bar).to_be_hidden()
 
 
-def test_the_keys_are_told_by_a_question_mark(desk: Page) -> None:
+def test_question_mark_shows_the_keys(desk: Page) -> None:
     desk.keyboard.press("?")
     expect(desk.get_by_role("dialog", name="Keys")).to_be_visible()
     found = findings_in_both_themes(desk)
@@ -220,7 +220,7 @@ def test_the_keys_are_told_by_a_question_mark(desk: Page) -> None:
     expect(desk.get_by_role("dialog", name="Keys")).to_be_hidden()
 
 
-def test_at_390_px_nothing_sticks_out(desk: Page, portal: Portal) -> None:
+def test_desk_fits_a_width_of_390_px(desk: Page, portal: Portal) -> None:
     desk.set_viewport_size({"width": 390, "height": 844})
     for path in ("/", "/?asked=everyone&days=all"):
         desk.goto(portal.url + path)

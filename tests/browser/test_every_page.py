@@ -1,4 +1,4 @@
-"""Every page as a person with other eyes or another theme meets it."""
+"""Accessibility of every page, in both themes and on a narrow screen."""
 
 import re
 
@@ -46,29 +46,29 @@ def test_axe_finds_nothing_on_any_page(page: Page, portal: Portal, complaints: C
         page.keyboard.press("Tab")
     page.get_by_test_id("run").click()
     expect(page.get_by_test_id("who-errors")).to_contain_text("Cloudflare lists no device for nobody@example.com")
-    found += [*findings(page), *sticks_out(page)]
+    found += [*findings(page), *problems_at_390_px(page)]
     assert not found, "\n".join(found)
 
 
 def test_axe_finds_nothing_on_the_pages_of_a_command_its_person_device_and_run(desk: Page, portal: Portal) -> None:
-    device = able_devices(portal, 21)[20]  # none of those that other tests take
+    device = able_devices(portal, 21)[20]  # a device that no other test uses
     ask(desk, [f"{device['deviceId']}, {device['personEmail']}"], "Speed test", ticket="PAGES-1")
     rows(desk, "PAGES-1").get_by_test_id("open").click()
     expect(desk.get_by_role("heading", level=1)).to_have_text(re.compile("Speed test on"))
-    address, found = desk.url, [*findings_in_both_themes(desk), *sticks_out(desk)]
+    address, found = desk.url, [*findings_in_both_themes(desk), *problems_at_390_px(desk)]
     for name in (device["personEmail"], device["deviceName"], "all that was asked"):
         desk.goto(address)
         desk.get_by_role("link", name=name).first.click()
         desk.wait_for_url(re.compile("/(people|devices|runs)/"))
-        found += [*findings_in_both_themes(desk), *sticks_out(desk)]
+        found += [*findings_in_both_themes(desk), *problems_at_390_px(desk)]
     for path in ("/history/", "/history/?ticket=PAGES-1&status=done"):
         desk.goto(portal.url + path)
-        found += sticks_out(desk)
+        found += problems_at_390_px(desk)
     assert not found, "\n".join(found)
 
 
-def sticks_out(page: Page) -> list[str]:
-    """At 390 px: whether the page is wider than the screen, and what axe says of it there."""
+def problems_at_390_px(page: Page) -> list[str]:
+    """Return the problems of a page at 390 px: wider than the screen, or found by axe."""
     page.set_viewport_size({"width": 390, "height": 844})
     width = page.evaluate("document.documentElement.scrollWidth")
     found = [f"{page.url} is {width} px wide"] if width > 390 else []
@@ -81,7 +81,7 @@ def test_axe_finds_nothing_on_the_status_page(page: Page, portal: Portal) -> Non
     sign_in(page, portal, "admin")
     page.goto(f"{portal.url}/status/")
     expect(page.get_by_role("heading", level=1)).to_have_text("Status")
-    found = [*findings_in_both_themes(page), *sticks_out(page)]
+    found = [*findings_in_both_themes(page), *problems_at_390_px(page)]
     assert not found, "\n".join(found)
 
 
@@ -96,11 +96,11 @@ def test_axe_finds_nothing_on_a_page_that_is_refused_or_absent(
     found = findings(page)
     page.goto(f"{portal.url}/commands/01234567-89ab-7def-8123-456789abcdef/")
     expect(page.get_by_role("heading", level=1)).to_have_text("There is no such thing here")
-    found += [*findings(page), *sticks_out(page)]
+    found += [*findings(page), *problems_at_390_px(page)]
     assert not found, "\n".join(found)
 
 
-def test_the_theme_that_somebody_chose_is_there_before_the_next_page_is_painted(desk: Page, portal: Portal) -> None:
+def test_chosen_theme_is_set_before_the_next_page_is_painted(desk: Page, portal: Portal) -> None:
     desk.emulate_media(color_scheme="light")
     desk.locator("summary[aria-label='Your menu']").click()
     desk.get_by_role("button", name="Dark").click()

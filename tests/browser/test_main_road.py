@@ -1,4 +1,4 @@
-"""The main road at its full width: many devices, files equal to Cloudflare's, slow readers, and what it all weighs."""
+"""Many commands at once in a browser: few POSTs, unchanged files, slow downloads, and the memory of all processes."""
 
 import hashlib
 import re
@@ -21,14 +21,14 @@ from tests.polling import MAX_WAIT, eventually
 pytestmark = pytest.mark.browser
 
 MOST_MEMORY = 450 * 1024 * 1024
-LARGE = 64 * 1024 * 1024  # more than the sockets on the way would take in
+LARGE = 64 * 1024 * 1024  # larger than all socket buffers on the way together
 SCREENSHOT = ROOT / "build" / "desk.png"
 
 
-def test_twelve_captures_and_three_diags_run_to_the_end_in_the_fewest_posts(
+def test_twelve_captures_and_three_diags_finish_with_the_fewest_posts(
     desk: Page, portal: Portal, tmp_path: Path
 ) -> None:
-    devices = able_devices(portal, 20)[5:]  # the other tests take the first five
+    devices = able_devices(portal, 20)[5:]  # other tests use the first five
     lines = [f"{device['deviceId']}, {device['personEmail']}" for device in devices]
     before = portal.ledger()
     desk.evaluate("window.sameDocument = true")
@@ -54,7 +54,7 @@ def test_twelve_captures_and_three_diags_run_to_the_end_in_the_fewest_posts(
 
 
 def _on_record(portal: Portal) -> set[tuple[str, str, str, str]]:
-    """What the portal keeps of the two tickets: (Cloudflare's id, device, kind, status)."""
+    """Return (Cloudflare's id, device, kind, status) of the portal's commands of the two tickets."""
     with closing(sqlite3.connect(portal.var / "dexportal.sqlite3", timeout=MAX_WAIT)) as database:
         found = "SELECT remote_id, device_id, kind, status FROM commands_command WHERE ticket IN ('INC-12', 'INC-13')"
         rows = database.execute(found).fetchall()
@@ -63,14 +63,14 @@ def _on_record(portal: Portal) -> set[tuple[str, str, str, str]]:
 
 
 def _picture(desk: Page, who: str) -> None:
-    """What the README shows: somebody about to ask for one more."""
+    """Save the picture of the README: a filled-in form before it is submitted."""
     desk.get_by_role("textbox", name="Who").fill(who.partition("@")[0].partition(".")[2])
     desk.get_by_test_id("device").filter(has_text=who).first.click()
     desk.get_by_role("button", name="Quick look (diag + 2 min)").click()
     expect(desk.get_by_test_id("plan")).to_contain_text("calls to Cloudflare")
     desk.evaluate("scrollTo(0, 0)")
     SCREENSHOT.parent.mkdir(exist_ok=True)
-    # Playwright would hide the caret by an inline style, which the policy forbids.
+    # Playwright would hide the caret with an inline style, which the policy forbids.
     desk.screenshot(path=SCREENSHOT, caret="initial")
 
 
@@ -89,7 +89,7 @@ def _at_cloudflare(portal: Portal, id_: str) -> str:
     return hashlib.sha256(portal.upstream_bytes(path)).hexdigest()
 
 
-def test_four_slow_downloads_do_not_stop_the_desk_and_the_next_one_gets_a_sentence(
+def test_four_slow_downloads_do_not_stop_the_desk_and_a_fifth_is_refused_politely(
     desk: Page, portal: Portal, complaints: Complaints
 ) -> None:
     complaints.expect_status(503)
@@ -122,7 +122,7 @@ def test_four_slow_downloads_do_not_stop_the_desk_and_the_next_one_gets_a_senten
 
 
 def _made_large(portal: Portal, command_id: str) -> None:
-    """The stored file grows behind the portal's back: no simulated device brings back one of that size."""
+    """Enlarge the stored file, because no simulated device returns a file of this size."""
     with closing(sqlite3.connect(portal.var / "dexportal.sqlite3", timeout=MAX_WAIT)) as database, database:
         found = "SELECT id FROM commands_artifact WHERE command_id = ?"
         (hexadecimal,) = database.execute(found, [command_id.replace("-", "")]).fetchone()
@@ -134,7 +134,7 @@ def _made_large(portal: Portal, command_id: str) -> None:
 
 @contextmanager
 def _slow_reader(portal: Portal, address: str, cookies: str) -> Iterator[str]:
-    """Asks for the file, reads the head of the answer, and then no more."""
+    """Request the file, and read only the head of the response."""
     at = urlsplit(portal.url)
     with socket.create_connection((str(at.hostname), at.port or 80), timeout=MAX_WAIT) as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
@@ -145,8 +145,8 @@ def _slow_reader(portal: Portal, address: str, cookies: str) -> Iterator[str]:
         yield head.decode(errors="replace")
 
 
-def test_the_whole_stack_stays_small(desk: Page, portal: Portal) -> None:
-    """What is shared is counted once (PSS), as the kernel tells it."""
+def test_all_processes_together_need_little_memory(desk: Page, portal: Portal) -> None:
+    """Sum the proportional set sizes (PSS), in which the kernel counts shared memory once."""
     processes = _family(portal.pid)
     assert len(processes) >= 6, "supervisor, simulator, web, talk, fetch, beat"
     weights = {pid: _proportional_bytes(pid) for pid in processes}

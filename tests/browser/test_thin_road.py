@@ -1,4 +1,4 @@
-"""From the form to the file, through every part of the portal, in a real browser."""
+"""Three commands in a real browser, from the form to the downloaded file."""
 
 import re
 import zipfile
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 
 def able_devices(portal: Portal, count: int) -> list[dict[str, Any]]:
-    """Devices that stay connected and eligible and have no trouble, of different people, one registration a machine."""
+    """Return healthy devices that stay connected and eligible, of different people, with one registration each."""
     steady = {
         device["device_id"]
         for device in portal.control("world")["devices"]
@@ -78,9 +78,7 @@ def rows(page: Page, *words: str) -> Locator:
     return found
 
 
-def test_two_captures_and_a_diag_run_to_the_end_and_their_files_open(
-    desk: Page, portal: Portal, tmp_path: Path
-) -> None:
+def test_two_captures_and_a_diag_finish_and_their_files_open(desk: Page, portal: Portal, tmp_path: Path) -> None:
     one, two, three = able_devices(portal, 3)
     desk.evaluate("window.sameDocument = true")
     captures = [f"{device['deviceId']}, {device['personEmail']}" for device in (one, two)]

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def refusing(portal: Portal) -> Iterator[None]:
-    """Cloudflare takes no new command, and everything else."""
+    """Let Cloudflare refuse new commands, but no other call."""
     rule = {"match": {"call": "create"}, "effect": {"kind": "error", "status": 403, "code": 10000}}
     _put_faults(portal, [rule])
     yield
@@ -37,7 +37,7 @@ def _put_faults(portal: Portal, rules: list[object]) -> None:
 
 
 @pytest.mark.usefixtures("refusing")
-def test_a_refusal_is_seen_by_who_asks_and_by_who_administers(desk: Page, portal: Portal, page: Page) -> None:
+def test_refusal_is_shown_to_the_requester_and_to_the_administrator(desk: Page, portal: Portal, page: Page) -> None:
     (device,) = able_devices(portal, 1)
     ask(desk, [f"{device['deviceId']}, {device['personEmail']}"], "Speed test", ticket="INC-77")
     banner = desk.get_by_test_id("banner").filter(has_text="Cloudflare refuses sending commands.")
@@ -64,7 +64,7 @@ def test_a_refusal_is_seen_by_who_asks_and_by_who_administers(desk: Page, portal
 
 
 def _hold(portal: Portal, ticket: str) -> None:
-    """As if sending had rested for so long that nobody would still wait for it."""
+    """Put the command on hold, as after a long pause of sending."""
 
     def held() -> bool | None:
         with closing(sqlite3.connect(portal.var / "dexportal.sqlite3", timeout=MAX_WAIT)) as database, database:

@@ -25,7 +25,7 @@ def test_exit_status_is_0_when_every_check_passes() -> None:
     assert check.main([Step("one", (sys.executable, "-c", "pass"))]) == 0
 
 
-def test_the_program_of_every_check_and_repair_is_installed() -> None:
+def test_program_of_every_check_and_repair_is_installed() -> None:
     assert all(Path(step.command[0]).exists() for step in [*check.steps(), *fix.steps()])
 
 
@@ -42,7 +42,7 @@ def test_repair_that_succeeds_only_the_second_time_changed_a_file_and_passes(
     assert capfd.readouterr().out.split() == ["format", "ok"]
 
 
-def test_all_repairs_run_and_what_is_left_to_repair_by_hand_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+def test_all_repairs_run_and_remaining_problems_are_printed(capfd: pytest.CaptureFixture[str]) -> None:
     failing = Step("style", (sys.executable, "-c", "import sys; sys.exit('bad line 7')"))
     passing = Step("format", (sys.executable, "-c", "pass"))
     assert fix.main([failing, passing]) == 1

@@ -1,4 +1,4 @@
-"""The worked example of docs/matching.md, run through the real rules."""
+"""Worked example of docs/matching.md, run through the real rules."""
 
 import re
 from collections.abc import Iterator

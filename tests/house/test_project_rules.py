@@ -115,14 +115,14 @@ def test_words_that_only_look_discouraged_are_accepted(text: str) -> None:
     assert findings(source, [rules.texts_use_the_agreed_words]) == []
 
 
-def test_the_agreed_words_are_checked_only_where_people_read() -> None:
+def test_agreed_words_are_checked_only_in_texts_for_people() -> None:
     for path in ("tests/a.py", "scripts/a.py", "commands/migrations/0001_initial.py", "docs/a.md"):
         source = Source(PurePosixPath(path), "a = 'mend'")
         assert findings(source, [rules.texts_use_the_agreed_words]) == []
 
 
 @pytest.mark.parametrize("start", ["What", "Who", "Whether", "As", "Of", "The", "A", "An"])
-def test_each_of_the_weak_docstring_starts_is_found(start: str) -> None:
+def test_each_weak_start_of_a_docstring_is_found(start: str) -> None:
     source = Source(PurePosixPath("a.py"), f'def f():\n    """{start} row."""')
     [finding] = findings(source, [rules.docstrings_are_plain])
     assert finding.line == 2
@@ -132,7 +132,7 @@ def test_every_rule_has_a_sample() -> None:
     assert set(rules.RULES) <= {rule for rule, *_ in SAMPLES}
 
 
-def test_a_finding_names_the_place_and_the_problem() -> None:
+def test_finding_names_the_place_and_the_problem() -> None:
     source = Source(PurePosixPath("tests/a.py"), "import time\n\ntime.sleep(1)\n")
     assert [str(finding) for finding in findings(source)] == [
         "tests/a.py:3: sleep: wait for the expected event instead"
@@ -144,6 +144,6 @@ def test_vendored_and_generated_files_may_be_long() -> None:
         assert findings(Source(PurePosixPath(path), "x = 1\n" * 1000), [rules.files_are_short]) == []
 
 
-def test_the_rules_read_every_file_of_this_repository() -> None:
+def test_rules_read_every_file_of_this_repository() -> None:
     paths = {str(source.path) for source in rules.sources()}
     assert {"manage.py", "scripts/project_rules.py", "tests/house/test_project_rules.py", "Makefile"} <= paths

@@ -65,7 +65,7 @@ def installed(clone: Path) -> str:
     return (clone / ".venv" / "installed").read_text()
 
 
-def test_bootstrap_without_python_says_what_it_needs(clone: Path) -> None:
+def test_bootstrap_without_python_names_the_versions_it_needs(clone: Path) -> None:
     program(clone / "bin" / "python3.13", BROKEN_PROGRAM)
     done = run(clone, "bootstrap")
     assert done.returncode == 1
@@ -108,7 +108,7 @@ def test_bootstrap_does_nothing_until_the_lock_changes(clone: Path) -> None:
     assert uv_calls(clone) == ["venv", "pip", "pip"]
 
 
-def test_bootstrap_installs_only_what_make_run_needs_unless_told_dev(clone: Path) -> None:
+def test_bootstrap_installs_development_tools_only_for_dev(clone: Path) -> None:
     program(clone / "bin" / "uv", FAKE_UV)
     assert run(clone, "bootstrap").returncode == 0
     assert "requirements-run.txt\na==1\n" in installed(clone)
