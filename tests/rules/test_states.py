@@ -1,7 +1,6 @@
 """Tables of allowed moves, written by hand a second time and compared with `states.py`."""
 
 from itertools import product
-from pathlib import Path
 
 import pytest
 
@@ -148,8 +147,3 @@ def test_diagram_shows_each_move_with_its_movers_and_each_label() -> None:
     assert len(arrows) == len(COMMAND_MOVES) + len(ARTIFACT_MOVES)
     for status, label in [*LABELS.items(), *ARTIFACT_LABELS.items()]:
         assert any(line.startswith(f"| `{status}` | {label} | ") for line in drawn)
-
-
-def test_diagram_in_the_docs_is_current() -> None:
-    kept = Path(__file__).parents[2] / "docs" / "states.md"
-    assert kept.read_text(encoding="utf-8") == diagram()

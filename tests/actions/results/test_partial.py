@@ -28,4 +28,4 @@ def test_missing_capture_is_shown_with_the_result(world: World, trouble: str, re
     client = Client()
     client.force_login(world.person)
     for page in ("/", f"/commands/{command.id}/"):
-        assert ("Incomplete: the tunnel capture is missing." in client.get(page).text) is bool(reason)
+        assert (ArtifactReason.MISSING_TUNNEL_CAPTURE in client.get(page).text) is bool(reason)
