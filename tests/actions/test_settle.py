@@ -50,7 +50,7 @@ def test_only_a_lease_that_ran_out_ends_a_post(world: World) -> None:
 
 
 def test_lease_written_by_a_wrong_clock_is_over(world: World) -> None:
-    """Whether the command is still being sent, or is already looked for."""
+    """Test a command that is being sent, and one that is searched for in listings."""
     sending, looked_for = _lost(world), _lost(world, devices=[world.device("linux")])
     Command.objects.filter(id=looked_for.id).update(status="uncertain")
     Dispatch.objects.update(lease_until=world.now + timedelta(hours=8))
@@ -124,7 +124,7 @@ def test_command_with_a_reported_error_that_is_listed_is_not_rejected(world: Wor
 def test_command_found_while_its_window_closes_stays_found(
     world: World, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A listing commits between the look of the settling worker and its lock."""
+    """Commit a listing after the settling worker has read the row and before it locks the row."""
     (command,) = world.ask({Kind.PCAP: {"time-limit-min": 10, "max-file-size-mb": 5, "packet-size-bytes": 160}})
     world.fault(kind, nth=1, when="after")
     assert world.deliver()

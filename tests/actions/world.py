@@ -42,7 +42,7 @@ QUICK_END = 3600.0  # seconds in which every command of a connected device ends
 
 
 class MovedClock(Clock):
-    """A clock that a test moves. By itself it goes on by a millisecond a look: how fast the machine is, it ignores."""
+    """Clock that a test moves. Each look adds a millisecond, however fast the machine is."""
 
     TICK = 0.001
 
@@ -235,7 +235,7 @@ class World:
 
 
 def moved_database_clock(world: World, patch: pytest.MonkeyPatch) -> None:
-    """The database tells the time of the world."""
+    """Let the database's clock show the time of the world."""
     patch.setattr(clock, "database_now", lambda: world.now)
 
 

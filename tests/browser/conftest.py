@@ -115,7 +115,7 @@ class Complaints:
         self._refusals: set[str] = set()
 
     def expect_status(self, *statuses: int) -> None:
-        """Take answers of these statuses for what the test wants. Chromium calls each an error."""
+        """Accept responses with these statuses, which Chromium logs as errors."""
         self._refusals |= {f"{REFUSED}{status} " for status in statuses}
 
     def hear(self, message: ConsoleMessage) -> None:
@@ -128,7 +128,7 @@ class Complaints:
 
 @pytest.fixture(autouse=True)
 def complaints(context: BrowserContext) -> Iterator[Complaints]:
-    """Fail the test at its end when a page complained of anything that the test does not expect."""
+    """Fail the test at its end if a page logged an error that the test does not expect."""
     context.set_default_timeout(1000 * MAX_WAIT)
     found = Complaints()
     context.add_init_script(BREACHES)

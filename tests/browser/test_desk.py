@@ -111,7 +111,7 @@ def test_hidden_tab_stops_polling_and_polls_at_once_when_shown_again(page: Page,
     desk.goto(portal.url)
     hide = "(hidden) => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true }) }"
     desk.evaluate(hide, True)
-    asked.clear()  # what was under way before
+    asked.clear()  # requests sent before the tab was hidden
     desk.clock.run_for(65_000)
     assert asked == []
     desk.evaluate(hide, False)
@@ -119,7 +119,7 @@ def test_hidden_tab_stops_polling_and_polls_at_once_when_shown_again(page: Page,
         desk.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
-def test_a_session_that_ended_takes_a_poll_to_the_sign_in_page(desk: Page, complaints: Complaints) -> None:
+def test_poll_after_the_session_ended_leads_to_the_sign_in_page(desk: Page, complaints: Complaints) -> None:
     complaints.expect_status(401)
     desk.context.clear_cookies()
     desk.evaluate("htmx.trigger(document.body, 'refresh-now')")
@@ -176,7 +176,7 @@ def test_text_typed_as_soon_as_a_form_appears_is_handled(desk: Page) -> None:
     expect(desk.get_by_test_id("devices")).to_contain_text("nobody")
 
 
-def test_the_check_for_breaches_of_the_policy_hears_them(desk: Page, complaints: Complaints) -> None:
+def test_breaches_of_the_policy_and_errors_are_noticed(desk: Page, complaints: Complaints) -> None:
     desk.evaluate("document.body.setAttribute('style', 'color: red')")
     desk.evaluate("console.error('something')")
     heard = complaints.unexpected()

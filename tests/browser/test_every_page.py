@@ -86,7 +86,7 @@ def test_axe_finds_nothing_on_the_status_page(page: Page, portal: Portal) -> Non
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_a_page_that_is_refused_or_absent(
+def test_axe_finds_nothing_on_pages_that_are_forbidden_or_missing(
     page: Page, portal: Portal, complaints: Complaints, scheme: str
 ) -> None:
     complaints.expect_status(403, 404)

@@ -60,7 +60,7 @@ def ask(page: Page, lines: list[str], *kinds: str, ticket: str, minutes: int | N
 
 @contextmanager
 def plan_of(page: Page, field: str) -> Iterator[None]:
-    """Wait until the plan shows the form with this field: each new plan replaces the button, and with it a click."""
+    """Wait for the plan of a form with this field. Each new plan replaces the button, and a click could be lost."""
 
     def is_of_field(answer: Response) -> bool:
         return answer.url.endswith("/ask/plan") and field in (answer.request.post_data or "")
@@ -71,7 +71,7 @@ def plan_of(page: Page, field: str) -> Iterator[None]:
 
 
 def rows(page: Page, *words: str) -> Locator:
-    """The rows of commands in which each of these is found."""
+    """Return the rows of commands that contain all of these words."""
     found = page.get_by_test_id("row")
     for word in words:
         found = found.filter(has_text=word)

@@ -1,4 +1,4 @@
-"""What operators see while Cloudflare refuses to create commands: banner, status page, and what waits.
+"""Banner, status page and waiting commands while Cloudflare refuses to create commands.
 
 It stands last of its folder: the account of the portal that all share rests for a minute afterwards.
 """
@@ -69,10 +69,10 @@ def _hold(portal: Portal, ticket: str) -> None:
     def held() -> bool | None:
         with closing(sqlite3.connect(portal.var / "dexportal.sqlite3", timeout=MAX_WAIT)) as database, database:
             done = database.execute(
-                "UPDATE commands_command SET held_at = requested_at, words = 'Too old.'"
+                "UPDATE commands_command SET held_at = requested_at, reason_code = 'held_after_pause'"
                 " WHERE ticket = ? AND status = 'queued'",
                 [ticket],
             )
             return done.rowcount == 1 or None
 
-    eventually(held)  # a worker may just be trying it
+    eventually(held)  # a worker may be trying to send the command at this moment

@@ -338,18 +338,18 @@ def test_command_takes_over_one_import_and_a_sending_command_takes_none() -> Non
 
 
 @pytest.mark.parametrize("known", REMOTE)
-@pytest.mark.parametrize("told", REMOTE)
-def test_status_of_a_known_command_only_goes_forward(known: Status, told: Status) -> None:
-    command, seen = ours(known, remote_id="r1"), row(status=told)
+@pytest.mark.parametrize("reported", REMOTE)
+def test_status_of_a_known_command_only_goes_forward(known: Status, reported: Status) -> None:
+    command, seen = ours(known, remote_id="r1"), row(status=reported)
     forward = {
         (Status.PENDING_EXEC, Status.PENDING_UPLOAD),
         *((begun, end) for begun in REMOTE[:2] for end in REMOTE[2:]),
     }
-    if (known, told) in forward:
-        assert decide([seen], [command]) == [Advance(seen, command.id, told)]
+    if (known, reported) in forward:
+        assert decide([seen], [command]) == [Advance(seen, command.id, reported)]
     else:
         assert decide([seen], [command]) == [
-            LeaveAlone(seen, LeaveReason.NO_NEWS if known == told else LeaveReason.GOES_BACK)
+            LeaveAlone(seen, LeaveReason.NO_NEWS if known == reported else LeaveReason.GOES_BACK)
         ]
 
 
