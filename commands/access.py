@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
-from django.db.models import FETCH_RAISE, Exists, OuterRef, Q
+from django.db.models import FETCH_RAISE, Exists, OuterRef, Q, QuerySet
 from django.http import Http404
 
 from commands.models import Account, Command, Grant, Run, User
@@ -79,6 +79,12 @@ def accounts_with(user: Person, right: Right) -> AccountQuerySet:
         return Account.objects.none()
     grants = Grant.objects.filter(Q(account=None) | Q(account=OuterRef("pk")), group__user=user.pk, **{right: True})
     return Account.objects.filter(Exists(grants))
+
+
+def administrators_of(account: Account | OuterRef) -> QuerySet[User]:
+    """Return the active people with an email address who may administer the account. Some of them come twice."""
+    grants = Q(groups__grants__account=None) | Q(groups__grants__account=account)
+    return User.objects.filter(grants, groups__grants__administer=True, is_active=True).exclude(email="")
 
 
 def get_command(user: Person, command_id: UUID, right: Right) -> Command:

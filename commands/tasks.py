@@ -16,7 +16,7 @@ from commands import clock
 from commands.actions import settle
 from commands.actions.listing import schedule
 from commands.actions.listing import sync as syncing
-from commands.actions.notifications import alerts
+from commands.actions.notifications import delivery as notifications
 from commands.actions.results import cleanup
 from commands.actions.results import fetch as collecting
 from commands.actions.sending import claim
@@ -115,7 +115,7 @@ def sweep_due() -> None:
 
 
 @shared_task(base=BeatTask)
-def tell_due() -> None:
-    """Mail the admins what Cloudflare refuses, and ask whether it still does."""
-    alerts.tell(now=clock.database_now())
+def alerts_due() -> None:
+    """Email administrators about refusals, and retest what Cloudflare refuses."""
+    notifications.send_due_alerts(now=clock.database_now())
     probe.probe()

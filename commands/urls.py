@@ -10,7 +10,7 @@ from commands.web.history import views as history
 from commands.web.metrics import views as metrics
 from commands.web.people import views as people
 from commands.web.run import views as runs
-from commands.web.status import views as operations
+from commands.web.status import views as status
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", desk.desk, name="desk"),
@@ -22,10 +22,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("commands/act", acts.act, name="act"),
     path("commands/<uuid:command_id>/", commands.command, name="command"),
     path("commands/<uuid:command_id>/download", commands.download, name="download"),
-    path("commands/<uuid:command_id>/send-now", operations.send_now, name="send-now"),
-    path("commands/<uuid:command_id>/run-again", operations.run_again, name="run-again"),
+    path("commands/<uuid:command_id>/send-now", commands.send_now, name="send-now"),
+    path("commands/<uuid:command_id>/run-again", commands.run_again, name="run-again"),
     path("metrics", metrics.metrics, name="metrics"),
-    path("status/", operations.operations, name="operations"),
+    path("status/", status.status, name="status"),
     path("history/", history.history, name="history"),
     path("search/", history.search, name="search"),
     path("people/<str:email>/", people.person, name="person"),

@@ -8,7 +8,7 @@ from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
 
 from commands import schema, storage, wakeup
-from commands.actions.administration import heartbeats
+from commands.queries import heartbeats
 
 
 def healthz(_request: HttpRequest) -> JsonResponse:
@@ -19,12 +19,12 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     try:
         if not schema.is_migrated():
             return _unready("migrations")
-        away = heartbeats.signs().away
+        down = heartbeats.liveness().down
     except DatabaseError:
         return _unready("database")
-    if not wakeup.is_broker_reachable() and heartbeats.Role.BROKER not in away:  # as seen from this process
-        away = [heartbeats.Role.BROKER, *away]
-    degraded = [*map(str, away), *([] if storage.is_storage_usable() else ["storage"])]
+    if not wakeup.is_broker_reachable() and heartbeats.Role.BROKER not in down:  # as seen from this process
+        down = [heartbeats.Role.BROKER, *down]
+    degraded = [*map(str, down), *([] if storage.is_storage_usable() else ["storage"])]
     return JsonResponse({"status": "degraded" if degraded else "ok", "degraded": degraded})
 
 

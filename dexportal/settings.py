@@ -139,10 +139,10 @@ BROKER_LATE = scaled(seconds=20)  # beat sends a message every 5 s
 BROKER_TIMEOUT = scaled(seconds=5)  # for workers and beat; web processes use WAKE_TIMEOUT
 WAKE_TIMEOUT = scaled(seconds=0.5)  # to connect, and again for an answer
 STORAGE_PROBE = scaled(seconds=2)  # how long readyz waits for S3
-TELL_INTERVAL = scaled(seconds=30)  # mail about a refusal that was not sent yet
+ALERT_INTERVAL = scaled(seconds=30)  # how often beat looks for emails that are due
 MAIL_LEASE = scaled(minutes=2)
 MAIL_RETRY = scaled(minutes=1)  # doubles with every attempt
-TOLD_FOR = scaled(days=1)  # what the admins were told by mail is no news for so long, though it began anew meanwhile
+ALERT_REPEAT_AFTER = scaled(days=1)  # a refusal that begins again sooner sends no second email for the same reason
 WAKE_QUIET = scaled(seconds=10)  # after a failure, no wake-up tries the broker for this time
 
 # --- Limits ------------------------------------------------------------------------------------------------------

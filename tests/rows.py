@@ -9,8 +9,21 @@ from uuid import uuid4
 
 from django.utils import timezone
 
-from commands.models import Account, Artifact, CallBudget, Command, Device, Dispatch, Event, Pause, Run, User
+from commands.models import (
+    Account,
+    Artifact,
+    CallBudget,
+    Command,
+    Device,
+    Dispatch,
+    Event,
+    Notification,
+    Pause,
+    Run,
+    User,
+)
 from commands.rules.ids import new_id
+from commands.rules.pauses import Operation, PauseReason
 from commands.rules.states import IN_FLIGHT, REMOTE, ArtifactStatus, Mover, Status
 
 
@@ -74,16 +87,38 @@ def an_artifact(command: Command, /, status: str = ArtifactStatus.WANTED, **valu
     )
 
 
-def trouble(account: Account, person: User) -> None:
-    """Pause every operation and hold a command, so that every banner about Cloudflare is shown."""
+def a_pause(account: Account, /, operation: str = Operation.CREATE, **values: Any) -> Pause:
+    """Pause of an operation with Cloudflare's message "No.": refused, or because Cloudflare failed."""
     now = timezone.now()
-    for number, act in enumerate(Pause.Act):
-        until = now + timedelta(minutes=number)
-        Pause.objects.create(account=account, act=act, since=now, until=until, refused=number < 2, words="No.")
-    until = now + timedelta(minutes=5)
-    CallBudget.objects.filter(credential__account=account).update(
-        paused_since=now, paused_until=until, pause_words="Too many."
+    code = PauseReason.ACCOUNT_REFUSED if values.get("refused") else PauseReason.SERVER_ERROR
+    return Pause.objects.create(
+        **{"account": account, "operation": operation, "since": now, "until": now + timedelta(minutes=2)}
+        | {"reason_code": code, "remote_message": "No.", **values}
     )
+
+
+def a_notification(pause: Pause, /, **values: Any) -> Notification:
+    return Notification.objects.create(
+        **{"kind": Notification.Kind.REFUSED, "account": pause.account, "pause": pause, "created_at": timezone.now()}
+        | values
+    )
+
+
+def rate_limit(*accounts: Account) -> None:
+    """Pause the credentials of these accounts, or all credentials, for 2 minutes after a 429."""
+    now = timezone.now()
+    budgets = CallBudget.objects.filter(credential__account__in=accounts) if accounts else CallBudget.objects.all()
+    budgets.update(
+        paused_since=now, paused_until=now + timedelta(minutes=2), pause_reason_code=PauseReason.RATE_LIMITED
+    )
+
+
+def trouble(account: Account, person: User) -> None:
+    """Pause all operations and the credential, and hold a command: every banner about Cloudflare at once."""
+    now = timezone.now()
+    for number, operation in enumerate(Operation):
+        a_pause(account, operation, since=now, until=now + timedelta(minutes=number), refused=number < 2)
+    rate_limit(account)
     a_command(a_run(account, person), Status.QUEUED, held_at=now, reason_code="held_after_pause")
 
 

@@ -20,11 +20,11 @@ from django.utils import timezone
 
 from commands.access import Right
 from commands.grants import ADMIN_GROUP, GROUPS
-from commands.models import Account, Artifact, Command, Device, Pause, Run, User
+from commands.models import Account, Artifact, Command, Device, Run, User
 from commands.rules.states import ArtifactStatus, Status
 from commands.storage import artifact_storage
 from tests.people import make_account, make_group, make_person
-from tests.rows import a_command, a_device, a_dispatch, a_run, an_artifact, an_event
+from tests.rows import a_command, a_device, a_dispatch, a_notification, a_pause, a_run, an_artifact, an_event
 
 pytestmark = pytest.mark.django_db
 
@@ -95,7 +95,7 @@ PAGES: Mapping[str, Entry] = {
     "withdraw": Entry("/runs/{run_id}/withdraw", RUN, status=303, method="post", is_object=True),
     "again": Entry("/runs/{run_id}/again", RUN, status=303, method="post", is_object=True),
 }
-ADMINISTERED = {"operations": "/status/"}
+ADMINISTERED = {"status": "/status/"}
 """About all accounts that one administers; asked with no account."""
 
 PROBES = {"healthz", "readyz", "metrics"}
@@ -319,7 +319,8 @@ SCOPED: Mapping[str, Callable[[Things], Any]] = {
     "device": lambda here: Device.objects.get(account=here.account),
     "event": lambda here: an_event(Command.objects.get(id=here.command_id)),
     "dispatch": lambda here: a_dispatch(here.account),
-    "pause": lambda here: a_pause(here.account),
+    "notification": lambda here: a_notification(a_pause(here.account, "create")),
+    "pause": lambda here: a_pause(here.account, "list"),
     "credential": lambda here: here.account.credential,
 }
 
@@ -375,11 +376,6 @@ def test_who_administers_one_account_makes_themselves_no_admin_of_another(own: T
     own.account.refresh_from_db()
     assert own.account.credential_id != foreign.account.credential_id
     assert "Foreign" not in client.get("/admin/auth/group/").content.decode()
-
-
-def a_pause(account: Account) -> Pause:
-    now = timezone.now()
-    return Pause.objects.create(account=account, act="list", since=now, until=now, words="Away.")
 
 
 def _admin_path(name: str, pattern: URLPattern, object_id: str) -> str:

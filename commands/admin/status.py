@@ -1,9 +1,9 @@
-"""Admin pages of what the status page sums up: heartbeats and pauses. Only workers write these rows."""
+"""Admin pages of what the status page sums up: heartbeats, pauses and notifications. Only workers write these rows."""
 
 from django.contrib import admin
 
 from commands.admin.base import AccountScopedAdmin, ReadOnlyAdmin
-from commands.models import Heartbeat, Pause
+from commands.models import Heartbeat, Notification, Pause
 
 
 @admin.register(Heartbeat)
@@ -14,6 +14,13 @@ class HeartbeatAdmin(ReadOnlyAdmin[Heartbeat]):
 
 @admin.register(Pause)
 class PauseAdmin(AccountScopedAdmin[Pause], ReadOnlyAdmin[Pause]):
-    list_display = ("account", "act", "until", "refused", "failures", "words")
+    list_display = ("account", "operation", "until", "refused", "failures", "reason")
     list_select_related = ("account",)
-    list_filter = ("act",)
+    list_filter = ("operation",)
+
+
+@admin.register(Notification)
+class NotificationAdmin(AccountScopedAdmin[Notification], ReadOnlyAdmin[Notification]):
+    list_display = ("kind", "account", "created_at", "sent_at", "attempts")
+    list_select_related = ("account",)
+    list_filter = ("kind",)

@@ -12,6 +12,7 @@ from commands.models.dispatch import Dispatch
 from commands.models.event import Event
 from commands.models.grant import Grant
 from commands.models.heartbeat import Heartbeat
+from commands.models.notification import Notification
 from commands.models.pause import Pause
 from commands.models.preset import Preset
 from commands.models.purpose import Purpose
@@ -32,6 +33,7 @@ __all__ = [
     "Event",
     "Grant",
     "Heartbeat",
+    "Notification",
     "Pause",
     "Preset",
     "Purpose",

@@ -11,6 +11,7 @@ from commands.models.credential import Credential
 from commands.models.leased import Leased
 from commands.rules import policies
 from commands.rules.policies import Refusal
+from commands.rules.quota import DailyQuota
 
 
 class AccountQuerySet(models.QuerySet["Account"]):
@@ -94,6 +95,10 @@ class AccountSync(Leased):
     quota_reset_at = models.DateTimeField(null=True)
     quota_read_at = models.DateTimeField(null=True, help_text="When the reading of the quota began.")
     quota_is_left = models.BooleanField(default=False, help_text="Cloudflare tells what is left, not the total.")
+
+    @property
+    def quota(self) -> DailyQuota:
+        return DailyQuota(self.quota_total, self.quota_used, self.quota_reset_at, self.quota_read_at)
 
     @property
     def awaited_at(self) -> datetime | None:

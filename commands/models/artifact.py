@@ -2,6 +2,7 @@ from datetime import UTC, datetime
 from typing import Self
 from uuid import UUID
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F
 
@@ -21,6 +22,11 @@ class ArtifactQuerySet(models.QuerySet["Artifact"]):
         The lower bound, which every row passes, lets SQLite use the partial index `artifact_to_fetch`.
         """
         return self.filter(OneOf(F("status"), _TO_FETCH), deleted_remotely_at__gt=_EVER)
+
+    def expiring(self, now: datetime) -> Self:
+        """Filter results that are not downloaded yet and that Cloudflare deletes within ARTIFACT_URGENT."""
+        soon = now + settings.ARTIFACT_URGENT
+        return self.to_fetch().filter(deleted_remotely_at__gt=now, deleted_remotely_at__lte=soon)
 
 
 class Artifact(Leased):

@@ -11,6 +11,8 @@ from django.db.models.sql.compiler import SQLCompiler
 from commands.models.account import Account
 from commands.models.dispatch import Dispatch
 from commands.models.run import Run
+from commands.rules import causes
+from commands.rules.kinds import Kind
 from commands.rules.reasons import CommandReasonCode
 from commands.rules.states import IN_FLIGHT, OPEN, REMOTE, UNSENT, Status
 
@@ -195,3 +197,12 @@ class Command(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} on {self.device_name or self.device_id}"
+
+    @property
+    def may_run_until(self) -> datetime | None:
+        """Until when an unconfirmed command may still run on the device. None for one that certainly does not run."""
+        if self.status != Status.UNCONFIRMED or self.kind not in set(Kind):
+            return None
+        sent_by = self.dispatch.lease_until if self.dispatch else self.requested_at
+        began_by = self.remote_created_at or sent_by
+        return causes.may_run_until(Kind(self.kind), self.options, began_by, scale=settings.TIME_SCALE)

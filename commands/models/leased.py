@@ -2,9 +2,9 @@ from django.db import models
 
 
 class Leased(models.Model):
-    """Work that one worker at a time may hold. Only `actions/record/leases.py` writes these columns.
+    """Base class of rows that one worker at a time may work on. Only `actions/record/leases.py` writes the columns.
 
-    Times are by the database's clock. A token that is no longer the row's own means that the lease was lost.
+    Times are the database's. A worker whose token is no longer in the row has lost the lease.
     """
 
     lease_token = models.UUIDField(null=True, editable=False)

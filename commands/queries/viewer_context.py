@@ -15,11 +15,11 @@ from django.db.models.functions import Now
 from django.http import Http404
 
 from commands.access import Right, Rights, rights_of
-from commands.actions.administration.heartbeats import Signs, believable
-from commands.actions.upstream import quota
-from commands.models import Account, Command, Heartbeat, Pause, User
+from commands.models import Account, Command, Heartbeat, User
 from commands.queries import pauses
+from commands.queries.heartbeats import Liveness
 from commands.queries.subqueries import SubqueryCount
+from commands.rules.pauses import Operation
 from commands.rules.wording.refusals import describe_refusal
 from commands.wakeup import backoff
 
@@ -35,17 +35,17 @@ class ViewerContext:
     account: Account  # with its sync and version
     rights: frozenset[Right]
     accounts: tuple[Account, ...]
-    signs: Signs
+    liveness: Liveness
     wakes: bool
     claimed: int  # commands that the quota, as it was last read, does not know yet
     list_pause: str  # why listing rests now; '' if it does not
     all_rights: Rights
-    trouble: pauses.Trouble
+    trouble: pauses.AccountPauses
 
     @property
     def quota_used(self) -> int | None:
         """Commands of the quota's day: as Cloudflare told, and those that we sent since; None: not known."""
-        return quota.used(self.account.sync, self.claimed, self.signs.now)
+        return self.account.sync.quota.used_today(self.claimed, self.liveness.now)
 
     @property
     def closed(self) -> str:
@@ -68,20 +68,22 @@ def find(user: User, account_id: UUID | None, *, now: datetime, with_trouble: bo
     rows = list(_accounts(now))
     accounts = list({row.id: row for row in rows}.values())
     account = _chosen(accounts, rights, account_id)
+    shown = pauses.pauses_from_rows(_of(account, rows), now=now)
+    listing = shown.of(Operation.LIST)
     return ViewerContext(
         user=user,
         account=account,
         rights=rights.within(account.id),
         accounts=tuple(one for one in accounts if is_in_force(one) and _useful(rights, one)),
-        signs=Signs(
+        liveness=Liveness(
             {role: getattr(account, f"alive_{role}") for role in Heartbeat.Role},
             getattr(account, "database_now"),  # noqa: B009 - an annotation that no type knows
         ),
         wakes=not backoff.is_active(),
         claimed=getattr(account, "claimed"),  # noqa: B009
-        list_pause=getattr(account, "list_pause") or "",  # noqa: B009
+        list_pause=listing.reason if listing else "",
         all_rights=rights,
-        trouble=pauses.pauses_from_rows(_of(account, rows), now=now) if with_trouble else pauses.NO_TROUBLE,
+        trouble=shown if with_trouble else pauses.NO_PAUSES,
     )
 
 
@@ -99,15 +101,13 @@ def _of(account: Account, rows: list[Account]) -> list[Account]:
 def _accounts(now: datetime) -> Any:
     beats: dict[str, Any] = {
         f"alive_{role}": Subquery(
-            Heartbeat.objects.filter(believable(), role=role).order_by("-seen_at").values("seen_at")[:1]
+            Heartbeat.objects.credible().filter(role=role).order_by("-seen_at").values("seen_at")[:1]
         )
         for role in Heartbeat.Role
     }
-    listing = Pause.objects.filter(pauses.resting(now), account=OuterRef("pk"), act=Pause.Act.LIST)
     rows = Account.objects.select_related("sync", "version").annotate(
         claimed=claimed(),
         database_now=Now(),
-        list_pause=Subquery(listing.values("words")[:1]),
         **beats,
         **pauses.pause_annotations(now),
     )

@@ -47,7 +47,7 @@ def beat_schedule() -> dict[str, dict[str, Any]]:
             every(settings.DIRECTORY_INTERVAL, "directory_due"),
             every(settings.COLLECT_INTERVAL, "collect_due"),
             every(settings.SWEEP_INTERVAL, "sweep_due"),
-            every(settings.TELL_INTERVAL, "tell_due"),
+            every(settings.ALERT_INTERVAL, "alerts_due"),
         ]
     )
 

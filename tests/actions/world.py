@@ -188,7 +188,7 @@ class World:
         return Artifact.objects.select_related("command__account__credential").get(command=command)
 
     def pauses(self) -> dict[str, Pause]:
-        return {pause.act: pause for pause in Pause.objects.all()}
+        return {pause.operation: pause for pause in Pause.objects.all()}
 
     def sync_row(self) -> AccountSync:
         return AccountSync.objects.get(account=self.account)

@@ -1,11 +1,11 @@
 import pytest
 from django.test import Client
 
-from commands.models import Account, Command, Heartbeat, Pause, User
+from commands.models import Account, Command, Heartbeat, User
 from commands.rules.states import Status
 from tests.admin.pages import now
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_device, a_run, an_artifact, an_event
+from tests.rows import a_command, a_device, a_notification, a_pause, a_run, an_artifact, an_event
 
 
 @pytest.fixture
@@ -33,5 +33,5 @@ def command(account: Account) -> Command:
     an_artifact(command)
     a_device(account, email="mia@example.com", device_id="machine-1")
     Heartbeat.objects.create(role=Heartbeat.Role.BEAT, instance="host 1", seen_at=now())
-    Pause.objects.create(account=account, act=Pause.Act.LIST, since=now(), until=now(), words="Away.")
+    a_notification(a_pause(account, "list"))
     return command

@@ -18,6 +18,7 @@ READ_ONLY: list[type[Model]] = [
     models.Dispatch,
     models.Event,
     models.Heartbeat,
+    models.Notification,
     models.Pause,
     models.Run,
 ]

@@ -17,6 +17,7 @@ from commands.models import Account, AccountVersion, Command, Credential, Grant,
 from commands.rules.kinds import Kind
 from tests.admin.pages import page
 from tests.people import make_credential, make_person
+from tests.rows import a_pause
 
 SECRET = "cf-token-that-nobody-may-see"
 ANOTHER = "cf-token-number-two"
@@ -86,11 +87,11 @@ class TestCredentials:
 
     def test_changed_credential_ends_pauses_after_refusals_only(self, account: Account) -> None:
         now = timezone.now()
-        for act, refused in ((Pause.Act.LIST, True), (Pause.Act.CREATE, False)):
-            Pause.objects.create(account=account, act=act, since=now, until=now, refused=refused, words="403")
+        for operation, refused in (("list", True), ("create", False)):
+            a_pause(account, operation, since=now, until=now, refused=refused)
         assert account.credential is not None
         change_credential(account.credential, value=ANOTHER)
-        assert [pause.act for pause in Pause.objects.all()] == [Pause.Act.CREATE]
+        assert [pause.operation for pause in Pause.objects.all()] == ["create"]
 
     def test_value_that_cannot_be_decrypted_is_reported(self, client_of_admin: Client, settings: Settings) -> None:
         credential = make_credential("Acme", value=SECRET)

@@ -1,7 +1,6 @@
 """Database constraints of all models except commands, artifacts and events."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -11,8 +10,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
-from commands.models import Account, Credential, Dispatch, Grant, Heartbeat, Pause, Run
+from commands.models import Account, Credential, Dispatch, Grant, Heartbeat, Run
 from commands.rules.ids import new_id
+from commands.rules.pauses import Operation
 from tests import rows
 
 NOW = timezone.now()
@@ -52,17 +52,23 @@ def second_heartbeat(account: Account) -> None:
     Heartbeat.objects.create(role=Heartbeat.Role.BEAT, instance="host 1", seen_at=NOW)
 
 
-def pause(account: Account, act: str) -> Pause:
-    return Pause.objects.create(account=account, act=act, since=NOW, until=NOW + timedelta(minutes=1), words="Away.")
-
-
 def second_pause(account: Account) -> None:
-    pause(account, Pause.Act.LIST)
-    pause(account, Pause.Act.LIST)
+    rows.a_pause(account, Operation.LIST)
+    rows.a_pause(account, Operation.LIST)
 
 
-def strange_act(account: Account) -> None:
-    pause(account, "dance")
+def strange_operation(account: Account) -> None:
+    rows.a_pause(account, "dance")
+
+
+def second_notification(account: Account) -> None:
+    pause = rows.a_pause(account)
+    rows.a_notification(pause, dedupe_key="same")
+    rows.a_notification(pause, dedupe_key="same")
+
+
+def strange_notification(account: Account) -> None:
+    rows.a_notification(rows.a_pause(account), kind="gossip")
 
 
 VIOLATIONS: dict[str, Callable[[Account], None]] = {
@@ -73,8 +79,10 @@ VIOLATIONS: dict[str, Callable[[Account], None]] = {
     "grant_once_an_account": second_grant,
     "grant_once_for_all_accounts": second_grant_for_all,
     "heartbeat_once_an_instance": second_heartbeat,
-    "pause_act_known": strange_act,
-    "pause_once_an_act": second_pause,
+    "notification_kind_known": strange_notification,
+    "notification_once_a_key": second_notification,
+    "pause_once_an_operation": second_pause,
+    "pause_operation_known": strange_operation,
 }
 ELSEWHERE = {"command_", "artifact_", "event_"}  # in the files of their own
 RUNS = {"run_once_a_form"}
@@ -103,9 +111,14 @@ def test_every_outcome_of_a_dispatch_is_accepted(account: Account, outcome: str)
     assert rows.a_dispatch(account, outcome=outcome).outcome == outcome
 
 
-@pytest.mark.parametrize("act", Pause.Act.values)
-def test_every_operation_can_be_paused(account: Account, act: str) -> None:
-    assert pause(account, act).act == act
+@pytest.mark.parametrize("operation", Operation)
+def test_every_operation_can_be_paused(account: Account, operation: Operation) -> None:
+    assert rows.a_pause(account, operation).operation == operation
+
+
+def test_notifications_without_a_key_do_not_exclude_each_other(account: Account) -> None:
+    pause = rows.a_pause(account)
+    assert rows.a_notification(pause) != rows.a_notification(pause)
 
 
 def test_rows_that_the_history_names_cannot_be_deleted(run: Run) -> None:

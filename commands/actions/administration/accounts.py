@@ -10,8 +10,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F
 
+from commands.actions.upstream import pauses
 from commands.models import (
     Account,
     AccountDirectory,
@@ -21,10 +22,12 @@ from commands.models import (
     CallBudget,
     Command,
     Credential,
+    Notification,
     Pause,
 )
 from commands.models.encrypted_field import CannotDecrypt, EncryptedText
 from commands.rules.ids import new_id
+from commands.rules.pauses import Operation
 from commands.rules.states import ArtifactStatus, Status
 from commands.wakeup import wake
 
@@ -89,16 +92,16 @@ def change_credential(credential: Credential, *, value: str = "") -> None:
 
 def _try_again(account_ids: Sequence[UUID]) -> None:
     """What Cloudflare refused may be mended: all that waits for the end of a refusal's pause is tried at once."""
-    refused = Pause.objects.filter(account__in=account_ids, refused=True)
-    again = {act: list(refused.filter(act=act).values_list("account", flat=True)) for act in Pause.Act}
-    refused.delete()
+    refused = pauses.delete_pauses(Pause.objects.filter(account__in=account_ids, refused=True))
+    again = {one: [pause.account_id for pause in refused if pause.operation == one] for one in Operation}
+    # A pause that a probe has ended is kept for its notifications only. They were about the old credential.
     over = Pause.objects.filter(account__in=account_ids, until__lte=F("since"))
-    over.filter(told_at__isnull=False).delete()  # kept for what was told, and that was of another credential
-    Command.objects.filter(account__in=again[Pause.Act.CREATE], status=Status.QUEUED).update(not_before=None)
-    AccountSync.objects.filter(account__in=again[Pause.Act.LIST]).update(due_at=None)
-    AccountDirectory.objects.filter(account__in=again[Pause.Act.DIRECTORY]).update(due_at=None)
+    pauses.delete_pauses(over.filter(Exists(Notification.objects.about_pause())))
+    Command.objects.filter(account__in=again[Operation.CREATE], status=Status.QUEUED).update(not_before=None)
+    AccountSync.objects.filter(account__in=again[Operation.LIST]).update(due_at=None)
+    AccountDirectory.objects.filter(account__in=again[Operation.DIRECTORY]).update(due_at=None)
     files = Artifact.objects.filter(status=ArtifactStatus.WANTED)
-    files.filter(command__account__in=again[Pause.Act.DOWNLOAD]).update(not_before=None)
+    files.filter(command__account__in=again[Operation.DOWNLOAD]).update(not_before=None)
     if any(again.values()):
         for task in ("deliver_due", "sync_due", "directory_due", "collect_due"):
             wake(f"commands.tasks.{task}")

@@ -21,8 +21,7 @@ from django.db import DatabaseError, connection
 from django.db.models import Exists, OuterRef
 
 from commands import clock, redaction, schema, storage, wakeup
-from commands.actions.administration import heartbeats
-from commands.actions.notifications import alerts
+from commands.access import administrators_of
 from commands.actions.upstream import clients
 from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.probe import may_download
@@ -30,6 +29,7 @@ from commands.actions.upstream.rate_limit import NotNow
 from commands.cloudflare.client import Client
 from commands.cloudflare.errors import CloudflareError, NotSent, Refused, Throttled
 from commands.models import Account
+from commands.queries import heartbeats
 from commands.storage import artifact_storage
 
 CLOCK_MAY_BE_OFF = timedelta(seconds=30)
@@ -81,15 +81,15 @@ def _database_clock(now: Callable[[], datetime]) -> Finding:
 
 def _processes() -> Iterator[Finding]:
     """As /readyz and the pages tell it."""
-    signs = heartbeats.signs()
-    if heartbeats.Role.BROKER in signs.away:
+    signs = heartbeats.liveness()
+    if heartbeats.Role.BROKER in signs.down:
         yield Finding(
             "broker",
             "takes nothing from beat",
             "Mend it where beat runs: Redis, REDIS_URL or VAR_DIR there; beat's log says what fails.",
         )
     for role in heartbeats.PROCESSES:
-        if role in signs.away:
+        if role in signs.down:
             yield Finding(
                 str(role), "gave no sign of life lately", "Start it; if it runs, its log says what it waits for."
             )
@@ -163,7 +163,7 @@ def _mail() -> Finding:
 
 def _untold() -> Iterator[Finding]:
     """Accounts of which a refusal would be told to nobody."""
-    told = Exists(alerts.administrators_of(OuterRef("pk")))
+    told = Exists(administrators_of(OuterRef("pk")))
     for account in Account.objects.active().exclude(told).order_by("name", "id"):
         yield Finding(
             "mail",

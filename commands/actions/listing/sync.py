@@ -16,12 +16,13 @@ from commands.actions.listing.apply import apply
 from commands.actions.listing.reader import ListingResult
 from commands.actions.listing.schedule import ListingRequest
 from commands.actions.record import leases
-from commands.actions.upstream import clients, rate_limit
+from commands.actions.upstream import pauses, rate_limit
 from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.rate_limit import NotNow
 from commands.clock import has_passed
 from commands.cloudflare.errors import CloudflareError, Throttled
 from commands.models import Account, AccountSync, Pause
+from commands.rules.pauses import PauseCause, PauseReason
 
 log = structlog.get_logger(__name__)
 
@@ -36,15 +37,15 @@ def sync(account: Account, *, now: datetime) -> bool:
         return _list(account, row, now=now)
     except leases.DATABASE_DOWN:
         raise  # nothing can be written now, and the lease ends by itself
-    except Exception as problem:
+    except Exception:
         log.exception("sync_broke", account=str(account.id))
-        words = f"What Cloudflare listed could not be worked through ({type(problem).__name__}); the log tells more."
-        _hand_back(row, due_at=rate_limit.pause(account, Pause.Act.LIST, words=words, refused=False, now=now))
+        cause = PauseCause(PauseReason.LISTING_NOT_APPLIED)
+        _hand_back(row, due_at=pauses.pause_operation(account, Pause.Operation.LIST, cause, now=now))
         return False
 
 
 def _list(account: Account, row: AccountSync, *, now: datetime) -> bool:
-    pause = rate_limit.active_pause(account, Pause.Act.LIST, now=now)
+    pause = pauses.active_pause(account, Pause.Operation.LIST, now=now)
     if pause:
         _hand_back(row, due_at=pause.until)
         return False
@@ -66,7 +67,7 @@ def _list(account: Account, row: AccountSync, *, now: datetime) -> bool:
         _suspend(account, row, request, result, now)
     else:
         _finish(account, row, result, now)
-        rate_limit.clear_pause(account, Pause.Act.LIST)
+        pauses.clear_pause(account, Pause.Operation.LIST)
     return True
 
 
@@ -74,7 +75,7 @@ def _resume_at(account: Account, failure: CloudflareError | NoCredential | NotNo
     """Pause listings as the failure calls for, and return when to list again."""
     if isinstance(failure, NotNow):
         return failure.until
-    return clients.pause_after_error(account, Pause.Act.LIST, failure, now=now) or now + settings.PAUSE_MAX
+    return pauses.pause_after_error(account, Pause.Operation.LIST, failure, now=now) or now + settings.PAUSE_MAX
 
 
 def _finish(account: Account, row: AccountSync, result: ListingResult, now: datetime) -> None:

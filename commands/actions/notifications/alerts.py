@@ -1,192 +1,172 @@
-"""One mail to the people who may administer an account, when Cloudflare begins to refuse it; and one more when it is
-about to delete results that cannot be fetched.
+"""Alerts for the administrators of an account: which pending notifications are due, and what their email says.
 
-Owns the mail: who gets it, what it says, that it goes out once for what Cloudflare says, that a mail server which is
-away is tried again, hourly in the end, and that who gets an address later is told then. It names no person and no
-device: to administer is not to see.
-Must not decide what a refusal stops.
+Cloudflare refuses an operation: one email for each reason. Cloudflare is about to delete results that cannot be
+downloaded: one more. An email names no person and no device, because administering an account does not include seeing
+its commands. Must not send anything, nor decide what a refusal stops.
 """
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any
 
-import structlog
 from django.conf import settings
-from django.core.mail import EmailMessage
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, Value, When
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.template.loader import render_to_string
 from django.urls import reverse
 
-from commands import clock
-from commands.actions.record import leases
-from commands.actions.upstream import clients
-from commands.models import Account, Artifact, Command, Pause, User
+from commands.access import administrators_of
+from commands.actions.record import outbox
+from commands.models import Account, Artifact, Command, Notification, Pause, User
 from commands.rules.kinds import SPECS, Kind
+from commands.rules.pauses import Operation
 from commands.rules.states import Status
-
-log = structlog.get_logger(__name__)
+from commands.rules.wording import notifications as wording
+from commands.rules.wording import sentence
+from commands.rules.wording.notifications import Subject
+from commands.rules.wording.pauses import OPERATIONS, join_operations
 
 LISTED_RESULTS = 20
-MOST_TOLD = 5  # mails about one refusal, should Cloudflare put it differently each time
-OUR_ADVICE = (
-    "What to do: enter the account's credential anew in the administration; or, where its key was lost from",
-    "CREDENTIAL_KEYS, put that one back and restart the portal.",
-)
-THEIR_ADVICE = (
-    "What to do: check that the account's token is valid and has the permissions (DEX Write, or DEX Read for",
-    "reading alone), and enter a new one in the administration.",
-)
+TEMPLATE = "commands/email/alert.txt"
 
 
-def tell(*, now: datetime) -> int:
-    """Mail what was not told yet; returns how many mails went out."""
-    sent = 0
-    loses = Exists(nearly_lost(now).filter(command__account=OuterRef("account")))
-    news = Q(told_at=None) | Q(loses, act=Pause.Act.DOWNLOAD, lost_told_at=None)
-    untold = Pause.objects.filter(news, refused=True, account__in=Account.objects.active())
-    while (pause := leases.take(untold.order_by("since", "id"), lasting=settings.MAIL_LEASE)) is not None:
-        sent += _tell(pause, now)
-    return sent
+class Decision(Enum):
+    """What to do with a pending notification."""
+
+    SEND = auto()
+    ALREADY_KNOWN = auto()  # another email said the same
+    OUTDATED = auto()
 
 
-def _tell(pause: Pause, now: datetime) -> bool:
-    account = Account.objects.get(id=pause.account_id)
-    loses = nearly_lost(now).filter(command__account=account).exists()
-    is_news = pause.told_at is None and not _is_known(pause, now)
-    if not is_news and not (loses and _is_first_loss(pause)):
-        _told(pause, now, loses=loses and pause.act == Pause.Act.DOWNLOAD)
-        return False
-    people = administrators(account)
-    if not people:
-        log.error("nobody_to_tell", account=str(account.id), act=pause.act, words=pause.words)
-        again = clock.database_now() + settings.LONGEST_REST  # somebody may have an address by then
-        leases.hand_back(pause, attempts=pause.attempts - 1, not_before=again)
-        return False
-    try:
-        _mail(account, people, now, is_news=is_news).send()
-    except (OSError, ValueError) as problem:  # SMTP's own errors are OSErrors
-        _postpone(pause, problem)
-        return False
-    _told(pause, now, loses=loses)
-    log.info("admins_told", account=str(account.id), act=pause.act, people=len(people))
-    return True
+@dataclass(frozen=True, slots=True)
+class Email:
+    subject: str
+    body: str
+    lists_results: bool
 
 
-def _is_known(pause: Pause, now: datetime) -> bool:
-    """Told already in these words, of this act or of another: a bad token stops every act within minutes, and that is
-    one piece of news.
+@dataclass(frozen=True, slots=True)
+class PauseLine:
+    operation: str
+    since: datetime
+    reason: str
 
-    What was refused long ago and not tried since is none of it.
+
+@dataclass(frozen=True, slots=True)
+class ResultLine:
+    kind: str
+    deleted_at: datetime
+    url: str
+
+
+def due() -> QuerySet[Notification]:
+    """Return the pending notifications of active accounts whose pause is still a refusal, oldest first."""
+    pending = Notification.objects.pending().filter(account__in=Account.objects.active(), pause__refused=True)
+    return pending.order_by("created_at", "id")
+
+
+def enqueue_expiring_results(*, now: datetime) -> int:
+    """Write a notification for each account with refused downloads of results that Cloudflare deletes soon.
+
+    No change of ours makes results expire, so that this is called regularly. An email about a refusal lists them too:
+    while one is pending, no other is needed.
     """
-    if pause.words in pause.told_words or len(pause.told_words) >= MOST_TOLD:
-        return True
-    others = Pause.objects.filter(account=pause.account_id, refused=True, until__gte=now - settings.PAUSE_MAX)
-    told = others.exclude(pk=pause.pk).values_list("told_at", "words", "told_words")
-    return any(pause.words in told_words or (told_at and pause.words == words) for told_at, words, told_words in told)
+    expiring = Artifact.objects.expiring(now).filter(command__account=OuterRef("account"))
+    alerts = Notification.objects.filter(account=OuterRef("account"), pause__refused=True)
+    rows = Pause.objects.filter(
+        Exists(expiring),
+        ~Exists(alerts.pending().filter(kind=Notification.Kind.REFUSED)),
+        ~Exists(Notification.objects.about_pause().filter(kind=Notification.Kind.RESULTS_EXPIRING)),
+        operation=Operation.DOWNLOAD,
+        refused=True,
+        account__in=Account.objects.active(),
+    )
+    enqueued = 0
+    for pk in list(rows.order_by("id").values_list("pk", flat=True)):
+        with transaction.atomic():
+            pause = Pause.objects.select_for_update().filter(pk=pk, refused=True).first()
+            if pause is not None:
+                enqueued += outbox.enqueue(kind=Notification.Kind.RESULTS_EXPIRING, pause=pause, now=now)
+    return enqueued
 
 
-def _is_first_loss(pause: Pause) -> bool:
-    """Results come close to their end while they cannot be fetched, and no mail about this account has said so yet."""
-    if pause.act != Pause.Act.DOWNLOAD or pause.lost_told_at is not None:
-        return False
-    return not Pause.objects.filter(account=pause.account_id, refused=True, lost_told_at__isnull=False).exists()
+def decide(notification: Notification, *, now: datetime) -> Decision:
+    """Decide on a pending notification whose account and pause are loaded."""
+    if notification.kind == Notification.Kind.RESULTS_EXPIRING:
+        return _decide_on_results(notification, now)
+    pause, data = notification.pause, notification.data
+    assert pause is not None
+    if (pause.reason_code, pause.remote_message) != (data["reason_code"], data["remote_message"]):
+        return Decision.OUTDATED  # the present reason has a notification of its own
+    # An invalid token stops every operation within minutes, and that is one piece of news. A refusal from long ago that
+    # nothing has tried since is another one.
+    others = Notification.objects.sent().filter(
+        kind=notification.kind,
+        account=notification.account_id,
+        pause__refused=True,
+        pause__until__gte=now - settings.PAUSE_MAX,
+        data__reason_code=data["reason_code"],
+        data__remote_message=data["remote_message"],
+    )
+    return Decision.ALREADY_KNOWN if others.exclude(pause=pause).exists() else Decision.SEND
 
 
-def administrators(account: Account) -> list[User]:
-    """Active people with an address whose groups may administer the account."""
+def _decide_on_results(notification: Notification, now: datetime) -> Decision:
+    if not Artifact.objects.expiring(now).filter(command__account=notification.account_id).exists():
+        return Decision.OUTDATED
+    sent = Notification.objects.sent().filter(
+        kind=notification.kind, account=notification.account_id, pause__refused=True
+    )
+    return Decision.ALREADY_KNOWN if sent.exists() else Decision.SEND
+
+
+def recipients(account: Account) -> list[User]:
+    """Return the active people with an email address whose groups may administer the account."""
     return list(administrators_of(account).distinct().order_by("id"))
 
 
-def administrators_of(account: Account | OuterRef) -> QuerySet[User]:
-    """As `administrators`, as a query, or a part of one; some of them twice."""
-    grants = Q(groups__grants__account=None) | Q(groups__grants__account=account)
-    return User.objects.filter(grants, groups__grants__administer=True, is_active=True).exclude(email="")
+def email(notification: Notification, *, now: datetime) -> Email:
+    """Write the email from the present state of the account: all its refusals, and the results about to be lost."""
+    account = notification.account
+    results_first = notification.kind == Notification.Kind.RESULTS_EXPIRING
+    refused = list(Pause.objects.filter(account=account, refused=True).order_by("since", "id"))
+    no_credential = [pause for pause in refused if pause.is_credential_problem]
+    by_cloudflare = [pause for pause in refused if not pause.is_credential_problem]
+    expiring = Artifact.objects.expiring(now).filter(command__account=account)
+    count = expiring.count()
+    context: dict[str, Any] = {
+        "account": account,
+        "no_credential": _lines(no_credential),
+        "by_cloudflare": _lines(by_cloudflare),
+        "queued": Command.objects.filter(account=account, status=Status.QUEUED, dispatch=None).count(),
+        "expiring": count,
+        "results": _results(expiring) if count or results_first else [],
+        "results_first": results_first,
+        "url": f"{settings.SITE_URL}{reverse('status')}",
+    }
+    if results_first:
+        subject = sentence(wording.SUBJECTS, Subject.RESULTS_EXPIRING, account=account.name, count=count)
+    else:
+        code = Subject.REFUSED if by_cloudflare else Subject.NO_CREDENTIAL
+        operations = join_operations(Operation(pause.operation) for pause in by_cloudflare or no_credential)
+        subject = sentence(wording.SUBJECTS, code, account=account.name, operations=operations)
+    return Email(subject, render_to_string(TEMPLATE, context), lists_results=bool(count))
 
 
-def nearly_lost(now: datetime) -> QuerySet[Artifact]:
-    """Results that are not here yet and that Cloudflare deletes within ARTIFACT_URGENT."""
-    soon = now + settings.ARTIFACT_URGENT
-    return Artifact.objects.to_fetch().filter(deleted_remotely_at__gt=now, deleted_remotely_at__lte=soon)
+def _lines(pauses: Sequence[Pause]) -> list[PauseLine]:
+    return [PauseLine(sentence(OPERATIONS, Operation(one.operation)), one.since, one.reason) for one in pauses]
 
 
-def _told(pause: Pause, now: datetime, *, loses: bool) -> None:
-    """Should Cloudflare have put it differently meanwhile, that is still to be told. `loses`: they know that, too."""
-    told_at = Case(When(words=pause.words, then=Value(now)), default=F("told_at"))
-    words = list(dict.fromkeys([*pause.told_words, pause.words]))[-MOST_TOLD:]
-    lost: dict[str, object] = {"lost_told_at": now} if loses else {}
-    Pause.objects.filter(leases.is_holder(pause)).update(told_at=told_at, told_words=words, **lost, **leases.released())
+def _results(expiring: QuerySet[Artifact]) -> list[ResultLine]:
+    rows = expiring.select_related("command").order_by("deleted_remotely_at", "id")[:LISTED_RESULTS]
+    return [ResultLine(_kind(row.command.kind), row.deleted_remotely_at, _address(row.command)) for row in rows]
 
 
-def _postpone(pause: Pause, problem: Exception) -> None:
-    """Nobody else tells them: it is tried for as long as there is something to tell."""
-    is_quick = pause.attempts < settings.MAIL_ATTEMPTS
-    wait = settings.MAIL_RETRY * 2 ** (pause.attempts - 1) if is_quick else settings.LONGEST_REST
-    again = clock.database_now() + wait
-    leases.hand_back(pause, attempts=pause.attempts, not_before=again)
-    log.error(
-        "admins_not_told",
-        account=str(pause.account_id),
-        problem=repr(problem),
-        attempt=pause.attempts,
-        again=again.isoformat(),
-    )
+def _kind(kind: str) -> str:
+    return SPECS[Kind(kind)].label if kind in set(Kind) else kind
 
 
-def _mail(account: Account, people: Sequence[User], now: datetime, *, is_news: bool) -> EmailMessage:
-    """`is_news`: that it is refused; else the results are, and they come first."""
-    refused = Pause.objects.filter(account=account, refused=True).order_by("since", "id")
-    ours = [pause for pause in refused if pause.words in clients.OUR_OWN]
-    theirs = [pause for pause in refused if pause.words not in clients.OUR_OWN]
-    queued = Command.objects.filter(account=account, status=Status.QUEUED, dispatch=None).count()
-    missing = nearly_lost(now).filter(command__account=account)
-    results = missing.select_related("command").order_by("deleted_remotely_at", "id")[:LISTED_RESULTS]
-    count = missing.count()
-    losing = [
-        f"Results that Cloudflare deletes within 24 hours and that are not here yet: {count}.",
-        *(_line(artifact) for artifact in results),
-        "",
-    ]
-    lines = [
-        *([] if is_news else losing),
-        *_part(f"dexportal cannot speak for the account “{account.name}”: Cloudflare was not asked.", ours, OUR_ADVICE),
-        *_part(
-            f"Cloudflare refuses dexportal for the account “{account.name}”.",
-            theirs,
-            THEIR_ADVICE,
-            in_whose_words="In its words: ",
-        ),
-        "So far only what is named above rests. Should more be refused in the same words, the banner and the status",
-        "page say so, and no further mail. It is tried again, or asked for, every few minutes, and at once when the",
-        "credential or the account is changed.",
-        "",
-        f"Commands that wait to be sent: {queued}. They stay queued until they expire; after a long pause those that",
-        "were asked for before it go out only when somebody says “Send now”.",
-        "",
-        *(losing if is_news else []),
-        f"The state of things: {settings.SITE_URL}{reverse('operations')}",
-    ]
-    what = f"Cloudflare refuses {account.name}" if theirs else f"Nothing can be asked of Cloudflare for {account.name}"
-    subject = f"{what}: {', '.join(pause.get_act_display() for pause in theirs or ours)}"
-    if not is_news:
-        subject = f"Results of {account.name} are about to be lost: {count}"
-    return EmailMessage(subject, "\n".join(lines), to=[person.email for person in people])
-
-
-def _part(lead: str, pauses: Sequence[Pause], advice: Sequence[str], *, in_whose_words: str = "") -> Iterator[str]:
-    """What rests for one sort of reason, and what to do about it; nothing where nothing does."""
-    if not pauses:
-        return
-    yield from (lead, "")
-    for pause in pauses:
-        yield f"- {pause.get_act_display()}, since {_time(pause.since)}. {in_whose_words}{pause.words}"
-    yield from ("", *advice, "")
-
-
-def _line(artifact: Artifact) -> str:
-    command = artifact.command
-    kind = SPECS[Kind(command.kind)].label if command.kind in set(Kind) else command.kind
-    address = f"{settings.SITE_URL}{reverse('command', args=[command.id])}"
-    return f"- {kind}, will be deleted {_time(artifact.deleted_remotely_at)}: {address}"
-
-
-def _time(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%d %b %Y %H:%M} UTC".lstrip("0")
+def _address(command: Command) -> str:
+    return f"{settings.SITE_URL}{reverse('command', args=[command.id])}"

@@ -16,8 +16,8 @@ from commands.rules.states import ArtifactStatus
 
 def fetchable_accounts(now: datetime) -> QuerySet[Account]:
     """Return active accounts whose downloads are not paused."""
-    paused = Pause.objects.filter(act=Pause.Act.DOWNLOAD).exclude(clock.has_passed("until", now)).values("account_id")
-    accounts = Account.objects.active().exclude(id__in=paused)
+    paused = Pause.objects.filter(operation=Pause.Operation.DOWNLOAD).exclude(clock.has_passed("until", now))
+    accounts = Account.objects.active().exclude(id__in=paused.values("account_id"))
     return accounts.filter(clock.has_passed("credential__budget__paused_until", now))
 
 
@@ -58,7 +58,7 @@ def _claim_of_account(account_id: UUID, artifacts: QuerySet[Artifact]) -> Artifa
     if locked.first() is None or _in_progress().filter(command__account=account_id).exists():
         return None
     artifacts = artifacts.filter(command__account=account_id)
-    if Pause.objects.filter(account=account_id, act=Pause.Act.DOWNLOAD).exists():
+    if Pause.objects.filter(account=account_id, operation=Pause.Operation.DOWNLOAD).exists():
         # After a pause, rotate through the artifacts (oldest attempt first) until one succeeds.
         artifacts = artifacts.order_by("status_at", "deleted_remotely_at", "id")
     return leases.take(artifacts, lasting=settings.ARTIFACT_LEASE)

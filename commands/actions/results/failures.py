@@ -15,7 +15,7 @@ from commands.actions.record import leases
 from commands.actions.record.transitions import MAX_MESSAGE, change_statuses
 from commands.actions.results.spool import spool_path
 from commands.actions.results.store import NotStored, error_detail
-from commands.actions.upstream import clients
+from commands.actions.upstream import pauses
 from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.rate_limit import NotNow
 from commands.artifacts.bundle import InvalidZip
@@ -156,7 +156,7 @@ def _not_before(artifact: Artifact, failure: Failure, now: datetime, *, costs_no
     if isinstance(failure, Refused) and not costs_nothing:
         return again
     if isinstance(failure, CloudflareError | NoCredential):
-        resumes = clients.pause_after_error(artifact.command.account, Pause.Act.DOWNLOAD, failure, now=now)
+        resumes = pauses.pause_after_error(artifact.command.account, Pause.Operation.DOWNLOAD, failure, now=now)
         if resumes and isinstance(failure, OutcomeUnknown | Refused):
             # Another file goes first after the pause, because this one may be the only one that fails.
             resumes += settings.ARTIFACT_RETRIES[0]
@@ -183,7 +183,7 @@ def _is_unconfirmed_404(artifact: Artifact, failure: Failure, now: datetime) -> 
     if not isinstance(failure, NotFound) or artifact.deleted_remotely_at <= now:
         return False
     account_id = artifact.command.account_id
-    if Pause.objects.filter(account=account_id, act=Pause.Act.LIST, refused=True).exists():
+    if Pause.objects.filter(account=account_id, operation=Pause.Operation.LIST, refused=True).exists():
         return True
     return not AccountSync.objects.filter(account=account_id, listed_at__gt=artifact.status_at).exists()
 

@@ -19,7 +19,7 @@ from commands.actions.results.claim import claim_artifact
 from commands.actions.results.failures import FAILURES, hand_back, record_failure
 from commands.actions.results.spool import VerifiedFile, resumable_bytes, spool_path, verify_spool
 from commands.actions.results.store import LeaseLost, find_stored, record_stored, store
-from commands.actions.upstream import clients, rate_limit
+from commands.actions.upstream import clients, pauses
 from commands.models import Artifact, Pause
 
 log = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ def fetch_file(artifact: Artifact, is_wanted: Callable[[], bool]) -> VerifiedFil
         return verify_spool(path)
     _download(artifact, path, offset, is_wanted)
     verified = verify_spool(path)
-    rate_limit.clear_pause(artifact.command.account, Pause.Act.DOWNLOAD)
+    pauses.clear_pause(artifact.command.account, Pause.Operation.DOWNLOAD)
     return verified
 
 

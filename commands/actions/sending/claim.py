@@ -19,7 +19,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from commands import clock
 from commands.actions.record.transitions import StatusWriter, Transition, change_statuses
 from commands.actions.sending import holds
-from commands.actions.upstream import quota, rate_limit
+from commands.actions.upstream import pauses, quota, rate_limit
 from commands.audit import PORTAL
 from commands.cloudflare import dialects
 from commands.cloudflare.types import Dialect, NewCommand
@@ -117,7 +117,7 @@ def claim(account: Account, *, now: datetime) -> Claimed | None:
 
 def _room(account: Account, sync: AccountSync, db_now: datetime) -> int:
     """Return how many commands may go into a POST now, by pauses, POSTs in progress and quota."""
-    if rate_limit.active_pause(account, Pause.Act.CREATE, now=db_now):
+    if pauses.active_pause(account, Pause.Operation.CREATE, now=db_now):
         return 0
     assert account.credential_id is not None
     if rate_limit.paused_credentials([account.credential_id], now=db_now):

@@ -28,7 +28,7 @@ from commands.actions.record.remote_updates import (
 )
 from commands.actions.record.transitions import MAX_MESSAGE, StatusWriter, Transition, Values, change_statuses
 from commands.actions.sending.claim import Claimed, claim
-from commands.actions.upstream import clients, quota, rate_limit
+from commands.actions.upstream import clients, pauses, quota
 from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.rate_limit import NotNow
 from commands.audit import CLOUDFLARE, PORTAL, By
@@ -160,7 +160,7 @@ def _record_created(changes: StatusWriter, claimed: Claimed, answer: CreateResul
     body = {} if dispatch.body.get("dialect") == answer.dialect else {"body": claimed.body(answer.dialect)}
     _end(dispatch, Dispatch.Outcome.CREATED, changes.now, http_status=200, **body)
     clients.remember_dialect(claimed.account, answer.dialect)
-    rate_limit.clear_pause(claimed.account, Pause.Act.CREATE)
+    pauses.clear_pause(claimed.account, Pause.Operation.CREATE)
 
 
 def _as_listed(created: Created, date: datetime | None) -> ListedCommand:
@@ -311,4 +311,4 @@ def _pause_after(claimed: Claimed, failure: Failure, now: datetime) -> datetime 
     """Pause what the failure calls for, and return when a command that was not sent may be tried again."""
     if isinstance(failure, NotNow | NotPosted):
         return failure.until
-    return clients.pause_after_error(claimed.account, Pause.Act.CREATE, failure, now=now)
+    return pauses.pause_after_error(claimed.account, Pause.Operation.CREATE, failure, now=now)

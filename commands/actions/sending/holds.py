@@ -51,7 +51,7 @@ def _long_pauses(db_now: datetime, account: Account | None) -> Iterator[tuple[UU
     A short pause is not long because its row stays until something is sent again.
     """
     before, length = db_now - settings.HOLD_AFTER, settings.HOLD_AFTER
-    pauses = Pause.objects.filter(act=Pause.Act.CREATE, since__lte=before, until__gte=F("since") + length)
+    pauses = Pause.objects.filter(operation=Pause.Operation.CREATE, since__lte=before, until__gte=F("since") + length)
     throttled = CallBudget.objects.filter(paused_since__lte=before, paused_until__gte=F("paused_since") + length)
     if account is not None:
         pauses = pauses.filter(account=account)

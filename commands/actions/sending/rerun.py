@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from django.conf import settings
-
 from commands.actions.sending.submit import Submitted, submit_run
 from commands.models import Command, Run, User
-from commands.rules import causes, kinds, policies
+from commands.rules import kinds, policies
 from commands.rules.kinds import Kind
 from commands.rules.policies import Refusal
 from commands.rules.states import Status
@@ -80,15 +78,4 @@ def _target(command: Command) -> Target:
         name=command.device_name,
         platform=command.platform,
         listed=command.listed,
-    )
-
-
-def may_run_until(command: Command) -> datetime | None:
-    """Until when an unconfirmed command may still run on the device; None for one that surely does not."""
-    if command.status != Status.UNCONFIRMED or command.kind not in set(Kind):
-        return None
-    dispatch = command.dispatch
-    sent_by = dispatch.lease_until if dispatch else command.requested_at
-    return causes.may_run_until(
-        Kind(command.kind), command.options, command.remote_created_at or sent_by, scale=settings.TIME_SCALE
     )

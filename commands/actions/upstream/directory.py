@@ -16,7 +16,7 @@ from django.db import transaction
 from commands import clock
 from commands.actions.record import leases
 from commands.actions.record.remote_updates import MAX_EMAIL, has_room_for
-from commands.actions.upstream import clients, quota, rate_limit
+from commands.actions.upstream import clients, pauses, quota
 from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.rate_limit import NotNow
 from commands.cloudflare.client import Client
@@ -64,7 +64,7 @@ def refresh(account: Account, *, now: datetime) -> int:
     except (CloudflareError, NoCredential) as failure:
         if isinstance(failure, TooManyPages):
             row.page = 1
-        until = clients.pause_after_error(account, Pause.Act.DIRECTORY, failure, now=now)
+        until = pauses.pause_after_error(account, Pause.Operation.DIRECTORY, failure, now=now)
         _hand_back(row, due_at=until or now + settings.PAUSE_MAX)
         return listed
     Device.objects.filter(account=account, listed_at__lt=now - settings.DEVICE_FORGOTTEN_AFTER).delete()
@@ -96,7 +96,7 @@ def _finish(account: Account, row: AccountDirectory, now: datetime) -> None:
         row.page, row.pages = 1, row.page
     AccountSync.objects.filter(account=account).update(directory_at=now)
     _hand_back(row, due_at=now + _step(row))
-    rate_limit.clear_pause(account, Pause.Act.DIRECTORY)
+    pauses.clear_pause(account, Pause.Operation.DIRECTORY)
 
 
 def _step(row: AccountDirectory) -> timedelta:

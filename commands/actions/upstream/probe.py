@@ -1,7 +1,7 @@
-"""Does Cloudflare still refuse what nothing tries? With nothing to send or to fetch, nobody would find out.
+"""Retests of refused operations with harmless calls, so that a refusal ends even when nothing is queued.
 
-Owns the probes, and that one worker makes each. They create and fetch nothing, so what one of them finds is less sure
-than what a command finds. Listings and the directory need none: they are tried again by themselves.
+A probe creates and downloads nothing, so its answer proves less than a command's. Listings and the directory need no
+probe, because they are retried by themselves. Must not extend a pause: commands would be held because of a probe.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,49 +12,57 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from commands import clock
-from commands.actions.upstream import clients, rate_limit
+from commands.actions.upstream import clients, pauses
 from commands.actions.upstream.clients import NoCredential
 from commands.actions.upstream.rate_limit import NotNow
 from commands.cloudflare.client import Client
 from commands.cloudflare.errors import CloudflareError, NotFound, Refused, Rejected, Throttled
 from commands.models import Account, Pause
+from commands.rules.pauses import PROBED, Operation
 
 log = structlog.get_logger(__name__)
 
 
 def probe() -> None:
-    """Ask for each refused act whose pause is over and that nothing has tried since, until one gets no clear answer."""
+    """Retest each refusal whose pause is over and that nothing has tried since, until one gets no clear answer."""
     for pause in _untried():
-        act, now = Pause.Act(pause.act), clock.database_now()
+        operation, now = Operation(pause.operation), clock.database_now()
         if not Pause.objects.filter(pk=pause.pk, probed_at=pause.probed_at).update(probed_at=now):
-            continue  # of several workers one wrote it
+            continue  # another worker makes this probe
         account = Account.objects.select_related("credential").get(id=pause.account_id)
         try:
             with clients.client_for(account) as client:
-                PROBES[act](client)
+                PROBES[operation](client)
         except (NoCredential, Refused):
-            pass  # as it was said of commands or files
+            pass  # still refused, which the pause says already
         except (CloudflareError, NotNow) as failure:
             if isinstance(failure, Throttled):
-                clients.pause_after_error(account, act, failure, now=now)
-            log.info("probe_unclear", account=str(account.id), act=act, words=failure.message)
-            return  # a Cloudflare that hangs keeps no worker for the time of all its accounts
+                pauses.pause_after_error(account, operation, failure, now=now)
+            log.info("probe_unclear", account=str(account.id), operation=operation, error=str(failure))
+            return  # otherwise a Cloudflare that hangs would keep this worker busy for the time of all accounts
         else:
-            rate_limit.clear_pause_after_probe(pause)
+            pauses.clear_pause_after_probe(pause)
 
 
 def _untried() -> QuerySet[Pause]:
-    """What could have been tried would have been, and its answer be here: a POST has ended before its lease."""
+    """Filter refusals that nothing has tried since their pause ended.
+
+    A POST ends before its lease. If one had tried, its answer would be recorded by the time that these pauses are due.
+    """
     now = clock.database_now()
     over = clock.has_passed("until", now - settings.DISPATCH_LEASE) & clock.has_passed(
         "probed_at", now - settings.PAUSE_MAX
     )
-    rows = Pause.objects.filter(over, refused=True, act__in=list(PROBES))
+    rows = Pause.objects.filter(over, refused=True, operation__in=sorted(PROBED))
     return rows.filter(account__in=Account.objects.active()).order_by("until", "id")
 
 
 def may_download(client: Client) -> None:
-    """Who may not download at all is Refused; that there is no such file is told to who may."""
+    """Request a file that does not exist. "Not found" means that the credential may download.
+
+    Raises:
+        Refused: the credential may not download.
+    """
     try:
         with client.download(str(uuid4()), "probe.zip"):
             pass
@@ -62,7 +70,7 @@ def may_download(client: Client) -> None:
         pass
 
 
-PROBES: Mapping[Pause.Act, Callable[[Client], None]] = {
-    Pause.Act.CREATE: Client.check_create_permission,
-    Pause.Act.DOWNLOAD: may_download,
+PROBES: Mapping[Operation, Callable[[Client], None]] = {
+    Operation.CREATE: Client.check_create_permission,
+    Operation.DOWNLOAD: may_download,
 }

@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from commands.actions.administration import heartbeats, restore
+from commands.actions.administration import restore
+from commands.queries import heartbeats
 
 
 def _parse_time(text: str) -> datetime:
@@ -40,6 +41,6 @@ class Command(BaseCommand):
         self.stdout.write(f"Commands that are now uncertain, until Cloudflare's list shows them: {done.uncertain}.")
         if done.waiting:
             self.stdout.write(f"Commands that wait for another command on the same device first: {done.waiting}.")
-        if alive := heartbeats.signs().alive:
+        if alive := heartbeats.liveness().alive:
             names = ", ".join(sorted(alive))
             self.stderr.write(f"These processes seem to be running: {names}. Stop every worker before a restore.")

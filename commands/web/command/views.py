@@ -1,17 +1,21 @@
-"""One command: its page, and the download of what it brought back."""
+"""One command: its page, the download of its result, and what is done with it."""
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_safe
+from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from commands import access
 from commands.access import Right
+from commands.actions.sending import holds, rerun
 from commands.queries import causes, viewer_context
 from commands.queries import commands as rows
+from commands.rules.wording.refusals import describe_refusal
 from commands.web.command import page
 from commands.web.shared import layout
 from commands.web.shared.auth import SignedIn, signed_in
@@ -51,3 +55,33 @@ def command(request: SignedIn, command_id: UUID) -> HttpResponseBase:
 def download(request: SignedIn, command_id: UUID) -> HttpResponseBase:
     found = access.get_command(request.user, command_id, Right.SEE_CONTENTS)
     return send(request, found, rows.artifact_of(found.id), now=timezone.now())
+
+
+@require_POST
+@signed_in
+def send_now(request: SignedIn, command_id: UUID) -> HttpResponseBase:
+    found = access.get_command(request.user, command_id, Right.RUN)
+    holds.release(commands=[found.id], by=request.user, now=timezone.now())
+    return _redirect_to(request, found.id)
+
+
+@require_POST
+@signed_in
+def run_again(request: SignedIn, command_id: UUID) -> HttpResponseBase:
+    found = access.get_command(request.user, command_id, Right.RUN)
+    try:
+        key = UUID(request.POST.get("key", "")) if "key" in request.POST else uuid4()
+    except ValueError:
+        raise BadRequest("This form couldn't be read. Reload and try again.") from None
+    result = rerun.run_again(commands=[found], by=request.user, key=key, now=timezone.now())
+    if found.id in result.refused:
+        raise PermissionDenied(describe_refusal(result.refused[found.id]))
+    new = result.runs[0].commands.order_by("id").values_list("id", flat=True)[0]
+    return _redirect_to(request, new, is_new=True)
+
+
+def _redirect_to(request: SignedIn, command_id: UUID, *, is_new: bool = False) -> HttpResponse:
+    """Redirect to a command. For htmx stay on the page, which polls at once, unless the command is new."""
+    if request.htmx and not is_new:
+        return HttpResponse(status=204, headers={"HX-Trigger": "refresh-now"})
+    return HttpResponse(status=303, headers={"Location": reverse("command", args=[command_id])})

@@ -1,4 +1,4 @@
-"""/metrics in Prometheus' text format. Accounts go by Cloudflare's id: names may change, and people stand in none."""
+"""/metrics in Prometheus' text format. Labels hold Cloudflare's account ids, whose names may change, and no people."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
@@ -9,19 +9,18 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from commands import clock
-from commands.actions.upstream import quota, rate_limit
-from commands.models import Account, Heartbeat, Pause
-from commands.queries.metrics import Figures
+from commands.clock import is_ahead
+from commands.models import Heartbeat, Pause
+from commands.queries.metrics import AccountFigures, Figures, HeartbeatAge
 from commands.rules.states import OPEN
 
-_SHARED = "Accounts with one credential tell the same: do not add them up."
+_SHARED = "Accounts with the same credential share it. Do not add them up."
 
 type Names = Mapping[UUID, str]
 
 
 class _Collected(Collector):
-    """The figures of one scrape, each asked for once."""
+    """Figures of one scrape, each collected once."""
 
     def __init__(self, figures: Figures, now: datetime) -> None:
         self._figures = figures
@@ -47,11 +46,11 @@ def _gauge(name: str, about: str, *labels: str) -> GaugeMetricFamily:
 
 
 def _commands(figures: Figures, names: Names, now: datetime) -> Iterator[Metric]:
-    open_ = _gauge("commands_open", "Commands that have not ended, by status.", "account", "status")
-    held = _gauge("commands_held", "Commands that go out only when somebody says “Send now”.", "account")
+    open_ = _gauge("commands_open", "Commands that have not finished, by status.", "account", "status")
+    held = _gauge("commands_held", "Commands that wait for somebody to press Send now.", "account")
     oldest = _gauge(
         "oldest_unsent_seconds",
-        "Age of the oldest command that is queued and could go: not held, not barred after a restore.",
+        "Age of the oldest queued command that only waits to be sent: not held, not barred after a restore.",
         "account",
     )
     counts = {(one.account_id, one.status): one.count for one in figures.open}
@@ -67,11 +66,15 @@ def _commands(figures: Figures, names: Names, now: datetime) -> Iterator[Metric]
 
 def _outcomes(figures: Figures, names: Names) -> Iterator[Metric]:
     ended = _gauge(
-        "outcomes_last_day", "Commands asked for here in the last day, by how they ended.", "account", "kind", "status"
+        "outcomes_last_day",
+        "Commands requested here in the last day that finished, by outcome.",
+        "account",
+        "kind",
+        "status",
     )
     took = _gauge(
         "outcomes_last_day_duration_seconds_mean",
-        "Seconds from asking to the end, the mean of those that outcomes_last_day counts.",
+        "Mean seconds from the request to the end, of the commands in outcomes_last_day.",
         "account",
         "kind",
         "status",
@@ -85,63 +88,61 @@ def _outcomes(figures: Figures, names: Names) -> Iterator[Metric]:
     yield took
 
 
-def _accounts(accounts: Iterable[Account], now: datetime) -> Iterator[Metric]:
+def _accounts(accounts: Iterable[AccountFigures], now: datetime) -> Iterator[Metric]:
     age = _gauge(
         "sync_age_seconds",
-        "Since the last good listing began: every 30 minutes where nothing is open; absent: never.",
+        "Since the last successful listing began. Every 30 minutes if no command is open. Absent if never.",
         "account",
     )
     late = _gauge(
         "sync_late_seconds",
-        "How long nobody has begun a listing that is due, or its lease is over. One that fails is due again when its "
-        "pause ends: see paused and sync_age_seconds.",
+        "How long a listing is due that no worker makes. One that fails is due again when its pause ends: see paused "
+        "and sync_age_seconds.",
         "account",
     )
-    left = _gauge("calls_left", f"Calls that the account's credential can make at once now. {_SHARED}", "account")
-    throttled = _gauge("throttled", f"1 while Cloudflare takes no call of its credential (429). {_SHARED}", "account")
-    wanted = _gauge("artifacts_wanted", "Results that are to be fetched and are not here yet.", "account")
-    soon = _gauge("artifacts_deleted_soon", "Of artifacts_wanted: Cloudflare deletes them within a day.", "account")
+    left = _gauge("calls_left", f"API calls that the account's credential can make at once now. {_SHARED}", "account")
+    throttled = _gauge("throttled", f"1 while Cloudflare rate-limits its credential (429). {_SHARED}", "account")
+    wanted = _gauge("artifacts_wanted", "Results that are not downloaded yet.", "account")
+    soon = _gauge("artifacts_deleted_soon", "Those that Cloudflare deletes within a day.", "account")
     quota_left = _gauge(
         "quota_left",
-        "Commands that Cloudflare takes today: as read, less those sent since; absent: unknown.",
+        "Commands that Cloudflare still accepts today: as last read, less those sent since. Absent if unknown.",
         "account",
     )
     for account in accounts:
-        name, sync, credential = [account.cloudflare_id], account.sync, account.credential
+        name, sync, budget = [account.cloudflare_id], account.sync, account.budget
         if (seconds := _age(sync.listed_at, now)) is not None:
             age.add_metric(name, seconds)
         late.add_metric(name, _age(sync.awaited_at, now) or 0.0)
-        if credential is not None:
-            left.add_metric(name, rate_limit.calls_left(credential.budget, now))
-            throttled.add_metric(name, int(clock.is_ahead(credential.budget.paused_until, now)))
-        counted: Mapping[str, int] = vars(account)
-        if (commands := quota.left_after(sync, counted["claimed"], now)) is not None:
+        if budget is not None:
+            left.add_metric(name, budget.calls_available(now))
+            throttled.add_metric(name, int(is_ahead(budget.paused_until, now)))
+        if (commands := sync.quota.left(account.claimed, now)) is not None:
             quota_left.add_metric(name, commands)
-        wanted.add_metric(name, counted["artifacts_wanted"])
-        soon.add_metric(name, counted["artifacts_deleted_soon"])
+        wanted.add_metric(name, account.artifacts_wanted)
+        soon.add_metric(name, account.artifacts_deleted_soon)
     yield from (age, late, left, throttled, quota_left, wanted, soon)
 
 
 def _paused(pauses: Iterable[Pause], names: Names) -> Metric:
-    paused = _gauge("paused", "1 for each act that rests now, or is tried again.", "account", "act", "refused")
+    paused = _gauge("paused", "1 for an operation that is paused or being retried.", "account", "operation", "refused")
     for pause in pauses:
         if pause.account_id in names:
-            paused.add_metric([names[pause.account_id], pause.act, str(pause.refused).lower()], 1)
+            paused.add_metric([names[pause.account_id], pause.operation, str(pause.refused).lower()], 1)
     return paused
 
 
-def _heartbeats(beats: Iterable[Heartbeat]) -> Iterator[Metric]:
-    """`alive` is there for every role: of one that was never started there is no age, and none is above any limit."""
+def _heartbeats(beats: Iterable[HeartbeatAge]) -> Iterator[Metric]:
+    """Collect `alive` for every role. A role that was never started has no age, so no alert on its age would fire."""
     alive = _gauge(
         "alive",
-        "1 for a role that gave a sign of life lately. For the broker beat gives it; workers without it are silent.",
+        "1 for a role with a recent heartbeat. Beat writes the broker's. Workers are silent while the broker is down.",
         "role",
     )
-    age = _gauge("heartbeat_age_seconds", "Since the role's last sign of life, of any process; absent: never.", "role")
+    age = _gauge("heartbeat_age_seconds", "Since the last heartbeat of the role. Absent if never.", "role")
     newest: dict[str, timedelta] = {}
     for beat in beats:
-        since: timedelta = getattr(beat, "age")  # noqa: B009 - an annotation that no type knows
-        newest[beat.role] = min(newest.get(beat.role, since), since)
+        newest[beat.role] = min(newest.get(beat.role, beat.age), beat.age)
     for role in Heartbeat.Role:
         alive.add_metric([role], int(role in newest and newest[role] < settings.HEARTBEAT_LATE))
     for seen, since in newest.items():

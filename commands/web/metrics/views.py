@@ -1,6 +1,6 @@
-"""/metrics, for who brings METRICS_TOKEN or comes from this machine; where there is none, from a private address.
+"""/metrics, for requests with METRICS_TOKEN or from this machine. Without a token also from private addresses.
 
-A private address says little: behind a proxy that is not trusted, and through Docker's bridge, everybody has one.
+A private address proves little: behind an untrusted proxy, or through Docker's bridge, every client has one.
 """
 
 import re
@@ -17,17 +17,17 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from commands.queries import metrics as query
 from commands.web.metrics import page
 
-_HERE = [ip_network(one) for one in ("127.0.0.0/8", "::1/128")]
-# Those of RFC 1918 and 4193 too; Python's own "private" holds more.
-_NEAR = [*_HERE, *map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))]
+_LOCAL = [ip_network(network) for network in ("127.0.0.0/8", "::1/128")]
+# With RFC 1918 and RFC 4193. `is_private` of Python includes more.
+_PRIVATE = [*_LOCAL, *map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"))]
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 
 @require_safe
 @never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
-    if not (_has_token(request) or _is_near(request)):
-        return HttpResponse("A bearer token is needed.\n", status=401, headers={"WWW-Authenticate": "Bearer"})
+    if not (_has_token(request) or _is_nearby(request)):
+        return HttpResponse("Missing or invalid bearer token.\n", status=401, headers={"WWW-Authenticate": "Bearer"})
     now = timezone.now()
     return HttpResponse(page.text(query.figures(now=now), now=now), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
@@ -38,10 +38,10 @@ def _has_token(request: HttpRequest) -> bool:
     return bool(wanted) and given is not None and constant_time_compare(given[1], wanted)
 
 
-def _is_near(request: HttpRequest) -> bool:
-    """TrustedProxies has put the client's own address here, in its plain form, if a proxy that it trusts named one."""
+def _is_nearby(request: HttpRequest) -> bool:
+    """Check the client's address, which TrustedProxies has put into REMOTE_ADDR."""
     try:
         address = ip_address(request.META.get("REMOTE_ADDR", ""))
     except ValueError:
         return False
-    return any(address in network for network in (_HERE if settings.METRICS_TOKEN else _NEAR))
+    return any(address in network for network in (_LOCAL if settings.METRICS_TOKEN else _PRIVATE))

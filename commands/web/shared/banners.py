@@ -1,102 +1,87 @@
-"""The banners above every page of an account: what rests at Cloudflare, and what waits for a person's word."""
+"""Banners above every page of an account: what is paused at Cloudflare, and what waits for a person."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from commands.actions.upstream.clients import OUR_OWN
-from commands.models import Pause
-from commands.queries.pauses import Resting, Trouble
+from commands.queries.pauses import AccountPauses, ExpiringResults, ShownPause
+from commands.rules.pauses import Operation
+from commands.rules.wording import pauses as wording
+from commands.rules.wording import sentence
+from commands.rules.wording.pauses import BannerCode
 
 
 @dataclass(frozen=True, slots=True)
 class Banner:
+    """Banner with an optional time behind its sentence.
+
+    Attributes:
+        time_label: what the time is. With a label and without a time the banner says "never".
+        form: how the browser shows the time. "time" for one that is ahead.
+    """
+
     tone: str
     title: str
     sentence: str
+    time_label: str = ""
     at: datetime | None = None
-    form: str = "ago"  # how the time is told; one that is to come as "time"
+    form: str = "ago"
 
     @property
     def is_never(self) -> bool:
-        """The sentence announces a time, and there is none."""
-        return self.at is None and self.sentence.endswith(":")
+        return bool(self.time_label) and self.at is None
 
 
-_ACTS = {
-    Pause.Act.CREATE: ("sending commands", "Commands are kept until they expire."),
-    Pause.Act.LIST: ("listing commands", "What is shown of running commands may be old."),
-    Pause.Act.DIRECTORY: ("listing devices and the quota", "Devices and quota may be old."),
-    Pause.Act.DOWNLOAD: ("fetching files", "Results stay at Cloudflare, which keeps them for 7 days."),
-}
-
-
-def banners(trouble: Trouble, listed_at: datetime | None) -> list[Banner]:
-    """One for each sort of trouble: results that will be lost, refused, never asked, away, throttled, held.
-
-    What is away names nobody: it may be Cloudflare, the way to it, a single file, or ourselves; the words say which.
-    """
-    refused = [one for one in trouble.resting if one.refused and one.words not in OUR_OWN]
-    not_asked = [one for one in trouble.resting if one.refused and one.words in OUR_OWN]
-    away = [one for one in trouble.resting if not one.refused]
-    found = [_losing(*trouble.losing)] if trouble.losing else []
-    if refused:
-        title = f"Cloudflare refuses {_names(refused)}."
-        found.append(Banner("failed", title, _to_be_mended(refused, trouble), refused[0].since))
-    if not_asked:
-        title = "dexportal cannot speak for this account."
-        found.append(Banner("failed", title, _to_be_mended(not_asked, trouble), not_asked[0].since))
-    if trouble.throttled:
-        until, words = trouble.throttled
-        sentence = f"{words} Commands are kept and go out afterwards. Until:"
-        found.append(Banner("waiting", "Cloudflare asks for a rest.", sentence, until, "time"))
-    if away:
-        sentence = f"{_told(away, trouble)} It is tried again and again. Last good sync:"
-        found.append(Banner("failed", f"Trouble with {_names(away)}.", sentence, listed_at))
-    if held := trouble.held:
-        title = "1 command waits for your word." if held == 1 else f"{held} commands wait for your word."
-        words = "Sending rested for so long after they were asked for that they go out only by “Send now” on each."
-        found.append(Banner("waiting", title, words))
+def banners(shown: AccountPauses, listed_at: datetime | None) -> list[Banner]:
+    """Build one banner for each sort of problem. It names nobody as the cause of a failing operation."""
+    refused = [pause for pause in shown.pauses if pause.refused and not pause.is_credential_problem]
+    no_credential = [pause for pause in shown.pauses if pause.refused and pause.is_credential_problem]
+    failing = [pause for pause in shown.pauses if not pause.refused]
+    found = [_expiring(shown.expiring)] if shown.expiring else []
+    for code, pauses in ((BannerCode.REFUSED, refused), (BannerCode.NO_WORKING_CREDENTIAL, no_credential)):
+        if pauses:
+            found.append(_banner(code, "failed", pauses[0].since, before=_refusal(pauses, shown), pauses=pauses))
+    if shown.rate_limit:
+        until, reason = shown.rate_limit.until, shown.rate_limit.reason
+        found.append(_banner(BannerCode.RATE_LIMITED, "waiting", until, before=reason, form="time"))
+    if failing:
+        found.append(_banner(BannerCode.FAILING, "failed", listed_at, before=_reasons(failing, shown), pauses=failing))
+    if shown.held:
+        found.append(_banner(BannerCode.HELD, "waiting", None, commands=wording.count_held(shown.held)))
     return found
 
 
-def _losing(results: int, first_at: datetime) -> Banner:
-    if results == 1:
-        title = "1 result is about to be lost."
-        words = "It is not here yet, and Cloudflare deletes it soon, unless fetching files works before. Deleted:"
-    else:
-        title = f"{results} results are about to be lost."
-        words = (
-            "They are not here yet, and Cloudflare deletes them within 24 hours, unless fetching files works before. "
-            "The first is deleted:"
-        )
-    return Banner("failed", title, words, first_at, "time")
+def _banner(
+    code: BannerCode,
+    tone: str,
+    at: datetime | None,
+    *,
+    before: str = "",
+    pauses: Sequence[ShownPause] = (),
+    form: str = "ago",
+    **values: object,
+) -> Banner:
+    operations = wording.join_operations(pause.operation for pause in pauses) if pauses else ""
+    title = sentence(wording.BANNER_TITLES, code, operations=operations, **values)
+    text = f"{before} {sentence(wording.BANNER_SENTENCES, code)}".strip()
+    return Banner(tone, title, text, sentence(wording.BANNER_TIMES, code), at, form)
 
 
-def _to_be_mended(resting: list[Resting], trouble: Trouble) -> str:
-    """The number of those that wait belongs to what is said of sending."""
-    waiting = _waiting(trouble.unsent) if any(one.act is Pause.Act.CREATE for one in resting) else ""
-    return f"{_told(resting, trouble)}{waiting} The people who administer this account have to mend it. Since:"
+def _expiring(expiring: ExpiringResults) -> Banner:
+    results = wording.count_results(expiring.count)
+    return _banner(BannerCode.RESULTS_EXPIRING, "failed", expiring.first_at, form="time", results=results)
 
 
-def _waiting(unsent: int) -> str:
-    if not unsent:
-        return ""
-    return " 1 command waits to be sent." if unsent == 1 else f" {unsent} commands wait to be sent."
+def _refusal(pauses: Sequence[ShownPause], shown: AccountPauses) -> str:
+    """Describe a refusal, with the number of waiting commands where sending is refused."""
+    is_sending = any(pause.operation is Operation.CREATE for pause in pauses)
+    waiting = wording.count_unsent(shown.unsent) if is_sending else ""
+    return f"{_reasons(pauses, shown)} {waiting}".strip()
 
 
-def _names(resting: list[Resting]) -> str:
-    names = [_ACTS[one.act][0] for one in resting]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _told(resting: list[Resting], trouble: Trouble) -> str:
-    """Cloudflare's words, each once, and what they mean for the people here."""
-    words = list(dict.fromkeys(one.words for one in resting))
-    return " ".join([*words, *(_meaning(one.act, trouble) for one in resting)])
-
-
-def _meaning(act: Pause.Act, trouble: Trouble) -> str:
-    """That Cloudflare keeps results for 7 days comforts nobody whose days are over."""
-    if act is Pause.Act.DOWNLOAD and trouble.losing:
-        return "Results stay at Cloudflare until it deletes them."
-    return _ACTS[act][1]
+def _reasons(pauses: Sequence[ShownPause], shown: AccountPauses) -> str:
+    """Return each reason once, and what each pause means for users."""
+    reasons = dict.fromkeys(pause.reason for pause in pauses)
+    results_expire = shown.expiring is not None
+    effects = [wording.describe_consequence(pause.operation, results_expire=results_expire) for pause in pauses]
+    return " ".join([*reasons, *effects])

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.urls import reverse
 
 from commands.access import Right
-from commands.actions.administration.heartbeats import Role
 from commands.models import User
+from commands.queries.heartbeats import Role
 from commands.queries.status import administered
 from commands.queries.viewer_context import ViewerContext, is_in_force
 from commands.web.shared import banners as pauses
@@ -123,8 +123,8 @@ def _banners(place: ViewerContext, now: datetime) -> list[Banner]:
     """What is away, in words; the pages work all the same."""
     if not is_in_force(place.account):
         return [Banner("waiting", "This account is not in use.", "What is recorded stays; nothing is sent for it.")]
-    found = [_away(role, place.signs.seen[role]) for role in place.signs.away]
-    if not place.wakes and Role.BROKER not in place.signs.away:
+    found = [_away(role, place.liveness.seen[role]) for role in place.liveness.down]
+    if not place.wakes and Role.BROKER not in place.liveness.down:
         words = "Nobody can be woken from here: what is asked for goes out when beat finds it, some seconds later."
         found.insert(0, Banner("waiting", "The broker is away.", words))
     return found + pauses.banners(place.trouble, place.account.sync.listed_at)
@@ -132,7 +132,7 @@ def _banners(place: ViewerContext, now: datetime) -> list[Banner]:
 
 def _away(role: Role, seen_at: datetime | None) -> Banner:
     tone, title, words = _AWAY[role]
-    return Banner(tone, title, f"{words} Last heard of:", seen_at)
+    return Banner(tone, title, words, "Last seen:", seen_at)
 
 
 _AWAY = {

@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 from django.urls import reverse
 
 from commands.access import Right
-from commands.actions.sending import rerun
 from commands.models import Command
 from commands.rules import policies
 from commands.rules.policies import Refusal, RefusalCode
@@ -80,7 +79,7 @@ def allowed_actions(command: Command) -> str:
 
 
 def build(command: Command, rights: frozenset[Right], *, now: datetime) -> Acts:
-    until = rerun.may_run_until(command)
+    until = command.may_run_until
     refused = refusal(Act.AGAIN, command) or command.account.refusal_to_run()
     may = Right.RUN in rights and refused is None
     return Acts(

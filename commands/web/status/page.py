@@ -1,62 +1,75 @@
-"""The status page of the people who administer: what runs, what rests, what is in doubt, and what to do about it."""
+"""Status page for administrators: what is running, what is paused, what is uncertain, and what to do about it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.urls import reverse
 
-from commands import clock
-from commands.actions.administration.heartbeats import Role, Signs
-from commands.actions.sending import rerun
-from commands.actions.upstream import probe, quota, rate_limit
-from commands.actions.upstream.clients import OUR_OWN
-from commands.models import Account, Command, Heartbeat, Pause
-from commands.queries.pauses import is_tried
-from commands.queries.status import DOUBTFUL, State
+from commands.clock import is_ahead
+from commands.models import CallBudget, Command
+from commands.queries.heartbeats import Liveness, ProcessHeartbeat, Role, liveness_of
+from commands.queries.pauses import is_retrying
+from commands.queries.status import MOST_DOUBTFUL, AccountPause, AccountState, PortalState
+from commands.rules.pauses import PROBED, Operation
 from commands.rules.states import Status
+from commands.rules.wording import sentence
+from commands.rules.wording import status as wording
 from commands.rules.wording.artifacts import describe_artifact_reason
+from commands.rules.wording.pauses import OPERATIONS
+from commands.rules.wording.status import AccountChip, Advice, ProcessNote
 from commands.web.shared import rows
 
 
 @dataclass(frozen=True, slots=True)
 class PauseLine:
-    """`again_at`: when it is tried again; None where that time has passed. `is_tried`: just now; else nothing was to be
-    done since.
+    """One pause of an account.
 
-    `is_our_own`: Cloudflare was not even asked. `lacks_people`: a refusal of which nobody could be told; `lacks_mail`:
-    their mail server does not take it. `is_probed`: it is asked for also where nothing is to be done.
-    `nearly_lost`: results that Cloudflare deletes soon.
+    Attributes:
+        retry_at: when the operation is retried, None if that time has passed.
+        is_retrying: an attempt is under way. Otherwise there was nothing to do since.
+        is_credential_problem: Cloudflare was not contacted.
+        notified_at: when administrators were notified of a refusal.
+        lacks_people: a refusal that nobody could be notified of.
+        lacks_mail: the mail server accepts no email about it.
+        is_probed: a refusal that is retested also when there is nothing to do.
+        expiring: results that Cloudflare deletes soon.
     """
 
-    act: str
-    words: str
+    operation: str
+    reason: str
     since: datetime
-    again_at: datetime | None
-    refused: bool
-    told_at: datetime | None
-    is_tried: bool = False
-    is_our_own: bool = False
+    retry_at: datetime | None
+    refused: bool = False
+    notified_at: datetime | None = None
+    is_retrying: bool = False
+    is_credential_problem: bool = False
     lacks_people: bool = False
     lacks_mail: bool = False
     is_probed: bool = False
-    nearly_lost: int = 0
+    expiring: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Results that are not here yet, where one has failed or is nearly lost. `deleted_at`: when the first is, or was,
-    deleted by Cloudflare. `words`: why the last that failed did."""
+    """Results that are not downloaded, where a download has failed or Cloudflare deletes one soon.
+
+    Attributes:
+        deleted_at: when Cloudflare deletes, or deleted, the first one.
+        reason: why the last download failed.
+    """
 
     count: int
     deleted_at: datetime
     is_deleted: bool
-    words: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class AccountCard:
+    """One account. The last two addresses are '' for a person who may not see its commands."""
+
     name: str
     chip: rows.Chip
     credential: str
@@ -66,12 +79,12 @@ class AccountCard:
     calls_left: str
     queued: int
     held: int
-    barred: int  # looked for after a restore
+    barred: int  # from before a restore: looked for, not sent
     doubtful: int
     missing: Missing | None
     pauses: Sequence[PauseLine]
     desk_url: str
-    queued_url: str  # these two are '' for somebody who may not see commands there
+    queued_url: str
     doubtful_url: str
 
 
@@ -83,189 +96,166 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class DoubtfulCommand:
+    """Command whose outcome is unknown, with advice."""
+
     chip: rows.Chip
     url: str
     title: str
     account: str
     since: datetime
-    words: str
-    what_to_do: str
+    reason: str
+    advice: str
     runs_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
-class OperationsPage:
+class StatusPage:
     accounts: Sequence[AccountCard]
     processes: Sequence[Process]
-    doubts: Sequence[Doubt]
+    doubtful: Sequence[DoubtfulCommand]
     is_cut: bool
     most: int
 
 
-def build(state: State, *, now: datetime) -> OperationsPage:
-    return OperationsPage(
-        accounts=[_card(account, state, now) for account in state.accounts],
+def build(state: PortalState, *, now: datetime) -> StatusPage:
+    pauses = {one.account.id: one.pauses for one in state.accounts}
+    return StatusPage(
+        accounts=[_card(account, is_seen=account.account.id in state.seen, now=now) for account in state.accounts],
         processes=_processes(state.heartbeats),
-        doubts=[_doubt(command, state.pauses.get(command.account_id, ()), now) for command in state.doubtful],
-        is_cut=len(state.doubtful) == DOUBTFUL,
-        most=DOUBTFUL,
+        doubtful=[_doubtful(command, pauses.get(command.account_id, ()), now) for command in state.doubtful],
+        is_cut=len(state.doubtful) == MOST_DOUBTFUL,
+        most=MOST_DOUBTFUL,
     )
 
 
-def _card(account: Account, state: State, now: datetime) -> AccountCard:
-    sync, credential = account.sync, account.credential
-    pauses, is_seen = state.pauses.get(account.id, ()), account.id in state.seen
-    assert credential is not None  # it is in force
-    used, total = quota.used(sync, getattr(account, "count_claimed", 0), now), sync.quota_total
-    calls_left = rate_limit.calls_left(credential.budget, now)
+def _card(state: AccountState, *, is_seen: bool, now: datetime) -> AccountCard:
+    account, sync, budget = state.account, state.sync, state.credential.budget
+    used, total = sync.quota.used_today(state.claimed, now), sync.quota_total
+    calls_left = budget.calls_available(now)
     return AccountCard(
         name=account.name,
-        chip=_chip(account, pauses, now),
-        credential=credential.name,
+        chip=_chip(state, now),
+        credential=state.credential.name,
         synced_at=sync.listed_at,
         complete_at=sync.complete_at,
-        quota="not known" if used is None or total is None else f"{used} of {total} today",
-        calls_left=f"about {calls_left}" if calls_left else "none for the moment",
-        queued=getattr(account, "count_queued", 0),
-        held=getattr(account, "count_held", 0),
-        barred=getattr(account, "count_barred", 0),
-        doubtful=getattr(account, "count_doubtful", 0),
-        missing=_missing(account, now),
-        pauses=[_pause(pause, account, now) for pause in pauses] + _throttled(account, now),
+        quota="unknown" if used is None or total is None else f"{used} of {total} today",
+        calls_left=f"about {calls_left}" if calls_left else "none right now",
+        queued=state.queued,
+        held=state.held,
+        barred=state.barred,
+        doubtful=state.doubtful,
+        missing=_missing(state, now),
+        pauses=[_pause(pause, state, now) for pause in state.pauses] + _rate_limit(budget, now),
         desk_url=f"{reverse('desk')}?account={account.id}",
         queued_url=f"{reverse('history')}?account={account.id}&status={Status.QUEUED}" if is_seen else "",
-        doubtful_url="#doubts" if is_seen else "",
+        doubtful_url="#doubtful" if is_seen else "",
     )
 
 
-def _missing(account: Account, now: datetime) -> Missing | None:
-    """From the annotations of its row."""
-    row = vars(account)
-    at: datetime | None = row["missing_until"]
-    if at is None or not row["count_missing"]:
+def _missing(state: AccountState, now: datetime) -> Missing | None:
+    missing = state.missing
+    if missing is None:
         return None
-    return Missing(
-        row["count_missing"],
-        at,
-        at <= now,
-        describe_artifact_reason(row["missing_reason"] or "", row["missing_message"] or ""),
-    )
+    reason = describe_artifact_reason(missing.reason_code, missing.remote_message)
+    return Missing(missing.count, missing.deleted_at, missing.deleted_at <= now, reason)
 
 
-def _chip(account: Account, pauses: Sequence[Pause], now: datetime) -> rows.Chip:
-    sync, credential = account.sync, account.credential
-    if any(pause.refused for pause in pauses):
-        label = "No usable credential" if any(pause.words in OUR_OWN for pause in pauses) else "Refused"
-        return rows.Chip(label, "failed", "An admin has to mend something.")
-    if pauses:
-        return rows.Chip("In trouble", "failed", "What rests is tried again by itself.")
-    if credential and clock.is_ahead(credential.budget.paused_until, now):
-        return rows.Chip("Throttled", "waiting", "Cloudflare asks for a rest.")
-    if sync.listed_at is None:
-        return rows.Chip("Not synced yet", "waiting")
-    if sync.awaited_at and now - sync.awaited_at > settings.SYNC_LATE:
-        return rows.Chip("Late", "waiting", "A listing is overdue.")
-    return rows.Chip("Well", "done")
+def _chip(state: AccountState, now: datetime) -> rows.Chip:
+    code = _account_chip(state, now)
+    label, tone = wording.CHIPS[code]
+    return rows.Chip(label, tone, sentence(wording.SENTENCES, code))
 
 
-def _pause(pause: Pause, account: Account, now: datetime) -> PauseLine:
-    act = pause.get_act_display()
+def _account_chip(state: AccountState, now: datetime) -> AccountChip:
+    """Return the worst thing that is known of an account."""
+    sync, pauses = state.sync, [one.pause for one in state.pauses]
+    is_late = sync.awaited_at is not None and now - sync.awaited_at > settings.SYNC_LATE
+    checks = {
+        AccountChip.NO_CREDENTIAL: any(pause.refused and pause.is_credential_problem for pause in pauses),
+        AccountChip.REFUSED: any(pause.refused for pause in pauses),
+        AccountChip.PROBLEM: bool(pauses),
+        AccountChip.RATE_LIMITED: is_ahead(state.credential.budget.paused_until, now),
+        AccountChip.NOT_SYNCED: sync.listed_at is None,
+        AccountChip.OVERDUE: is_late,
+    }
+    return next((chip for chip, applies in checks.items() if applies), AccountChip.OK)
+
+
+def _pause(shown: AccountPause, state: AccountState, now: datetime) -> PauseLine:
+    pause = shown.pause
+    operation = sentence(OPERATIONS, Operation(pause.operation))
     return PauseLine(
-        act=act[0].upper() + act[1:],
-        words=pause.words,
+        operation=operation[0].upper() + operation[1:],
+        reason=pause.reason,
         since=pause.since,
-        again_at=pause.until if clock.is_ahead(pause.until, now) else None,
+        retry_at=pause.until if is_ahead(pause.until, now) else None,
         refused=pause.refused,
-        told_at=pause.told_at,
-        is_tried=is_tried(pause.until, now),
-        is_our_own=pause.words in OUR_OWN,
-        lacks_people=pause.refused and pause.told_at is None and not getattr(account, "has_administrator", True),
-        lacks_mail=pause.is_mail_failing,
-        is_probed=pause.refused and pause.act in probe.PROBES,
-        nearly_lost=getattr(pause, "nearly_lost", 0),
+        notified_at=shown.notified_at,
+        is_retrying=is_retrying(pause.until, now),
+        is_credential_problem=pause.is_credential_problem,
+        lacks_people=pause.refused and shown.notified_at is None and not state.can_notify,
+        lacks_mail=shown.is_email_failing,
+        is_probed=pause.refused and pause.operation in PROBED,
+        expiring=shown.expiring,
     )
 
 
-def _throttled(account: Account, now: datetime) -> list[PauseLine]:
-    credential = account.credential
-    until = credential.budget.paused_until if credential else None
-    if credential is None or until is None or not clock.is_ahead(until, now):
+def _rate_limit(budget: CallBudget, now: datetime) -> list[PauseLine]:
+    until = budget.paused_until
+    if until is None or not is_ahead(until, now):
         return []
-    since = credential.budget.paused_since or now
-    return [PauseLine("Every call of this credential", credential.budget.pause_words, since, until, False, None)]
+    return [PauseLine("All calls with this credential", budget.pause_reason, budget.paused_since or now, until)]
 
 
-_ROLES = {Role.BEAT: "Beat", Role.BROKER: "Broker", Role.TALK: "Worker: talk", Role.FETCH: "Worker: fetch"}
-_MEND = {Role.BROKER: "Beat cannot give it anything: start Redis, or make VAR_DIR writable."}
+_ROLES = {Role.BEAT: "Scheduler", Role.BROKER: "Message queue", Role.TALK: "Worker: talk", Role.FETCH: "Worker: fetch"}
 
 
-def _processes(heartbeats: Sequence[Heartbeat]) -> list[Process]:
-    """Those that live, or of a role of which nobody does, the last ones."""
-    signs = _signs(heartbeats)
+def _processes(beats: Sequence[ProcessHeartbeat]) -> list[Process]:
+    """Build a line for each running process, and one for the last process of a role that has none."""
+    liveness = liveness_of(beats)
     found: list[Process] = []
     for role, label in _ROLES.items():
-        beats = [beat for beat in heartbeats if beat.role == role]
-        alive = [beat for beat in beats if signs.now - beat.seen_at < settings.HEARTBEAT_LATE]
-        chip = _chip_of(role, label, signs, is_alive=bool(alive))
-        last = sorted(beats, key=lambda beat: beat.seen_at)[-1:]
+        own = [beat for beat in beats if beat.role == role]
+        alive = [beat for beat in own if beat.is_alive]
+        chip = _process_chip(role, label, liveness, is_alive=bool(alive))
+        last = sorted(own, key=lambda beat: beat.seen_at)[-1:]
         found += [Process(chip, beat.instance, beat.seen_at) for beat in alive or last]
-        if not beats:
+        if not own:
             found.append(Process(chip, "never seen", None))
     return found
 
 
-def _chip_of(role: Role, label: str, signs: Signs, *, is_alive: bool) -> rows.Chip:
-    if role in signs.away:
-        return rows.Chip(label, "failed", _MEND.get(role, "No sign of life lately: start it."))
-    if not is_alive:  # nobody can tell
-        return rows.Chip(label, "waiting", "Beat would know." if role == Role.BROKER else "It may wait for the broker.")
-    return rows.Chip(label, "done")
+def _process_chip(role: Role, label: str, liveness: Liveness, *, is_alive: bool) -> rows.Chip:
+    if role in liveness.down:
+        note = ProcessNote.BROKER_DOWN if role == Role.BROKER else ProcessNote.NOT_RESPONDING
+        return rows.Chip(label, "failed", sentence(wording.PROCESSES, note))
+    if not is_alive:
+        note = ProcessNote.SCHEDULER_DOWN if role == Role.BROKER else ProcessNote.MAY_BE_WAITING
+        return rows.Chip(label, "waiting", sentence(wording.PROCESSES, note))
+    return rows.Chip(label, "done", sentence(wording.PROCESSES, ProcessNote.RUNNING))
 
 
-def _signs(heartbeats: Sequence[Heartbeat]) -> Signs:
-    seen: dict[Role, datetime | None] = dict.fromkeys(Role)
-    now = datetime.min.replace(tzinfo=UTC)
-    for beat in heartbeats:
-        role = Role(beat.role)
-        now = getattr(beat, "database_now")  # noqa: B009 - an annotation that no type knows
-        seen[role] = max(seen[role] or beat.seen_at, beat.seen_at)
-    return Signs(seen, now)
-
-
-def _doubt(command: Command, pauses: Sequence[Pause], now: datetime) -> Doubt:
-    until = rerun.may_run_until(command)
-    return Doubt(
+def _doubtful(command: Command, pauses: Sequence[AccountPause], now: datetime) -> DoubtfulCommand:
+    until = command.may_run_until
+    return DoubtfulCommand(
         chip=rows.chip_of(command),
         url=reverse("command", args=[command.id]),
         title=f"{rows.kind_label(command.kind)} on {command.device_name or command.device_id}",
         account=command.account.name,
         since=command.status_at,
-        words=rows.reason_of(command),
-        what_to_do=_what_to_do(command, pauses, now),
+        reason=rows.reason_of(command),
+        advice=_advice(command, pauses, now),
         runs_until=until if until and until > now else None,
     )
 
 
-def _what_to_do(command: Command, pauses: Sequence[Pause], now: datetime) -> str:
-    rests = _rests(pauses)
-    if command.status == Status.UNCERTAIN:
-        searched = (
-            "Nothing: Cloudflare's list is searched for it, and it gets a name when that has been done long enough."
-        )
-        return rests or searched
+def _advice(command: Command, pauses: Sequence[AccountPause], now: datetime) -> str:
+    is_unconfirmed = command.status == Status.UNCONFIRMED
+    listing = next((one.pause for one in pauses if one.pause.operation == Operation.LIST), None)
     left = command.status_at + settings.UNCONFIRMED_DAILY_FOR - now
-    days = max(1, round(left / timedelta(days=1)))
-    looked_for = rests or f"It is looked for here for {days} more days at most."
-    return (
-        f"Look for it in Cloudflare's dashboard if it matters. {looked_for} Who still needs the result runs it again."
-    )
-
-
-def _rests(pauses: Sequence[Pause]) -> str:
-    """Why nothing that is in doubt is looked for now; '' while it is."""
-    listing = next((pause for pause in pauses if pause.act == Pause.Act.LIST), None)
-    if listing is None:
-        return ""
-    then = ": mend that first." if listing.refused else " until Cloudflare answers again."
-    return f"Listing rests, so nobody looks for it{then}"
+    if listing is not None:
+        advice = Advice.LIST_REFUSED if listing.refused else Advice.LIST_FAILING
+    else:
+        advice = Advice.CHECKED_DAILY if is_unconfirmed else Advice.CHECKING
+    return wording.advise(advice, is_unconfirmed=is_unconfirmed, days=max(1, round(left / timedelta(days=1))))

@@ -31,7 +31,7 @@ WORDS = "a-word-for-mail"
 
 @pytest.fixture(autouse=True)
 def _everybody_lives(db: None) -> None:
-    heartbeats.beat(*heartbeats.Role, now=clock.database_now())
+    heartbeats.beat(*Heartbeat.Role, now=clock.database_now())
 
 
 @pytest.fixture(autouse=True)
@@ -136,16 +136,16 @@ def test_who_is_silent_is_to_be_started_and_who_may_wait_for_the_broker_is_not_a
     world: World,
 ) -> None:
     assert world.account
-    Heartbeat.objects.filter(role=heartbeats.Role.TALK).delete()
+    Heartbeat.objects.filter(role=Heartbeat.Role.TALK).delete()
     assert _wrong()["talk"].mend.startswith("Start it")
-    Heartbeat.objects.filter(role=heartbeats.Role.BROKER).delete()
+    Heartbeat.objects.filter(role=Heartbeat.Role.BROKER).delete()
     assert _wrong()["talk"].mend == "Mend the broker first."
 
 
 def test_a_broker_that_takes_nothing_from_beat_is_told_though_it_answers_here(world: World) -> None:
     assert world.account
     assert _wrong() == {}
-    Heartbeat.objects.filter(role=heartbeats.Role.BROKER).delete()
+    Heartbeat.objects.filter(role=Heartbeat.Role.BROKER).delete()
     status, told = _examined()
     assert (status, "WRONG  broker: takes nothing from beat" in told) == (1, True)
 
@@ -162,8 +162,8 @@ def test_a_throttled_credential_and_one_that_rests_say_until_when(world: World) 
     world.fault("throttle", call="list", seconds=60)
     assert "Wait until" in _examined()[1]
     world.heal()
-    CallBudget.objects.update(paused_until=world.now + timedelta(minutes=20), pause_words="Resting.")
-    assert "not reached: Resting." in _examined()[1]
+    CallBudget.objects.update(paused_until=world.now + timedelta(minutes=20), pause_reason_code="rate_limited")
+    assert "not reached: Cloudflare is rate-limiting us." in _examined()[1]
 
 
 def test_a_credential_that_no_key_opens_is_to_be_entered_anew(world: World, settings: Any) -> None:

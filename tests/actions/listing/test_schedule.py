@@ -9,10 +9,11 @@ from commands.actions.listing import reader, schedule
 from commands.actions.listing.sync import sync
 from commands.actions.upstream import rate_limit
 from commands.cloudflare.types import Call
-from commands.models import Account, AccountSync, CallBudget, Command, Pause
+from commands.models import Account, AccountSync, CallBudget, Command
 from commands.rules import matching
 from tests.actions.world import World
 from tests.people import make_account
+from tests.rows import a_pause
 
 pytestmark = pytest.mark.django_db
 
@@ -289,7 +290,7 @@ def test_listing_that_cannot_be_processed_is_paused(
         patch.setattr(matching, "match", poisoned)
         assert not world.sync()
     pause = world.pauses()["list"]
-    assert "OverflowError" in pause.words
+    assert pause.reason_code == "listing_not_applied"
     assert "sync_broke" in caplog.text
     assert schedule.due_accounts(now=world.now) == []
     world.forward(hours=1)
@@ -304,7 +305,7 @@ def test_times_written_by_a_wrong_clock_stop_no_listing(world: World) -> None:
     command = world.sent()
     tomorrow = world.now + timedelta(days=1)
     AccountSync.objects.update(due_at=tomorrow, complete_at=tomorrow, not_before=tomorrow, lease_until=tomorrow)
-    Pause.objects.create(account=world.account, act=Pause.Act.LIST, until=tomorrow, since=tomorrow, words="away")
+    a_pause(world.account, "list", until=tomorrow, since=tomorrow)
     CallBudget.objects.update(list_calls_left=0, calls_left=0, counted_at=tomorrow, paused_until=tomorrow)
     assert schedule.due_accounts(now=world.now) == [world.account.id]
     plan = schedule.plan_listing(world.account, world.sync_row(), now=world.now)

@@ -1,4 +1,4 @@
-"""What Cloudflare refuses is told by mail to who can mend it: once, and again when it is refused anew."""
+"""Emails about refusals: once for each reason, to the administrators of the account."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,12 +7,16 @@ import pytest
 from django.core import mail
 from django.core.mail import EmailMessage
 from django.core.mail.backends.locmem import EmailBackend
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from commands.actions.administration import accounts
 from commands.actions.notifications import alerts
+from commands.actions.notifications.delivery import send_due_alerts
 from commands.actions.results.fetch import collect as collect_one
-from commands.actions.upstream import rate_limit
-from commands.models import Artifact, Pause, User
+from commands.actions.upstream import pauses
+from commands.models import Artifact, Notification, Pause, User
+from commands.rules.pauses import Operation, PauseCause, PauseReason
 from tests.actions.racing import race
 from tests.actions.world import QUICK_END, World, refusal
 from tests.people import make_account, make_group, make_person
@@ -29,7 +33,17 @@ def _admin(name: str = "ada") -> None:
     make_person(name, "admin")
 
 
-def test_the_admins_are_told_once_with_what_waits_and_what_cloudflare_deletes(world: World) -> None:
+def _pending() -> list[str]:
+    return list(Notification.objects.pending().values_list("kind", flat=True))
+
+
+def _refuse(world: World, message: str) -> None:
+    """Refuse sending, with this message of Cloudflare's."""
+    cause = PauseCause(PauseReason.ACCOUNT_REFUSED, message, 403, 10000)
+    pauses.pause_operation(world.account, Operation.CREATE, cause, now=world.now)
+
+
+def test_refusal_is_emailed_once_with_waiting_commands_and_expiring_results(world: World) -> None:
     _admin()
     wanted = world.sent()
     world.forward(QUICK_END)
@@ -38,153 +52,155 @@ def test_the_admins_are_told_once_with_what_waits_and_what_cloudflare_deletes(wo
     world.ask(devices=[world.device("linux")])
     world.faults(refusal("create"))
     world.deliver()
-    assert alerts.tell(now=world.now) == 1
-    (letter,) = mail.outbox
-    assert letter.to == ["ada@example.com"]
-    assert "sending commands" in letter.subject
-    for words in ("(code 10000)", "wait to be sent: 1", "not here yet: 1", f"/commands/{wanted.id}/", "/status/"):
-        assert words in letter.body
-    assert wanted.email not in letter.body
+    assert send_due_alerts(now=world.now) == 1
+    (email,) = mail.outbox
+    assert email.to == ["ada@example.com"]
+    expected = ("(HTTP 403, code 10000)", "waiting to be sent: 1", "not downloaded yet: 1", f"/commands/{wanted.id}/")
+    for words in (*expected, "/status/"):
+        assert words in email.body
+    assert wanted.email not in email.body
     world.forward(minutes=6)
     world.deliver()
-    assert alerts.tell(now=world.now) == 0
+    assert send_due_alerts(now=world.now) == 0
     assert len(mail.outbox) == 1
-    assert world.pauses()["create"].told_at is not None
+    assert _pending() == []
 
 
-def test_the_same_refusal_of_another_act_is_no_second_letter(world: World) -> None:
+def test_same_refusal_of_another_operation_sends_no_second_email(world: World) -> None:
     _admin()
     world.ask()
     world.faults(refusal(""))
     world.deliver()
-    alerts.tell(now=world.now)
+    send_due_alerts(now=world.now)
     world.sync()
-    assert alerts.tell(now=world.now) == 0
+    assert _pending() == ["refused"]
+    assert send_due_alerts(now=world.now) == 0
     assert set(world.pauses()) >= {"create", "list"}
-    assert len(mail.outbox) == 1
+    assert (len(mail.outbox), _pending()) == (1, [])
 
 
-def test_the_same_refusal_long_after_one_that_nobody_tried_since_is_told(world: World) -> None:
+def test_same_refusal_is_emailed_if_the_earlier_one_was_not_tried_for_long(world: World) -> None:
     _admin()
     world.sent()
     world.forward(QUICK_END)
     world.sync()
     world.faults(refusal("download"), refusal("fallback_download"))
     assert collect_one(now=lambda: world.now)
-    assert alerts.tell(now=world.now) == 1
+    assert send_due_alerts(now=world.now) == 1
     Artifact.objects.all().delete()
     world.forward(days=20)
     world.ask(devices=[world.device("linux")])
     world.faults(refusal("create"))
     assert world.deliver()
-    assert {pause.words for pause in world.pauses().values()} == {world.pauses()["create"].words}
-    assert alerts.tell(now=world.now) == 1
+    assert {(pause.reason_code, pause.remote_message) for pause in world.pauses().values()} == {
+        ("account_refused", world.pauses()["create"].remote_message)
+    }
+    assert send_due_alerts(now=world.now) == 1
 
 
-def test_the_letter_says_that_more_may_be_refused_and_that_no_further_one_will_say_so(world: World) -> None:
+def test_email_says_that_further_refusals_for_the_same_reason_send_no_email(world: World) -> None:
     _admin()
-    _refused(world, "create")
-    alerts.tell(now=world.now)
+    _try_one(world, "create")
+    send_due_alerts(now=world.now)
     body = " ".join(mail.outbox[-1].body.split())
-    for words in ("So far only what is named above rests.", "and no further mail.", "or asked for, every few minutes"):
+    for words in ("Only the items above are paused.", "you won't get another email", "every few minutes"):
         assert words in body
 
 
-def test_a_refusal_after_it_worked_again_is_told_again(world: World) -> None:
+def test_refusal_after_a_success_is_emailed_again(world: World) -> None:
     _admin()
     world.ask()
     world.faults(refusal("create"))
     world.deliver()
-    alerts.tell(now=world.now)
+    send_due_alerts(now=world.now)
     world.heal()
     world.forward(minutes=6)
     assert world.deliver()
     world.ask(devices=[world.device("linux")])
     world.faults(refusal("create"))
     assert world.deliver()
-    assert alerts.tell(now=world.now) == 1
+    assert send_due_alerts(now=world.now) == 1
     assert len(mail.outbox) == 2
 
 
-def _refused(world: World, call: str, status: int = 403) -> None:
-    """Asked for anew and refused: one try."""
+def _try_one(world: World, call: str, status: int = 403) -> None:
+    """Request one command, which Cloudflare refuses."""
     world.ask(devices=[world.device("linux")])
     world.faults(refusal(call, status))
     assert world.deliver()
 
 
-def test_one_lasting_refusal_is_one_letter_however_many_commands_run_into_it(world: World) -> None:
+def test_lasting_refusal_is_one_email_for_any_number_of_commands(world: World) -> None:
     _admin()
-    letters = []
+    emails = []
     for _ in range(8):
-        _refused(world, "create")
-        alerts.tell(now=world.now)
-        letters.append(len(mail.outbox))
+        _try_one(world, "create")
+        send_due_alerts(now=world.now)
+        emails.append(len(mail.outbox))
         pause = world.pauses()["create"]
-        assert world.now - pause.since < timedelta(minutes=1), "a pause of its own, that holds nothing back"
+        assert world.now - pause.since < timedelta(minutes=1), "a new pause, which holds no command back"
         world.forward(hours=2)
-    assert letters == [1] * 8
+    assert emails == [1] * 8
 
 
-def test_a_refusal_that_nobody_ran_into_for_a_day_is_told_anew(world: World) -> None:
+def test_refusal_that_nothing_met_for_a_day_is_emailed_again(world: World) -> None:
     _admin()
-    _refused(world, "create")
-    assert alerts.tell(now=world.now) == 1
+    _try_one(world, "create")
+    assert send_due_alerts(now=world.now) == 1
     world.forward(hours=25)
-    _refused(world, "create")
-    assert alerts.tell(now=world.now) == 1
+    _try_one(world, "create")
+    assert send_due_alerts(now=world.now) == 1
 
 
-def test_what_cloudflare_puts_differently_later_is_told_and_each_way_once(world: World) -> None:
+def test_other_reasons_are_emailed_once_each(world: World) -> None:
     _admin()
     world.ask()
     world.faults(refusal("", 401))
     world.sync()
-    assert alerts.tell(now=world.now) == 1
+    assert send_due_alerts(now=world.now) == 1
     assert world.deliver()
-    assert alerts.tell(now=world.now) == 0
-    letters = []
+    assert send_due_alerts(now=world.now) == 0
+    emails = []
     for status in (403, 403, 401, 403):
         world.forward(minutes=5, seconds=1)
-        _refused(world, "create", status)
-        assert f"(HTTP {status})" in world.pauses()["create"].words
-        letters.append(alerts.tell(now=world.now))
-        assert world.pauses()["create"].told_at is not None
-    assert letters == [1, 0, 0, 0]
-    assert "sending commands" in mail.outbox[-1].subject
-    assert "(HTTP 403)" in mail.outbox[-1].body
-    assert "So far only what is named above rests." in mail.outbox[-1].body
+        _try_one(world, "create", status)
+        assert world.pauses()["create"].http_status == status
+        emails.append(send_due_alerts(now=world.now))
+        assert _pending() == []
+    assert emails == [1, 0, 0, 0]
+    assert "(HTTP 403, code 10000)" in mail.outbox[-1].body
 
 
-def test_words_that_are_never_the_same_are_not_told_for_ever(world: World) -> None:
+def test_message_that_always_differs_is_not_emailed_for_ever(world: World) -> None:
     _admin()
     for number in range(20):
-        rate_limit.pause(world.account, Pause.Act.CREATE, words=f"No. (ray {number})", refused=True, now=world.now)
-        alerts.tell(now=world.now)
+        _refuse(world, f"No. (ray {number})")
+        send_due_alerts(now=world.now)
         world.forward(minutes=5)
-    assert len(mail.outbox) == alerts.MOST_TOLD
-    assert world.pauses()["create"].told_at is not None
+    assert len(mail.outbox) == pauses.MOST_ALERTS
+    assert _pending() == []
+    assert Notification.objects.count() == pauses.MOST_ALERTS
 
 
-def test_what_is_put_differently_while_the_mail_goes_out_is_still_to_be_told(
+def test_message_that_changes_while_its_email_is_sent_is_emailed_too(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _admin()
-    now = world.now
-    rate_limit.pause(world.account, Pause.Act.CREATE, words="First.", refused=True, now=now)
+    _refuse(world, "First.")
 
     def send(_: EmailMessage) -> int:
         monkeypatch.undo()
-        rate_limit.pause(world.account, Pause.Act.CREATE, words="Second.", refused=True, now=now)
+        _refuse(world, "Second.")
         return 1
 
+    now = world.now
     monkeypatch.setattr(EmailMessage, "send", send)
-    assert alerts.tell(now=now) == 2
-    (letter,) = mail.outbox
-    assert "Second." in letter.body
+    assert send_due_alerts(now=now) == 2
+    (email,) = mail.outbox
+    assert "Second." in email.body
 
 
-def test_told_are_active_people_with_an_address_who_may_administer_this_account(world: World) -> None:
+def test_recipients_are_active_people_with_an_address_who_administer_the_account(world: World) -> None:
     _admin()
     other = make_account("Other", cloudflare_id="b" * 32)
     here, there = (
@@ -196,10 +212,10 @@ def test_told_are_active_people_with_an_address_who_may_administer_this_account(
     people = type(world.person).objects
     people.filter(username="gone").update(is_active=False)
     people.filter(username="mute").update(email="")
-    assert [person.username for person in alerts.administrators(world.account)] == ["ada", "hans"]
+    assert [person.username for person in alerts.recipients(world.account)] == ["ada", "hans"]
 
 
-def test_a_dead_upstream_or_a_429_is_not_told_by_mail(world: World) -> None:
+def test_network_failure_or_rate_limit_sends_no_email(world: World) -> None:
     _admin()
     world.ask()
     world.fault("throttle", seconds=30)
@@ -208,52 +224,51 @@ def test_a_dead_upstream_or_a_429_is_not_told_by_mail(world: World) -> None:
     world.fault("error", call="list", status=500)
     assert not world.sync()
     assert set(world.pauses()) == {"list"}
-    assert alerts.tell(now=world.now) == 0
+    assert (send_due_alerts(now=world.now), Notification.objects.count()) == (0, 0)
 
 
-def test_who_gets_an_address_later_is_told_then_and_nobody_is_told_as_told(world: World) -> None:
+def test_notification_waits_hourly_until_somebody_has_an_address(world: World) -> None:
     world.ask()
     world.faults(refusal("create"))
     world.deliver()
     for _ in range(8):
-        assert alerts.tell(now=world.now) == 0
+        assert send_due_alerts(now=world.now) == 0
         world.forward(minutes=61)
-    pause = Pause.objects.get()
-    assert (pause.told_at, pause.attempts, pause.not_before is not None) == (None, 0, True)
+    notification = Notification.objects.get()
+    assert (notification.sent_at, notification.attempts, notification.not_before is not None) == (None, 0, True)
     _admin()
     User.objects.filter(username="ada").update(email="")
-    assert alerts.tell(now=world.now) == 0
+    assert send_due_alerts(now=world.now) == 0
     User.objects.filter(username="ada").update(email="ada@example.com")
-    assert alerts.tell(now=world.now) == 0
+    assert send_due_alerts(now=world.now) == 0
     world.forward(minutes=61)
-    assert alerts.tell(now=world.now) == 1
-    assert Pause.objects.get().told_at is not None
+    assert send_due_alerts(now=world.now) == 1
+    assert Notification.objects.get().sent_at is not None
 
 
-def test_that_nobody_is_to_tell_costs_a_mail_server_that_is_away_no_try(world: World, settings: Any) -> None:
+def test_missing_recipients_use_up_no_attempt(world: World, settings: Any) -> None:
     world.ask()
     world.faults(refusal("create"))
     world.deliver()
-    Pause.objects.update(attempts=settings.MAIL_ATTEMPTS - 1)
-    alerts.tell(now=world.now)
-    assert Pause.objects.get().attempts == settings.MAIL_ATTEMPTS - 1
+    Notification.objects.update(attempts=settings.MAIL_ATTEMPTS - 1)
+    send_due_alerts(now=world.now)
+    assert Notification.objects.get().attempts == settings.MAIL_ATTEMPTS - 1
 
 
-def test_a_credential_that_no_key_opens_is_told_as_our_own_trouble(world: World, settings: Any) -> None:
+def test_credential_that_cannot_be_decrypted_is_not_blamed_on_cloudflare(world: World, settings: Any) -> None:
     _admin()
     world.ask()
     settings.CREDENTIAL_KEYS = ["ZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY="]
     world.deliver()
-    assert alerts.tell(now=world.now) == 1
-    (letter,) = mail.outbox
-    assert letter.subject == "Nothing can be asked of Cloudflare for Acme: sending commands"
-    assert "dexportal cannot speak for the account “Acme”" in letter.body
-    assert "enter the account's credential anew" in letter.body
-    for words in ("Cloudflare refuses", "In its words", "DEX Write"):
-        assert words not in letter.subject + letter.body
+    assert send_due_alerts(now=world.now) == 1
+    (email,) = mail.outbox
+    assert "dexportal has no usable credential for the account “Acme”" in email.body
+    assert "enter the account's credential again" in email.body
+    for words in ("Cloudflare refuses", "DEX Write"):
+        assert words not in email.body
 
 
-def test_a_result_that_cloudflare_has_deleted_is_not_told_as_one_that_it_will(world: World) -> None:
+def test_result_that_cloudflare_has_deleted_is_not_listed_as_expiring(world: World) -> None:
     _admin()
     world.sent()
     world.forward(QUICK_END)
@@ -263,59 +278,81 @@ def test_a_result_that_cloudflare_has_deleted_is_not_told_as_one_that_it_will(wo
     world.deliver()
     for ago, count in ((-1, 0), (1, 1)):
         Artifact.objects.update(deleted_remotely_at=world.now + timedelta(minutes=ago))
-        Pause.objects.update(told_at=None, told_words=[])
-        assert alerts.tell(now=world.now) == 1
-        assert f"not here yet: {count}." in mail.outbox[-1].body
+        Notification.objects.update(sent_at=None)
+        assert send_due_alerts(now=world.now) == 1
+        assert f"not downloaded yet: {count}." in mail.outbox[-1].body
         assert mail.outbox[-1].body.count("will be deleted") == count
 
 
 class Broken(EmailBackend):
     def send_messages(self, messages: Any) -> int:
-        raise ConnectionRefusedError("the mail server is away")
+        raise ConnectionRefusedError("the mail server is down")
 
 
-def test_a_mail_server_that_is_away_is_tried_quickly_at_first_and_then_hourly_until_it_takes_the_mail(
-    world: World, settings: Any
-) -> None:
+def test_mail_server_that_is_down_is_tried_quickly_at_first_then_hourly(world: World, settings: Any) -> None:
     _admin()
     world.ask()
     world.faults(refusal("create"))
     world.deliver()
     working = settings.MAILERS
     settings.MAILERS = {"default": {"BACKEND": f"{__name__}.Broken"}}
-    begun, tried = world.now, []
-    for _ in range(6 * 60):
-        before = Pause.objects.get().attempts
-        assert alerts.tell(now=world.now) == 0
-        if Pause.objects.get().attempts > before:
-            tried.append(round((world.now - begun).total_seconds() / 60))
+    tried = []
+    for minute in range(6 * 60):
+        before = Notification.objects.get().attempts
+        assert send_due_alerts(now=world.now) == 0
+        if Notification.objects.get().attempts > before:
+            tried.append(minute)
         world.forward(minutes=1, seconds=0.01)
     assert tried == [0, 1, 3, 7, 15, 75, 135, 195, 255, 315]
-    assert Pause.objects.get().is_mail_failing
+    assert Notification.objects.failing().exists()
     settings.MAILERS = working
     world.forward(hours=1)
-    assert alerts.tell(now=world.now) == 1
-    pause = Pause.objects.get()
-    assert (pause.told_at is not None, pause.attempts, pause.is_mail_failing) == (True, 0, False)
+    assert send_due_alerts(now=world.now) == 1
+    notification = Notification.objects.get()
+    assert (notification.sent_at is not None, notification.attempts) == (True, 0)
+    assert not Notification.objects.failing().exists()
+
+
+def test_message_that_always_differs_does_not_hurry_a_mail_server_that_is_down(world: World, settings: Any) -> None:
+    _admin()
+    settings.MAILERS = {"default": {"BACKEND": f"{__name__}.Broken"}}
+    attempts = []
+    for number in range(60):
+        _refuse(world, f"No. (ray {number})")
+        send_due_alerts(now=world.now)
+        attempts.append(Notification.objects.get().attempts)
+        world.forward(minutes=5)
+    assert attempts[-1] <= 9
+    assert Notification.objects.failing().exists()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_several_workers_one_sends_the_mail(world: World) -> None:
+def test_one_of_several_workers_sends_the_email(world: World) -> None:
     _admin()
     world.ask()
     world.faults(refusal("create"))
     world.deliver()
     now = world.now
-    assert sum(race(lambda: alerts.tell(now=now), threads=6)) == 1
+    assert sum(race(lambda: send_due_alerts(now=now), threads=6)) == 1
     assert len(mail.outbox) == 1
 
 
-def test_a_new_credential_ends_the_refusal_and_is_tried_at_once(world: World) -> None:
+def test_new_credential_ends_the_refusal_its_notifications_and_is_tried_at_once(world: World) -> None:
+    _admin()
     (command,) = world.ask()
     world.faults(refusal("create"))
     world.deliver()
     world.heal()
     assert world.account.credential is not None
     accounts.change_credential(world.account.credential, value="simulator-token-not-a-secret")
+    assert (Pause.objects.count(), _pending()) == (0, [])
     assert world.deliver()
     assert world.status(command) == "PENDING_EXEC"
+    assert send_due_alerts(now=world.now) == 0
+
+
+def test_looking_for_due_alerts_takes_few_queries_when_there_are_none(world: World) -> None:
+    assert world.account
+    with CaptureQueriesContext(connection) as captured:
+        send_due_alerts(now=world.now)
+    assert len([query for query in captured if "SELECT" in query["sql"]]) <= 4

@@ -19,7 +19,7 @@ def _told(world: World) -> dict[tuple[str, ...], float]:
     """A scrape by the clock that the test moves."""
     text = page.text(metrics.figures(now=world.now), now=world.now).decode()
     samples = [sample for family in parse(text) for sample in family.samples]
-    return {(one.name.removeprefix("dexportal_"), one.labels.get("act", "")): one.value for one in samples}
+    return {(one.name.removeprefix("dexportal_"), one.labels.get("operation", "")): one.value for one in samples}
 
 
 def test_a_cloudflare_that_is_away_for_an_hour_rests_all_the_time_and_its_listing_grows_old_but_never_late(

@@ -98,7 +98,6 @@ def test_that_cloudflare_asks_for_a_rest_and_that_it_is_over_is_told_once_each(
         world.forward(seconds=rest)
     (begun,) = _told(caplog, *events)
     assert (begun["event"], begun["credential"]) == ("throttle_begins", world.account.credential_id)
-    assert "rate-limiting" in begun["words"]
     world.heal()
     world.deliver()
     (ended,) = _told(caplog, *events)

@@ -6,6 +6,7 @@ from commands.actions.sending import deliver
 from commands.actions.sending.claim import Claimed, claim
 from commands.actions.upstream.rate_limit import NotNow
 from commands.models import Account
+from commands.rules.pauses import PauseReason
 from tests.actions.world import World
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +22,7 @@ def test_failure_recorded_twice_leaves_commands_of_another_post_alone(world: Wor
     """The commit came through, its acknowledgement did not: the worker insists, and somebody else was quicker."""
     (command,) = world.ask()
     first = _claim(world)
-    failure = NotNow(world.now, "Surely not sent.")
+    failure = NotNow(world.now, PauseReason.CALLS_USED_UP)
     deliver.record(first, failure, now=world.now)
     world.forward(seconds=1)
     second = _claim(world)
@@ -34,7 +35,7 @@ def test_answer_to_an_earlier_post_leaves_commands_of_another_post_alone(world: 
     (command,) = world.ask()
     first = _claim(world)
     answer = deliver.post(first)
-    deliver.record(first, NotNow(world.now, "Surely not sent."), now=world.now)
+    deliver.record(first, NotNow(world.now, PauseReason.CALLS_USED_UP), now=world.now)
     world.forward(seconds=1)
     second = _claim(world)
     deliver.record(first, answer, now=world.now)

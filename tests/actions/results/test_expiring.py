@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from django.core import mail
 
-from commands.actions.notifications import alerts
-from commands.models import Command
+from commands.actions.notifications.delivery import send_due_alerts
+from commands.models import Command, Notification
 from tests.actions.world import QUICK_END, World, refusal
 from tests.people import make_person
 
@@ -26,8 +26,8 @@ def missing(world: World) -> Command:
     world.forward(QUICK_END)
     assert world.sync()
     _refuse_downloads(world)
-    assert alerts.tell(now=world.now) == 1
-    assert "not here yet: 0." in mail.outbox[-1].body
+    assert send_due_alerts(now=world.now) == 1
+    assert "not downloaded yet: 0." in mail.outbox[-1].body
     return command
 
 
@@ -40,17 +40,16 @@ def test_one_more_email_is_sent_when_results_expire_within_a_day(world: World, m
     told = []
     for _ in range(12):
         world.forward(hours=12)
-        told.append(alerts.tell(now=world.now))
+        told.append(send_due_alerts(now=world.now))
     assert told == [0] * 11 + [1]
     letter = mail.outbox[-1]
-    assert letter.subject == "Results of Acme are about to be lost: 1"
-    assert letter.body.startswith("Results that Cloudflare deletes within 24 hours and that are not here yet: 1.")
-    for words in (f"/commands/{missing.id}/", "Cloudflare refuses dexportal for the account “Acme”", "fetching files"):
+    assert letter.body.startswith("Results that Cloudflare deletes within 24 hours and that are not downloaded yet: 1.")
+    for words in (f"/commands/{missing.id}/", "Cloudflare refuses dexportal's calls for the account “Acme”"):
         assert letter.body.count(words) == 1
     for _ in range(3):
         _refuse_downloads(world)
         world.forward(minutes=6)
-        assert alerts.tell(now=world.now) == 0
+        assert send_due_alerts(now=world.now) == 0
 
 
 def test_expiring_results_named_in_the_first_email_get_no_second_one(world: World) -> None:
@@ -62,12 +61,15 @@ def test_expiring_results_named_in_the_first_email_get_no_second_one(world: Worl
     world.ask(devices=[world.device("linux")])
     world.faults(refusal("create"), refusal("download"), refusal("fallback_download"))
     assert world.deliver()
-    assert alerts.tell(now=world.now) == 1
-    assert "not here yet: 1." in mail.outbox[-1].body
+    assert send_due_alerts(now=world.now) == 1
+    assert "not downloaded yet: 1." in mail.outbox[-1].body
     assert world.collect()
-    assert alerts.tell(now=world.now) == 0
-    pause = world.pauses()["download"]
-    assert (pause.told_at is not None, pause.lost_told_at is not None) == (True, True)
+    assert send_due_alerts(now=world.now) == 0
+    about_download = Notification.objects.filter(pause=world.pauses()["download"])
+    assert set(about_download.values_list("kind", "sent_at__isnull")) == {
+        ("refused", False),
+        ("results_expiring", False),
+    }
 
 
 def test_no_email_about_expiring_results_while_downloads_work(world: World) -> None:
@@ -78,6 +80,6 @@ def test_no_email_about_expiring_results_while_downloads_work(world: World) -> N
     world.ask(devices=[world.device("linux")])
     world.faults(refusal("create"))
     assert world.deliver()
-    assert alerts.tell(now=world.now) == 1
+    assert send_due_alerts(now=world.now) == 1
     world.forward(days=6, hours=12)
-    assert alerts.tell(now=world.now) == 0
+    assert send_due_alerts(now=world.now) == 0

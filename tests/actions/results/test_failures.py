@@ -86,8 +86,8 @@ def _artifact_states(world: World, command: Command) -> list[str]:
 
 
 def _pause(world: World, settings: Any) -> None:
-    values = {"since": world.now, "until": world.now + settings.PAUSE_MAX, "words": "No."}
-    Pause.objects.update_or_create(account=world.account, act="download", defaults=values)
+    values = {"since": world.now, "until": world.now + settings.PAUSE_MAX, "reason_code": "server_error"}
+    Pause.objects.update_or_create(account=world.account, operation="download", defaults=values)
 
 
 # --- Ends ---

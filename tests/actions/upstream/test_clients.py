@@ -37,17 +37,17 @@ def test_without_a_credential_or_with_one_that_cannot_be_used_nobody_speaks_and_
     credential = account.credential
     assert credential is not None
     change_credential(credential, value="two\nlines")
-    with pytest.raises(NoCredential, match="character"):
+    with pytest.raises(NoCredential, match="invalid_character"):
         _quota(account)
     settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
-    with pytest.raises(NoCredential, match="CREDENTIAL_KEYS"):
+    with pytest.raises(NoCredential, match="cannot_decrypt"):
         _quota(account)
     Credential.objects.update(secret="")
     account.refresh_from_db()
-    with pytest.raises(NoCredential, match="no value"):
+    with pytest.raises(NoCredential, match="no_value"):
         _quota(account)
     account.credential = None
-    with pytest.raises(NoCredential, match="no credential"):
+    with pytest.raises(NoCredential, match="no_credential"):
         _quota(account)
 
 

@@ -96,7 +96,7 @@ def test_a_429_stops_every_call_of_the_credential_until_it_said(world: World) ->
     assert world.deliver()
     assert (world.status(command), world.pauses()) == ("queued", {})
     assert world.account.credential_id is not None
-    with pytest.raises(NotNow, match="rate-limiting"):
+    with pytest.raises(NotNow, match="rate_limited"):
         spend(world.account.credential_id, Call.LIST)
     world.heal()
     world.forward(seconds=60)

@@ -8,9 +8,10 @@ from django.core import mail
 
 from commands import tasks
 from commands.actions.administration import accounts
-from commands.actions.notifications import alerts
-from commands.actions.upstream import probe, rate_limit
-from commands.models import Pause
+from commands.actions.notifications import delivery
+from commands.actions.upstream import pauses, probe, rate_limit
+from commands.models import Notification
+from commands.rules.pauses import PROBED, Operation
 from tests.actions.racing import race
 from tests.actions.world import QUICK_END, World, refusal
 from tests.people import make_person
@@ -28,15 +29,19 @@ def _refused(world: World) -> None:
     assert not world.deliver()
 
 
+def test_every_probed_operation_has_a_probe() -> None:
+    assert set(probe.PROBES) == PROBED
+
+
 def test_with_nothing_to_send_a_mended_refusal_ends_by_itself_and_nothing_is_created(world: World) -> None:
     _refused(world)
-    tasks.tell_due()
+    tasks.alerts_due()
     assert world.pauses()["create"].refused
     world.heal()
     world.forward(minutes=5, seconds=1)
-    tasks.tell_due()
+    tasks.alerts_due()
     pause = world.pauses()["create"]
-    assert (pause.refused, rate_limit.active_pause(world.account, Pause.Act.CREATE, now=world.now)) == (False, None)
+    assert (pause.refused, pauses.active_pause(world.account, Operation.CREATE, now=world.now)) == (False, None)
     assert world.created() == []
     (command,) = world.ask()
     assert world.deliver()
@@ -124,7 +129,7 @@ def test_a_probe_that_is_let_through_while_commands_are_not_is_one_letter_all_th
     make_person("ada", "admin")
     for _ in range(3):
         _refused(world)
-        alerts.tell(now=world.now)
+        delivery.send_due_alerts(now=world.now)
         world.heal()
         probe.probe()
         assert not world.pauses()["create"].refused
@@ -133,7 +138,7 @@ def test_a_probe_that_is_let_through_while_commands_are_not_is_one_letter_all_th
 
 def test_of_a_new_credential_nothing_is_known_though_a_probe_of_the_old_one_was_let_through(world: World) -> None:
     _refused(world)
-    Pause.objects.update(told_at=world.now)
+    assert Notification.objects.get().pause == world.pauses()["create"]
     world.heal()
     probe.probe()
     assert set(world.pauses()) == {"create"}

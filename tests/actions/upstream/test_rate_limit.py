@@ -5,16 +5,19 @@ from typing import Any
 
 import pytest
 
-from commands.actions.upstream import rate_limit
+from commands.actions.upstream import pauses, rate_limit
 from commands.actions.upstream.rate_limit import NotNow
 from commands.cloudflare.types import Call
 from commands.models import Account, CallBudget, Pause
+from commands.rules.pauses import Operation, PauseCause, PauseReason
 from tests.actions.racing import race
 from tests.actions.world import World
 
 pytestmark = pytest.mark.django_db
 
-CREATE, LIST = Pause.Act.CREATE, Pause.Act.LIST
+CREATE, LIST = Operation.CREATE, Operation.LIST
+AWAY = PauseCause(PauseReason.NO_RESPONSE)
+EXPIRED = PauseCause(PauseReason.CREDENTIAL_REFUSED, "token expired", 401, 10000)
 
 
 @pytest.fixture
@@ -76,12 +79,13 @@ def test_a_clock_that_is_set_back_keeps_nobody_waiting_for_it(world: World, cred
 def test_a_429_stops_every_call_of_the_credential_and_a_shorter_one_does_not_end_it(
     world: World, credential: int
 ) -> None:
-    until = rate_limit.throttled(credential, retry_after=60, words="slow down")
-    rate_limit.throttled(credential, retry_after=5, words="slow down")
+    until = rate_limit.pause_credential(credential, retry_after=60, remote_message="slow down")
+    rate_limit.pause_credential(credential, retry_after=5, remote_message="slow down")
     for call in Call:
         with pytest.raises(NotNow) as told:
             rate_limit.spend(credential, call)
-        assert (told.value.until, told.value.message) == (until, "slow down")
+        error = told.value
+        assert (error.until, error.reason_code, error.remote_message) == (until, "rate_limited", "slow down")
     assert rate_limit.paused_credentials([credential], now=world.now) == {credential}
     world.forward(seconds=61)
     rate_limit.spend(credential, Call.CREATE)
@@ -89,7 +93,7 @@ def test_a_429_stops_every_call_of_the_credential_and_a_shorter_one_does_not_end
 
 
 def test_a_429_without_a_time_rests_for_cloudflares_five_minutes(world: World, credential: int) -> None:
-    until = rate_limit.throttled(credential, retry_after=None, words="slow down")
+    until = rate_limit.pause_credential(credential, retry_after=None, remote_message="slow down")
     assert timedelta(minutes=4, seconds=55) < until - world.now <= timedelta(minutes=5)
 
 
@@ -98,44 +102,46 @@ def test_429s_in_a_row_that_ask_for_no_rest_rest_longer_and_longer_all_the_same(
 ) -> None:
     rests = []
     for _ in range(12):
-        rests.append((rate_limit.throttled(credential, retry_after=0, words="slow down") - world.now).total_seconds())
+        until = rate_limit.pause_credential(credential, retry_after=0, remote_message="slow down")
+        rests.append((until - world.now).total_seconds())
         world.forward(rests[-1] + 0.01)
     assert [round(rest) for rest in rests[:6]] == [5, 5, 10, 20, 40, 80]
     assert rests[-1] == pytest.approx(settings.THROTTLE_MAX.total_seconds(), abs=1)
     world.forward(seconds=1)
-    rate_limit.clear_pause(world.account, CREATE)
-    again = rate_limit.throttled(credential, retry_after=0, words="slow down") - world.now
+    pauses.clear_pause(world.account, CREATE)
+    again = rate_limit.pause_credential(credential, retry_after=0, remote_message="slow down") - world.now
     assert round(again.total_seconds()) == 5
 
 
 def test_time_in_which_nobody_called_makes_no_429_rest_longer(world: World, credential: int) -> None:
-    rate_limit.throttled(credential, retry_after=0, words="slow down")
+    rate_limit.pause_credential(credential, retry_after=0, remote_message="slow down")
     world.forward(minutes=4)
-    again = rate_limit.throttled(credential, retry_after=0, words="slow down") - world.now
+    again = rate_limit.pause_credential(credential, retry_after=0, remote_message="slow down") - world.now
     assert round(again.total_seconds()) == 5
 
 
 def test_a_pause_doubles_up_to_its_bound_and_is_forgotten_with_a_success(world: World) -> None:
     rests = []
     for _ in range(10):
-        rests.append(rate_limit.pause(world.account, CREATE, words="away", refused=False, now=world.now) - world.now)
+        rests.append(pauses.pause_operation(world.account, CREATE, AWAY, now=world.now) - world.now)
         world.forward(rests[-1].total_seconds())
     seconds = [round(rest.total_seconds()) for rest in rests]
     assert seconds == [5, 10, 20, 40, 80, 160, 300, 300, 300, 300]
-    rate_limit.clear_pause(world.account, CREATE)
-    assert rate_limit.active_pause(world.account, CREATE, now=world.now) is None
-    again = rate_limit.pause(world.account, CREATE, words="away", refused=False, now=world.now) - world.now
+    pauses.clear_pause(world.account, CREATE)
+    assert pauses.active_pause(world.account, CREATE, now=world.now) is None
+    again = pauses.pause_operation(world.account, CREATE, AWAY, now=world.now) - world.now
     assert round(again.total_seconds()) == 5
 
 
 def test_a_refusal_rests_as_long_as_can_be_and_one_act_does_not_stop_another(world: World) -> None:
-    until = rate_limit.pause(world.account, CREATE, words="token expired", refused=True, now=world.now)
+    until = pauses.pause_operation(world.account, CREATE, EXPIRED, now=world.now)
     assert until - world.now > timedelta(minutes=4, seconds=59)
-    resting = rate_limit.active_pause(world.account, CREATE, now=world.now)
+    resting = pauses.active_pause(world.account, CREATE, now=world.now)
     assert resting is not None
-    assert (resting.refused, resting.words) == (True, "token expired")
-    assert rate_limit.active_pause(world.account, LIST, now=world.now) is None
-    assert rate_limit.active_pause(world.account, CREATE, now=until) is None
+    assert resting.refused
+    assert (resting.reason_code, resting.remote_message) == ("credential_refused", "token expired")
+    assert pauses.active_pause(world.account, LIST, now=world.now) is None
+    assert pauses.active_pause(world.account, CREATE, now=until) is None
 
 
 @pytest.mark.django_db(transaction=True)
@@ -147,5 +153,5 @@ def test_callers_at_the_same_time_share_one_budget(world: World, credential: int
 @pytest.mark.django_db(transaction=True)
 def test_failures_at_the_same_time_are_all_counted(world: World) -> None:
     account: Account = world.account
-    race(lambda: rate_limit.pause(account, LIST, words="away", refused=False, now=world.now), threads=4)
-    assert Pause.objects.get(account=account, act=LIST).failures == 4
+    race(lambda: pauses.pause_operation(account, LIST, AWAY, now=world.now), threads=4)
+    assert Pause.objects.get(account=account, operation=LIST).failures == 4

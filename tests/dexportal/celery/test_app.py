@@ -27,7 +27,7 @@ TASKS = {
     "directory_due": "talk",
     "collect_due": "fetch",
     "sweep_due": "fetch",
-    "tell_due": "talk",
+    "alerts_due": "talk",
 }
 
 

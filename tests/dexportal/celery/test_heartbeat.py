@@ -10,8 +10,8 @@ from django.db import connection
 from pytest_django import Settings
 
 from commands.actions.administration import heartbeats
-from commands.actions.administration.heartbeats import Role
 from commands.models import Heartbeat
+from commands.queries.heartbeats import WORKERS, Role, liveness
 from dexportal.celery import app as celery
 from dexportal.celery import heartbeat
 from tests.dexportal.workers import working
@@ -55,7 +55,7 @@ def test_beat_writes_heartbeats_of_itself_and_of_the_broker(settings: Settings) 
         return seen(Role.BROKER)
 
     eventually(look, pause=0.02)
-    assert set(heartbeats.signs().alive) == {Role.BEAT}
+    assert set(liveness().alive) == {Role.BEAT}
 
 
 def test_broker_with_full_queues_has_a_heartbeat(settings: Settings) -> None:
@@ -79,24 +79,24 @@ def test_beat_that_starts_without_a_broker_writes_only_its_own_heartbeat(setting
 
     eventually(look, pause=0.02)
     assert not seen(Role.BROKER)
-    assert heartbeats.signs().away == [Role.BROKER]
+    assert liveness().down == [Role.BROKER]
 
 
-@pytest.mark.parametrize("role", heartbeats.WORKERS)
+@pytest.mark.parametrize("role", WORKERS)
 def test_worker_writes_the_heartbeat_of_its_queue_until_it_ends(settings: Settings, role: Role) -> None:
     _, app = beat_of(settings.BROKER_URL)
     app.steps["worker"].add(heartbeat.WorkerStep)
-    heartbeats.beat(Role.BEAT, Role.BROKER, now=heartbeats.signs().now)
+    heartbeats.beat(Role.BEAT, Role.BROKER, now=liveness().now)
     with working(app, str(role)):
-        eventually(lambda: role in heartbeats.signs().alive or None)
+        eventually(lambda: role in liveness().alive or None)
         first = Heartbeat.objects.get(role=role).seen_at
         eventually(lambda: Heartbeat.objects.get(role=role).seen_at > first or None)
-    assert set(heartbeats.signs().alive) == {Role.BEAT, role}
+    assert set(liveness().alive) == {Role.BEAT, role}
     settings.HEARTBEAT_LATE = timedelta(seconds=1)
 
     def look() -> bool | None:
-        heartbeats.beat(Role.BEAT, Role.BROKER, now=heartbeats.signs().now)
-        return role in heartbeats.signs().away or None
+        heartbeats.beat(Role.BEAT, Role.BROKER, now=liveness().now)
+        return role in liveness().down or None
 
     eventually(look)
 

@@ -13,11 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from commands.models import Account, AccountSync, CallBudget, Heartbeat, Pause
+from commands.models import Account, AccountSync, CallBudget, Heartbeat
 from commands.queries import metrics
 from commands.rules.states import OPEN, ArtifactStatus, Status
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_dispatch, a_run, an_artifact
+from tests.rows import a_command, a_dispatch, a_pause, a_run, an_artifact
 
 pytestmark = pytest.mark.django_db
 
@@ -115,15 +115,13 @@ def test_the_account_tells_its_sync_calls_quota_and_pauses(account: Account, set
     )
     AccountSync.objects.update(quota_total=200, quota_used=37)
     CallBudget.objects.update(calls_left=12, list_calls_left=3, counted_at=now)
-    Pause.objects.create(
-        account=account, act="create", until=now + timedelta(minutes=1), since=now, words="no", refused=True
-    )
+    a_pause(account, "create", until=now + timedelta(minutes=1), since=now, refused=True)
     Heartbeat.objects.create(role="talk", instance="a:1", seen_at=now - timedelta(hours=1))
     Heartbeat.objects.create(role="talk", instance="a:2", seen_at=now - timedelta(seconds=7))
-    Pause.objects.create(account=account, act="list", until=now, since=now, words="Tried again.", refused=True)
+    a_pause(account, "list", until=now, since=now, refused=True)
     over = now - settings.SYNC_LEASE
-    Pause.objects.create(account=account, act="download", until=over, since=over, words="Not tried since.")
-    Pause.objects.create(account=account, act="directory", until=now, since=now, words="Tried again.")
+    a_pause(account, "download", until=over, since=over)
+    a_pause(account, "directory", until=now, since=now)
     told = _scrape()
     assert told["paused", "acme", "list", "true"] == 1
     assert told["paused", "acme", "directory", "false"] == 1
@@ -238,7 +236,7 @@ def test_it_is_only_read() -> None:
 def test_every_alert_of_the_documentation_is_on_a_figure_that_there_is(account: Account) -> None:
     now = timezone.now()
     AccountSync.objects.update(listed_at=now)
-    Pause.objects.create(account=account, act="list", until=now + timedelta(minutes=1), since=now, words="No.")
+    a_pause(account, "list", until=now + timedelta(minutes=1), since=now)
     told = {f"dexportal_{key[0]}" for key in _scrape()}
     named = re.findall(r"dexportal_\w+", PRODUCTION.read_text())
     assert len(set(named)) >= 8

@@ -27,8 +27,8 @@ def test_a_cloudflare_that_refuses_connections_has_its_banner(world: World, sett
     settings.UPSTREAM = type(settings.UPSTREAM)("simulator", address, True, "x", token="y")
     tasks.sync_account(str(account.id))
     text = client.get(f"/frame?account={account.id}").text
-    assert "Trouble with listing commands." in text
-    assert "Last good sync:" in text
+    assert "Problem with listing commands." in text
+    assert "Last successful sync:" in text
 
 
 def test_a_listing_that_we_cannot_work_through_is_not_called_cloudflares_absence(
@@ -45,6 +45,6 @@ def test_a_listing_that_we_cannot_work_through_is_not_called_cloudflares_absence
     client = Client()
     client.force_login(make_person("hanna", "helpdesk"))
     text = client.get(f"/frame?account={account.id}").text
-    assert "Trouble with listing commands." in text
-    assert "could not be worked through (TypeError)" in text
+    assert "Problem with listing commands." in text
+    assert "list could not be processed" in text
     assert "<strong>Cloudflare is away" not in text

@@ -12,12 +12,12 @@ from django.utils import timezone
 from commands import clock
 from commands.actions.administration import heartbeats
 from commands.actions.administration.accounts import retire_account
-from commands.models import Account, AccountSync, Heartbeat, Pause, User
+from commands.models import Account, AccountSync, Heartbeat, User
 from commands.rules.ids import new_id
 from commands.wakeup import backoff
 from tests.html import on_one_line
 from tests.people import make_account
-from tests.rows import a_command, a_run
+from tests.rows import a_command, a_pause, a_run
 
 pytestmark = pytest.mark.django_db
 
@@ -48,7 +48,7 @@ def test_each_part_that_is_away_has_its_banner(desk: Client, alive: None) -> Non
     assert titles(desk, "/frame") == ["The worker that talks to Cloudflare is away."]
     Heartbeat.objects.all().delete()
     assert len(titles(desk)) == 3
-    assert desk.get("/").text.count("Last heard of: never") == 3
+    assert desk.get("/").text.count("Last seen: never") == 3
 
 
 def test_without_beat_it_is_said_that_what_is_asked_for_goes_out_and_that_nothing_is_listed(
@@ -89,11 +89,9 @@ def test_a_listing_that_rests_is_told_with_the_reason_and_the_last_good_one(
 ) -> None:
     now = timezone.now()
     AccountSync.objects.filter(account=account).update(listed_at=now - timedelta(minutes=9))
-    Pause.objects.create(
-        account=account, act="list", since=now, until=now + timedelta(minutes=5), words="HTTP 503 from Cloudflare."
-    )
+    a_pause(account, "list", http_status=503)
     text = desk.get("/").text
-    assert "HTTP 503 from Cloudflare." in text
+    assert "Cloudflare failed. Cloudflare&#x27;s message: “No.”. (HTTP 503)" in text
     assert "tone-failed" in text
     assert "Not synced" in text
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from commands.models import Account, Artifact, Pause, User
 from commands.rules.states import Status
-from tests.rows import a_command, a_run, an_artifact
+from tests.rows import a_command, a_pause, a_run, an_artifact
 
 pytestmark = pytest.mark.django_db
 
@@ -22,9 +22,7 @@ def test_results_that_cloudflare_deletes_while_they_cannot_be_fetched_have_a_ban
     first = now + timedelta(hours=1)
     for at in (now + settings.ARTIFACT_URGENT + timedelta(minutes=1), now - timedelta(minutes=1)):
         an_artifact(a_command(run, Status.SUCCESS), deleted_remotely_at=at)
-    Pause.objects.create(
-        account=account, act="download", since=now, until=now + timedelta(minutes=2), words="No.", refused=refused
-    )
+    a_pause(account, "download", refused=refused)
     calm = desk.get("/").text
     assert "about to be lost" not in calm
     assert "Results stay at Cloudflare, which keeps them for 7 days." in calm
@@ -32,10 +30,10 @@ def test_results_that_cloudflare_deletes_while_they_cannot_be_fetched_have_a_ban
         an_artifact(a_command(run, Status.SUCCESS), deleted_remotely_at=at)
     text = desk.get("/").text
     assert "2 results are about to be lost." in text
-    assert f'The first is deleted: <time datetime="{first.isoformat()}" data-when="time">' in text
+    assert f'First deletion: <time datetime="{first.isoformat()}" data-when="time">' in text
     assert "Results stay at Cloudflare until it deletes them." in text
     assert "Results stay at Cloudflare, which keeps" not in text
     Artifact.objects.filter(deleted_remotely_at=first).update(deleted_remotely_at=now)
     assert "1 result is about to be lost." in desk.get("/").text
-    Pause.objects.update(act="create")
+    Pause.objects.update(operation="create")
     assert "about to be lost" not in desk.get("/").text

@@ -10,15 +10,19 @@ from django.utils import timezone
 from commands.models import Account, Artifact, Pause, User
 from commands.rules.artifact_reasons import ArtifactReason
 from commands.rules.states import ArtifactStatus, Status
-from tests.html import on_one_line
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_run, an_artifact
+from tests.rows import a_command, a_notification, a_pause, a_run, an_artifact
 from tests.web.conftest import SignIn
 
 pytestmark = pytest.mark.django_db
 
 URL = "/status/"
-LINE = "<dt>Results not here yet</dt>"
+LINE = "<dt>Results not downloaded</dt>"
+
+
+def _missing(text: str) -> str:
+    """Return what the page says of results that are not downloaded, without the line breaks of the template."""
+    return " ".join(text.partition('data-testid="missing">')[2].partition("</dd>")[0].split())
 
 
 @pytest.fixture
@@ -43,8 +47,8 @@ def test_results_that_failed_to_come_are_told_with_their_time_and_the_last_reaso
     for minutes, reason in ((1, full), (9, ArtifactReason.CONNECTION_BROKEN)):
         since = now - timedelta(minutes=minutes)
         an_artifact(a_command(run, Status.SUCCESS), reason_code=reason, status_at=since, deleted_remotely_at=first)
-    text = on_one_line(client.get(URL).text)
-    assert f"{LINE} <dd> 3; the first will be deleted by Cloudflare <time" in text
+    text = client.get(URL).text
+    assert _missing(text).startswith("3. Cloudflare deletes the first one <time")
     assert f'datetime="{first:%Y-%m-%dT%H:%M}' in text
     assert ("Last reason: The file could not be saved to the storage." in text, "broke off" in text) == (True, False)
 
@@ -56,18 +60,18 @@ def test_results_that_cloudflare_deletes_soon_are_told_though_nothing_was_tried(
     Artifact.objects.update(deleted_remotely_at=now + timedelta(hours=25))
     assert LINE not in client.get(URL).text
     Artifact.objects.update(deleted_remotely_at=now + timedelta(hours=23))
-    text = on_one_line(client.get(URL).text)
-    assert f"{LINE} <dd> 1; the first will be deleted" in text
+    text = client.get(URL).text
+    assert _missing(text).startswith("1. Cloudflare deletes the first one")
     assert "Last reason" not in text
     Artifact.objects.update(deleted_remotely_at=now - timedelta(hours=1), reason_code=ArtifactReason.ACCOUNT_REFUSED)
-    assert f"{LINE} <dd> 1; the first was deleted by Cloudflare" in on_one_line(client.get(URL).text)
+    assert _missing(client.get(URL).text).startswith("1. Cloudflare deleted the first one")
 
 
 @pytest.mark.parametrize(
     ("refused", "words"),
     [
-        (True, "Listing rests, so nobody looks for it: mend that first."),
-        (False, "Listing rests, so nobody looks for it until Cloudflare answers again."),
+        (True, "Sync is paused, so we can&#x27;t check. Fix that first."),
+        (False, "Sync is paused, so we can&#x27;t check until Cloudflare responds again."),
     ],
 )
 def test_while_listing_rests_nobody_says_that_what_is_in_doubt_is_looked_for(
@@ -76,19 +80,19 @@ def test_while_listing_rests_nobody_says_that_what_is_in_doubt_is_looked_for(
     now, run = timezone.now(), a_run(account, helpdesk)
     for status in (Status.UNCERTAIN, Status.UNCONFIRMED):
         a_command(run, status)
-    for act, other in (("create", account), ("list", make_account("Other"))):
-        Pause.objects.create(account=other, act=act, since=now, until=now, refused=True, words="No.")
+    for operation, other in (("create", account), ("list", make_account("Other"))):
+        a_pause(other, operation, since=now, until=now, refused=True)
     text = client.get(URL).text
-    assert ("is searched for it" in text, "It is looked for here" in text, "rests, so nobody" in text) == (
+    assert ("still checking" in text, "We check Cloudflare" in text, "so we can&#x27;t check" in text) == (
         True,
         True,
         False,
     )
-    Pause.objects.create(account=account, act="list", since=now, until=now, refused=refused, words="No.")
+    a_pause(account, "list", since=now, until=now, refused=refused)
     text = client.get(URL).text
-    assert ("is searched for it" in text, "It is looked for here" in text) == (False, False)
+    assert ("still checking" in text, "We check Cloudflare" in text) == (False, False)
     assert text.count(words) == 2
-    assert "runs it again" in text
+    assert "run it again" in text
 
 
 def test_a_restart_of_the_worker_is_no_failure(client: Client, missing: Artifact) -> None:
@@ -99,11 +103,12 @@ def test_a_restart_of_the_worker_is_no_failure(client: Client, missing: Artifact
 def test_of_a_refusal_it_is_said_that_it_is_asked_for_and_that_the_mail_of_it_is_not_taken(
     client: Client, account: Account, settings: Any
 ) -> None:
-    mail, asked = "The mail server did not take the mail", "Asked again every few minutes"
+    mail, probed = "The notification email could not be sent.", "Retried every few minutes and with the next command"
     long_ago = timezone.now() - timedelta(hours=1)
-    pause = Pause.objects.create(account=account, act="list", since=long_ago, until=long_ago, words="No.", refused=True)
+    pause = a_pause(account, "list", since=long_ago, until=long_ago, refused=True)
     text = client.get(URL).text
-    assert (asked in text, mail in text) == (False, False)
-    Pause.objects.filter(pk=pause.pk).update(act="create", attempts=settings.MAIL_ATTEMPTS)
+    assert (probed in text, mail in text) == (False, False)
+    Pause.objects.filter(pk=pause.pk).update(operation="create")
+    a_notification(pause, attempts=settings.MAIL_ATTEMPTS)
     text = client.get(URL).text
-    assert (asked in text, mail in text) == (True, True)
+    assert (probed in text, mail in text) == (True, True)

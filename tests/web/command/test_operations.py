@@ -1,0 +1,122 @@
+"""Send now and run again, on the page of a command and in lists, and why a command failed."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from commands.models import Account, Command, User
+from commands.rules.states import Status
+from tests.people import make_person
+from tests.rows import a_command, a_run
+from tests.web.conftest import SignIn
+
+pytestmark = pytest.mark.django_db
+
+# --- Send now, run again ---
+
+
+@pytest.fixture
+def held(command: Command) -> Command:
+    Command.objects.filter(id=command.id).update(held_at=timezone.now(), reason_code="held_after_pause")
+    command.refresh_from_db()
+    return command
+
+
+def test_a_held_command_has_its_button_in_the_table_and_on_its_page(desk: Client, held: Command) -> None:
+    Command.objects.update(requested_by=held.requested_by)
+    for page in ("/?asked=everyone", f"/commands/{held.id}/"):
+        text = desk.get(page).text
+        assert f'action="/commands/{held.id}/send-now"' in text
+        assert "Sending was paused for a long time" in text
+    assert "1 command needs your OK." in desk.get("/").text
+
+
+def test_send_now_frees_it_once_and_goes_back_to_it(desk: Client, held: Command) -> None:
+    response = desk.post(f"/commands/{held.id}/send-now")
+    assert (response.status_code, response.headers["Location"]) == (303, f"/commands/{held.id}/")
+    held.refresh_from_db()
+    assert (held.held_at, held.reason_code) == (None, "")
+    assert desk.post(f"/commands/{held.id}/send-now").status_code == 303
+    assert held.events.count() == 1
+    assert "send-now" not in desk.get(f"/commands/{held.id}/").text
+
+
+def test_htmx_stays_where_it_is_and_asks_for_news(desk: Client, held: Command) -> None:
+    response = desk.post(f"/commands/{held.id}/send-now", headers={"HX-Request": "true"})
+    assert (response.status_code, response.headers["HX-Trigger"]) == (204, "refresh-now")
+
+
+def test_without_the_right_to_run_there_is_neither_button_nor_act(
+    account: Account, held: Command, sign_in: SignIn
+) -> None:
+    client = sign_in(make_person("max", "manager"))
+    text = client.get(f"/commands/{held.id}/").text
+    assert "send-now" not in text
+    for act in ("send-now", "run-again"):
+        assert client.post(f"/commands/{held.id}/{act}").status_code == 403
+    stranger = sign_in(make_person("otto"))
+    assert stranger.post(f"/commands/{held.id}/send-now").status_code == 404
+    held.refresh_from_db()
+    assert held.held_at is not None
+
+
+def test_what_has_ended_is_run_again_with_the_same_options_once_a_form(
+    desk: Client, account: Account, helpdesk: User
+) -> None:
+    values = {"email": "maria@example.com", "device_name": "LAP-0042", "ticket": "INC-1", "platform": "mac"}
+    old = a_command(a_run(account, helpdesk, reason="slow"), Status.FAILED, options={"time-limit-min": 2}, **values)
+    text = desk.get(f"/commands/{old.id}/").text
+    key = text.split('name="key" value="')[1].split('"')[0]
+    first = desk.post(f"/commands/{old.id}/run-again", {"key": key})
+    second = desk.post(f"/commands/{old.id}/run-again", {"key": key})
+    assert first.status_code == 303
+    assert first.headers["Location"] == second.headers["Location"] != f"/commands/{old.id}/"
+    (new,) = Command.objects.exclude(id=old.id)
+    assert (new.status, new.device_id, new.options, new.ticket) == (
+        "queued",
+        old.device_id,
+        {"time-limit-min": 2},
+        "INC-1",
+    )
+    assert new.run is not None
+    assert (new.run.reason, new.requested_by) == ("slow", helpdesk)
+
+
+def test_of_an_unconfirmed_one_it_is_said_that_the_old_one_may_still_run(
+    desk: Client, account: Account, helpdesk: User
+) -> None:
+    old = a_command(a_run(account, helpdesk), Status.UNCONFIRMED, remote_id="", remote_created_at=timezone.now())
+    text = desk.get(f"/commands/{old.id}/").text
+    assert "it may still run on the device until" in text
+    Command.objects.update(remote_created_at=timezone.now() - timedelta(days=1))
+    assert "by now it cannot run any more" in desk.get(f"/commands/{old.id}/").text
+
+
+def test_what_has_not_ended_is_not_run_again(desk: Client, command: Command) -> None:
+    assert "run-again" not in desk.get(f"/commands/{command.id}/").text
+    response = desk.post(f"/commands/{command.id}/run-again", {"key": "broken"})
+    assert response.status_code == 400
+    assert desk.post(f"/commands/{command.id}/run-again").status_code == 403
+
+
+# --- Why it failed ---
+
+
+def test_why_it_failed_stands_in_the_table_and_on_the_page(desk: Client, account: Account, helpdesk: User) -> None:
+    end = timezone.now()
+    times = {"remote_created_at": end - timedelta(minutes=10), "remote_completed_at": end}
+    command = a_command(a_run(account, helpdesk), Status.FAILED, options={"time-limit-min": 2}, **times)
+    for page in ("/", f"/commands/{command.id}/"):
+        assert "Likely: the device was not connected to Cloudflare for 10 minutes." in desk.get(page).text
+
+
+def test_another_capture_on_the_same_windows_machine_is_found(desk: Client, account: Account, helpdesk: User) -> None:
+    born = timezone.now() - timedelta(minutes=2)
+    machine = {"device_id": "d1", "platform": "windows"}
+    a_command(a_run(account, helpdesk), Status.SUCCESS, remote_created_at=born, remote_completed_at=None, **machine)
+    later = {"remote_created_at": born + timedelta(seconds=30), "remote_completed_at": born + timedelta(seconds=33)}
+    failed = a_command(a_run(account, helpdesk), Status.FAILED, **later, **machine)
+    for page in ("/", f"/commands/{failed.id}/"):
+        assert "Likely: another capture was running on this Windows device" in desk.get(page).text
