@@ -23,7 +23,7 @@ class CredentialForm(ModelForm[Credential]):
         required=False,
         max_length=1000,
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password", "size": 60}),
-        help_text="It is stored encrypted and never shown again. Leave empty to keep the one that is there.",
+        help_text="Stored encrypted and never shown again. Leave blank to keep the stored one.",
     )
 
     class Meta:
@@ -35,7 +35,7 @@ class CredentialForm(ModelForm[Credential]):
         if not value and self.instance._state.adding:
             raise forms.ValidationError("A new credential needs its token or key.")
         if not all("!" <= character <= "~" for character in value):
-            raise forms.ValidationError("A token or key has letters, digits and signs only, without spaces.")
+            raise forms.ValidationError("The token or key can't contain spaces or accented characters.")
         return value
 
 
@@ -65,7 +65,7 @@ class CredentialAdmin(ModelAdmin[Credential]):
         try:
             credential.secret.reveal()
         except CannotDecrypt:
-            return "No key of CREDENTIAL_KEYS opens it: enter the value again"
+            return "Can't be decrypted with CREDENTIAL_KEYS. Enter it again"
         return "Stored, encrypted"
 
     def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:

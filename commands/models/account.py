@@ -16,11 +16,11 @@ from commands.rules.quota import DailyQuota
 
 class AccountQuerySet(models.QuerySet["Account"]):
     def active(self) -> Self:
-        """Accounts of the upstream that this portal talks to now, with a credential, not retired."""
+        """Filter accounts of the present upstream that have a credential and are not retired."""
         return self._in_use().filter(credential__isnull=False)
 
     def without_credential(self) -> Self:
-        """In use, but nobody can speak for them: nothing is sent or fetched."""
+        """Filter accounts of the present upstream without a usable credential. Nothing is sent for them."""
         return self._in_use().filter(Q(credential=None) | Q(credential__secret=""))
 
     def _in_use(self) -> Self:
@@ -28,12 +28,12 @@ class AccountQuerySet(models.QuerySet["Account"]):
 
 
 class Account(models.Model):
-    """A Cloudflare account. Retired, never deleted; it remembers the upstream that it belongs to."""
+    """Cloudflare account. It is retired, never deleted, and belongs to one upstream for ever."""
 
     class Dialect(models.TextChoices):
-        AUTO = "auto", "found out with the first command"
-        CURRENT = "current", "since June 2026 (type, args)"
-        LEGACY = "legacy", "until June 2026 (command_type, command_args)"
+        AUTO = "auto", "detect automatically"
+        CURRENT = "current", "current API (June 2026 or later)"
+        LEGACY = "legacy", "older API (before June 2026)"
 
     id = models.UUIDField(primary_key=True, editable=False)
     cloudflare_id = models.CharField(
@@ -45,7 +45,7 @@ class Account(models.Model):
     upstream = models.CharField(
         max_length=200,
         editable=False,
-        help_text="The simulator, or the address of the API; set when it is made.",
+        help_text="The simulator, or the address of the API. Set when the account is created.",
     )
     credential = models.ForeignKey(Credential, on_delete=models.PROTECT, null=True, blank=True)
     dialect = models.CharField(max_length=10, choices=Dialect, default=Dialect.AUTO)
@@ -72,29 +72,39 @@ class Account(models.Model):
 
 
 class AccountSync(Leased):
-    """What the workers know of an account: who syncs it, how fresh its listings are, its quota."""
+    """State of the workers for an account: lease of the sync, times of its listings, quota."""
 
     account = models.OneToOneField(Account, on_delete=models.CASCADE, primary_key=True, related_name="sync")
     due_at = models.DateTimeField(null=True, help_text="When the next listing is due.")
-    listed_at = models.DateTimeField(null=True, help_text="When the last good listing, of either sort, began.")
+    listed_at = models.DateTimeField(null=True, help_text="When the last successful listing, quick or complete, began.")
     complete_at = models.DateTimeField(null=True, help_text="When the last complete listing began.")
-    complete_due_at = models.DateTimeField(null=True, help_text="A complete one is due by then, whatever else is.")
+    complete_due_at = models.DateTimeField(null=True, help_text="When the next complete listing is due.")
     pass_page = models.PositiveIntegerField(
-        default=0, help_text="The page with which an interrupted complete listing goes on; 0: none was interrupted."
+        default=0, help_text="Page at which an interrupted complete listing continues. 0 if none was interrupted."
     )
-    pass_since = models.DateTimeField(null=True, help_text="From when on that one lists.")
-    pass_begun_at = models.DateTimeField(null=True, help_text="When it began.")
-    pass_doubt = models.DurationField(default=timedelta, help_text="The largest clock doubt of its pages so far.")
-    pass_rests = models.BooleanField(default=False, help_text="A quick listing goes first.")
-    directory_at = models.DateTimeField(null=True, help_text="When devices were last listed, the first time: all.")
-    queue_position = models.PositiveIntegerField(default=0, help_text="How far the turns of the large runs have come.")
-    clock_offset = models.DurationField(null=True, help_text="Cloudflare's clock less ours, at the last answer.")
-    clock_doubt = models.DurationField(default=timedelta, help_text="How far answers differed; halves with a listing.")
+    pass_since = models.DateTimeField(
+        null=True, help_text="Earliest creation time that the interrupted listing covers."
+    )
+    pass_begun_at = models.DateTimeField(null=True, help_text="When the interrupted listing began.")
+    pass_doubt = models.DurationField(default=timedelta, help_text="Largest clock doubt of its pages so far.")
+    pass_rests = models.BooleanField(default=False, help_text="The interrupted listing waits for a quick one.")
+    directory_at = models.DateTimeField(
+        null=True, help_text="When devices were last listed. Empty until all were listed once."
+    )
+    queue_position = models.PositiveIntegerField(
+        default=0, help_text="Last queue position that was given to a large run."
+    )
+    clock_offset = models.DurationField(null=True, help_text="Cloudflare's clock minus ours, at the last response.")
+    clock_doubt = models.DurationField(
+        default=timedelta, help_text="How far the clocks of responses differed. Halved with each listing."
+    )
     quota_total = models.PositiveIntegerField(null=True, help_text="Commands a day.")
     quota_used = models.PositiveIntegerField(null=True)
     quota_reset_at = models.DateTimeField(null=True)
     quota_read_at = models.DateTimeField(null=True, help_text="When the reading of the quota began.")
-    quota_is_left = models.BooleanField(default=False, help_text="Cloudflare tells what is left, not the total.")
+    quota_is_left = models.BooleanField(
+        default=False, help_text="Cloudflare's figure means what is left, not the total."
+    )
 
     @property
     def quota(self) -> DailyQuota:
@@ -102,7 +112,7 @@ class AccountSync(Leased):
 
     @property
     def awaited_at(self) -> datetime | None:
-        """When a listing is due; while one is under way, when its lease ends. After that it is late."""
+        """When the next listing is due. During a listing, when its lease ends. After that time the sync is late."""
         return self.due_at or self.lease_until
 
     def __str__(self) -> str:
@@ -110,12 +120,14 @@ class AccountSync(Leased):
 
 
 class AccountDirectory(Leased):
-    """How far the workers have come through the devices of an account, and who is at it."""
+    """Progress of the workers through the devices of an account."""
 
     account = models.OneToOneField(Account, on_delete=models.CASCADE, primary_key=True, related_name="directory")
     due_at = models.DateTimeField(null=True, help_text="When the next page is due.")
-    page = models.PositiveIntegerField(default=1, help_text="The page that comes next.")
-    pages = models.PositiveIntegerField(default=0, help_text="Pages of the last whole pass; 0: the first one goes on.")
+    page = models.PositiveIntegerField(default=1, help_text="Next page.")
+    pages = models.PositiveIntegerField(
+        default=0, help_text="Pages of the last complete pass. 0 during the first pass."
+    )
 
     def __str__(self) -> str:
         return f"directory of {self.account_id}"
@@ -123,13 +135,13 @@ class AccountDirectory(Leased):
 
 class AccountVersionQuerySet(models.QuerySet["AccountVersion"]):
     def raise_for(self, account_ids: set[UUID]) -> None:
-        """The last statement of every transaction that changes what a list shows; in key order, so none deadlock."""
+        """Raise versions at the end of a transaction that changes a list. In key order, against deadlocks."""
         for account_id in sorted(account_ids):
             self.filter(account_id=account_id).update(number=F("number") + 1)
 
 
 class AccountVersion(models.Model):
-    """A counter that is raised with every change of what a list of the account shows: the table's token."""
+    """Counter that is raised with every change that a list of the account shows. It is part of the table's token."""
 
     account = models.OneToOneField(Account, on_delete=models.CASCADE, primary_key=True, related_name="version")
     number = models.PositiveBigIntegerField(default=0)

@@ -1,6 +1,6 @@
-"""A text that is stored encrypted (cryptography's MultiFernet) and opened only on purpose.
+"""Text field that is stored encrypted (cryptography's MultiFernet) and decrypted only on purpose.
 
-Reading the attribute gives a `Sealed`, never the value, so that it can't slip into a repr, a log, a dump or a history.
+The attribute holds an `EncryptedText`, never the value, so that no repr, log, dump or history shows it.
 """
 
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from django.db import models
 
 
 class CannotDecrypt(Exception):
-    """No key of CREDENTIAL_KEYS opens the stored value."""
+    """No key of CREDENTIAL_KEYS decrypts the stored value."""
 
 
 def _keys() -> MultiFernet:
-    """The first key encrypts, all of them decrypt."""
+    """Return the keys: the first one encrypts, all of them decrypt."""
     return MultiFernet([Fernet(key) for key in settings.CREDENTIAL_KEYS])
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class EncryptedText:
-    """An encrypted value. Falsy when there is none."""
+    """Encrypted value. False if it is empty."""
 
     token: str
 
@@ -31,7 +31,7 @@ class EncryptedText:
         return cls(_keys().encrypt(value.encode()).decode() if value else "")
 
     def reveal(self) -> str:
-        """The value itself; raises CannotDecrypt."""
+        """Decrypt the value. Raises CannotDecrypt."""
         if not self.token:
             raise CannotDecrypt
         try:
@@ -40,7 +40,7 @@ class EncryptedText:
             raise CannotDecrypt from error
 
     def rotated(self) -> "EncryptedText":
-        """The same value under the first key; raises CannotDecrypt."""
+        """Encrypt the same value with the first key. Raises CannotDecrypt."""
         try:
             return EncryptedText(_keys().rotate(self.token.encode()).decode())
         except InvalidToken as error:
@@ -50,19 +50,19 @@ class EncryptedText:
         return bool(self.token)
 
     def __repr__(self) -> str:
-        return "Sealed(***)" if self.token else "Sealed(empty)"
+        return "EncryptedText(***)" if self.token else "EncryptedText(empty)"
 
     __str__ = __repr__
 
 
 if TYPE_CHECKING:
-    SealedColumn = models.TextField[str | EncryptedText, EncryptedText]
+    EncryptedColumn = models.TextField[str | EncryptedText, EncryptedText]
 else:
-    SealedColumn = models.TextField
+    EncryptedColumn = models.TextField
 
 
-class EncryptedTextField(SealedColumn):
-    """A column of `Sealed` values; a plain text that is assigned is sealed on its way to the database."""
+class EncryptedTextField(EncryptedColumn):
+    """Column of `EncryptedText`. A plain string that is assigned is encrypted on its way to the database."""
 
     def from_db_value(self, value: str, expression: object, connection: object) -> EncryptedText:
         return EncryptedText(value)
@@ -74,5 +74,5 @@ class EncryptedTextField(SealedColumn):
         return self.to_python(value).token
 
     def value_to_string(self, obj: models.Model) -> str:
-        """Nothing: a dump carries no credential, encrypted or not."""
+        """Return '', so that a dump has no credential, encrypted or not."""
         return ""

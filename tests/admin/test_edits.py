@@ -61,7 +61,7 @@ class TestCredentials:
 
     def test_value_that_a_header_cannot_carry_is_refused(self, client_of_admin: Client) -> None:
         for value in ("two words", "ümlaut", "tab\tinside"):
-            assert "without spaces" in text_of(self.add(client_of_admin, value=value))
+            assert "contain spaces" in text_of(self.add(client_of_admin, value=value))
         assert not Credential.objects.exists()
 
     def test_global_key_needs_an_email(self, client_of_admin: Client) -> None:
@@ -97,7 +97,7 @@ class TestCredentials:
         credential = make_credential("Acme", value=SECRET)
         settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
         for address in (page(Credential, "changelist"), page(Credential, "change", credential.pk)):
-            assert "No key of CREDENTIAL_KEYS opens it" in text_of(client_of_admin.get(address))
+            assert "be decrypted with CREDENTIAL_KEYS" in text_of(client_of_admin.get(address))
         self.change(client_of_admin, credential, value=ANOTHER)
         assert Credential.objects.get().secret.reveal() == ANOTHER
 

@@ -56,7 +56,7 @@ def test_refusal_is_shown_to_the_requester_and_to_the_administrator(desk: Page, 
     page.locator("summary[aria-label='Your menu']").click()
     page.get_by_role("link", name="Status", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Status")
-    expect(page.get_by_role("main")).to_contain_text("Sending commands rests")
+    expect(page.get_by_role("main")).to_contain_text("Sending commands paused")
     assert not (found := findings_in_both_themes(page)), "\n".join(found)
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") == 390

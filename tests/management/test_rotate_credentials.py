@@ -28,7 +28,7 @@ def test_first_key_alone_decrypts_everything_after_a_rotation(settings: Settings
     for number in range(3):
         make_credential(f"Credential {number}", value=f"value-{number}")
     settings.CREDENTIAL_KEYS = [NEW, OLD]
-    assert rotate() == "3 credentials are sealed under the first key.\n"
+    assert rotate() == "3 credentials are encrypted with the first key.\n"
     settings.CREDENTIAL_KEYS = [NEW]
     assert revealed() == {f"Credential {number}": f"value-{number}" for number in range(3)}
 
@@ -49,7 +49,7 @@ def test_undecryptable_credential_is_named_and_the_others_are_rotated(settings: 
 
 def test_empty_credential_is_not_rotated(settings: Settings) -> None:
     make_credential("Empty", value="")
-    assert rotate() == "0 credentials are sealed under the first key.\n"
+    assert rotate() == "0 credentials are encrypted with the first key.\n"
 
 
 def test_rotation_does_not_count_as_a_change_of_the_value(settings: Settings) -> None:

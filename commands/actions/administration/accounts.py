@@ -1,7 +1,6 @@
-"""Accounts and the credentials behind them: adding, changing and retiring them, with the rows that go with each.
+"""Accounts and credentials: added, changed and retired, together with the rows that belong to each.
 
-Owns which account the environment's own credentials belong to. Must not talk to Cloudflare, nor open a credential for
-anything but to see whether it is still the environment's.
+Must not call Cloudflare. It decrypts a credential only to compare it with the one in the environment.
 """
 
 from collections.abc import Sequence
@@ -37,7 +36,7 @@ ENVIRONMENT = "Cloudflare (from the environment)"
 
 @transaction.atomic
 def add_account(account: Account, *, now: datetime) -> Account:
-    """Saves a new account, of the upstream in force, with the rows that workers and lists keep about it."""
+    """Save a new account of the present upstream, with the rows that workers and lists need."""
     account.id = new_id(now)
     account.upstream = settings.UPSTREAM.name
     account.save(force_insert=True)
@@ -49,7 +48,7 @@ def add_account(account: Account, *, now: datetime) -> Account:
 
 @transaction.atomic
 def change_account(account: Account) -> None:
-    """Its name, credential and dialect; what Cloudflare refused is tried again at once."""
+    """Save name, credential and dialect, and retry at once what Cloudflare refused."""
     account.save(update_fields=["name", "credential", "dialect"])
     _try_again([account.id])
     AccountVersion.objects.raise_for({account.id})
@@ -57,7 +56,7 @@ def change_account(account: Account) -> None:
 
 @transaction.atomic
 def retire_account(account: Account, *, now: datetime) -> bool:
-    """From now on nothing is sent or fetched for it; what is recorded stays. False: it was retired already."""
+    """Retire an account: nothing more is sent or downloaded for it, and its history stays. False if it was retired."""
     retired = Account.objects.filter(id=account.id, retired_at=None).update(retired_at=now)
     AccountVersion.objects.raise_for({account.id})
     return bool(retired)
@@ -65,7 +64,7 @@ def retire_account(account: Account, *, now: datetime) -> bool:
 
 @transaction.atomic
 def return_account(account: Account) -> bool:
-    """Takes a retired account back into use. False: it was in use already."""
+    """Activate a retired account. False if it was active."""
     returned = Account.objects.filter(id=account.id, retired_at__isnull=False).update(retired_at=None)
     AccountVersion.objects.raise_for({account.id})
     return bool(returned)
@@ -81,7 +80,7 @@ def add_credential(credential: Credential, *, value: str) -> Credential:
 
 @transaction.atomic
 def change_credential(credential: Credential, *, value: str = "") -> None:
-    """Without a value the old one stays. Accounts that Cloudflare refused are tried again: this may have mended it."""
+    """Save a credential, without a value with its old one, and retry at once what Cloudflare refused."""
     fields = ["name", "scheme", "email", "changed_at"]
     if value:
         credential.secret = EncryptedText.of(value)
@@ -91,7 +90,7 @@ def change_credential(credential: Credential, *, value: str = "") -> None:
 
 
 def _try_again(account_ids: Sequence[UUID]) -> None:
-    """What Cloudflare refused may be mended: all that waits for the end of a refusal's pause is tried at once."""
+    """End the refusals of these accounts, which the change may have fixed, and retry all that waits for them."""
     refused = pauses.delete_pauses(Pause.objects.filter(account__in=account_ids, refused=True))
     again = {one: [pause.account_id for pause in refused if pause.operation == one] for one in Operation}
     # A pause that a probe has ended is kept for its notifications only. They were about the old credential.
@@ -109,9 +108,9 @@ def _try_again(account_ids: Sequence[UUID]) -> None:
 
 @transaction.atomic
 def ensure_upstream_account(*, now: datetime) -> Account:
-    """The account that the environment names (or the simulator's), with the credential from there; made if missing.
+    """Return the account that the environment names, or the simulator's. Create it if it is missing.
 
-    That credential follows the environment. Everything else of an account that exists is left as admins set it.
+    The credential follows the environment. Everything else of an existing account stays as administrators set it.
     """
     upstream = settings.UPSTREAM
     credential = _environment_credential()

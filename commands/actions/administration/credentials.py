@@ -1,4 +1,4 @@
-"""Sealing every credential anew under the first key. Must never show a value."""
+"""Re-encryption of all credentials with the first key of CREDENTIAL_KEYS. Must never show a value."""
 
 from dataclasses import dataclass
 
@@ -9,20 +9,20 @@ from commands.models.encrypted_field import CannotDecrypt
 @dataclass(frozen=True, slots=True)
 class Rotation:
     rotated: int
-    closed: tuple[str, ...]  # names of credentials that no key opens
+    undecryptable: tuple[str, ...]  # names of credentials that no key decrypts
 
 
 def rotate() -> Rotation:
-    """A credential that somebody changes meanwhile is left alone: it was sealed under the first key just then."""
-    rotated, closed = 0, []
+    """Re-encrypt all credentials. One that is changed in the meantime is skipped, because it was just encrypted."""
+    rotated, undecryptable = 0, []
     for credential in Credential.objects.order_by("name"):
         if not credential.secret:
             continue
         try:
-            anew = credential.secret.rotated()
+            rotated_secret = credential.secret.rotated()
         except CannotDecrypt:
-            closed.append(credential.name)
+            undecryptable.append(credential.name)
             continue
-        Credential.objects.filter(pk=credential.pk, secret=credential.secret).update(secret=anew)
+        Credential.objects.filter(pk=credential.pk, secret=credential.secret).update(secret=rotated_secret)
         rotated += 1
-    return Rotation(rotated, tuple(closed))
+    return Rotation(rotated, tuple(undecryptable))

@@ -1,8 +1,8 @@
-"""The demo people, who can sign in only while the simulator is the upstream.
+"""Demo people and their common password. They can sign in only while the simulator is the upstream.
 
-Owns who they are and their common password. Must not touch anybody else: a person of one of these names who does not
-have the demo's email address is somebody else, and somebody whom an admin deactivated stays so. Whom a real upstream
-dismissed is known by having no password: they come back with the simulator.
+Must not touch other people: a user with one of these names and another email address is somebody else. A demo user whom
+an administrator deactivated stays inactive. One whom a real upstream deactivated has no usable password, and is
+activated again with the simulator.
 """
 
 import secrets
@@ -25,40 +25,40 @@ PEOPLE: Mapping[str, Sequence[str]] = {
     "auditor": ("auditor",),
     "outsider": (),
 }
-"""Names, and the groups that each is put into when made."""
+"""User names, and the groups that a user is put into when created."""
 
 EMAIL_DOMAIN = "demo.example.com"
 
 
 class NotTheSimulator(Exception):
-    """Demo people don't exist beside a real upstream."""
+    """Demo people exist only with the simulator."""
 
 
 def demo_password() -> str:
-    """Given by DEXPORTAL_DEMO_PASSWORD, else generated once and kept in a file that only its owner may read."""
+    """Return DEXPORTAL_DEMO_PASSWORD, or a password that is generated once and stored in a private file."""
     return settings.DEMO_PASSWORD or read_or_create_secret(
         settings.VAR_DIR / "demo_password", lambda: secrets.token_urlsafe(12)
     )
 
 
 def ensure_demo_people(*, now: datetime) -> list[User]:
-    """Makes those who are missing and gives all of them the password. Returns who can sign in with it."""
+    """Create missing demo people and set the password of all. Returns the people who can sign in with it."""
     if not settings.UPSTREAM.is_simulator:
         raise NotTheSimulator
     password = demo_password()
     with transaction.atomic():
         for name, groups in PEOPLE.items():
             if not User.objects.filter(username=name).exists():
-                _make(name, groups, now)
+                _create(name, groups, now)
         people = list(demo_people())
-        _take_back(people)
+        _reactivate(people)
         if not _is_current(password, people):
             _set_password(password, people)
     return [person for person in people if person.is_active]
 
 
 def dismiss_demo_people() -> None:
-    """Beside a real upstream nobody of them signs in, nor stays signed in. Does nothing beside the simulator."""
+    """Deactivate all demo people, unless the simulator is the upstream. Sessions of theirs end."""
     if settings.UPSTREAM.is_simulator:
         return
     for person in who_can_sign_in():
@@ -80,14 +80,14 @@ def _email(name: str) -> str:
     return f"{name}@{EMAIL_DOMAIN}"
 
 
-def _make(name: str, groups: Sequence[str], now: datetime) -> None:
+def _create(name: str, groups: Sequence[str], now: datetime) -> None:
     person = User(username=name, email=_email(name), is_staff="admin" in groups, date_joined=now)
     person.set_unusable_password()
     person.save(force_insert=True)
     person.groups.set(Group.objects.filter(name__in=groups))
 
 
-def _take_back(people: Sequence[User]) -> None:
+def _reactivate(people: Sequence[User]) -> None:
     for person in people:
         if not (person.is_active or person.has_usable_password()):
             person.is_active = True
@@ -104,7 +104,7 @@ def _set_password(password: str, people: Sequence[User]) -> None:
 
 
 def _is_current(password: str, people: Sequence[User]) -> bool:
-    """Trying the password on all of them takes seconds by intent; at each start that is too long."""
+    """Compare fingerprints. Checking the password of each person is slow on purpose, too slow for each start."""
     file = _fingerprint_file()
     return file.exists() and constant_time_compare(file.read_text(), _fingerprint(password, people))
 
@@ -114,5 +114,5 @@ def _fingerprint_file() -> Path:
 
 
 def _fingerprint(password: str, people: Sequence[User]) -> str:
-    words = "\n".join([password, *(f"{person.username} {person.password}" for person in people)])
-    return salted_hmac("commands.actions.administration.demo", words, algorithm="sha256").hexdigest()
+    text = "\n".join([password, *(f"{person.username} {person.password}" for person in people)])
+    return salted_hmac("commands.actions.administration.demo", text, algorithm="sha256").hexdigest()

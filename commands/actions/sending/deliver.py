@@ -71,7 +71,7 @@ type Failure = CloudflareError | NotNow | NoCredential | NotPosted
 
 def deliver(account: Account, *, now: datetime) -> bool:
     """Send one POST of the account's queued commands. Return False if there was nothing to send."""
-    quota.renew(account, now=now)
+    quota.refresh_after_reset(account, now=now)
     claimed = claim(account, now=now)
     if claimed is None:
         return False

@@ -1,7 +1,6 @@
-"""The devices of an account, as Cloudflare lists them, and with them the quota.
+"""Directory of an account's devices, listed page by page from Cloudflare, and with it the quota.
 
-Owns the Device rows, and how far the listing of them has come. A device that is no longer listed keeps its row for 90
-days: it is "not seen since".
+The only writer of Device rows and of AccountDirectory. A device that is no longer listed keeps its row for 90 days.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,7 +25,16 @@ from commands.models import Account, AccountDirectory, AccountSync, Device, Paus
 
 log = structlog.get_logger(__name__)
 
-_TOLD = ("email", "name", "platform", "client_version", "connection", "eligible", "ineligible_reason", "seen_at")
+_REMOTE_FIELDS = (
+    "email",
+    "name",
+    "platform",
+    "client_version",
+    "connection",
+    "eligible",
+    "ineligible_reason",
+    "seen_at",
+)
 
 
 def due_accounts(*, now: datetime) -> list[UUID]:
@@ -35,12 +43,11 @@ def due_accounts(*, now: datetime) -> list[UUID]:
 
 
 def refresh(account: Account, *, now: datetime) -> int:
-    """The next step through the devices, and the quota; returns how many devices were listed. One worker at a time.
+    """List the next devices and read the quota, one worker at a time. Returns how many devices were listed.
 
-    The quota comes after a page: whatever becomes of it, a helpdesk that finds nobody would be worse.
-
-    An account that was never listed is listed whole, each page kept as it comes: what interrupts it loses none. From
-    then on one page a step, so that a pass is spread.
+    An account that was never listed is listed as a whole. Each page is stored at once, so that an interruption loses
+    nothing. After that a step is one page, which spreads a pass over time. The quota is read after the page, because
+    devices matter more to a helpdesk.
     """
     due = AccountDirectory.objects.filter(clock.has_passed("due_at", now), account=account)
     row = leases.take(due, lasting=settings.DIRECTORY_LEASE)
@@ -49,15 +56,15 @@ def refresh(account: Account, *, now: datetime) -> int:
     listed = 0
     try:
         with clients.client_for(account) as client:
-            asks_quota = quota.is_old(account, now=now)
+            reads_quota = quota.is_old(account, now=now)
             for page in _next_pages(client, row):
-                if not _keep_page(account, row, page, now=now):
+                if not _store_page(account, row, page, now=now):
                     log.warning("directory_lost", account=str(account.id))
                     return listed
                 listed += len(page.rows)
-                if asks_quota:
+                if reads_quota:
                     quota.try_to_read(account, client, now=now)
-                    asks_quota = False
+                    reads_quota = False
     except NotNow as wait:
         _hand_back(row, due_at=wait.until if not row.pages else max(wait.until, now + _step(row)))
         return listed
@@ -77,12 +84,12 @@ def _next_pages(client: Client, row: AccountDirectory) -> Iterator[Page[ListedDe
     return islice(pages, 1) if row.pages else pages
 
 
-def _keep_page(account: Account, row: AccountDirectory, page: Page[ListedDevice], *, now: datetime) -> bool:
-    """The page and the place behind it, together; False if the lease was lost."""
+def _store_page(account: Account, row: AccountDirectory, page: Page[ListedDevice], *, now: datetime) -> bool:
+    """Store a page and the number of the next one in one transaction. False if the lease was lost."""
     with transaction.atomic():
         if not leases.renew(row, lasting=settings.DIRECTORY_LEASE):
             return False
-        keep(account, page.rows, now=now)
+        store(account, page.rows, now=now)
         if page.short:
             row.page, row.pages = 1, page.number
         else:
@@ -92,7 +99,7 @@ def _keep_page(account: Account, row: AccountDirectory, page: Page[ListedDevice]
 
 
 def _finish(account: Account, row: AccountDirectory, now: datetime) -> None:
-    if not row.pages:  # the first pass ended without a short page: what came last would have come for ever
+    if not row.pages:  # the first pass ended without a short page
         row.page, row.pages = 1, row.page
     AccountSync.objects.filter(account=account).update(directory_at=now)
     _hand_back(row, due_at=now + _step(row))
@@ -108,17 +115,17 @@ def _hand_back(row: AccountDirectory, *, due_at: datetime) -> None:
     AccountDirectory.objects.filter(leases.is_holder(row)).update(**values)
 
 
-def keep(account: Account, listed: Iterable[ListedDevice], *, now: datetime) -> None:
-    """Write what was listed; of several rows with one registration the one seen last counts."""
+def store(account: Account, listed: Iterable[ListedDevice], *, now: datetime) -> None:
+    """Store listed devices. Of several rows with one registration the one that was seen last counts."""
     newest: dict[tuple[str, str], ListedDevice] = {}
-    for device in sorted(listed, key=lambda one: (one.seen_at is not None, one.seen_at)):
+    for device in sorted(listed, key=lambda device: (device.seen_at is not None, device.seen_at)):
         if device.device_id and has_room_for(device.device_id, device.registration_id):
             newest[device.device_id, device.registration_id] = device
     Device.objects.bulk_create(
         [_row(account, device, now) for device in newest.values()],
         update_conflicts=True,
         unique_fields=["account", "device_id", "registration_id"],
-        update_fields=[*_TOLD, "listed_at"],
+        update_fields=[*_REMOTE_FIELDS, "listed_at"],
         batch_size=500,
     )
 

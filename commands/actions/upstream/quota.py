@@ -32,7 +32,7 @@ def left(sync: AccountSync, db_now: datetime) -> int | None:
     return sync.quota.left(claimed, db_now)
 
 
-def renew(account: Account, *, now: datetime) -> None:
+def refresh_after_reset(account: Account, *, now: datetime) -> None:
     """Read the quota again before the first send of a new quota day. If that fails, forget the old day's figures."""
     db_now = clock.database_now()
     stale = AccountSync.objects.filter(account=account, quota_reset_at__lte=db_now)
@@ -69,10 +69,10 @@ def try_to_read(account: Account, client: Client, *, now: datetime) -> None:
 def read(account: Account, client: Client) -> None:
     """Read the quota and store it, with the database's time, by which claims since then are counted too."""
     began = clock.database_now()
-    keep(account, client.quota(), began=began)
+    store(account, client.quota(), began=began)
 
 
-def keep(account: Account, quota: QuotaReading, *, began: datetime) -> None:
+def store(account: Account, quota: QuotaReading, *, began: datetime) -> None:
     syncs = AccountSync.objects.filter(account=account)
     is_left = _is_left(syncs.get(), quota)
     total = quota.total + (quota.used or 0) if is_left and quota.total is not None else quota.total

@@ -9,17 +9,18 @@ from commands.redaction import scrub
 
 
 class Command(BaseCommand):
-    help = "Looks at everything that the portal needs; says what is wrong and how to mend it. Status 1 if anything is."
+    help = "Checks everything dexportal needs and says how to fix problems. The exit status is 1 if a check fails."
     requires_system_checks = []
 
     def handle(self, **options: Any) -> None:
-        wrong = 0
-        for finding in doctor.examine(now=timezone.now):
-            mark = "ok   " if finding.is_well else "WRONG"
-            self.stdout.write(scrub(f"{mark}  {finding.subject}: {finding.words}"))
-            if finding.mend:
-                self.stdout.write(f"       -> {scrub(finding.mend)}")
-                wrong += 1
-        self.stdout.write("All is well." if not wrong else f"{wrong} to mend.")
-        if wrong:
+        problems = 0
+        for result in doctor.examine(now=timezone.now):
+            mark = "ok  " if result.is_ok else "FAIL"
+            self.stdout.write(scrub(f"{mark}  {result.subject}: {result.message}"))
+            if result.advice:
+                self.stdout.write(f"      -> {scrub(result.advice)}")
+                problems += 1
+        count = "1 problem." if problems == 1 else f"{problems} problems."
+        self.stdout.write(count if problems else "All checks passed.")
+        if problems:
             sys.exit(1)

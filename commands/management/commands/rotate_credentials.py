@@ -6,11 +6,13 @@ from commands.actions.administration import credentials
 
 
 class Command(BaseCommand):
-    help = "Seals every credential anew under the first of CREDENTIAL_KEYS, so that an old key can be taken out."
+    help = "Re-encrypts all credentials with the first key of CREDENTIAL_KEYS, so that an old key can be removed."
 
     def handle(self, **options: Any) -> None:
         rotation = credentials.rotate()
-        self.stdout.write(f"{rotation.rotated} credentials are sealed under the first key.")
-        if rotation.closed:
-            names = ", ".join(f"“{name}”" for name in rotation.closed)
-            raise CommandError(f"No key of CREDENTIAL_KEYS opens {names}: enter the value again in the admin.")
+        self.stdout.write(f"{rotation.rotated} credentials are encrypted with the first key.")
+        if rotation.undecryptable:
+            names = ", ".join(f"“{name}”" for name in rotation.undecryptable)
+            raise CommandError(
+                f"{names} can't be decrypted with CREDENTIAL_KEYS. Enter the value again in the administration."
+            )

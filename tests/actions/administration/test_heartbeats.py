@@ -1,4 +1,4 @@
-"""Signs of life: who gave one lately, and who is away."""
+"""Heartbeats: which roles are alive, and which are down."""
 
 from datetime import timedelta
 
@@ -14,48 +14,48 @@ pytestmark = pytest.mark.django_db
 SECOND = timedelta(seconds=1)
 
 
-def signs(**ages: float) -> Liveness:
-    """Everybody gave a sign just now, but for these, so many seconds ago."""
+def liveness_with(**ages: float) -> Liveness:
+    """Build the liveness with heartbeats from now, and of these roles so many seconds ago."""
     now = database_now()
     return Liveness({role: now - ages.get(role, 0) * SECOND for role in Role}, now)
 
 
-def test_who_never_gave_a_sign_is_away_and_who_did_is_not() -> None:
+def test_role_without_a_heartbeat_is_down() -> None:
     assert liveness().down == [Role.BEAT, Role.TALK, Role.FETCH]
     heartbeats.beat(Role.TALK, now=database_now())
     found = liveness()
     assert (found.down, found.alive) == ([Role.BEAT, Role.FETCH], [Role.TALK])
 
 
-def test_a_sign_holds_for_so_long_and_no_longer() -> None:
-    assert signs(fetch=44).down == []
-    assert signs(fetch=45).down == [Role.FETCH]
+def test_heartbeat_is_valid_for_a_limited_time() -> None:
+    assert liveness_with(fetch=44).down == []
+    assert liveness_with(fetch=45).down == [Role.FETCH]
 
 
-def test_a_beat_that_lives_and_finds_no_broker_says_so_and_workers_may_wait_for_it_in_silence() -> None:
-    assert signs(beat=7, broker=26).down == []
-    assert signs(beat=7, broker=27).down == [Role.BROKER]
-    assert signs(broker=100, talk=80, fetch=80).down == [Role.BROKER]
+def test_workers_are_not_reported_while_beat_finds_the_broker_down() -> None:
+    assert liveness_with(beat=7, broker=26).down == []
+    assert liveness_with(beat=7, broker=27).down == [Role.BROKER]
+    assert liveness_with(broker=100, talk=80, fetch=80).down == [Role.BROKER]
     now = database_now()
     assert Liveness(dict.fromkeys(Role, now) | {Role.BROKER: None}, now).down == [Role.BROKER]
 
 
-def test_without_beat_nobody_knows_of_the_broker() -> None:
-    assert signs(beat=60, broker=60).down == [Role.BEAT]
+def test_broker_is_not_reported_while_beat_is_down() -> None:
+    assert liveness_with(beat=60, broker=60).down == [Role.BEAT]
 
 
-def test_a_worker_that_is_silent_while_the_broker_takes_messages_is_away() -> None:
-    assert signs(talk=60).down == [Role.TALK]
+def test_silent_worker_is_down_if_the_broker_is_up() -> None:
+    assert liveness_with(talk=60).down == [Role.TALK]
 
 
-def test_a_process_has_one_row_a_role_that_it_renews() -> None:
+def test_process_has_one_row_for_each_role() -> None:
     now = database_now()
     for seconds in range(3):
         heartbeats.beat(Role.TALK, Role.FETCH, now=now + seconds * SECOND)
     assert [beat.seen_at for beat in Heartbeat.objects.all()] == [now + 2 * SECOND] * 2
 
 
-def test_a_sign_from_before_the_clock_was_set_back_says_nothing_of_now() -> None:
+def test_heartbeat_from_before_the_clock_was_set_back_proves_nothing() -> None:
     now = database_now()
     Heartbeat.objects.create(role=Role.TALK, instance="gone:1", seen_at=now + timedelta(hours=1))
     assert Role.TALK in liveness().down
@@ -63,7 +63,7 @@ def test_a_sign_from_before_the_clock_was_set_back_says_nothing_of_now() -> None
     assert Role.TALK not in liveness().down
 
 
-def test_processes_that_are_long_gone_are_forgotten() -> None:
+def test_rows_of_processes_that_ended_are_deleted() -> None:
     now = database_now()
     for days in (-2, 2):
         Heartbeat.objects.create(role=Role.TALK, instance=f"{days}:1", seen_at=now + timedelta(days=days))
@@ -75,7 +75,7 @@ def test_processes_that_are_long_gone_are_forgotten() -> None:
     assert instances.isdisjoint({"-2:1", "2:1", "-31:1"})
 
 
-def test_of_a_role_that_died_on_friday_the_last_one_is_still_known_on_monday_however_often_others_start() -> None:
+def test_last_row_of_a_role_stays_for_weeks() -> None:
     now = database_now()
     for restart in range(3):
         seen_at = now - timedelta(days=3, minutes=restart)

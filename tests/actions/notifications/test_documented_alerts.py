@@ -1,4 +1,4 @@
-"""The alerts that docs/production.md names, while Cloudflare is really away."""
+"""Alerts of docs/production.md while Cloudflare does not respond."""
 
 from datetime import timedelta
 from typing import Any
@@ -15,28 +15,28 @@ from tests.actions.world import World
 pytestmark = pytest.mark.django_db
 
 
-def _told(world: World) -> dict[tuple[str, ...], float]:
-    """A scrape by the clock that the test moves."""
+def _scrape(world: World) -> dict[tuple[str, ...], float]:
+    """Scrape by the clock that the test moves. Returns the samples by name and operation."""
     text = page.text(metrics.figures(now=world.now), now=world.now).decode()
-    samples = [sample for family in parse(text) for sample in family.samples]
-    return {(one.name.removeprefix("dexportal_"), one.labels.get("operation", "")): one.value for one in samples}
+    found = [sample for family in parse(text) for sample in family.samples]
+    return {(one.name.removeprefix("dexportal_"), one.labels.get("operation", "")): one.value for one in found}
 
 
-def test_a_cloudflare_that_is_away_for_an_hour_rests_all_the_time_and_its_listing_grows_old_but_never_late(
+def test_hour_without_cloudflare_is_paused_throughout_and_its_listing_old_but_never_late(
     world: World, settings: Any
 ) -> None:
     settings.GET_RETRY_BASE = timedelta(0)
     assert sync(world.account, now=world.now)
     world.fault("error", call="list", status=500)
-    rested = []
+    paused_minutes = []
     for _ in range(60):
         world.forward(minutes=1)
         if world.account.id in schedule.due_accounts(now=world.now):
             assert not sync(world.account, now=world.now)
-        told = _told(world)
-        rested.append(("paused", "list") in told)
-        assert told["sync_late_seconds", ""] < 60
-    first = rested.index(True)
+        samples = _scrape(world)
+        paused_minutes.append(("paused", "list") in samples)
+        assert samples["sync_late_seconds", ""] < 60
+    first = paused_minutes.index(True)
     assert first <= 31, "the first listing that fails is that of an idle account"
-    assert all(rested[first:])
-    assert told["sync_age_seconds", ""] >= 2700
+    assert all(paused_minutes[first:])
+    assert samples["sync_age_seconds", ""] >= 2700

@@ -1,4 +1,4 @@
-"""A client for an account: whose credential it carries, and what cannot speak at all."""
+"""Clients for an account: which credential they use, and which cannot be used."""
 
 from typing import Any
 
@@ -21,18 +21,16 @@ def _quota(account: Account) -> int | None:
         return client.quota().total
 
 
-def test_an_account_speaks_with_its_token(world: World) -> None:
+def test_account_calls_cloudflare_with_its_token(world: World) -> None:
     assert _quota(world.account) == 200
 
 
-def test_an_account_speaks_with_an_email_and_a_key(world: World) -> None:
+def test_account_calls_cloudflare_with_email_and_key(world: World) -> None:
     key = make_credential("Key", value=f"{DEFAULT_TOKEN}-key", email="simulator@example.com")
     assert _quota(make_account("Keyed", cloudflare_id=DEFAULT_ACCOUNT_ID, credential=key)) == 200
 
 
-def test_without_a_credential_or_with_one_that_cannot_be_used_nobody_speaks_and_says_why(
-    world: World, settings: Any
-) -> None:
+def test_missing_or_unusable_credential_raises_its_reason_code(world: World, settings: Any) -> None:
     account = world.account
     credential = account.credential
     assert credential is not None
@@ -51,7 +49,7 @@ def test_without_a_credential_or_with_one_that_cannot_be_used_nobody_speaks_and_
         _quota(account)
 
 
-def test_every_call_takes_from_the_budget(world: World) -> None:
+def test_every_call_counts_against_the_rate_limit(world: World) -> None:
     _quota(world.account)
     assert isinstance(world.account.credential, Credential)
     row = world.account.credential.budget

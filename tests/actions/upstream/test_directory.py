@@ -1,4 +1,4 @@
-"""The devices and the quota of an account, a page at a time."""
+"""Directory of devices, page by page, with the quota."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ def _row(world: World) -> AccountDirectory:
     return AccountDirectory.objects.get(account=world.account)
 
 
-def test_an_account_that_was_never_listed_is_listed_whole_with_its_quota(world: World, settings: Any) -> None:
+def test_first_pass_lists_all_devices_and_the_quota(world: World, settings: Any) -> None:
     settings.PAGE_SIZE = 5
     listed = _refresh(world)
     assert listed == Device.objects.count() > 10
@@ -42,7 +42,7 @@ def test_an_account_that_was_never_listed_is_listed_whole_with_its_quota(world: 
     assert {(one["deviceId"], one["registrationId"]) for one in listed_now} <= known
 
 
-def test_from_then_on_a_page_a_step_and_a_pass_within_the_hour(world: World, settings: Any) -> None:
+def test_later_passes_take_one_page_a_step_and_at_most_an_hour(world: World, settings: Any) -> None:
     settings.PAGE_SIZE = 5
     world.everybody_stays()
     total = _refresh(world)
@@ -61,47 +61,47 @@ def test_from_then_on_a_page_a_step_and_a_pass_within_the_hour(world: World, set
     assert world.now - begun <= timedelta(hours=1, minutes=1)
 
 
-def test_a_device_that_changed_is_changed_and_one_that_left_keeps_its_row(world: World) -> None:
-    directory.keep(world.account, [ONE, replace(ONE, device_id="other")], now=SEEN)
+def test_changed_device_is_updated_and_unlisted_device_keeps_its_row(world: World) -> None:
+    directory.store(world.account, [ONE, replace(ONE, device_id="other")], now=SEEN)
     later = SEEN + timedelta(hours=1)
-    directory.keep(world.account, [replace(ONE, name="Kim's new", eligible=False, seen_at=later)], now=later)
+    directory.store(world.account, [replace(ONE, name="Kim's new", eligible=False, seen_at=later)], now=later)
     changed = Device.objects.get(device_id="machine")
     assert (changed.name, changed.eligible, changed.seen_at, changed.listed_at) == ("Kim's new", False, later, later)
     assert Device.objects.get(device_id="other").listed_at == SEEN
 
 
-def test_of_rows_with_one_registration_the_one_seen_last_counts(world: World) -> None:
+def test_last_seen_row_of_one_registration_counts(world: World) -> None:
     older = replace(ONE, name="older", seen_at=SEEN - timedelta(days=1))
     never = [replace(ONE, name="never", seen_at=None), replace(ONE, name="never too", seen_at=None)]
-    directory.keep(world.account, [never[0], ONE, older, never[1]], now=SEEN)
+    directory.store(world.account, [never[0], ONE, older, never[1]], now=SEEN)
     assert Device.objects.get().name == "Kim's"
 
 
-def test_people_who_share_a_machine_have_a_row_each(world: World) -> None:
+def test_each_user_of_a_shared_machine_has_a_row(world: World) -> None:
     two = replace(ONE, registration_id="second", user_email="ada@example.com")
-    directory.keep(world.account, [ONE, two], now=SEEN)
+    directory.store(world.account, [ONE, two], now=SEEN)
     assert set(Device.objects.values_list("email", "registration_id")) == {
         ("kim@example.com", "registration"),
         ("ada@example.com", "second"),
     }
 
 
-def test_what_no_column_holds_is_cut_or_left_out(world: World) -> None:
+def test_values_too_long_for_their_column_are_cut_or_skipped(world: World) -> None:
     long = replace(ONE, name="n" * 400, platform="p" * 60, version="v" * 90, ineligible_reason="i" * 400)
     rows = [long, replace(ONE, device_id="d" * 65), replace(ONE, device_id=""), replace(ONE, registration_id="r" * 65)]
-    directory.keep(world.account, rows, now=SEEN)
+    directory.store(world.account, rows, now=SEEN)
     device = Device.objects.get()
     lengths = (len(device.name), len(device.platform), len(device.client_version), len(device.ineligible_reason))
     assert lengths == (255, 32, 64, 300)
 
 
-def test_the_same_device_in_two_accounts_is_two_rows(world: World) -> None:
-    directory.keep(world.account, [ONE], now=SEEN)
-    directory.keep(make_account("Other"), [ONE], now=SEEN)
+def test_same_device_in_two_accounts_has_two_rows(world: World) -> None:
+    directory.store(world.account, [ONE], now=SEEN)
+    directory.store(make_account("Other"), [ONE], now=SEEN)
     assert Device.objects.count() == 2
 
 
-def test_one_worker_steps_at_a_time_and_another_takes_over_from_a_dead_one(world: World) -> None:
+def test_one_worker_lists_at_a_time_and_another_takes_over_from_a_dead_one(world: World) -> None:
     rows = AccountDirectory.objects.filter(account=world.account)
     assert leases.take(rows, lasting=timedelta(minutes=2))
     assert _refresh(world) == 0
@@ -109,25 +109,23 @@ def test_one_worker_steps_at_a_time_and_another_takes_over_from_a_dead_one(world
     assert _refresh(world) > 0
 
 
-def test_who_lost_the_lease_keeps_nothing_and_moves_no_page(world: World, settings: Any) -> None:
+def test_worker_that_lost_its_lease_stores_nothing(world: World, settings: Any) -> None:
     settings.PAGE_SIZE = 5
-    real = directory.keep
+    real = directory.store
 
     def lose(*given: Any, **named: Any) -> None:
         real(*given, **named)
         AccountDirectory.objects.update(lease_token=uuid4())
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(directory, "keep", lose)
+        patch.setattr(directory, "store", lose)
         assert _refresh(world) == 5
     assert Device.objects.count() == 5
     assert (world.sync_row().directory_at, _row(world).page) == (None, 1)
 
 
-def test_a_first_pass_of_more_pages_than_there_are_calls_keeps_each_and_comes_to_its_end(
-    world: World, settings: Any
-) -> None:
-    """15 calls at once for devices, then one in 15 seconds: what came is not asked for again."""
+def test_first_pass_of_more_pages_than_calls_stores_each_page_and_finishes(world: World, settings: Any) -> None:
+    """Allow 15 calls at once for devices, then one in 15 seconds. Stored pages are not requested again."""
     settings.PAGE_SIZE = 1
     settings.RATE_CALLS, settings.RATE_RESERVE = 50, 10
     world.everybody_stays()
@@ -146,7 +144,7 @@ def test_a_first_pass_of_more_pages_than_there_are_calls_keeps_each_and_comes_to
     assert (_row(world).page, _row(world).pages) == (1, listed + 1)
 
 
-def test_a_first_pass_that_fails_goes_on_where_it_failed(world: World, settings: Any) -> None:
+def test_failed_first_pass_continues_where_it_stopped(world: World, settings: Any) -> None:
     settings.PAGE_SIZE, settings.GET_RETRY_BASE = 5, timedelta(0)
     world.everybody_stays()
     world.faults({"match": {"call": "devices", "nth": 3}, "effect": {"kind": "error", "status": 403}})
@@ -158,7 +156,7 @@ def test_a_first_pass_that_fails_goes_on_where_it_failed(world: World, settings:
     assert "directory" not in world.pauses()
 
 
-def test_a_step_that_must_wait_for_calls_waits_for_the_next_step(world: World, settings: Any) -> None:
+def test_step_without_calls_left_waits_for_the_next_step(world: World, settings: Any) -> None:
     _refresh(world)
     AccountDirectory.objects.update(due_at=None)
     settings.RATE_CALLS, settings.RATE_RESERVE = 50, 10
@@ -168,14 +166,14 @@ def test_a_step_that_must_wait_for_calls_waits_for_the_next_step(world: World, s
     assert directory.due_accounts(now=world.now + timedelta(minutes=5)) == [world.account.id]
 
 
-def test_a_due_time_that_a_wrong_clock_wrote_is_over(world: World) -> None:
+def test_due_time_written_by_a_wrong_clock_has_passed(world: World) -> None:
     AccountDirectory.objects.filter(account=world.account).update(due_at=world.now + timedelta(days=1))
     assert directory.due_accounts(now=world.now) == [world.account.id]
     assert _refresh(world) > 0
 
 
 @pytest.mark.parametrize(("status", "refused"), [(403, True), (404, True), (500, False)])
-def test_a_directory_that_fails_rests_and_begins_again(world: World, settings: Any, status: int, refused: bool) -> None:
+def test_failing_directory_is_paused_and_starts_again(world: World, settings: Any, status: int, refused: bool) -> None:
     settings.GET_RETRY_BASE = timedelta(0)
     world.fault("error", call="devices", status=status)
     assert _refresh(world) == 0
@@ -190,7 +188,7 @@ def test_a_directory_that_fails_rests_and_begins_again(world: World, settings: A
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
-def test_a_quota_that_fails_keeps_no_device_from_being_listed(world: World, settings: Any, status: int) -> None:
+def test_failing_quota_does_not_stop_the_listing_of_devices(world: World, settings: Any, status: int) -> None:
     settings.GET_RETRY_BASE = timedelta(0)
     world.fault("error", call="quota", status=status)
     with structlog.testing.capture_logs() as lines:
@@ -205,7 +203,7 @@ def test_a_quota_that_fails_keeps_no_device_from_being_listed(world: World, sett
     assert world.sync_row().quota_total == 200
 
 
-def test_a_throttled_quota_lets_the_credential_rest_and_not_the_devices(world: World, settings: Any) -> None:
+def test_rate_limited_quota_pauses_the_credential_and_not_the_directory(world: World, settings: Any) -> None:
     settings.PAGE_SIZE = 5
     world.everybody_stays()
     world.fault("throttle", call="quota", seconds=60)
@@ -218,7 +216,7 @@ def test_a_throttled_quota_lets_the_credential_rest_and_not_the_devices(world: W
     assert world.sync_row().quota_total == 200
 
 
-def test_accounts_of_another_upstream_and_retired_ones_are_not_listed(world: World) -> None:
+def test_accounts_that_are_retired_or_of_another_upstream_are_not_listed(world: World) -> None:
     Account.objects.filter(id=world.account.id).update(retired_at=SEEN)
     assert directory.due_accounts(now=world.now) == []
     Account.objects.filter(id=world.account.id).update(retired_at=None, upstream="https://api.example.com")

@@ -1,4 +1,4 @@
-"""What rests at Cloudflare stops nothing else, is told once, and lets nothing old go out without a person's word."""
+"""Pauses stop one operation only, and old commands are held after a long one."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,11 +31,11 @@ pytestmark = pytest.mark.django_db
 REFUSALS = [401, 403, 404]
 
 
-# --- Only the act that was refused rests ---
+# --- Only the refused operation is paused ---
 
 
 @pytest.mark.parametrize("status", REFUSALS)
-def test_a_refused_post_stops_sending_alone_and_keeps_the_commands_queued(world: World, status: int) -> None:
+def test_refused_post_pauses_only_sending_and_keeps_commands_queued(world: World, status: int) -> None:
     (command,) = world.ask()
     world.faults(refusal("create", status))
     assert world.deliver()
@@ -51,7 +51,7 @@ def test_a_refused_post_stops_sending_alone_and_keeps_the_commands_queued(world:
 
 
 @pytest.mark.parametrize("status", REFUSALS)
-def test_a_refused_listing_stops_listing_alone(world: World, status: int) -> None:
+def test_refused_listing_pauses_only_listing(world: World, status: int) -> None:
     (command,) = world.ask()
     world.faults(refusal("list", status))
     assert not world.sync(complete=True)
@@ -60,7 +60,7 @@ def test_a_refused_listing_stops_listing_alone(world: World, status: int) -> Non
     assert world.status(command) == "PENDING_EXEC"
 
 
-def test_a_refused_download_stops_downloads_alone(world: World) -> None:
+def test_refused_download_pauses_only_downloads(world: World) -> None:
     command = world.sent()
     world.forward(QUICK_END)
     world.sync()
@@ -79,7 +79,7 @@ def test_a_refused_download_stops_downloads_alone(world: World) -> None:
     assert (world.artifact(command).status, world.pauses()) == ("stored", {})
 
 
-def test_a_refused_directory_stops_neither_sending_nor_listing(world: World) -> None:
+def test_refused_directory_pauses_only_the_directory(world: World) -> None:
     (command,) = world.ask()
     AccountDirectory.objects.update(due_at=None)
     world.faults(refusal("devices"), refusal("quota"))
@@ -90,7 +90,7 @@ def test_a_refused_directory_stops_neither_sending_nor_listing(world: World) -> 
     assert world.status(command) == "PENDING_EXEC"
 
 
-def test_a_429_stops_every_call_of_the_credential_until_it_said(world: World) -> None:
+def test_429_pauses_all_calls_of_the_credential_until_its_time(world: World) -> None:
     (command,) = world.ask()
     world.fault("throttle", seconds=120)
     assert world.deliver()
@@ -106,7 +106,7 @@ def test_a_429_stops_every_call_of_the_credential_until_it_said(world: World) ->
     assert world.status(command) == "PENDING_EXEC"
 
 
-def test_the_pauses_of_a_dead_upstream_grow_up_to_the_longest(world: World, settings: Any) -> None:
+def test_pauses_of_an_unreachable_upstream_grow_up_to_the_longest(world: World, settings: Any) -> None:
     device = world.device()
     settings.UPSTREAM = replace(settings.UPSTREAM, url="http://127.0.0.1:1/v4")
     rests = []
@@ -122,7 +122,7 @@ def test_the_pauses_of_a_dead_upstream_grow_up_to_the_longest(world: World, sett
     assert not world.pauses()["create"].refused
 
 
-def test_queued_commands_expire_in_a_pause_that_never_ends(world: World) -> None:
+def test_queued_commands_expire_during_an_endless_pause(world: World) -> None:
     (command,) = world.ask()
     world.faults(refusal("create"))
     world.deliver()
@@ -136,7 +136,7 @@ def test_queued_commands_expire_in_a_pause_that_never_ends(world: World) -> None
 
 
 def _refused_for(world: World, *, minutes: float) -> None:
-    """Sending is refused from now on, and tried again as soon as its pause is over."""
+    """Refuse sending from now on, and try again whenever its pause is over."""
     world.faults(refusal("create"))
     assert world.deliver()
     for _ in range(int(minutes // 5)):
@@ -145,7 +145,7 @@ def _refused_for(world: World, *, minutes: float) -> None:
 
 
 def _long_pause(world: World) -> tuple[Command, Command]:
-    """A pause of 11 minutes; what was asked for before it, and 5 minutes later."""
+    """Pause sending for 11 minutes. Returns a command from before it, and one requested 5 minutes later."""
     (before,) = world.ask()
     _refused_for(world, minutes=5)
     (during,) = world.ask(devices=[world.device("linux")])
@@ -155,7 +155,7 @@ def _long_pause(world: World) -> tuple[Command, Command]:
     return world.again(before), world.again(during)
 
 
-def test_after_a_long_pause_the_old_waits_for_a_word_and_the_new_goes_out(world: World) -> None:
+def test_after_a_long_pause_old_commands_wait_for_send_now_and_new_ones_are_sent(world: World) -> None:
     before, during = _long_pause(world)
     assert (before.held_at, during.held_at) == (world.again(before).held_at, None)
     assert before.held_at is not None
@@ -173,9 +173,7 @@ def test_after_a_long_pause_the_old_waits_for_a_word_and_the_new_goes_out(world:
     assert (said.by, said.mover) == (world.person, "person")
 
 
-def test_of_more_than_one_claim_can_hold_back_none_goes_out_by_itself(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_more_old_commands_than_one_claim_holds_are_all_held(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(holds, "MOST", 2)
     commands = world.ask(targets=world.targets(world.devices[:5]))
     world.faults(refusal("create"))
@@ -188,7 +186,7 @@ def test_of_more_than_one_claim_can_hold_back_none_goes_out_by_itself(
     assert all(world.again(command).held_at for command in commands)
 
 
-def test_after_a_short_pause_everything_goes_out_by_itself(world: World) -> None:
+def test_after_a_short_pause_all_commands_are_sent(world: World) -> None:
     (command,) = world.ask()
     world.faults(refusal("create"))
     world.deliver()
@@ -200,7 +198,7 @@ def test_after_a_short_pause_everything_goes_out_by_itself(world: World) -> None
     assert world.status(command) == "PENDING_EXEC"
 
 
-def test_a_blip_holds_nothing_back_though_nothing_was_sent_for_long_after_it(world: World) -> None:
+def test_single_failure_holds_nothing_even_if_nothing_was_sent_for_long_after_it(world: World) -> None:
     first, second = world.ask(BOTH)
     world.fault("reset", nth=1, when="after")
     assert world.deliver()
@@ -212,7 +210,7 @@ def test_a_blip_holds_nothing_back_though_nothing_was_sent_for_long_after_it(wor
     assert world.again(second).held_at is None
 
 
-def test_a_claim_holds_back_too_when_nobody_settled_meanwhile(world: World) -> None:
+def test_claim_holds_old_commands_if_settle_did_not_run(world: World) -> None:
     (command,) = world.ask()
     _refused_for(world, minutes=5)
     world.heal()
@@ -221,7 +219,7 @@ def test_a_claim_holds_back_too_when_nobody_settled_meanwhile(world: World) -> N
     assert world.again(command).held_at is not None
 
 
-def test_a_throttled_credential_holds_back_as_any_long_pause(world: World) -> None:
+def test_long_rate_limiting_holds_old_commands(world: World) -> None:
     (command,) = world.ask()
     world.fault("throttle", seconds=400)
     assert world.deliver()
@@ -232,21 +230,21 @@ def test_a_throttled_credential_holds_back_as_any_long_pause(world: World) -> No
     assert world.again(command).held_at is not None
 
 
-def test_send_now_in_a_pause_that_goes_on_is_not_held_again(world: World) -> None:
+def test_command_released_during_a_pause_is_not_held_again(world: World) -> None:
     before, _ = _long_pause(world)
     holds.release(commands=[before.id], by=world.person, now=world.now)
     world.settle()
     assert world.again(before).held_at is None
 
 
-def test_what_was_let_go_already_takes_no_second_word(world: World) -> None:
+def test_released_command_is_not_released_twice(world: World) -> None:
     before, _ = _long_pause(world)
     holds.release(commands=[before.id], by=world.person, now=world.now)
     assert holds.release(commands=[before.id], by=world.person, now=world.now) == []
     assert Event.objects.filter(command=before, event="send_now").count() == 1
 
 
-def test_a_failure_long_after_the_last_begins_a_pause_of_its_own(world: World) -> None:
+def test_failure_long_after_the_last_one_begins_a_new_pause(world: World) -> None:
     (first,) = world.ask()
     world.faults(refusal("create"))
     world.deliver()
@@ -271,8 +269,8 @@ OTHER = "ab" * 16
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_account_whose_upstream_hangs_delays_no_other(world: World, settings: Any) -> None:
-    """As many threads as the talk worker has, each of which finds work of the hanging account first."""
+def test_account_with_a_hanging_upstream_delays_no_other_account(world: World, settings: Any) -> None:
+    """Run as many threads as the talk worker has. Each finds work of the hanging account first."""
     settings.GET_ATTEMPTS = 1
     settings.READ_TIMEOUT = settings.GET_DEADLINE = settings.POST_DEADLINE = timedelta(seconds=MAX_WAIT)
     first = world.upstream.control("GET", "config")["accounts"]

@@ -1,4 +1,4 @@
-"""A refusal that is mended at Cloudflare is over, also where nothing waits that could find it out."""
+"""Probes end a refusal that was fixed at Cloudflare, even if no command or file waits."""
 
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 def _refused(world: World) -> None:
-    """Sending is refused, and what was asked for is withdrawn by time: nothing is left to try."""
+    """Refuse sending until the only command has expired, so that there is nothing left to try."""
     world.ask()
     world.faults(refusal("create"))
     assert world.deliver()
@@ -33,7 +33,7 @@ def test_every_probed_operation_has_a_probe() -> None:
     assert set(probe.PROBES) == PROBED
 
 
-def test_with_nothing_to_send_a_mended_refusal_ends_by_itself_and_nothing_is_created(world: World) -> None:
+def test_probe_ends_a_fixed_refusal_of_sending_and_creates_nothing(world: World) -> None:
     _refused(world)
     tasks.alerts_due()
     assert world.pauses()["create"].refused
@@ -49,7 +49,7 @@ def test_with_nothing_to_send_a_mended_refusal_ends_by_itself_and_nothing_is_cre
     assert world.pauses() == {}
 
 
-def test_with_nothing_to_fetch_a_mended_refusal_of_downloads_ends_by_itself(world: World) -> None:
+def test_probe_ends_a_fixed_refusal_of_downloads(world: World) -> None:
     command = world.sent()
     world.forward(QUICK_END)
     assert world.sync()
@@ -65,7 +65,7 @@ def test_with_nothing_to_fetch_a_mended_refusal_of_downloads_ends_by_itself(worl
     assert not world.pauses()["download"].refused
 
 
-def test_a_token_that_may_only_read_stays_refused_and_is_asked_once_in_a_while(world: World) -> None:
+def test_read_only_token_stays_refused_and_is_probed_every_five_minutes(world: World) -> None:
     first = world.upstream.control("GET", "config")["accounts"][0]
     world.ask()
     world.configure(accounts=[{**first, "permissions": ["Cloudflare DEX Read"]}])
@@ -81,7 +81,7 @@ def test_a_token_that_may_only_read_stays_refused_and_is_asked_once_in_a_while(w
     assert world.pauses()["create"].refused
 
 
-def test_what_may_still_be_tried_is_not_probed(world: World) -> None:
+def test_operation_with_something_to_try_is_not_probed(world: World) -> None:
     world.ask()
     world.faults(refusal("create"))
     assert world.deliver()
@@ -94,7 +94,7 @@ def test_what_may_still_be_tried_is_not_probed(world: World) -> None:
     assert len(world.posts()) == posts + 1
 
 
-def test_a_probe_makes_no_pause_longer_by_which_commands_are_held(world: World) -> None:
+def test_probe_does_not_extend_the_pause(world: World) -> None:
     _refused(world)
     until = world.pauses()["create"].until
     probe.probe()
@@ -102,7 +102,7 @@ def test_a_probe_makes_no_pause_longer_by_which_commands_are_held(world: World) 
     assert (pause.until, pause.probed_at is not None, pause.failures) == (until, True, 1)
 
 
-def test_a_probe_without_a_clear_answer_changes_nothing(world: World, settings: Any) -> None:
+def test_probe_without_a_clear_answer_changes_nothing(world: World, settings: Any) -> None:
     _refused(world)
     patient = settings.READ_TIMEOUT
     for rule, read_timeout in (
@@ -122,9 +122,7 @@ def test_a_probe_without_a_clear_answer_changes_nothing(world: World, settings: 
     assert rate_limit.paused_credentials([world.account.credential_id], now=world.now)
 
 
-def test_a_probe_that_is_let_through_while_commands_are_not_is_one_letter_all_the_same(
-    world: World, settings: Any
-) -> None:
+def test_accepted_probe_and_refused_commands_are_one_email(world: World, settings: Any) -> None:
     settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
     make_person("ada", "admin")
     for _ in range(3):
@@ -136,7 +134,7 @@ def test_a_probe_that_is_let_through_while_commands_are_not_is_one_letter_all_th
     assert len(mail.outbox) == 1
 
 
-def test_of_a_new_credential_nothing_is_known_though_a_probe_of_the_old_one_was_let_through(world: World) -> None:
+def test_new_credential_deletes_the_pause_that_a_probe_ended(world: World) -> None:
     _refused(world)
     assert Notification.objects.get().pause == world.pauses()["create"]
     world.heal()
@@ -148,14 +146,14 @@ def test_of_a_new_credential_nothing_is_known_though_a_probe_of_the_old_one_was_
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_several_workers_one_probes(world: World) -> None:
+def test_one_of_several_workers_probes(world: World) -> None:
     _refused(world)
     posts = len(world.posts())
     race(probe.probe, threads=4)
     assert len(world.posts()) == posts + 1
 
 
-def test_where_all_that_waits_is_held_a_mended_refusal_ends_too_and_what_is_held_stays_so(world: World) -> None:
+def test_probe_ends_a_refusal_while_all_commands_are_held_and_releases_none(world: World) -> None:
     (command,) = world.ask()
     world.faults(refusal("create"))
     for _ in range(3):

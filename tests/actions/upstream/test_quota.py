@@ -1,4 +1,4 @@
-"""The quota of an account's day: taken in the claim, read again, and understood in both of its meanings."""
+"""Daily quota: taken in the claim, read again, and understood in both of its meanings."""
 
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 
 def _read(world: World) -> None:
-    """The account's devices are known from before."""
+    """Return a world whose devices are listed already."""
     assert world.devices
     world.account.refresh_from_db()
     with clients.client_for(world.account) as client:
@@ -41,7 +41,7 @@ def _raise_quota(world: World, figure: int) -> None:
 # --- Taken in the claim ---
 
 
-def test_the_quota_is_taken_in_the_claim_so_that_no_post_exceeds_it(world: World) -> None:
+def test_claim_takes_the_quota_so_that_no_post_exceeds_it(world: World) -> None:
     _quota(world, 3)
     commands = world.ask(devices=world.devices[:5])
     assert world.deliver()
@@ -49,7 +49,7 @@ def test_the_quota_is_taken_in_the_claim_so_that_no_post_exceeds_it(world: World
     assert sorted(world.status(command) for command in commands) == ["PENDING_EXEC"] * 3 + ["queued"] * 2
 
 
-def test_the_quota_is_read_again_before_the_first_post_of_its_next_day(world: World) -> None:
+def test_quota_is_read_again_before_the_first_post_of_the_next_day(world: World) -> None:
     _quota(world, 1)
     world.ask(devices=world.devices[:2])
     assert world.deliver()
@@ -62,7 +62,7 @@ def test_the_quota_is_read_again_before_the_first_post_of_its_next_day(world: Wo
     assert (row.quota_total, row.quota_used) == (2, 1)
 
 
-def test_what_others_used_of_the_quota_counts(world: World) -> None:
+def test_quota_used_by_others_counts(world: World) -> None:
     _quota(world, 4)
     AccountSync.objects.update(quota_used=3)
     world.ask(devices=world.devices[:3])
@@ -70,7 +70,7 @@ def test_what_others_used_of_the_quota_counts(world: World) -> None:
     assert len(world.created()) == 1
 
 
-def test_a_quota_that_is_not_known_stops_nobody(world: World) -> None:
+def test_unknown_quota_stops_no_command(world: World) -> None:
     AccountSync.objects.update(quota_total=None)
     world.ask(devices=world.devices[:3])
     AccountSync.objects.update(quota_total=None)
@@ -78,33 +78,33 @@ def test_a_quota_that_is_not_known_stops_nobody(world: World) -> None:
     assert len(world.created()) == 3
 
 
-def test_figures_that_no_column_holds_are_cut(world: World) -> None:
+def test_figures_too_large_for_their_column_are_cut(world: World) -> None:
     _quota(world, 10**12)
     assert world.sync_row().quota_total == 2**31 - 1
 
 
-def test_a_quota_that_cannot_be_read_in_the_new_day_is_forgotten(world: World, settings: Any) -> None:
+def test_quota_that_cannot_be_read_on_the_new_day_is_forgotten(world: World, settings: Any) -> None:
     settings.GET_RETRY_BASE = timedelta(0)
     AccountSync.objects.filter(account=world.account).update(
         quota_total=5, quota_used=5, quota_reset_at=world.now, quota_read_at=world.now
     )
     world.fault("error", call="quota", status=500)
-    quota.renew(world.account, now=world.now)
+    quota.refresh_after_reset(world.account, now=world.now)
     row = world.sync_row()
     assert (row.quota_total, row.quota_used, row.quota_reset_at) == (None, None, None)
     assert world.pauses() == {}, "devices are none of its business"
 
 
-def test_a_quota_of_this_day_is_not_read_again(world: World) -> None:
+def test_quota_of_the_same_day_is_not_read_again(world: World) -> None:
     AccountSync.objects.filter(account=world.account).update(
         quota_total=5, quota_reset_at=world.now + timedelta(minutes=1)
     )
-    quota.renew(world.account, now=world.now)
+    quota.refresh_after_reset(world.account, now=world.now)
     assert world.sync_row().quota_total == 5
 
 
-def test_a_post_that_is_under_way_while_the_quota_is_read_counts_whenever_it_lands(world: World) -> None:
-    """Claimed before the reading, created after it: neither side would have counted it."""
+def test_post_in_progress_during_the_reading_counts(world: World) -> None:
+    """Claim before the reading and create after it, so that neither figure contains the command by itself."""
     commands = world.ask(devices=world.devices[:5])
     claimed = claim(world.account, now=world.now)
     assert claimed is not None
@@ -119,7 +119,7 @@ def test_a_post_that_is_under_way_while_the_quota_is_read_counts_whenever_it_lan
     assert _left(world) == 200 - len(commands), "Cloudflare's own figure has them now"
 
 
-def test_a_post_whose_worker_died_counts_as_if_it_had_landed_last(world: World) -> None:
+def test_post_of_a_dead_worker_counts(world: World) -> None:
     world.ask()
     assert claim(world.account, now=world.now)
     _read(world)
@@ -136,7 +136,7 @@ def _told(world: World, *readings: tuple[int | None, int | None]) -> tuple[int |
     """The day's total after these (quota, usage), and whether it is taken for what is left."""
 
     for total, used in readings:
-        quota.keep(world.account, QuotaReading(total, used, None, None), began=world.now)
+        quota.store(world.account, QuotaReading(total, used, None, None), began=world.now)
     row = world.sync_row()
     return row.quota_total, row.quota_is_left
 
@@ -158,13 +158,13 @@ def _told(world: World, *readings: tuple[int | None, int | None]) -> tuple[int |
         ([(0, 800)], 800, True),
     ],
 )
-def test_the_figures_show_whether_the_quota_is_the_total_or_what_is_left(
+def test_figures_show_if_the_quota_is_the_total_or_what_is_left(
     world: World, readings: list[tuple[int | None, int | None]], total: int | None, is_left: bool
 ) -> None:
     assert _told(world, *readings) == (total, is_left)
 
 
-def test_sending_goes_on_where_the_quota_is_what_is_left(world: World) -> None:
+def test_sending_continues_if_the_quota_means_what_is_left(world: World) -> None:
     world.configure(quota_means="remaining")
     _quota(world, 5)
     assert _left(world) == 5

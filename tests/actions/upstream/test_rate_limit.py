@@ -1,4 +1,4 @@
-"""The calls of a credential, and the pauses of an account."""
+"""Rate limit of a credential, and the length of pauses."""
 
 from datetime import timedelta
 from typing import Any
@@ -22,14 +22,14 @@ EXPIRED = PauseCause(PauseReason.CREDENTIAL_REFUSED, "token expired", 401, 10000
 
 @pytest.fixture
 def credential(world: World, settings: Any) -> int:
-    """40 calls in 5 minutes, of which 20 at once; 10 of these for listings."""
+    """Allow 40 calls in 5 minutes, 20 of them at once, 10 of these for listings."""
     settings.RATE_CALLS, settings.RATE_RESERVE = 50, 10
     assert world.account.credential_id is not None
     return world.account.credential_id
 
 
 def _spent(credential: int, call: Call, most: int = 1000) -> int:
-    """How many calls may be made now."""
+    """Spend calls until none is left, and return how many there were."""
     for count in range(most):
         try:
             rate_limit.spend(credential, call)
@@ -41,17 +41,17 @@ def _spent(credential: int, call: Call, most: int = 1000) -> int:
 @pytest.mark.parametrize(
     ("call", "at_once"), [(Call.CREATE, 20), (Call.LIST, 10), (Call.DOWNLOAD, 15), (Call.QUOTA, 15)]
 )
-def test_each_call_has_its_share(credential: int, call: Call, at_once: int) -> None:
+def test_each_sort_of_call_has_its_share(credential: int, call: Call, at_once: int) -> None:
     assert _spent(credential, call) == at_once
 
 
-def test_a_post_finds_room_where_listings_and_files_have_used_up_theirs(credential: int) -> None:
+def test_posts_have_calls_left_after_listings_and_files_used_up_theirs(credential: int) -> None:
     assert _spent(credential, Call.LIST) == 10
     assert _spent(credential, Call.DOWNLOAD) == 5
     assert _spent(credential, Call.CREATE) == 5
 
 
-def test_no_five_minutes_see_more_than_what_cloudflare_allows(world: World, credential: int) -> None:
+def test_five_minutes_never_have_more_calls_than_cloudflare_allows(world: World, credential: int) -> None:
     made = 0
     for _ in range(300):
         made += _spent(credential, Call.CREATE)
@@ -59,7 +59,7 @@ def test_no_five_minutes_see_more_than_what_cloudflare_allows(world: World, cred
     assert 38 <= made <= 41
 
 
-def test_who_must_wait_is_told_until_when_and_then_may(world: World, credential: int) -> None:
+def test_call_over_the_limit_is_allowed_at_the_time_that_the_error_names(world: World, credential: int) -> None:
     _spent(credential, Call.CREATE)
     with pytest.raises(NotNow) as told:
         rate_limit.spend(credential, Call.CREATE)
@@ -68,7 +68,7 @@ def test_who_must_wait_is_told_until_when_and_then_may(world: World, credential:
     rate_limit.spend(credential, Call.CREATE)
 
 
-def test_a_clock_that_is_set_back_keeps_nobody_waiting_for_it(world: World, credential: int) -> None:
+def test_clock_that_is_set_back_blocks_no_calls(world: World, credential: int) -> None:
     _spent(credential, Call.CREATE)
     world.forward(minutes=-50)
     assert _spent(credential, Call.CREATE) == 0
@@ -76,9 +76,7 @@ def test_a_clock_that_is_set_back_keeps_nobody_waiting_for_it(world: World, cred
     assert _spent(credential, Call.CREATE) == 20
 
 
-def test_a_429_stops_every_call_of_the_credential_and_a_shorter_one_does_not_end_it(
-    world: World, credential: int
-) -> None:
+def test_shorter_429_does_not_shorten_the_pause_of_the_credential(world: World, credential: int) -> None:
     until = rate_limit.pause_credential(credential, retry_after=60, remote_message="slow down")
     rate_limit.pause_credential(credential, retry_after=5, remote_message="slow down")
     for call in Call:
@@ -92,14 +90,12 @@ def test_a_429_stops_every_call_of_the_credential_and_a_shorter_one_does_not_end
     assert rate_limit.paused_credentials([credential], now=world.now) == set()
 
 
-def test_a_429_without_a_time_rests_for_cloudflares_five_minutes(world: World, credential: int) -> None:
+def test_429_without_retry_after_pauses_for_five_minutes(world: World, credential: int) -> None:
     until = rate_limit.pause_credential(credential, retry_after=None, remote_message="slow down")
     assert timedelta(minutes=4, seconds=55) < until - world.now <= timedelta(minutes=5)
 
 
-def test_429s_in_a_row_that_ask_for_no_rest_rest_longer_and_longer_all_the_same(
-    world: World, credential: int, settings: Any
-) -> None:
+def test_429s_in_a_row_with_retry_after_0_pause_longer_and_longer(world: World, credential: int, settings: Any) -> None:
     rests = []
     for _ in range(12):
         until = rate_limit.pause_credential(credential, retry_after=0, remote_message="slow down")
@@ -113,14 +109,14 @@ def test_429s_in_a_row_that_ask_for_no_rest_rest_longer_and_longer_all_the_same(
     assert round(again.total_seconds()) == 5
 
 
-def test_time_in_which_nobody_called_makes_no_429_rest_longer(world: World, credential: int) -> None:
+def test_time_without_calls_does_not_lengthen_the_pause_after_a_429(world: World, credential: int) -> None:
     rate_limit.pause_credential(credential, retry_after=0, remote_message="slow down")
     world.forward(minutes=4)
     again = rate_limit.pause_credential(credential, retry_after=0, remote_message="slow down") - world.now
     assert round(again.total_seconds()) == 5
 
 
-def test_a_pause_doubles_up_to_its_bound_and_is_forgotten_with_a_success(world: World) -> None:
+def test_pause_doubles_up_to_its_limit_and_starts_over_after_a_success(world: World) -> None:
     rests = []
     for _ in range(10):
         rests.append(pauses.pause_operation(world.account, CREATE, AWAY, now=world.now) - world.now)
@@ -133,7 +129,7 @@ def test_a_pause_doubles_up_to_its_bound_and_is_forgotten_with_a_success(world: 
     assert round(again.total_seconds()) == 5
 
 
-def test_a_refusal_rests_as_long_as_can_be_and_one_act_does_not_stop_another(world: World) -> None:
+def test_refusal_has_the_longest_pause_and_stops_no_other_operation(world: World) -> None:
     until = pauses.pause_operation(world.account, CREATE, EXPIRED, now=world.now)
     assert until - world.now > timedelta(minutes=4, seconds=59)
     resting = pauses.active_pause(world.account, CREATE, now=world.now)
@@ -145,13 +141,13 @@ def test_a_refusal_rests_as_long_as_can_be_and_one_act_does_not_stop_another(wor
 
 
 @pytest.mark.django_db(transaction=True)
-def test_callers_at_the_same_time_share_one_budget(world: World, credential: int) -> None:
+def test_concurrent_callers_share_one_budget(world: World, credential: int) -> None:
     assert sum(race(lambda: _spent(credential, Call.CREATE), threads=4)) in (20, 21)
     assert CallBudget.objects.get(credential_id=credential).calls_left is not None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_failures_at_the_same_time_are_all_counted(world: World) -> None:
+def test_concurrent_failures_are_all_counted(world: World) -> None:
     account: Account = world.account
     race(lambda: pauses.pause_operation(account, LIST, AWAY, now=world.now), threads=4)
     assert Pause.objects.get(account=account, operation=LIST).failures == 4

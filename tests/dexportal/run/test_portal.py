@@ -77,7 +77,7 @@ def test_portal_starts_prints_how_to_sign_in_and_stops(tmp_path: Path) -> None:
         )
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/accounts/login/", timeout=MAX_WAIT) as page:
             assert page.status == 200
-        assert "account Simulator: creates commands" in doctor(tmp_path)
+        assert "account Simulator: can create commands" in doctor(tmp_path)
         running.send(signal.SIGTERM)
         assert running.wait() == 0
     assert processes_of(tmp_path) == []

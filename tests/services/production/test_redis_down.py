@@ -60,7 +60,7 @@ def _wait_for_banners(helpdesk: UserSession, *titles: str) -> None:
     def look() -> bool | None:
         text = helpdesk.get("/frame").text
         assert "worker" not in "".join(_TITLE.findall(text)) or not titles, text
-        return (_TITLE.findall(text) == list(titles) and (not titles or "Last heard of:" in text)) or None
+        return (_TITLE.findall(text) == list(titles) and (not titles or "Last seen:" in text)) or None
 
     eventually(look, pause=1)
 

@@ -24,7 +24,7 @@ def held(command: Command) -> Command:
     return command
 
 
-def test_a_held_command_has_its_button_in_the_table_and_on_its_page(desk: Client, held: Command) -> None:
+def test_held_command_has_a_send_now_button(desk: Client, held: Command) -> None:
     Command.objects.update(requested_by=held.requested_by)
     for page in ("/?asked=everyone", f"/commands/{held.id}/"):
         text = desk.get(page).text
@@ -33,7 +33,7 @@ def test_a_held_command_has_its_button_in_the_table_and_on_its_page(desk: Client
     assert "1 command needs your OK." in desk.get("/").text
 
 
-def test_send_now_frees_it_once_and_goes_back_to_it(desk: Client, held: Command) -> None:
+def test_send_now_releases_the_command_once_and_returns_to_it(desk: Client, held: Command) -> None:
     response = desk.post(f"/commands/{held.id}/send-now")
     assert (response.status_code, response.headers["Location"]) == (303, f"/commands/{held.id}/")
     held.refresh_from_db()
@@ -43,12 +43,12 @@ def test_send_now_frees_it_once_and_goes_back_to_it(desk: Client, held: Command)
     assert "send-now" not in desk.get(f"/commands/{held.id}/").text
 
 
-def test_htmx_stays_where_it_is_and_asks_for_news(desk: Client, held: Command) -> None:
+def test_send_now_by_htmx_stays_on_the_page_and_polls(desk: Client, held: Command) -> None:
     response = desk.post(f"/commands/{held.id}/send-now", headers={"HX-Request": "true"})
     assert (response.status_code, response.headers["HX-Trigger"]) == (204, "refresh-now")
 
 
-def test_without_the_right_to_run_there_is_neither_button_nor_act(
+def test_person_without_the_right_to_run_can_neither_send_now_nor_run_again(
     account: Account, held: Command, sign_in: SignIn
 ) -> None:
     client = sign_in(make_person("max", "manager"))
@@ -62,7 +62,7 @@ def test_without_the_right_to_run_there_is_neither_button_nor_act(
     assert held.held_at is not None
 
 
-def test_what_has_ended_is_run_again_with_the_same_options_once_a_form(
+def test_finished_command_is_run_again_once_with_the_same_options(
     desk: Client, account: Account, helpdesk: User
 ) -> None:
     values = {"email": "maria@example.com", "device_name": "LAP-0042", "ticket": "INC-1", "platform": "mac"}
@@ -84,9 +84,7 @@ def test_what_has_ended_is_run_again_with_the_same_options_once_a_form(
     assert (new.run.reason, new.requested_by) == ("slow", helpdesk)
 
 
-def test_of_an_unconfirmed_one_it_is_said_that_the_old_one_may_still_run(
-    desk: Client, account: Account, helpdesk: User
-) -> None:
+def test_unconfirmed_command_says_that_it_may_still_be_running(desk: Client, account: Account, helpdesk: User) -> None:
     old = a_command(a_run(account, helpdesk), Status.UNCONFIRMED, remote_id="", remote_created_at=timezone.now())
     text = desk.get(f"/commands/{old.id}/").text
     assert "it may still run on the device until" in text
@@ -94,7 +92,7 @@ def test_of_an_unconfirmed_one_it_is_said_that_the_old_one_may_still_run(
     assert "by now it cannot run any more" in desk.get(f"/commands/{old.id}/").text
 
 
-def test_what_has_not_ended_is_not_run_again(desk: Client, command: Command) -> None:
+def test_open_command_is_not_run_again(desk: Client, command: Command) -> None:
     assert "run-again" not in desk.get(f"/commands/{command.id}/").text
     response = desk.post(f"/commands/{command.id}/run-again", {"key": "broken"})
     assert response.status_code == 400
@@ -104,7 +102,7 @@ def test_what_has_not_ended_is_not_run_again(desk: Client, command: Command) -> 
 # --- Why it failed ---
 
 
-def test_why_it_failed_stands_in_the_table_and_on_the_page(desk: Client, account: Account, helpdesk: User) -> None:
+def test_cause_of_failure_is_shown_in_table_and_page(desk: Client, account: Account, helpdesk: User) -> None:
     end = timezone.now()
     times = {"remote_created_at": end - timedelta(minutes=10), "remote_completed_at": end}
     command = a_command(a_run(account, helpdesk), Status.FAILED, options={"time-limit-min": 2}, **times)
@@ -112,7 +110,7 @@ def test_why_it_failed_stands_in_the_table_and_on_the_page(desk: Client, account
         assert "Likely: the device was not connected to Cloudflare for 10 minutes." in desk.get(page).text
 
 
-def test_another_capture_on_the_same_windows_machine_is_found(desk: Client, account: Account, helpdesk: User) -> None:
+def test_other_capture_on_the_same_windows_machine_is_a_cause(desk: Client, account: Account, helpdesk: User) -> None:
     born = timezone.now() - timedelta(minutes=2)
     machine = {"device_id": "d1", "platform": "windows"}
     a_command(a_run(account, helpdesk), Status.SUCCESS, remote_created_at=born, remote_completed_at=None, **machine)

@@ -1,4 +1,4 @@
-"""/metrics: what Prometheus reads, and who may."""
+"""/metrics: figures for Prometheus, and access to them."""
 
 import re
 from datetime import timedelta
@@ -30,7 +30,7 @@ def account() -> Account:
 
 
 def _scrape() -> dict[tuple[str, ...], float]:
-    """By name and the values of the labels."""
+    """Scrape. Returns the samples by name and label values."""
     response = Client().get("/metrics")
     assert response.status_code == 200
     assert response["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -38,7 +38,7 @@ def _scrape() -> dict[tuple[str, ...], float]:
     return {(one.name.removeprefix("dexportal_"), *one.labels.values()): one.value for one in samples}
 
 
-def test_what_is_open_is_counted_by_state_also_where_it_is_none(account: Account) -> None:
+def test_open_commands_are_counted_by_status_including_zero(account: Account) -> None:
     run = a_run(account, make_person("hanna"))
     for status in (Status.QUEUED, Status.QUEUED, Status.UNCERTAIN, Status.SUCCESS):
         a_command(run, status, requested_at=timezone.now() - timedelta(minutes=5))
@@ -49,7 +49,7 @@ def test_what_is_open_is_counted_by_state_also_where_it_is_none(account: Account
     assert 295 < told["oldest_unsent_seconds", "acme"] < 360
 
 
-def test_what_is_held_or_looked_for_after_a_restore_is_not_what_should_have_gone(account: Account) -> None:
+def test_held_and_barred_commands_do_not_count_as_oldest_unsent(account: Account) -> None:
     run, now = a_run(account, make_person("hanna")), timezone.now()
     a_command(run, Status.QUEUED, requested_at=now - timedelta(minutes=5))
     a_command(run, Status.QUEUED, requested_at=now - timedelta(hours=3), held_at=now)
@@ -60,7 +60,7 @@ def test_what_is_held_or_looked_for_after_a_restore_is_not_what_should_have_gone
     assert told["commands_open", "acme", "queued"] == 3
 
 
-def test_results_that_are_not_here_yet_are_counted_and_those_that_cloudflare_deletes_soon(account: Account) -> None:
+def test_wanted_and_expiring_results_are_counted(account: Account) -> None:
     run, now = a_run(account, make_person("hanna")), timezone.now()
     other = make_account("Other", cloudflare_id="other")
     assert (_scrape()["artifacts_wanted", "acme"], _scrape()["artifacts_deleted_soon", "acme"]) == (0, 0)
@@ -72,7 +72,7 @@ def test_results_that_are_not_here_yet_are_counted_and_those_that_cloudflare_del
     assert told["artifacts_wanted", other.cloudflare_id] == 0
 
 
-def test_outcomes_and_durations_are_those_of_the_last_day(account: Account) -> None:
+def test_outcomes_and_durations_cover_the_last_day(account: Account) -> None:
     run = a_run(account, make_person("hanna"))
     now = timezone.now()
     for seconds in (30, 90):
@@ -84,14 +84,14 @@ def test_outcomes_and_durations_are_those_of_the_last_day(account: Account) -> N
     assert told["outcomes_last_day", "acme", "warp-diag", "FAILED"] == 1
 
 
-def test_what_was_started_elsewhere_is_no_outcome_of_ours(account: Account) -> None:
+def test_commands_started_elsewhere_are_no_outcomes(account: Account) -> None:
     run = a_run(account, make_person("hanna"))
     a_command(run, Status.SUCCESS)
     a_command(run, Status.SUCCESS, run=None, requested_by=None, started_elsewhere=True)
     assert _scrape()["outcomes_last_day", "acme", "pcap", "SUCCESS"] == 1
 
 
-def test_a_throttled_credential_is_told_and_has_no_calls_left(account: Account) -> None:
+def test_rate_limited_credential_is_throttled_without_calls_left(account: Account) -> None:
     now = timezone.now()
     CallBudget.objects.update(calls_left=12, list_calls_left=3, counted_at=now, paused_until=now - timedelta(seconds=1))
     told = _scrape()
@@ -101,14 +101,14 @@ def test_a_throttled_credential_is_told_and_has_no_calls_left(account: Account) 
     assert (told["throttled", "acme"], told["calls_left", "acme"]) == (1, 0)
 
 
-def test_a_listing_under_way_is_late_from_the_end_of_its_lease(account: Account) -> None:
+def test_listing_in_progress_is_late_from_the_end_of_its_lease(account: Account) -> None:
     now = timezone.now()
     for seconds, late in ((30, 0), (-90, 90)):
         AccountSync.objects.update(due_at=None, lease_until=now + timedelta(seconds=seconds))
         assert _scrape()["sync_late_seconds", "acme"] == pytest.approx(late, abs=10)
 
 
-def test_the_account_tells_its_sync_calls_quota_and_pauses(account: Account, settings: Any) -> None:
+def test_account_has_sync_calls_quota_and_pauses(account: Account, settings: Any) -> None:
     now = timezone.now()
     AccountSync.objects.update(
         listed_at=now - timedelta(seconds=40), due_at=now - timedelta(seconds=35), quota_read_at=now
@@ -134,7 +134,7 @@ def test_the_account_tells_its_sync_calls_quota_and_pauses(account: Account, set
     assert told["heartbeat_age_seconds", "talk"] == pytest.approx(7, abs=5)
 
 
-def test_the_quota_that_is_left_is_that_of_its_own_day_and_less_what_was_sent_since(account: Account) -> None:
+def test_quota_left_is_of_today_and_less_what_was_sent_since(account: Account) -> None:
     run, now = a_run(account, make_person("hanna")), timezone.now()
     read = {"quota_total": 200, "quota_used": 37, "quota_read_at": now - timedelta(minutes=4)}
     AccountSync.objects.update(**read, quota_reset_at=now + timedelta(hours=1))
@@ -144,9 +144,7 @@ def test_the_quota_that_is_left_is_that_of_its_own_day_and_less_what_was_sent_si
     assert ("quota_left", "acme") not in _scrape()
 
 
-def test_of_every_role_it_is_told_whether_it_lives_also_of_one_that_was_never_seen(
-    account: Account, settings: Any
-) -> None:
+def test_every_role_is_alive_or_not_even_if_never_seen(account: Account, settings: Any) -> None:
     now = timezone.now()
     Heartbeat.objects.create(role="beat", instance="a:1", seen_at=now - settings.HEARTBEAT_LATE)
     Heartbeat.objects.create(role="talk", instance="a:2", seen_at=now - timedelta(hours=1))
@@ -157,14 +155,14 @@ def test_of_every_role_it_is_told_whether_it_lives_also_of_one_that_was_never_se
     assert ("heartbeat_age_seconds", "fetch") not in told
 
 
-def test_what_was_never_synced_has_no_age(account: Account) -> None:
+def test_account_that_was_never_synced_has_no_age(account: Account) -> None:
     told = _scrape()
     assert ("sync_age_seconds", "acme") not in told
     assert ("quota_left", "acme") not in told
 
 
 @pytest.mark.parametrize("accounts", [1, 6])
-def test_a_scrape_asks_five_questions_however_much_there_is(account: Account, accounts: int) -> None:
+def test_scrape_takes_five_queries_for_any_amount_of_data(account: Account, accounts: int) -> None:
     run = a_run(account, make_person("hanna"))
     for number in range(accounts):
         make_account(f"Account {number}")
@@ -177,18 +175,18 @@ def test_a_scrape_asks_five_questions_however_much_there_is(account: Account, ac
 @pytest.mark.parametrize(
     "address", ["127.0.0.1", "10.1.2.3", "172.31.0.9", "192.168.7.7", "::1", "fd00::7", "::ffff:10.0.0.1"]
 )
-def test_a_private_address_needs_no_token(address: str) -> None:
+def test_private_address_needs_no_token(address: str) -> None:
     assert Client().get("/metrics", REMOTE_ADDR=address).status_code == 200
 
 
 @pytest.mark.parametrize("address", ["203.0.113.9", "8.8.8.8", "2001:db8::1", "172.32.0.1", "", "nonsense"])
-def test_any_other_address_needs_one(address: str) -> None:
+def test_public_address_needs_a_token(address: str) -> None:
     response = Client().get("/metrics", REMOTE_ADDR=address)
     assert (response.status_code, response["WWW-Authenticate"]) == (401, "Bearer")
     assert "dexportal_" not in response.text
 
 
-def test_a_client_behind_a_trusted_proxy_counts_by_its_own_address(settings: Any) -> None:
+def test_client_behind_a_trusted_proxy_counts_by_its_own_address(settings: Any) -> None:
 
     settings.TRUSTED_PROXIES = (ip_network("10.0.0.0/8"),)
     client = Client()
@@ -209,14 +207,14 @@ def test_a_client_behind_a_trusted_proxy_counts_by_its_own_address(settings: Any
         ("", "Bearer x", 401),
     ],
 )
-def test_the_token_opens_from_everywhere(settings: Any, token: str, header: str, status: int) -> None:
+def test_token_is_accepted_from_any_address(settings: Any, token: str, header: str, status: int) -> None:
     settings.METRICS_TOKEN = token
     assert Client().get("/metrics", HTTP_AUTHORIZATION=header, REMOTE_ADDR="203.0.113.9").status_code == status
 
 
 @pytest.mark.parametrize("address", ["10.1.2.3", "172.18.0.1", "fd00::7", ""])
-def test_where_there_is_a_token_a_private_address_needs_it_too(settings: Any, address: str) -> None:
-    """Behind a proxy that is not trusted, and in Docker, the whole internet has one."""
+def test_private_address_needs_the_token_if_one_is_set(settings: Any, address: str) -> None:
+    """Refuse private addresses: behind an untrusted proxy, and in Docker, all clients have one."""
     settings.METRICS_TOKEN = "a-long-token"
     client = Client()
     assert client.get("/metrics", REMOTE_ADDR=address).status_code == 401
@@ -224,16 +222,16 @@ def test_where_there_is_a_token_a_private_address_needs_it_too(settings: Any, ad
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
-def test_the_machine_itself_needs_no_token(settings: Any, address: str) -> None:
+def test_local_machine_needs_no_token(settings: Any, address: str) -> None:
     settings.METRICS_TOKEN = "a-long-token"
     assert Client().get("/metrics", REMOTE_ADDR=address).status_code == 200
 
 
-def test_it_is_only_read() -> None:
+def test_metrics_accept_only_safe_methods() -> None:
     assert Client().post("/metrics").status_code == 405
 
 
-def test_every_alert_of_the_documentation_is_on_a_figure_that_there_is(account: Account) -> None:
+def test_every_documented_alert_has_its_metric(account: Account) -> None:
     now = timezone.now()
     AccountSync.objects.update(listed_at=now)
     a_pause(account, "list", until=now + timedelta(minutes=1), since=now)
@@ -243,6 +241,6 @@ def test_every_alert_of_the_documentation_is_on_a_figure_that_there_is(account: 
     assert set(named) <= told
 
 
-def test_the_alert_on_old_listings_waits_longer_than_an_idle_account(settings: Any) -> None:
+def test_alert_on_old_listings_waits_longer_than_an_idle_account(settings: Any) -> None:
     [limit] = re.findall(r"dexportal_sync_age_seconds > (\d+)", PRODUCTION.read_text())
     assert float(limit) > settings.LISTING_INTERVAL_IDLE.total_seconds() + settings.SYNC_LATE.total_seconds()

@@ -1,4 +1,4 @@
-"""Cloudflare is away: what a person reads, from a listing that really failed."""
+"""Banners after a listing that really failed."""
 
 import socket
 from typing import Any
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 _running, world = fixtures._running, fixtures.world
 
 
-def test_a_cloudflare_that_refuses_connections_has_its_banner(world: World, settings: Any) -> None:
+def test_refused_connection_has_a_banner(world: World, settings: Any) -> None:
     account = world.account
     world.ask()
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -31,7 +31,7 @@ def test_a_cloudflare_that_refuses_connections_has_its_banner(world: World, sett
     assert "Last successful sync:" in text
 
 
-def test_a_listing_that_we_cannot_work_through_is_not_called_cloudflares_absence(
+def test_list_that_cannot_be_processed_is_not_blamed_on_cloudflare(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = world.account

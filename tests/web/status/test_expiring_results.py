@@ -1,4 +1,4 @@
-"""The banner that tells of results which Cloudflare is about to delete, while they cannot be fetched."""
+"""Banner for results that Cloudflare is about to delete while downloads are paused."""
 
 from datetime import timedelta
 from typing import Any
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("refused", [True, False])
-def test_results_that_cloudflare_deletes_while_they_cannot_be_fetched_have_a_banner(
+def test_banner_shows_expiring_results_while_downloads_are_paused(
     desk: Client, account: Account, helpdesk: User, settings: Any, refused: bool
 ) -> None:
     run, now = a_run(account, helpdesk), timezone.now()

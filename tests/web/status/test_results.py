@@ -1,4 +1,4 @@
-"""What the status page tells of results that do not come, and of what nobody looks for while listing rests."""
+"""Status page: results that are not downloaded, and commands that cannot be checked while listing is paused."""
 
 from datetime import timedelta
 from typing import Any
@@ -32,11 +32,11 @@ def client(account: Account, sign_in: SignIn) -> Client:
 
 @pytest.fixture
 def missing(account: Account, helpdesk: User) -> Artifact:
-    """One of which nothing is to be said: nobody has tried yet."""
+    """Return a result that no worker has tried to download yet."""
     return an_artifact(a_command(a_run(account, helpdesk), Status.SUCCESS))
 
 
-def test_results_that_failed_to_come_are_told_with_their_time_and_the_last_reason(
+def test_failed_downloads_are_shown_with_time_and_last_reason(
     client: Client, account: Account, helpdesk: User, missing: Artifact
 ) -> None:
     now, run = timezone.now(), a_run(account, helpdesk)
@@ -53,9 +53,7 @@ def test_results_that_failed_to_come_are_told_with_their_time_and_the_last_reaso
     assert ("Last reason: The file could not be saved to the storage." in text, "broke off" in text) == (True, False)
 
 
-def test_results_that_cloudflare_deletes_soon_are_told_though_nothing_was_tried(
-    client: Client, missing: Artifact
-) -> None:
+def test_expiring_results_are_shown_before_any_attempt(client: Client, missing: Artifact) -> None:
     now = timezone.now()
     Artifact.objects.update(deleted_remotely_at=now + timedelta(hours=25))
     assert LINE not in client.get(URL).text
@@ -74,7 +72,7 @@ def test_results_that_cloudflare_deletes_soon_are_told_though_nothing_was_tried(
         (False, "Sync is paused, so we can&#x27;t check until Cloudflare responds again."),
     ],
 )
-def test_while_listing_rests_nobody_says_that_what_is_in_doubt_is_looked_for(
+def test_paused_listing_is_the_advice_for_commands_with_unknown_outcome(
     client: Client, account: Account, helpdesk: User, refused: bool, words: str
 ) -> None:
     now, run = timezone.now(), a_run(account, helpdesk)
@@ -95,14 +93,12 @@ def test_while_listing_rests_nobody_says_that_what_is_in_doubt_is_looked_for(
     assert "run it again" in text
 
 
-def test_a_restart_of_the_worker_is_no_failure(client: Client, missing: Artifact) -> None:
+def test_restart_of_the_worker_is_no_failed_download(client: Client, missing: Artifact) -> None:
     Artifact.objects.update(reason_code=ArtifactReason.WORKER_STOPPED)
     assert LINE not in client.get(URL).text
 
 
-def test_of_a_refusal_it_is_said_that_it_is_asked_for_and_that_the_mail_of_it_is_not_taken(
-    client: Client, account: Account, settings: Any
-) -> None:
+def test_probes_and_failing_emails_are_shown_with_a_refusal(client: Client, account: Account, settings: Any) -> None:
     mail, probed = "The notification email could not be sent.", "Retried every few minutes and with the next command"
     long_ago = timezone.now() - timedelta(hours=1)
     pause = a_pause(account, "list", since=long_ago, until=long_ago, refused=True)

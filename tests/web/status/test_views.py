@@ -1,4 +1,4 @@
-"""The status page: for who administers, with what is wrong and what to do, in eight queries."""
+"""Status page: access, problems with advice, banners and the number of queries."""
 
 import re
 from datetime import timedelta
@@ -36,31 +36,26 @@ def _pause(account: Account, operation: str = "create", **values: Any) -> Pause:
     return a_pause(account, operation, **{"since": timezone.now() - timedelta(minutes=3), "code": 10000} | values)
 
 
-def _lines(text: str) -> str:
-    """Return the page without line breaks of the template."""
-    return " ".join(text.split())
-
-
 # --- Who ---
 
 
-def test_somebody_signed_out_is_sent_to_sign_in(account: Account) -> None:
+def test_signed_out_person_is_redirected_to_sign_in(account: Account) -> None:
     assert Client().get(URL).headers["Location"].endswith("?next=%2Fstatus%2F")
 
 
 @pytest.mark.parametrize("group", ["helpdesk", "manager", "auditor"])
-def test_who_does_not_administer_reads_which_right_is_missing(account: Account, sign_in: SignIn, group: str) -> None:
+def test_person_without_the_right_gets_403(account: Account, sign_in: SignIn, group: str) -> None:
     client = sign_in(make_person("hanna", group))
     response = client.get(URL)
     assert (response.status_code, "not an administrator of any account" in response.text) == (403, True)
     assert f'href="{URL}"' not in client.get("/").text
 
 
-def test_the_menu_of_who_administers_has_it(client: Client) -> None:
+def test_menu_of_an_administrator_has_the_status_page(client: Client) -> None:
     assert f'<a href="{URL}">Status</a>' in client.get("/").text
 
 
-def test_one_account_is_shown_to_who_administers_that_one(account: Account, sign_in: SignIn) -> None:
+def test_administrator_of_one_account_sees_only_that_account(account: Account, sign_in: SignIn) -> None:
     make_account("Other")
     person = make_person("otto")
     person.groups.add(make_group("owners", account=account, administer=True))
@@ -68,12 +63,14 @@ def test_one_account_is_shown_to_who_administers_that_one(account: Account, sign
     assert ("Acme" in text, "Other" in text) == (True, False)
 
 
-def test_who_only_administers_reads_counts_but_no_command(account: Account, sign_in: SignIn, helpdesk: User) -> None:
+def test_administrator_without_the_right_to_see_gets_counts_only(
+    account: Account, sign_in: SignIn, helpdesk: User
+) -> None:
     command = a_command(a_run(account, helpdesk), Status.UNCERTAIN, device_name="LAP-0042")
     person = make_person("otto")
     person.groups.add(make_group("owners", account=account, administer=True))
     text = sign_in(person).get(URL).text
-    assert 'data-testid="doubtful"> 1 </dd>' in _lines(text)
+    assert 'data-testid="doubtful"> 1 </dd>' in on_one_line(text)
     assert "/history/" not in text
     assert "LAP-0042" not in text
     assert str(command.id) not in text
@@ -82,7 +79,7 @@ def test_who_only_administers_reads_counts_but_no_command(account: Account, sign
 # --- What ---
 
 
-def test_a_well_account_says_so_with_its_last_sync_quota_and_calls(client: Client, account: Account) -> None:
+def test_account_without_problems_shows_quota_and_calls(client: Client, account: Account) -> None:
     now = timezone.now()
     AccountSync.objects.update(listed_at=now, complete_at=now, quota_total=200, quota_used=37)
     text = client.get(URL).text
@@ -90,7 +87,7 @@ def test_a_well_account_says_so_with_its_last_sync_quota_and_calls(client: Clien
         assert words in text
 
 
-def test_a_refusal_is_told_in_cloudflares_words_with_what_to_mend(client: Client, account: Account) -> None:
+def test_refusal_is_shown_with_cloudflares_message_and_advice(client: Client, account: Account) -> None:
     a_notification(_pause(account, refused=True), sent_at=timezone.now())
     text = client.get(URL).text
     for words in (
@@ -104,9 +101,7 @@ def test_a_refusal_is_told_in_cloudflares_words_with_what_to_mend(client: Client
         assert words in text
 
 
-def test_what_our_own_credential_keeps_us_from_asking_is_not_called_cloudflares(
-    client: Client, account: Account, helpdesk: User
-) -> None:
+def test_unusable_credential_is_not_blamed_on_cloudflare(client: Client, account: Account, helpdesk: User) -> None:
     a_command(a_run(account, helpdesk), Status.QUEUED)
     _pause(account, refused=True, reason_code="cannot_decrypt")
     _pause(account, "download", refused=True, reason_code="cannot_decrypt")
@@ -126,7 +121,7 @@ def test_what_our_own_credential_keeps_us_from_asking_is_not_called_cloudflares(
     assert desk.count("waiting to be sent.") == 1
 
 
-def test_of_a_refusal_that_nobody_could_be_told_it_is_said_until_somebody_can(client: Client, account: Account) -> None:
+def test_refusal_without_recipients_says_so_until_somebody_is_notified(client: Client, account: Account) -> None:
     words = "No administrator of this account has an email address, so no one was notified."
     pause = _pause(account, refused=True)
     _pause(account, "list")
@@ -138,7 +133,7 @@ def test_of_a_refusal_that_nobody_could_be_told_it_is_said_until_somebody_can(cl
     assert words not in client.get(URL).text
 
 
-def test_while_downloads_rest_it_is_said_how_many_results_are_nearly_lost(
+def test_expiring_results_are_counted_while_downloads_are_paused(
     client: Client, account: Account, helpdesk: User
 ) -> None:
     now, run = timezone.now(), a_run(account, helpdesk)
@@ -157,7 +152,7 @@ def test_while_downloads_rest_it_is_said_how_many_results_are_nearly_lost(
     assert f"2 results not downloaded yet {words} within 24 hours." in client.get(URL).text
 
 
-def test_what_is_away_late_throttled_or_never_synced_has_a_chip_of_its_own(client: Client, account: Account) -> None:
+def test_each_state_of_an_account_has_its_chip(client: Client, account: Account) -> None:
     assert "Not synced yet" in client.get(URL).text
     now = timezone.now()
     AccountSync.objects.update(listed_at=now, due_at=now - timedelta(minutes=5))
@@ -170,7 +165,7 @@ def test_what_is_away_late_throttled_or_never_synced_has_a_chip_of_its_own(clien
     assert "Problem" in client.get(URL).text
 
 
-def test_uncertain_and_unconfirmed_are_listed_with_what_to_do(client: Client, account: Account, helpdesk: User) -> None:
+def test_commands_with_unknown_outcome_are_listed_with_advice(client: Client, account: Account, helpdesk: User) -> None:
     run = a_run(account, helpdesk)
     a_command(run, Status.UNCERTAIN, reason_code="no_answer")
     old = timezone.now() - timedelta(days=8)
@@ -187,9 +182,7 @@ def test_uncertain_and_unconfirmed_are_listed_with_what_to_do(client: Client, ac
     assert "FORGOTTEN" not in text
 
 
-def test_what_is_away_is_away_too_while_it_is_tried_again_and_no_longer(
-    client: Client, account: Account, settings: Any
-) -> None:
+def test_failure_is_shown_while_it_is_retried_and_no_longer(client: Client, account: Account, settings: Any) -> None:
     now = timezone.now()
     AccountSync.objects.update(listed_at=now)
     pause = _pause(account, "list", until=now - timedelta(seconds=1))
@@ -200,7 +193,7 @@ def test_what_is_away_is_away_too_while_it_is_tried_again_and_no_longer(
     assert ("OK" in text, "paused" in text) == (True, False)
 
 
-def test_a_listing_that_never_came_back_is_late_when_its_lease_has_run_out(client: Client, account: Account) -> None:
+def test_unfinished_listing_is_overdue_after_its_lease(client: Client, account: Account) -> None:
     now = timezone.now()
     AccountSync.objects.update(listed_at=now, due_at=None, lease_until=now + timedelta(seconds=20))
     assert "Overdue" not in client.get(URL).text
@@ -208,16 +201,16 @@ def test_a_listing_that_never_came_back_is_late_when_its_lease_has_run_out(clien
     assert "Overdue" in client.get(URL).text
 
 
-def test_a_throttled_credential_has_no_calls_left(client: Client, account: Account) -> None:
+def test_rate_limited_credential_has_no_calls_left(client: Client, account: Account) -> None:
     assert 'data-testid="calls-left">about 550</dd>' in client.get(URL).text
     rate_limit()
     assert 'data-testid="calls-left">none right now</dd>' in client.get(URL).text
 
 
-def test_counts_lead_to_what_they_count(client: Client, account: Account, helpdesk: User) -> None:
+def test_counts_link_to_what_they_count(client: Client, account: Account, helpdesk: User) -> None:
     command = a_command(a_run(account, helpdesk), Status.QUEUED)
     a_command(a_run(account, helpdesk), Status.UNCERTAIN)
-    text = _lines(client.get(URL).text)
+    text = on_one_line(client.get(URL).text)
     url = f"/history/?account={account.id}&amp;status=queued"
     assert f'data-testid="queued"> <a href="{url}">1</a>' in text
     assert 'data-testid="doubtful"> <a href="#doubtful">1</a>' in text
@@ -225,7 +218,7 @@ def test_counts_lead_to_what_they_count(client: Client, account: Account, helpde
     assert re.findall(r'<tr id="row-([^"]*)"', listed) == [str(command.id)]
 
 
-def test_what_is_looked_for_after_a_restore_does_not_wait_to_be_sent(
+def test_commands_from_before_a_restore_are_not_counted_as_queued(
     client: Client, account: Account, helpdesk: User
 ) -> None:
     run = a_run(account, helpdesk)
@@ -234,11 +227,11 @@ def test_what_is_looked_for_after_a_restore_does_not_wait_to_be_sent(
     for _ in range(2):
         a_command(run, Status.QUEUED, dispatch=a_dispatch(account))
     _pause(account, "create", refused=True)
-    assert "\">1</a> plus 2 from before a restore: we're checking" in _lines(client.get(URL).text)
+    assert "\">1</a> plus 2 from before a restore: we're checking" in on_one_line(client.get(URL).text)
     assert "1 command is waiting to be sent." in client.get("/").text
 
 
-def test_with_the_broker_away_no_worker_is_accused(client: Client) -> None:
+def test_workers_are_not_reported_while_the_broker_is_down(client: Client) -> None:
     now = timezone.now()
     Heartbeat.objects.create(role="beat", instance="one:0", seen_at=now)
     for role in ("broker", "talk"):
@@ -249,7 +242,7 @@ def test_with_the_broker_away_no_worker_is_accused(client: Client) -> None:
     assert "Not responding" not in text
 
 
-def test_processes_that_live_and_that_do_not_are_told_apart(client: Client) -> None:
+def test_running_processes_and_the_last_of_other_roles_are_listed(client: Client) -> None:
     now = timezone.now()
     Heartbeat.objects.create(role="talk", instance="one:1", seen_at=now)
     Heartbeat.objects.create(role="talk", instance="one:2", seen_at=now - timedelta(hours=2))
@@ -259,7 +252,7 @@ def test_processes_that_live_and_that_do_not_are_told_apart(client: Client) -> N
     assert "never seen" in text
 
 
-def test_it_takes_eight_queries_however_much_there_is(client: Client, account: Account, helpdesk: User) -> None:
+def test_page_takes_eight_queries_for_any_number_of_accounts(client: Client, account: Account, helpdesk: User) -> None:
     run = a_run(account, helpdesk)
     counts = []
     for number in range(3):
@@ -275,7 +268,7 @@ def test_it_takes_eight_queries_however_much_there_is(client: Client, account: A
 # --- Banners ---
 
 
-def test_what_cloudflare_refuses_stands_above_every_page_of_that_account(desk: Client, account: Account) -> None:
+def test_refusal_is_a_banner_on_pages_of_its_account(desk: Client, account: Account) -> None:
     _pause(account, "create", refused=True)
     _pause(account, "download", refused=True, until=timezone.now() - timedelta(minutes=1))
     text = desk.get("/").text
@@ -287,7 +280,7 @@ def test_what_cloudflare_refuses_stands_above_every_page_of_that_account(desk: C
     assert "Cloudflare refuses" not in desk.get(f"/?account={other.id}").text
 
 
-def test_the_banner_of_a_refusal_says_how_many_wait_to_be_sent(desk: Client, account: Account, helpdesk: User) -> None:
+def test_banner_of_a_refusal_counts_waiting_commands(desk: Client, account: Account, helpdesk: User) -> None:
     run = a_run(account, helpdesk)
     for status in (Status.QUEUED, Status.QUEUED, Status.SUCCESS):
         a_command(run, status)
@@ -300,9 +293,7 @@ def test_the_banner_of_a_refusal_says_how_many_wait_to_be_sent(desk: Client, acc
     assert "1 command is waiting to be sent." in desk.get("/").text
 
 
-def test_what_is_away_is_a_banner_only_while_it_rests_or_is_tried_again(
-    desk: Client, account: Account, settings: Any
-) -> None:
+def test_failure_is_a_banner_only_while_paused_or_retried(desk: Client, account: Account, settings: Any) -> None:
     pause = _pause(account, "list")
     assert "Problem with listing commands." in desk.get("/").text
     for ago, is_away in ((timedelta(seconds=1), True), (settings.SYNC_LEASE, False)):
@@ -312,12 +303,12 @@ def test_what_is_away_is_a_banner_only_while_it_rests_or_is_tried_again(
         assert ("(code 10000)" in text) == is_away
 
 
-def test_a_throttled_credential_is_a_banner(desk: Client, account: Account) -> None:
+def test_rate_limited_credential_is_a_banner(desk: Client, account: Account) -> None:
     rate_limit()
     assert "Cloudflare is rate-limiting us." in desk.get("/").text
 
 
-def test_banners_cost_no_query_and_make_no_account_twice(desk: Client, account: Account, helpdesk: User) -> None:
+def test_banners_cost_no_query_and_list_no_account_twice(desk: Client, account: Account, helpdesk: User) -> None:
     make_account("Other")
     with CaptureQueriesContext(connection) as calm:
         desk.get("/frame")
@@ -332,7 +323,7 @@ def test_banners_cost_no_query_and_make_no_account_twice(desk: Client, account: 
     assert desk.get("/").text.count(f'<li><a href="/?account={account.id}"') == 1
 
 
-def test_a_credential_is_named_and_never_shown(client: Client, account: Account) -> None:
+def test_credential_is_named_and_its_value_never_shown(client: Client, account: Account) -> None:
     make_account("Third", credential=make_credential("Shared", value="token-that-nobody-reads"))
     text = client.get(URL).text
     assert "Shared" in text
