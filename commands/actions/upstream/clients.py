@@ -16,7 +16,6 @@ from commands.cloudflare.types import Call, ClientLimits, Dialect
 from commands.models import Account, Credential
 from commands.models.encrypted_field import CannotDecrypt
 from commands.rules.pauses import PauseReason
-from commands.rules.wording.pauses import describe_pause
 
 
 class NoCredential(Exception):
@@ -25,10 +24,6 @@ class NoCredential(Exception):
     def __init__(self, reason_code: PauseReason) -> None:
         super().__init__(reason_code)
         self.reason_code = reason_code
-
-    @property
-    def message(self) -> str:
-        return describe_pause(self.reason_code)
 
 
 def _auth(account: Account) -> Auth:

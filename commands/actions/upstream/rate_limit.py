@@ -18,7 +18,6 @@ from commands.cloudflare.types import Call
 from commands.models import Account, CallBudget
 from commands.rules.call_budget import Bucket
 from commands.rules.pauses import PauseReason
-from commands.rules.wording.pauses import describe_pause
 
 log = structlog.get_logger(__name__)
 
@@ -33,10 +32,6 @@ class NotNow(Exception):
         self.until = until
         self.reason_code = reason_code
         self.remote_message = remote_message
-
-    @property
-    def message(self) -> str:
-        return describe_pause(self.reason_code, self.remote_message)
 
 
 def spend(credential_id: int, call: Call) -> None:
