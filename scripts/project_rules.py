@@ -248,6 +248,7 @@ def _line_of(match: re.Match[str], text: str) -> int:
 RULES: Sequence[Rule] = (
     files_are_short,
     functions_are_short,
+    template_lines_are_short,
     no_package_index_address,
     templates_have_no_inline_code,
     saves_name_their_fields,
