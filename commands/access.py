@@ -101,7 +101,7 @@ def get_commands(user: Person, ids: Collection[UUID], right: Right) -> list[Comm
     rows = Command.objects.filter(id__in=set(ids)).select_related(*related).fetch_mode(FETCH_RAISE)
     commands, rights = list(rows.order_by("-id")), rights_of(user)
     if len(commands) < len(set(ids)) or not all(rights.within(one.account_id) for one in commands):
-        raise Http404("There is no such thing here.")
+        raise Http404("Page not found.")
     for command in commands:
         if right not in rights.within(command.account_id):
             raise PermissionDenied(f"You don't have the right to {right.words} in {command.account.name}.")
@@ -119,7 +119,7 @@ def _checked[T](user: Person, found: T | None, account: Account | None, right: R
     """Where somebody has no right at all, an object is as absent as one that never was."""
     rights = rights_in(user, account) if account else _NONE
     if found is None or account is None or not rights:
-        raise Http404("There is no such thing here.")
+        raise Http404("Page not found.")
     if right not in rights:
         raise PermissionDenied(f"You don't have the right to {right.words} in {account.name}.")
     return found

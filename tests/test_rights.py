@@ -50,10 +50,11 @@ class Things:
 
 @dataclass(frozen=True)
 class Entry:
-    """`path` takes the fields of Things; with any right of `right` the answer is `status`, without 403. (A preset is
-    named by nobody here: who may run learns that it is not there.)
+    """One address and the rights that open it.
 
-    `is_object`: it names one thing, whose account speaks for itself.
+    `path` takes the fields of Things. A person with any right of `right` gets `status`, and everybody else gets 403.
+    `is_object` marks an address that names one object, whose account decides. No preset is named here, so a person
+    with the right to run gets 404 for it.
     """
 
     path: str

@@ -28,7 +28,8 @@ class Hit:
 
 def find(user: User, text: str) -> list[Hit]:
     """Whatever has this email, device name or id, ticket, or command id (ours or Cloudflare's); if nothing has, people
-    and devices that begin so, as the desk's form finds them. At most 4 queries."""
+    and devices that begin so, as the desk's form finds them. At most 4 queries.
+    """
     word = text.strip().lower()
     if not word:
         return []

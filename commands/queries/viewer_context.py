@@ -29,7 +29,8 @@ QUERIES = 2
 @dataclass(frozen=True, slots=True)
 class ViewerContext:
     """`accounts`: all in use that the person may see or run in, by name. `wakes`: this process reaches the broker, as
-    far as it knows."""
+    far as it knows.
+    """
 
     user: User
     account: Account  # with its sync and version
@@ -123,7 +124,7 @@ def _chosen(accounts: list[Account], rights: Rights, account_id: UUID | None) ->
         return first
     account = next((one for one in accounts if one.id == account_id), None)
     if account is None or not rights.within(account.id):
-        raise Http404("There is no such thing here.")
+        raise Http404("Page not found.")
     if not _useful(rights, account):
         raise PermissionDenied(f"You don't have the right to see or run commands in {account.name}.")
     return account

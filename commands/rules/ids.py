@@ -24,7 +24,7 @@ def _uuid7(millisecond: int, tail: int) -> UUID:
 
 
 def new_id(at: datetime) -> UUID:
-    """A new id of this instant; ids that one process makes for one millisecond increase."""
+    """Return a new id of this instant. Ids that one process makes within one millisecond increase."""
     millisecond = _milliseconds(at)
     with _lock:
         last = _tails.pop(millisecond, None)
@@ -37,7 +37,7 @@ def new_id(at: datetime) -> UUID:
 
 
 def first_id(at: datetime) -> UUID:
-    """The least id of this instant's millisecond: a date range is a range of these."""
+    """Return the smallest id of this instant's millisecond. A range of dates is a range of these ids."""
     return _uuid7(_milliseconds(at), 0)
 
 

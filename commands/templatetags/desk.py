@@ -25,7 +25,7 @@ def when(at: datetime | None, form: str = "ago") -> SafeString | str:
 
 @register.filter
 def breakable(words: str) -> SafeString:
-    """An email address or a name that may go on in the next line after its marks, rather than within a word."""
+    """Let an email address or a name break after its punctuation, and never within a word."""
     return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in _MARKS.split(words)))
 
 

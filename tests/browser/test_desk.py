@@ -195,7 +195,7 @@ def test_selected_row_stays_selected_while_it_changes_and_is_run_again(desk: Pag
     desk.locator("h1").first.click(force=True)
     desk.keyboard.press("j")
     desk.keyboard.press("x")
-    expect(bar).to_contain_text("1 ticked")
+    expect(bar).to_contain_text("1 selected")
     expect(ours.get_by_role("checkbox")).to_be_checked()
     assert not (found := findings_in_both_themes(desk)), "\n".join(found)
     expect(ours.get_by_test_id("status")).to_have_text("Done")
@@ -213,11 +213,11 @@ def test_selected_row_stays_selected_while_it_changes_and_is_run_again(desk: Pag
 
 def test_question_mark_shows_the_keys(desk: Page) -> None:
     desk.keyboard.press("?")
-    expect(desk.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(desk.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     found = findings_in_both_themes(desk)
     assert not found, "\n".join(found)
     desk.keyboard.press("Escape")
-    expect(desk.get_by_role("dialog", name="Keys")).to_be_hidden()
+    expect(desk.get_by_role("dialog", name="Keyboard shortcuts")).to_be_hidden()
 
 
 def test_desk_fits_a_width_of_390_px(desk: Page, portal: Portal) -> None:

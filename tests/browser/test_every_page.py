@@ -92,10 +92,10 @@ def test_axe_finds_nothing_on_pages_that_are_forbidden_or_missing(
     complaints.expect_status(403, 404)
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     sign_in(page, portal, "outsider")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Not allowed")
+    expect(page.get_by_role("heading", level=1)).to_have_text("No access")
     found = findings(page)
     page.goto(f"{portal.url}/commands/01234567-89ab-7def-8123-456789abcdef/")
-    expect(page.get_by_role("heading", level=1)).to_have_text("There is no such thing here")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Page not found")
     found += [*findings(page), *problems_at_390_px(page)]
     assert not found, "\n".join(found)
 

@@ -107,7 +107,7 @@ def test_four_slow_downloads_do_not_stop_the_desk_and_a_fifth_is_refused_politel
             assert fifth.startswith("HTTP/1.1 503")
             assert "retry-after:" in fifth.lower()
         desk.goto(portal.url + address)
-        expect(desk.get_by_role("heading", level=1)).to_have_text("4 downloads are running already")
+        expect(desk.get_by_role("heading", level=1)).to_have_text("Too many downloads right now (4)")
         found = findings_in_both_themes(desk)
         desk.goto(portal.url)
         desk.reload()

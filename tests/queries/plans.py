@@ -30,7 +30,7 @@ class Plans:
         return execute(sql, params, many, context)
 
     def full_scans(self) -> list[str]:
-        """The plans that read every command there is."""
+        """Return the plans that read every command."""
         if connection.vendor == "postgresql":
             return [plan for plan in self.of_queries if "Seq Scan on commands_command" in plan]
         return [plan for plan in self.of_queries if "SCAN commands_command" in plan]

@@ -28,7 +28,7 @@ COMMANDS = 2000
 
 @pytest.fixture
 def past(db: None) -> Command:
-    """A command with everything in it, among 2000."""
+    """Make one complete command among 2000."""
     call_command("make_history", commands=COMMANDS, seed=7, stdout=StringIO())
     if connection.vendor == "postgresql":
         # So few rows are read faster than any index; what is asked is whether there is an index that serves.

@@ -79,7 +79,7 @@ def test_what_is_refused_keeps_the_way_to_what_is_allowed(account: Account, sign
     refused = client.get("/status/")
     assert refused.status_code == 403
     assert f'href="/history/?account={account.id}"' in refused.text
-    assert f'href="/?account={account.id}">To the desk' in refused.text
+    assert f'href="/?account={account.id}">Back to the desk' in refused.text
 
 
 def test_who_may_be_nowhere_is_told_as_whom_and_can_sign_out(account: Account, sign_in: SignIn) -> None:

@@ -132,7 +132,6 @@ def _one_a_machine(rows: Iterable[tuple[UUID, UUID, str, str, str]]) -> list[UUI
 
 def _become_uncertain(changes: StatusWriter, ids: list[UUID]) -> list[UUID]:
     """Move the commands to `uncertain`. If a constraint says that a machine is busy, move the others one by one."""
-
     reason_code, values = CommandReasonCode.RESTORED, {"missed_listings": 0}
 
     def move(some: list[UUID]) -> list[UUID]:

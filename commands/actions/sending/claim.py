@@ -178,7 +178,6 @@ def _ready(account: Account, db_now: datetime) -> QuerySet[Command]:
 
 def _take(changes: StatusWriter, ids: Sequence[UUID], dispatch: Dispatch) -> list[UUID]:
     """Move the commands to `sending`. If a constraint says that a machine is busy, move the others one by one."""
-
     values = {"dispatch": dispatch, "not_before": None, "missed_listings": 0, "possible_match": False}
     data = {"dispatch": str(dispatch.id)}
 

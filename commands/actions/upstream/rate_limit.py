@@ -110,7 +110,7 @@ def end_credential_pause(account: Account) -> None:
 
 
 def is_long_over(until: datetime | None, now: datetime) -> bool:
-    """True if a pause ended so long ago, without a call since, that a failure now starts another pause."""
+    """Return whether a pause ended so long ago, without a call since, that a failure now starts another one."""
     return until is None or until < now - settings.PAUSE_MAX
 
 

@@ -57,7 +57,7 @@ def preset(request: SignedIn) -> HttpResponseBase:
     presets = {str(row.pk): row for row in choices.presets()}
     chosen = presets.get(request.POST.get("preset", ""))
     if chosen is None:
-        raise Http404("There is no such thing here.")
+        raise Http404("Page not found.")
     form = request_form(context.account, initial=with_preset(request.POST, chosen.options, context.account))
     shown = {**parts(form, now), "preset": chosen}
     if request.htmx:

@@ -52,7 +52,7 @@ def _page(
     where = where_of(request, here, {"group": wanted.group})
     counts = rows.count_up_to(counted)
     if not listed and not counts[0]:
-        raise Http404("There is no such thing here.")
+        raise Http404("Page not found.")
     found = rows.newest(wanted, before=where.cursor)
     build, word = (page.person, base.email) if base.email else (page.device, base.device_id)
     shown = build(here, word, listed, found, counts, where=where, now=now)

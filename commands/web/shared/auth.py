@@ -56,7 +56,7 @@ def account_in(given: str | None) -> UUID | None:
     try:
         return UUID(given)
     except ValueError:
-        raise Http404("There is no such thing here.") from None
+        raise Http404("Page not found.") from None
 
 
 def need(place: ViewerContext, right: Right) -> None:

@@ -41,14 +41,14 @@ class _Stream:
 def send(request: SignedIn, command: Command, artifact: Artifact | None, *, now: datetime) -> HttpResponseBase:
     """The artifact's file, or a page that says why not now. Raises Http404 where there is no file."""
     if artifact is None or artifact.status not in HAS_FILE:
-        raise Http404("There is no such thing here.")
+        raise Http404("Page not found.")
     if not _slots.acquire(blocking=False):
         return _busy(request)
     try:
         file = artifact_storage().open(artifact.storage_name)
     except FileNotFoundError:
         _slots.release()
-        raise Http404("There is no such thing here.") from None
+        raise Http404("Page not found.") from None
     except BaseException:
         _slots.release()
         raise

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def _again(world: World) -> None:
-    """The restored rows, in this process too."""
+    """Read the restored rows again in this process."""
     world.__dict__["account"] = Account.objects.select_related("credential").get(id=world.account.id)
 
 

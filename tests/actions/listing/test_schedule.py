@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def scarce(world: World, settings: Any) -> None:
-    """A row a page; 10 calls at once for listings, then one in 30 seconds. What the calls need is there before."""
+    """Set pages of one row, and 10 calls at once for listings, then one in 30 seconds."""
     assert world.devices
     settings.PAGE_SIZE = 1
     settings.RATE_CALLS, settings.RATE_RESERVE = 50, 10

@@ -277,7 +277,7 @@ def test_unconfirmed_command_is_updated_when_it_turns_up(world: World, hours: fl
 
 
 def _pass_by(world: World, hours: float) -> None:
-    """A listing whenever one is due; on long ways beat does not come by as often."""
+    """List whenever a listing is due. Over long times that is less often than beat would."""
     step = 0.52 if hours < 24 else 5
     for _ in range(int(hours / step) + 1):
         world.forward(hours=step)

@@ -45,7 +45,7 @@ UNKNOWN = [
 
 @pytest.fixture
 def hasty(settings: Any) -> None:
-    """A POST that hangs is given up soon, but not before it was sent, on a loaded machine too."""
+    """Give a hanging POST up soon, but not before it was sent, even on a loaded machine."""
     settings.POST_DEADLINE = timedelta(seconds=3)
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 
 def _lost_and_answered(world: World, command: Command) -> tuple[Any, Any]:
-    """The POST was made and answered, but its worker is held up before it can record that."""
+    """Make a POST that Cloudflare answered and whose worker was delayed before the record."""
     account = Account.objects.select_related("credential").get(id=world.account.id)
     claimed = claim(account, now=world.now)
     assert claimed is not None

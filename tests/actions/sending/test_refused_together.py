@@ -39,7 +39,7 @@ def _refused(world: World, *, created: bool = True, listed: bool = True) -> list
 
 
 def _broken_off(world: World) -> None:
-    """A listing whose second page does not come, and its first has a wrong date."""
+    """Run a listing whose second page fails and whose first page has a wrong date."""
     date = {"match": {"call": "list", "count": 1}, "effect": {"kind": "date_off", "seconds": OFF}}
     world.faults({"match": {"call": "list", "nth": 2}, "effect": {"kind": "error", "status": 400}}, date)
     world.sync(complete=True)

@@ -133,8 +133,7 @@ def test_post_of_a_dead_worker_counts(world: World) -> None:
 
 
 def _told(world: World, *readings: tuple[int | None, int | None]) -> tuple[int | None, bool]:
-    """The day's total after these (quota, usage), and whether it is taken for what is left."""
-
+    """Return the day's total after these (quota, usage) readings, and whether it counts as what is left."""
     for total, used in readings:
         quota.store(world.account, QuotaReading(total, used, None, None), began=world.now)
     row = world.sync_row()

@@ -79,7 +79,7 @@ def test_one_more_than_the_limit_gets_a_sentence_and_a_time(desk: Client, artifa
     refused = desk.get(address(artifact))
     assert refused.status_code == 503
     assert refused["Retry-After"] == "15"
-    assert f"{settings.STREAMS} downloads are running already" in refused.text
+    assert f"Too many downloads right now ({settings.STREAMS})" in refused.text
     assert Event.objects.filter(event="downloaded").count() == settings.STREAMS
     for answer in running:
         end(answer)
