@@ -1,6 +1,6 @@
 """Probable causes of a failed command, as codes. The sentences are in `wording.causes`.
 
-Cloudflare gives no reason for a failure. But Cloudflare documents when commands fail. The times of a command, and what
+no reason given for a failure. But Cloudflare documents when commands fail. The times of a command, and what
 else ran on its machine, often point to one of these causes. Pure: facts in, causes out, the most probable first.
 """
 

@@ -189,7 +189,7 @@ def test_selected_row_stays_selected_while_it_changes_and_is_run_again(desk: Pag
     (device,) = able_devices(portal, 22)[21:]  # a device that no other test uses
     ask(desk, [f"{device['deviceId']}, {device['personEmail']}"], "Speed test", ticket="TICK-1")
     ours = rows(desk, "TICK-1")
-    bar = desk.get_by_role("form", name="What to do with the ticked commands")
+    bar = desk.get_by_role("form", name="Actions for the selected commands")
     expect(ours).to_have_count(1)
     expect(bar).to_be_hidden()
     desk.locator("h1").first.click(force=True)
@@ -202,12 +202,12 @@ def test_selected_row_stays_selected_while_it_changes_and_is_run_again(desk: Pag
     expect(ours.get_by_role("checkbox")).to_be_checked()
     expect(bar.get_by_role("button", name="Withdraw")).to_be_hidden()
     bar.get_by_role("button", name="Run again").click()
-    expect(desk.get_by_role("status").filter(has_text="1 command asked for again")).to_be_visible()
+    expect(desk.get_by_role("status").filter(has_text="1 command run again")).to_be_visible()
     expect(ours).to_have_count(2)
     expect(bar).to_be_hidden()
     desk.get_by_role("checkbox", name="Tick all that are shown").check()
     expect(ours.get_by_role("checkbox", checked=True)).to_have_count(2)
-    bar.get_by_role("button", name="Untick").click()
+    bar.get_by_role("button", name="Clear").click()
     expect(bar).to_be_hidden()
 
 

@@ -135,10 +135,10 @@ def _no_file(status: Status) -> str:
 
 
 _NO_FILE: Mapping[Status, str] = {
-    Status.SUCCESS: "No file: none of it is fetched.",
-    Status.FAILED: "No file: it failed.",
+    Status.SUCCESS: "Results of commands started elsewhere aren't downloaded.",
+    Status.FAILED: "No file: the command failed.",
     Status.REJECTED: "No file: Cloudflare refused it.",
-    Status.UNCONFIRMED: "No file: nobody knows what became of it.",
+    Status.UNCONFIRMED: "No file: the outcome is unknown.",
 }
 
 

@@ -47,7 +47,7 @@ class HistoryForm(forms.Form):
     person = _text("Person", 254, "whole email")
     device = _text("Device", 255, "whole name or id")
     ticket = _text("Ticket", 64, "whole ticket")
-    asked = _text("Asked by", 254, "“me”, user name or email")
+    asked = _text("Requested by", 254, "“me”, user name or email")
     kind = _choice("Command", [(kind.value, SPECS[kind].label) for kind in Kind], "Any")
     status = _choice("Status", [("Together", _GROUPS), ("Each", _STATUSES)], "Any")
     started = _choice("Started", [(HERE, "Here"), (ELSEWHERE, "Elsewhere")], "Anywhere")

@@ -33,10 +33,10 @@ def build(
 ) -> HistoryPage:
     clear_url = Where(where.path, where.account_id, {}).url()
     is_filtered = any(name not in ("order", "zone") for name in form.given)
-    nothing = Nothing("No command yet.", "What is asked for on the desk stays here for good.")
+    nothing = Nothing("No command yet.", "Every command run here is kept.")
     if is_filtered:
-        words = "Every filter takes the whole value: a whole email, name, id or ticket."
-        nothing = Nothing("No command matches these filters.", words, clear_url, "Show all commands")
+        words = "Filters need the full email, name, id or ticket."
+        nothing = Nothing("No commands match these filters.", words, clear_url, "Show all commands")
     commands = None
     if found is not None:
         title, words = "Commands", listing.counted(count)

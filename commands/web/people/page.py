@@ -128,8 +128,8 @@ def _commands(
     total, *by_group = counts
     groups: Mapping[str, int] = dict(zip(COUNTED, by_group, strict=True))
     picked = bool(where.given.get("group"))
-    empty = Nothing(f"No command {whose}.", "What is asked for on the desk appears here at once.")
-    none_of_these = Nothing("Nothing in this state.", "", where.url(group=""), f"All commands {whose}")
+    empty = Nothing(f"No command {whose}.", "New commands appear here at once.")
+    none_of_these = Nothing("No commands in this state.", "", where.url(group=""), f"All commands {whose}")
     return listing.build(
         place,
         found,

@@ -76,7 +76,7 @@ def build(
         to_repeat=to_repeat,
         again_url=reverse("again", args=[run.id]) if to_repeat and may else "",
         again_key=uuid4(),
-        again_label=f"Run again {'the one' if to_repeat == 1 else f'all {to_repeat}'} that failed",
+        again_label=f"Retry {to_repeat} failed",
         no_acts="" if may else f"You don't have the right to {Right.RUN.words}.",
         commands=_commands(place, states, found, where, now),
     )
@@ -123,13 +123,13 @@ def _devices(count: int) -> str:
     return "1 device" if count == 1 else f"{count} devices"
 
 
-def said(done: Withdrawal, names: Mapping[UUID, str]) -> list[str]:
-    """What became of each: one sentence for those taken back, one for each state that kept the others."""
+def withdrawal_messages(done: Withdrawal, names: Mapping[UUID, str]) -> list[str]:
+    """Return one sentence for the withdrawn commands, and one for each status that kept others from it."""
     sentences = []
     if done.withdrawn:
-        sentences.append(f"Taken back: {join_names(sorted(names.get(id_, '') for id_ in done.withdrawn))}.")
+        sentences.append(f"Withdrawn: {join_names(sorted(names.get(id_, '') for id_ in done.withdrawn))}.")
     for status in Status:
         kept = sorted(names.get(id_, "") for id_, now_in in done.kept.items() if now_in == status)
         if kept:
-            sentences.append(f"Not taken back, {status_label(status).lower()} already: {join_names(kept)}.")
-    return sentences or ["Nothing was left to take back."]
+            sentences.append(f"Not withdrawn, {status_label(status).lower()} already: {join_names(kept)}.")
+    return sentences or ["Everything has already been sent."]

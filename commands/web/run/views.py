@@ -48,7 +48,7 @@ def withdraw(request: SignedIn, run_id: UUID) -> HttpResponseBase:
     asked = access.get_run(request.user, run_id, Right.RUN)
     names = runs.unsent(run_id)
     done = take_back(account=asked.account, ids=list(names), by=request.user, now=timezone.now())
-    for sentence in page.said(done, names):
+    for sentence in page.withdrawal_messages(done, names):
         messages.success(request, sentence)
     return HttpResponse(status=303, headers={"Location": reverse("run", args=[run_id])})
 

@@ -122,11 +122,11 @@ def _freshness(place: ViewerContext, now: datetime) -> Freshness:
 def _banners(place: ViewerContext, now: datetime) -> list[Banner]:
     """What is away, in words; the pages work all the same."""
     if not is_in_force(place.account):
-        return [Banner("waiting", "This account is not in use.", "What is recorded stays; nothing is sent for it.")]
+        return [Banner("waiting", "This account is inactive.", "History is kept. No commands are sent.")]
     found = [_away(role, place.liveness.seen[role]) for role in place.liveness.down]
     if not place.wakes and Role.BROKER not in place.liveness.down:
-        words = "Nobody can be woken from here: what is asked for goes out when beat finds it, some seconds later."
-        found.insert(0, Banner("waiting", "The broker is away.", words))
+        words = "Commands still go out, a few seconds later."
+        found.insert(0, Banner("waiting", "Message queue unavailable.", words))
     return found + pauses.banners(place.trouble, place.account.sync.listed_at)
 
 
@@ -138,25 +138,25 @@ def _away(role: Role, seen_at: datetime | None) -> Banner:
 _AWAY = {
     Role.BROKER: (
         "failed",
-        "The broker is away.",
-        "No worker can be woken: what is asked for is kept, and goes out when beat finds it, later.",
+        "Message queue unavailable.",
+        "The workers can't be woken. Commands are kept and go out later.",
     ),
     Role.BEAT: (
         "failed",
-        "The schedule (beat) is away.",
+        "The scheduler (beat) is down.",
         (
-            "What is asked for now still goes out. What waits is not tried again, and nothing is listed or settled, "
-            "until it is back: what is shown here may be old."
+            "New commands still go out. Waiting commands are not retried and statuses are not updated, "
+            "so this page may be out of date."
         ),
     ),
     Role.TALK: (
         "failed",
-        "The worker that talks to Cloudflare is away.",
-        "Nothing is sent to Cloudflare and nothing new is heard; commands wait.",
+        "The Cloudflare worker is down.",
+        "No commands are being sent or updated.",
     ),
     Role.FETCH: (
         "waiting",
-        "The worker that fetches files is away.",
-        "Results are not fetched for the moment; Cloudflare keeps them for 7 days.",
+        "The download worker is down.",
+        "Results are not being downloaded. Cloudflare keeps them for 7 days.",
     ),
 }

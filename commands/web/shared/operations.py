@@ -28,9 +28,9 @@ class Act(StrEnum):
 
 
 _DONE: Mapping[Act, str] = {
-    Act.AGAIN: "asked for again",
-    Act.WITHDRAW: "taken back",
-    Act.SEND_NOW: "sent as soon as it can be",
+    Act.AGAIN: "run again",
+    Act.WITHDRAW: "withdrawn",
+    Act.SEND_NOW: "released, sending shortly",
 }
 MOST = 100  # commands at a time
 _NAMED = 5
@@ -94,24 +94,24 @@ def build(command: Command, rights: frozenset[Right], *, now: datetime) -> Acts:
 
 
 def target_label(command: Command) -> str:
-    """Such as "LAP-0042 of maria@example.com"."""
+    """Return the device and its person, such as “LAP-0042 (maria@example.com)”."""
     device = _name(command)
-    return f"{device} of {command.email}" if command.email else device
+    return f"{device} ({command.email})" if command.email else device
 
 
 def _words(until: datetime | None, now: datetime) -> str:
     if until is None:
         return ""
     if until > now:
-        return "Nobody knows whether the old one runs: it may still run on the device until"
-    return "Nobody knows whether the old one ran; by now it cannot run any more."
+        return "The earlier one may still be running, until"
+    return "We don't know if the earlier one ran, but it's over by now."
 
 
 # --- What became of it
 
 
 def result_messages(act: Act, commands: Sequence[Command], kept: Mapping[UUID, Refusal]) -> tuple[list[str], list[str]]:
-    """A result for each: those that it was done with; and the others, by what stood in the way."""
+    """Return the messages about the commands that changed, and about the others by their reason."""
     done = [_name(command) for command in commands if command.id not in kept]
     others = []
     reasons = {id_: describe_refusal(refused) for id_, refused in kept.items()}

@@ -200,12 +200,12 @@ def _result(command: Command, artifact: Artifact | None) -> str:
 _SHORT: Mapping[Status, str] = {
     Status.AWAITING_APPROVAL: "a second person has to approve it",
     Status.WAITING_DEVICE: "sent as soon as the device connects",
-    Status.QUEUED: "about to be sent",
-    Status.UNCERTAIN: "no clear answer from Cloudflare; looking for it",
-    Status.UNCONFIRMED: "no word of it; looked for daily",
-    Status.FAILED: "Cloudflare gives no reason",
-    Status.WITHDRAWN: "taken back before sending",
-    Status.EXPIRED: "never sent: it was too late",
+    Status.QUEUED: "waiting to be sent",
+    Status.UNCERTAIN: "no clear response from Cloudflare; checking its list",
+    Status.UNCONFIRMED: "no response; still checking",
+    Status.FAILED: "no reason given",
+    Status.WITHDRAWN: "withdrawn before it was sent",
+    Status.EXPIRED: "expired before it could be sent",
 }
 
 

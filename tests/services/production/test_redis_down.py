@@ -8,7 +8,7 @@ from tests.services.production.desk_form import Device, fill_in_form, find_devic
 from tests.services.production.portal import ProductionPortal, ledger, production_portal
 from tests.services.production.user_session import UserSession
 
-BROKER_DOWN = "The broker is away."
+BROKER_DOWN = "Message queue unavailable."
 _TITLE = re.compile(r"<strong>([^<]*)</strong>")
 SUBMITS = 5
 

@@ -46,7 +46,7 @@ def test_each_command_of_a_mixed_selection_gets_its_result(desk: Client, run: Ru
     waiting = [named(run, Status.QUEUED, name) for name in ("LAP-2", "LAP-1")]
     running, ended = named(run, Status.PENDING_EXEC, "LAP-3"), named(run, Status.FAILED, "LAP-4")
     assert messages_after(desk, "withdraw", *waiting, running, ended) == [
-        "2 commands taken back: LAP-1, LAP-2.",
+        "2 commands withdrawn: LAP-1, LAP-2.",
         "Not 1 command (LAP-4): it has already finished: failed.",
         "Not 1 command (LAP-3): it has already been sent, and Cloudflare can't cancel it.",
     ]
@@ -63,7 +63,7 @@ def test_finished_commands_are_run_again_once_in_one_new_run_for_each_old_one(
     key = uuid4()
     for _ in range(2):
         assert messages_after(desk, "again", *failed, other, open_one, key=key) == [
-            "3 commands asked for again: LAP-3, LAP-2, LAP-1.",
+            "3 commands run again: LAP-3, LAP-2, LAP-1.",
             "Not 1 command (LAP-4): it hasn't finished yet: queued.",
         ]
     new = Command.objects.exclude(id__in=[one.id for one in (*failed, other, open_one)]).order_by("id")
@@ -83,7 +83,7 @@ def test_only_commands_on_hold_are_sent_now(desk: Client, run: Run) -> None:
     held = named(run, Status.QUEUED, "LAP-1", held_at=timezone.now(), reason_code="held_after_pause")
     queued = named(run, Status.QUEUED, "LAP-2")
     assert messages_after(desk, "send-now", held, queued) == [
-        "1 command sent as soon as it can be: LAP-1.",
+        "1 command released, sending shortly: LAP-1.",
         "Not 1 command (LAP-2): it isn't on hold.",
     ]
     held.refresh_from_db()
@@ -174,14 +174,14 @@ def test_failed_commands_of_a_run_are_run_again_with_one_click(desk: Client, run
     for status in (Status.FAILED, Status.REJECTED, Status.EXPIRED, Status.SUCCESS, Status.WITHDRAWN, Status.QUEUED):
         named(run, status, f"LAP-{status}")
     text = desk.get(f"/runs/{run.id}/").text
-    assert "Run again all 3 that failed" in text
+    assert "Retry 3 failed" in text
     key = text.split(f'action="/runs/{run.id}/again"')[1].split('name="key" value="')[1].split('"')[0]
     first, second = (desk.post(f"/runs/{run.id}/again", {"key": key}) for _ in range(2))
     assert first["Location"] == second["Location"] != f"/runs/{run.id}/"
     new = Run.objects.exclude(id=run.id).get()
     assert {one.device_name for one in new.commands.all()} == {"LAP-FAILED", "LAP-rejected", "LAP-expired"}
     assert (new.devices, new.reason, new.ticket) == (3, "slow", "INC-1")
-    assert "3 commands asked for again" in desk.get(first["Location"]).text
+    assert "3 commands run again" in desk.get(first["Location"]).text
 
 
 def test_run_without_failures_has_nothing_to_run_again(desk: Client, run: Run) -> None:

@@ -98,10 +98,10 @@ def test_timeline_shows_upload_saved_file_and_download(desk: Client, account: Ac
     ("status", "words"),
     [
         (Status.PENDING_EXEC, "No file yet."),
-        (Status.FAILED, "No file: it failed."),
+        (Status.FAILED, "No file: the command failed."),
         (Status.REJECTED, "No file: Cloudflare refused it."),
         (Status.EXPIRED, "No file: it was never sent."),
-        (Status.UNCONFIRMED, "No file: nobody knows what became of it."),
+        (Status.UNCONFIRMED, "No file: the outcome is unknown."),
     ],
 )
 def test_page_without_a_file_says_why(
@@ -124,7 +124,7 @@ def test_time_of_deletion_at_cloudflare_is_shown_only_while_the_file_is_there(
 def test_button_to_run_again_names_device_and_person(desk: Client, account: Account, helpdesk: User) -> None:
     values = {"device_name": "LAP-0042", "email": "maria@example.com"}
     ended = a_command(a_run(account, helpdesk), Status.FAILED, **values)
-    assert ">Run again on LAP-0042 of maria@example.com</button>" in desk.get(f"/commands/{ended.id}/").text
+    assert ">Run again on LAP-0042 (maria@example.com)</button>" in desk.get(f"/commands/{ended.id}/").text
 
 
 def test_unsent_command_can_be_withdrawn_on_its_page(desk: Client, command: Command) -> None:

@@ -145,7 +145,7 @@ def test_me_is_who_looks(client: Client, run: Run, asker: User) -> None:
 
 def test_a_filter_that_matches_nothing_says_so(client: Client, one: Command) -> None:
     words = page(client, person="nobody@example.com")
-    assert "No command matches these filters." in words
+    assert "No commands match these filters." in words
     assert "Show all commands" in words
 
 

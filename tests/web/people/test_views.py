@@ -100,8 +100,8 @@ def test_of_several_devices_the_desk_asks_which(client: Client, command: Command
 
 def test_what_the_page_is_about_is_not_said_again_in_each_row(client: Client, command: Command, run: Run) -> None:
     heads = {
-        "/people/mia@example.com/": ["Status", "Device", "Command", "Asked by", "Ticket", "Result"],
-        f"/devices/{DEVICE}/": ["Status", "Person", "Command", "Asked by", "Ticket", "Result"],
+        "/people/mia@example.com/": ["Status", "Device", "Command", "Requested by", "Ticket", "Result"],
+        f"/devices/{DEVICE}/": ["Status", "Person", "Command", "Requested by", "Ticket", "Result"],
         f"/runs/{run.id}/": ["Status", "Person and device", "Command", "Result"],
     }
     for path, expected in heads.items():
@@ -138,7 +138,7 @@ def test_what_is_open_now_is_counted_and_the_count_opens_it(client: Client, comm
     assert 'Open <span class="count">1</span>' in words
     assert rows(page(client, path, group="open")) == [str(waiting.id)]
     assert rows(page(client, path, group="done")) == [str(command.id)]
-    assert "Nothing in this state." in page(client, path, group="failed")
+    assert "No commands in this state." in page(client, path, group="failed")
     assert rows(page(client, path, group="nonsense")) == [str(waiting.id), str(command.id)]
 
 
@@ -205,12 +205,12 @@ def test_what_is_not_sent_is_taken_back_and_each_of_the_others_is_named(
 ) -> None:
     waiting = a_command(run, Status.QUEUED, device_name="LAP-1")
     assert f'action="/runs/{run.id}/withdraw"' in page(client, f"/runs/{run.id}/")
-    assert "Taken back: LAP-1." in said_after_taking_back(client, run)
+    assert "Withdrawn: LAP-1." in said_after_taking_back(client, run)
     waiting.refresh_from_db()
     assert (waiting.status, command.status) == (Status.WITHDRAWN, Status.SUCCESS)
     event = Event.objects.get(command=waiting)
     assert (event.by, event.to_status) == (hilde, Status.WITHDRAWN)
-    assert "Nothing was left to take back." in said_after_taking_back(client, run)
+    assert "Everything has already been sent." in said_after_taking_back(client, run)
 
 
 def test_who_may_only_see_is_told_why_the_button_is_off(client: Client, run: Run) -> None:

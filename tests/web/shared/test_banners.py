@@ -47,4 +47,4 @@ def test_list_that_cannot_be_processed_is_not_blamed_on_cloudflare(
     text = client.get(f"/frame?account={account.id}").text
     assert "Problem with listing commands." in text
     assert "list could not be processed" in text
-    assert "<strong>Cloudflare is away" not in text
+    assert "<strong>Cloudflare is down" not in text

@@ -44,8 +44,8 @@ def test_with_everything_alive_there_is_no_banner(desk: Client, alive: None) -> 
 
 def test_each_part_that_is_away_has_its_banner(desk: Client, alive: None) -> None:
     Heartbeat.objects.filter(role=Heartbeat.Role.TALK).update(seen_at=timezone.now() - timedelta(hours=1))
-    assert titles(desk) == ["The worker that talks to Cloudflare is away."]
-    assert titles(desk, "/frame") == ["The worker that talks to Cloudflare is away."]
+    assert titles(desk) == ["The Cloudflare worker is down."]
+    assert titles(desk, "/frame") == ["The Cloudflare worker is down."]
     Heartbeat.objects.all().delete()
     assert len(titles(desk)) == 3
     assert desk.get("/").text.count("Last seen: never") == 3
@@ -55,7 +55,7 @@ def test_without_beat_it_is_said_that_what_is_asked_for_goes_out_and_that_nothin
     desk: Client, alive: None
 ) -> None:
     Heartbeat.objects.filter(role=Heartbeat.Role.BEAT).update(seen_at=timezone.now() - timedelta(hours=1))
-    assert titles(desk) == ["The schedule (beat) is away."]
+    assert titles(desk) == ["The scheduler (beat) is down."]
     text = desk.get("/").text
     assert "What is asked for now still goes out" in text
     assert "nothing is listed or settled, until it is back" in text
@@ -64,13 +64,13 @@ def test_without_beat_it_is_said_that_what_is_asked_for_goes_out_and_that_nothin
 def test_a_broker_that_takes_nothing_from_beat_is_away_and_no_worker_is_accused(desk: Client, alive: None) -> None:
     long_ago = timezone.now() - timedelta(hours=1)
     Heartbeat.objects.exclude(role=Heartbeat.Role.BEAT).update(seen_at=long_ago)
-    assert titles(desk) == ["The broker is away."]
+    assert titles(desk) == ["Message queue unavailable."]
     assert "goes out when beat finds it, later" in desk.get("/").text
 
 
 def test_while_wakes_fail_here_it_is_said_that_beat_finds_what_is_asked_for(desk: Client, alive: None) -> None:
     backoff.begin()
-    assert titles(desk) == ["The broker is away."]
+    assert titles(desk) == ["Message queue unavailable."]
     assert "some seconds later" in desk.get("/").text
     backoff.end()
     assert titles(desk) == []
@@ -137,7 +137,7 @@ def test_who_may_work_in_several_accounts_can_switch(desk: Client, account: Acco
 def test_a_retired_account_keeps_its_pages_and_says_so(desk: Client, account: Account) -> None:
     make_account("Zeta")
     retire_account(account, now=timezone.now())
-    assert "This account is not in use." in desk.get(f"/?account={account.id}").text
+    assert "This account is inactive." in desk.get(f"/?account={account.id}").text
     assert f'name="account" value="{account.id}"' not in desk.get("/").text
 
 
