@@ -29,15 +29,15 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Patience:
-    """Limits of the supervisor in seconds. Everything stops after `crashes` crashes of a program in `crash_window`."""
+class SupervisorLimits:
+    """Limits of the supervisor, in seconds. Everything stops after `max_crashes` of a program within `crash_window`."""
 
-    crashes: int = 5
+    max_crashes: int = 5
     crash_window: float = 60.0
     restart_after: float = 1.0
-    each: float = 3.0  # for one program to stop, before the next one gets its signal
-    stop: float = 15.0  # for all programs to stop, before they are killed
-    last_output: float = 2.0  # to read the last output of a program: a process it left may hold the pipe open
+    stop_one: float = 3.0  # for one program to stop, before the next one gets its signal
+    stop_all: float = 15.0  # for all programs to stop, before they are killed
+    read_rest: float = 2.0  # to read the last output of a program; a process it left may keep the pipe open
 
 
 class Stopped(Exception):
@@ -114,21 +114,21 @@ class Child:
     def has_crashed(self) -> bool:
         return self.start_at is None and self.process.poll() is not None
 
-    def note_crash(self, now: float, patience: Patience) -> bool:
+    def note_crash(self, now: float, limits: SupervisorLimits) -> bool:
         """Kill the rest of the process group and schedule the restart. Return False if there were too many crashes."""
         kill_group(self.process)
         self.crashes.append(now)
-        while self.crashes[0] < now - patience.crash_window:
+        while self.crashes[0] < now - limits.crash_window:
             self.crashes.popleft()
-        self.start_at = now + patience.restart_after
-        return len(self.crashes) < patience.crashes
+        self.start_at = now + limits.restart_after
+        return len(self.crashes) < limits.max_crashes
 
 
 class Supervisor:
-    def __init__(self, folder: Path, environment: Mapping[str, str], patience: Patience | None = None) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], limits: SupervisorLimits | None = None) -> None:
         self.folder = folder
         self.environment = dict(environment)
-        self.patience = patience or Patience()
+        self.limits = limits or SupervisorLimits()
         self.children: list[Child] = []
         self.is_stopping = False
         self.is_killing = False
@@ -180,9 +180,9 @@ class Supervisor:
         now = time.monotonic()
         if child.has_crashed():
             print_lines(f"{child.program.name} stopped unexpectedly (exit status {child.process.returncode}).")
-            if not child.note_crash(now, self.patience):
-                limits = f"{self.patience.crashes} times within {self.patience.crash_window:.0f} s"
-                print_lines(f"{child.program.name} crashed {limits}. Stopping everything.")
+            if not child.note_crash(now, self.limits):
+                times = f"{self.limits.max_crashes} times within {self.limits.crash_window:.0f} s"
+                print_lines(f"{child.program.name} crashed {times}. Stopping everything.")
                 return False
         elif child.start_at is not None and now >= child.start_at:
             print_lines(f"Restarting {child.program.name}.")
@@ -192,16 +192,16 @@ class Supervisor:
     def stop(self) -> None:
         """Stop the programs in reverse order, each with a time limit, and kill what is left of their process groups."""
         print_lines("Stopping.")
-        end = time.monotonic() + self.patience.stop
+        end = time.monotonic() + self.limits.stop_all
         for child in reversed(self.children):
             child.process.terminate()
-            self._wait([child], min(end, time.monotonic() + self.patience.each))
+            self._wait([child], min(end, time.monotonic() + self.limits.stop_one))
         self._wait(self.children, end)
         for child in self.children:
             if child.process.poll() is None:
                 print_lines(f"{child.program.name} isn't stopping. Killing it.")
             kill_group(child.process)
-            child.reader.join(self.patience.last_output)
+            child.reader.join(self.limits.read_rest)
 
     def _wait(self, children: Sequence[Child], until: float) -> None:
         while any(child.process.poll() is None for child in children):

@@ -15,11 +15,11 @@ from pathlib import Path
 from queue import Empty, Queue
 from time import monotonic
 
-from dexportal.run.supervisor import Patience, Program, Supervisor
+from dexportal.run.supervisor import Program, Supervisor, SupervisorLimits
 from tests.polling import MAX_WAIT
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PATIENT = dict.fromkeys(("crash_window", "each", "stop", "last_output"), MAX_WAIT) | {"restart_after": 0.01}
+GENEROUS = dict.fromkeys(("crash_window", "stop_one", "stop_all", "read_rest"), MAX_WAIT) | {"restart_after": 0.01}
 
 
 class Supervised:
@@ -79,9 +79,9 @@ class Supervised:
         self.process.send_signal(number)
 
 
-def supervised(programs: Mapping[str, str], patience: Mapping[str, float] | None = None) -> Supervised:
+def supervised(programs: Mapping[str, str], limits: Mapping[str, float] | None = None) -> Supervised:
     """Start a supervisor of these programs: names and shell scripts, in the order in which they start."""
-    return Supervised(["-m", "tests.house.supervised", json.dumps([dict(programs), dict(patience or {})])])
+    return Supervised(["-m", "tests.house.supervised", json.dumps([dict(programs), dict(limits or {})])])
 
 
 def is_gone(pid: int, within: float = MAX_WAIT) -> bool:
@@ -97,8 +97,8 @@ def is_gone(pid: int, within: float = MAX_WAIT) -> bool:
 
 
 def main(configuration: str) -> int:
-    programs, patience = json.loads(configuration)
-    supervisor = Supervisor(ROOT, os.environ, Patience(**{**PATIENT, **patience}))
+    programs, limits = json.loads(configuration)
+    supervisor = Supervisor(ROOT, os.environ, SupervisorLimits(**{**GENEROUS, **limits}))
     supervisor.handle_signals()
     supervisor.start([Program(name, ["sh", "-c", script]) for name, script in programs.items()])
     try:

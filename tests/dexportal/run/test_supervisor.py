@@ -31,7 +31,7 @@ def test_second_term_as_make_sends_it_does_not_kill_at_once() -> None:
 
 
 def test_program_that_exits_is_restarted() -> None:
-    portal = supervised({"weak": WEAK, "strong": POLITE}, {"crashes": 1000})
+    portal = supervised({"weak": WEAK, "strong": POLITE}, {"max_crashes": 1000})
     portal.expect(r"weak stopped unexpectedly \(exit status 3\)")
     portal.expect("Restarting weak")
     portal.expect(r"weak +\| up")
@@ -40,7 +40,7 @@ def test_program_that_exits_is_restarted() -> None:
 
 
 def test_program_that_exits_too_often_stops_everything_and_is_named() -> None:
-    portal = supervised({"strong": POLITE, "weak": WEAK}, {"crashes": 3})
+    portal = supervised({"strong": POLITE, "weak": WEAK}, {"max_crashes": 3})
     strong = int(portal.expect(r"strong +\| up (\d+)")[1])
     portal.expect(r"weak crashed 3 times within \d+ s\. Stopping everything")
     assert portal.wait() == 1
@@ -49,7 +49,7 @@ def test_program_that_exits_too_often_stops_everything_and_is_named() -> None:
 
 
 def test_crashes_outside_the_crash_window_are_not_counted() -> None:
-    portal = supervised({"weak": WEAK}, {"crashes": 2, "crash_window": 0.0})
+    portal = supervised({"weak": WEAK}, {"max_crashes": 2, "crash_window": 0.0})
     for _ in range(4):
         portal.expect("Restarting weak")
     portal.send(signal.SIGTERM)
@@ -57,7 +57,7 @@ def test_crashes_outside_the_crash_window_are_not_counted() -> None:
 
 
 def test_program_that_ignores_term_is_killed_with_its_whole_group() -> None:
-    portal = supervised({"stubborn": STUBBORN, "polite": POLITE}, {"each": 0.2, "stop": 0.5})
+    portal = supervised({"stubborn": STUBBORN, "polite": POLITE}, {"stop_one": 0.2, "stop_all": 0.5})
     pids = portal.expect(r"up (\d+) (\d+)")
     portal.send(signal.SIGTERM)
     portal.expect("stubborn isn't stopping. Killing it")
@@ -67,7 +67,7 @@ def test_program_that_ignores_term_is_killed_with_its_whole_group() -> None:
 
 
 def test_children_of_a_crashed_program_are_killed_before_the_restart() -> None:
-    portal = supervised({"weak": "sleep 300 & echo up $!; exit 3"}, {"crashes": 2})
+    portal = supervised({"weak": "sleep 300 & echo up $!; exit 3"}, {"max_crashes": 2})
     child = int(portal.expect(r"up (\d+)")[1])
     portal.expect("Restarting weak")
     assert is_gone(child)
@@ -75,7 +75,7 @@ def test_children_of_a_crashed_program_are_killed_before_the_restart() -> None:
 
 
 def test_second_ctrl_c_kills_at_once() -> None:
-    portal = supervised({"stubborn": STUBBORN}, {"each": 10 * MAX_WAIT, "stop": 10 * MAX_WAIT})
+    portal = supervised({"stubborn": STUBBORN}, {"stop_one": 10 * MAX_WAIT, "stop_all": 10 * MAX_WAIT})
     pids = portal.expect(r"up (\d+) (\d+)")
     portal.send(signal.SIGINT)
     portal.expect("Stopping")
