@@ -24,9 +24,9 @@ def has_passed(name: str, now: datetime) -> Q:
 
     A time that is further ahead than anything ever lasts counts as passed: a wrong clock wrote it.
     """
-    return Q(**{name: None}) | Q(**{f"{name}__lte": now}) | Q(**{f"{name}__gt": now + settings.LONGEST_REST})
+    return Q(**{name: None}) | Q(**{f"{name}__lte": now}) | Q(**{f"{name}__gt": now + settings.LONGEST_WAIT})
 
 
 def is_ahead(at: datetime | None, now: datetime) -> bool:
     """Return whether a time that was read from the database is still to come: the opposite of `has_passed`."""
-    return at is not None and now < at <= now + settings.LONGEST_REST
+    return at is not None and now < at <= now + settings.LONGEST_WAIT

@@ -88,7 +88,7 @@ THROTTLE_MAX = scaled(minutes=30)  # even if Retry-After is longer
 RATE_WINDOW = scaled(minutes=5)
 HOLD_AFTER = scaled(minutes=10)  # after a longer pause, older queued commands wait for "Send now"
 
-LONGEST_REST = scaled(hours=1)  # no pause, lease or interval is longer, so a later time comes from a wrong clock
+LONGEST_WAIT = scaled(hours=1)  # no pause, lease or interval is longer, so a later time comes from a wrong clock
 
 # Commands with an unknown outcome.
 SETTLE_WINDOW = scaled(minutes=3)

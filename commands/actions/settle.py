@@ -61,7 +61,7 @@ def _leases_that_ran_out(changes: StatusWriter, db_now: datetime) -> int:
 
 def _end_wrong_leases(db_now: datetime) -> None:
     """End leases that a wrong clock wrote, so that nothing waits for them."""
-    wrong = Command.objects.in_flight().filter(dispatch__lease_until__gt=db_now + settings.LONGEST_REST)
+    wrong = Command.objects.in_flight().filter(dispatch__lease_until__gt=db_now + settings.LONGEST_WAIT)
     ids = list(wrong.values_list("dispatch", flat=True)[:MOST])
     if ids:
         Dispatch.objects.filter(id__in=ids).update(lease_until=db_now)

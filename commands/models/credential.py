@@ -68,7 +68,7 @@ class CallBudget(models.Model):
     def bucket() -> Bucket:
         """Return the bucket of all calls: half of what Cloudflare allows, without the reserve for people."""
         half = (settings.RATE_CALLS - settings.RATE_RESERVE) / 2
-        return Bucket(half, half / settings.RATE_WINDOW.total_seconds(), settings.LONGEST_REST)
+        return Bucket(half, half / settings.RATE_WINDOW.total_seconds(), settings.LONGEST_WAIT)
 
     @staticmethod
     def list_bucket() -> Bucket:

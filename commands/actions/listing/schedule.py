@@ -135,7 +135,7 @@ def _has_another_begun(period: timedelta, last: datetime, now: datetime) -> bool
 def _last_complete(row: AccountSync, now: datetime) -> datetime | None:
     """Return when the last complete listing began, or None for a time that a wrong clock wrote."""
     at = row.complete_at
-    return at if at and at <= now + settings.LONGEST_REST else None
+    return at if at and at <= now + settings.LONGEST_WAIT else None
 
 
 def _complete_is_due(row: AccountSync, last: datetime | None, now: datetime, *, has_open: bool) -> bool:

@@ -47,7 +47,7 @@ def _send(notification: Notification, now: datetime) -> bool:
     people = alerts.recipients(account)
     if not people:
         log.error("nobody_to_notify", account=str(account.id), kind=notification.kind, **notification.data)
-        again = clock.database_now() + settings.LONGEST_REST
+        again = clock.database_now() + settings.LONGEST_WAIT
         leases.hand_back(notification, attempts=notification.attempts - 1, not_before=again)
         return False
     email = alerts.email(notification, now=now)
@@ -73,7 +73,7 @@ def _mark_sent(notification: Notification, now: datetime, *, lists_results: bool
 
 def _postpone(notification: Notification, problem: Exception) -> None:
     is_quick = notification.attempts < settings.MAIL_ATTEMPTS
-    wait = settings.MAIL_RETRY * 2 ** (notification.attempts - 1) if is_quick else settings.LONGEST_REST
+    wait = settings.MAIL_RETRY * 2 ** (notification.attempts - 1) if is_quick else settings.LONGEST_WAIT
     again = clock.database_now() + wait
     leases.hand_back(notification, attempts=notification.attempts, not_before=again)
     log.error(

@@ -48,7 +48,7 @@ def refresh_after_reset(account: Account, *, now: datetime) -> None:
 def is_old(account: Account, *, now: datetime) -> bool:
     """Return True if a step through the devices reads the quota too. Reading it with each would use up scarce calls."""
     read_at = AccountSync.objects.values_list("quota_read_at", flat=True).get(account=account)
-    return read_at is None or not now - settings.DIRECTORY_STEP_MAX / 2 < read_at <= now + settings.LONGEST_REST
+    return read_at is None or not now - settings.DIRECTORY_STEP_MAX / 2 < read_at <= now + settings.LONGEST_WAIT
 
 
 def try_to_read(account: Account, client: Client, *, now: datetime) -> None:
