@@ -74,7 +74,7 @@ def rights_in(user: Person, account: Account) -> frozenset[Right]:
 
 
 def accounts_with(user: Person, right: Right) -> AccountQuerySet:
-    """The accounts, retired ones too, in which the person has the right. What stands in a list comes from here."""
+    """Return the accounts in which the person has the right, retired ones too. Lists show only these."""
     if not user.is_active:
         return Account.objects.none()
     grants = Grant.objects.filter(Q(account=None) | Q(account=OuterRef("pk")), group__user=user.pk, **{right: True})
@@ -88,7 +88,7 @@ def administrators_of(account: Account | OuterRef) -> QuerySet[User]:
 
 
 def get_command(user: Person, command_id: UUID, right: Right) -> Command:
-    """The command with its account, run, asker and dispatch; nothing else of it is loaded later."""
+    """Return the command with its account, run, requester and dispatch. Nothing else is loaded later."""
     related = ("account", "run", "requested_by", "dispatch")
     rows = Command.objects.select_related(*related).defer("dispatch__body").fetch_mode(FETCH_RAISE)
     command = rows.filter(id=command_id).first()
@@ -109,7 +109,7 @@ def get_commands(user: Person, ids: Collection[UUID], right: Right) -> list[Comm
 
 
 def get_run(user: Person, run_id: UUID, right: Right) -> Run:
-    """The run with its account and asker; nothing else of it is loaded later."""
+    """Return the run with its account and requester. Nothing else is loaded later."""
     related = ("account", "requested_by")
     run = Run.objects.filter(id=run_id).select_related(*related).fetch_mode(FETCH_RAISE).first()
     return _checked(user, run, run.account if run else None, right)

@@ -32,7 +32,7 @@ def captures_beside() -> Case:
 
 
 def of(command: Command, *, beside: bool) -> tuple[Cause, ...]:
-    """The likeliest first; `beside` as `captures_beside` tells it."""
+    """Return the probable causes, the most probable first. `beside` is the value of `captures_beside`."""
     return causes(
         Facts(
             status=Status(command.status),

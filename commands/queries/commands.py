@@ -131,7 +131,7 @@ def oldest(wanted: Filter, after: UUID | None = None) -> tuple[list[Command], bo
 
 
 def _order(wanted: Filter) -> Coalesce | F:
-    """What is open is little, and is rather sorted than looked for in everything that there is."""
+    """Return the order of the list. Open commands are few, so sorting them beats walking the whole history."""
     return Coalesce("id", "id") if wanted.group == "open" else F("id")
 
 
@@ -155,7 +155,7 @@ def has_any(account_id: UUID) -> bool:
 
 
 def history(command_id: UUID) -> list[Event]:
-    """A command's Events, oldest first, with who made them. One query."""
+    """Return a command's Events with their persons, oldest first. One query."""
     events = Event.objects.filter(command_id=command_id).select_related("by").fetch_mode(FETCH_RAISE)
     return list(events.order_by("version"))
 

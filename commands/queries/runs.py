@@ -27,13 +27,13 @@ def count_and_only_id(run_id: UUID) -> tuple[int, UUID | None]:
 
 
 def unsent(run_id: UUID) -> Mapping[UUID, str]:
-    """The commands that can still be taken back, with their devices' names. One query."""
+    """Return the commands that can still be withdrawn, with the names of their devices. One query."""
     rows = Command.objects.filter(run_id=run_id, status__in=sorted(UNSENT)).order_by("id")
     return {id_: name or device_id for id_, name, device_id in rows.values_list("id", "device_name", "device_id")}
 
 
 def to_repeat(run_id: UUID) -> list[Command]:
-    """The run's commands that brought nothing, as they were asked for, with what a new run needs. One query."""
+    """Return the run's commands without a result, in order, with the rows that a new run needs. One query."""
     related = ("account", "run", "dispatch")
     rows = Command.objects.filter(run_id=run_id, status__in=sorted(TO_REPEAT)).select_related(*related)
     return list(rows.fetch_mode(FETCH_RAISE).order_by("id"))

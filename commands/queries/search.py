@@ -27,8 +27,9 @@ class Hit:
 
 
 def find(user: User, text: str) -> list[Hit]:
-    """Whatever has this email, device name or id, ticket, or command id (ours or Cloudflare's); if nothing has, people
-    and devices that begin so, as the desk's form finds them. At most 4 queries.
+    """Return what has this email, device name or id, ticket, or command id (ours or Cloudflare's).
+
+    Without a match, return people and devices that begin with the text, as on the desk. At most 4 queries.
     """
     word = text.strip().lower()
     if not word:
@@ -88,7 +89,7 @@ def _commands(accounts: Mapping[UUID, Account], word: str, id_: UUID) -> list[Hi
 
 
 def command_ids(word: str) -> list[UUID]:
-    """The commands, in all accounts, with this id (ours or Cloudflare's), device id, email or ticket: at most 1000.
+    """Return at most 1000 commands of these accounts with this id (ours or Cloudflare's), device id, email or ticket.
 
     Two queries: the indexes begin with the account, so each account is named, and each column has a look of its own.
     """

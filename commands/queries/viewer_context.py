@@ -28,8 +28,10 @@ QUERIES = 2
 
 @dataclass(frozen=True, slots=True)
 class ViewerContext:
-    """`accounts`: all in use that the person may see or run in, by name. `wakes`: this process reaches the broker, as
-    far as it knows.
+    """Person, chosen account and rights there, with what the frame of every page shows.
+
+    `accounts` are all active ones that the person may see or run in, by name. `wakes` is false while this process can't
+    reach the broker.
     """
 
     user: User
@@ -38,8 +40,8 @@ class ViewerContext:
     accounts: tuple[Account, ...]
     liveness: Liveness
     wakes: bool
-    claimed: int  # commands that the quota, as it was last read, does not know yet
-    list_pause: str  # why listing rests now; '' if it does not
+    claimed: int  # commands that the last reading of the quota doesn't include
+    list_pause: str  # why listing is paused now, '' if it isn't
     all_rights: Rights
     trouble: pauses.AccountPauses
 
@@ -61,7 +63,7 @@ class ViewerContext:
 
 
 def find(user: User, account_id: UUID | None, *, now: datetime, with_trouble: bool = True) -> ViewerContext:
-    """The place, for somebody who may see or run there; raises Http404 or PermissionDenied as `access.py` does.
+    """Return the context of a person who may see or run there. Raises Http404 or PermissionDenied as `access.py` does.
 
     `with_trouble`: also what rests, for the banners.
     """

@@ -27,9 +27,7 @@ def enqueue(
     another topic is out of date and is replaced, unless it is being sent. The new one keeps the attempts of the old
     one, so that a mail server that is down is not tried more often.
 
-    Args:
-        topic: what distinguishes messages of one kind about one pause.
-        data: codes and values for the text.
+    `topic` distinguishes messages of one kind about one pause. `data` holds codes and values for the text.
     """
     key = dedupe_key(kind, pause, topic)
     if Notification.objects.filter(dedupe_key=key).exists():

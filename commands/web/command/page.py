@@ -143,7 +143,7 @@ _NO_FILE: Mapping[Status, str] = {
 
 
 def _part(artifact: Artifact | None) -> list[str]:
-    """What a file that is here lacks."""
+    """Return what a stored file lacks."""
     is_partial = artifact and artifact.reason_code and artifact.status in HAS_FILE
     return [_reason_of(artifact)] if artifact and is_partial else []
 

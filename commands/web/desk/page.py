@@ -55,7 +55,7 @@ class View:
         )
 
     def showing(self, kinds: Collection[Kind]) -> "View":
-        """The same without what would hide rows of these kinds that were asked for just now."""
+        """Return the view without filters that would hide rows of these kinds, which were requested just now."""
         return replace(
             self,
             group=self.group if self.group == "open" else "",
@@ -67,7 +67,7 @@ class View:
         return f"{reverse('desk')}?{self.query(account_id)}"
 
     def counted(self, place: ViewerContext, *, now: datetime) -> list[Filter]:
-        """What the chips count: each group, within the rest of the view."""
+        """Return the filters that the chips count: each group, within the rest of the view."""
         return [replace(self, group=group).filter(place, now=now) for group in COUNTED]
 
     def query(self, account_id: UUID, **extra: str) -> str:
@@ -153,7 +153,7 @@ def _link(label: str, view: View, account: UUID, *, asked: str) -> ChipLink:
 
 
 def _toggle(label: str, view: View, account: UUID, *, count: str = "", off: str = "", **field: str) -> ChipLink:
-    """Sets one field of the view to this value, or to `off` where it has it already."""
+    """Set one field of the view to this value, or to `off` if it has the value already."""
     [(name, on)] = field.items()
     is_on = getattr(view, name) == on
     changed = replace(view, before=None, **{name: off if is_on else on})

@@ -106,7 +106,7 @@ class HistoryForm(forms.Form):
 
     @cached_property
     def given(self) -> dict[str, str]:
-        """What was filled in, as an address carries it."""
+        """Return the filled-in fields as query parameters."""
         return {name: value for name in self.fields if (value := str(self.data.get(name, "")).strip())}
 
     @cached_property
@@ -151,7 +151,7 @@ def _midnight(day: date | None, zone: ZoneInfo, plus: timedelta = timedelta()) -
 
 
 def _zone(name: str) -> ZoneInfo:
-    """The one of this name; UTC where there is none."""
+    """Return the time zone of this name, or UTC if there is none."""
     try:
         return ZoneInfo(name or "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -52,14 +52,14 @@ class SubjectPage:
 
 
 def run_url(place: ViewerContext, line: str) -> str:
-    """The desk with this line as the target; '' for somebody who may not run anything there."""
+    """Return the address of the desk with this line as the target, or '' for a person without the right to run."""
     if Right.RUN not in place.rights:
         return ""
     return f"{reverse('desk')}?{urlencode({'account': place.account.id, 'who': line})}"
 
 
 def filters(base: Filter, group: str) -> tuple[Filter, list[Filter]]:
-    """The one that is listed, and those that the chips count: all, and each group."""
+    """Return the filter of the list, and those that the chips count: all, and each group."""
     one = {key: replace(base, group=key) for key in ("", *COUNTED)}
     return one.get(group, base), list(one.values())
 
@@ -167,7 +167,7 @@ def _line(device: Device) -> str:
 
 
 def _ability(device: Device) -> tuple[rows.Chip, str]:
-    """What Cloudflare says of it, in a word, and its reason."""
+    """Return Cloudflare's state of the device as a word, and its reason."""
     if device.eligible is False:
         return rows.Chip("Not eligible", "failed"), device.ineligible_reason
     if device.eligible is None:

@@ -50,7 +50,7 @@ def _sign_in(then: str) -> str:
 
 
 def account_in(given: str | None) -> UUID | None:
-    """The account that an address or a form names; none: the person's first. No id: 404."""
+    """Return the id of the account that an address or a form names, or None. Raises Http404 for an invalid id."""
     if not given:
         return None
     try:
@@ -60,6 +60,6 @@ def account_in(given: str | None) -> UUID | None:
 
 
 def need(place: ViewerContext, right: Right) -> None:
-    """Raises PermissionDenied, naming what is missing."""
+    """Raise PermissionDenied, naming the missing right."""
     if right not in place.rights:
         raise PermissionDenied(f"You don't have the right to {right.words} in {place.account.name}.")

@@ -39,7 +39,7 @@ class _Stream:
 
 
 def send(request: SignedIn, command: Command, artifact: Artifact | None, *, now: datetime) -> HttpResponseBase:
-    """The artifact's file, or a page that says why not now. Raises Http404 where there is no file."""
+    """Return the artifact's file, or a page that says why not now. Raises Http404 without a file."""
     if artifact is None or artifact.status not in HAS_FILE:
         raise Http404("Page not found.")
     if not _slots.acquire(blocking=False):

@@ -107,7 +107,7 @@ def _quota(place: ViewerContext, now: datetime) -> Quota | None:
 
 
 def _freshness(place: ViewerContext, now: datetime) -> Freshness:
-    """The age of the last *due* listing: between two that are due there is nothing to be late with."""
+    """Return how fresh the listing is. Between two due listings nothing is overdue."""
     sync = place.account.sync
     if not is_in_force(place.account):
         return Freshness("withdrawn", "Not synced", sync.listed_at, "The account is not in use here.")
@@ -120,7 +120,7 @@ def _freshness(place: ViewerContext, now: datetime) -> Freshness:
 
 
 def _banners(place: ViewerContext, now: datetime) -> list[Banner]:
-    """What is away, in words; the pages work all the same."""
+    """Return the banners about services that are down. The pages work without them."""
     if not is_in_force(place.account):
         return [Banner("waiting", "This account is inactive.", "History is kept. No commands are sent.")]
     found = [_away(role, place.liveness.seen[role]) for role in place.liveness.down]

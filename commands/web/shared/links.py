@@ -17,12 +17,12 @@ def device_url(account_id: UUID, device_id: str) -> str:
 
 
 def ticket_url(account_id: UUID, ticket: str) -> str:
-    """The history of what was asked for under this ticket."""
+    """Return the address of the history of this ticket."""
     return f"{reverse('history')}?{urlencode({'account': account_id, 'ticket': ticket})}" if ticket else ""
 
 
 def download_name(command: Command) -> str:
-    """What the file of a command is called where it is saved."""
+    """Return the file name under which a browser saves the result of a command."""
     return f"{command.kind}-{command.device_name or command.device_id}-{command.id.hex[-6:]}.zip"
 
 

@@ -74,7 +74,7 @@ def kept_because(status: Status) -> Refusal:
 
 
 def allowed_actions(command: Command) -> str:
-    """The acts that a tick of it would be good for, as the row's tick box carries them."""
+    """Return the operations that are allowed for a row, as its check box carries them."""
     return " ".join(act for act in Act if refusal(act, command) is None)
 
 

@@ -121,7 +121,7 @@ def asker_of(command: Command, viewer: User) -> str:
 
 
 def artifact_of(command: Command) -> Artifact | None:
-    """The artifact that was selected with the command."""
+    """Return the artifact that was selected with the command."""
     return getattr(command, "artifact", None)
 
 

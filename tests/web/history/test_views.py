@@ -45,7 +45,7 @@ def manager(client: Client) -> User:
 
 @pytest.fixture
 def one(run: Run, manager: User) -> Command:
-    """A command that differs from `another` in everything that is filtered by."""
+    """Make a command that differs from `another` in every filtered field."""
     day = timezone.now() - timedelta(days=10)
     return a_command(
         run,
@@ -73,7 +73,7 @@ def page(client: Client, **query: str) -> str:
 
 
 def shown(client: Client, **query: str) -> list[str]:
-    """The rows' ids, in their order."""
+    """Return the ids of the rows, in order."""
     return [
         part.split('"')[0] for part in page(client, **query).split('<tr id="row-')[1:] if not part.startswith("none")
     ]

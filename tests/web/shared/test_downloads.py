@@ -22,7 +22,7 @@ CONTENT = b"PK-as-if" * 50_000
 
 
 def end(answer: Any) -> None:
-    """The end of a browser's request, which must not end the test's own transaction (as the test client sees to)."""
+    """End a browser's request without ending the test's own transaction, as the test client does."""
     request_finished.disconnect(close_old_connections)
     answer.close()
     request_finished.connect(close_old_connections)

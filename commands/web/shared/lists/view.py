@@ -24,7 +24,7 @@ def place_of(request: SignedIn, *, now: datetime) -> ViewerContext:
 
 
 def is_known(request: SignedIn, here: ViewerContext) -> bool:
-    """The browser has everything already: no row is read."""
+    """Return whether the browser has everything already, so that no row is read."""
     return request.GET.get("token") == here.token
 
 
