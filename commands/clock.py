@@ -1,4 +1,4 @@
-"""The database's clock, and comparisons with it. Workers and pages that compare times in the database use no other."""
+"""Clock of the database, and comparisons with it. Workers and pages compare stored times with no other clock."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Events: what they may carry, and how a history reads."""
+"""Events and the data that they may have."""
 
 from uuid import uuid4
 

@@ -19,7 +19,7 @@ from commands.rules.listed_command import ListedCommand
 
 @dataclass(frozen=True, slots=True)
 class ListingResult:
-    """A listing that was read.
+    """Listing that was read, whole or up to an interruption.
 
     `begun_at` is by the database's clock, `offset` how much more Cloudflare's clock shows, and `clock_doubt` how far
     that may be wrong: by as much as Cloudflare's answers differed lately. `whole_clock_doubt` is the largest doubt of

@@ -24,7 +24,7 @@ PENDING = (Status.PENDING_EXEC, Status.PENDING_UPLOAD)
 
 @dataclass(frozen=True, slots=True)
 class ListingRequest:
-    """A listing that is due: from which time on, and the ids after which a quick one ends.
+    """Listing that is due: from which time on, and the ids after which a quick one ends.
 
     A listing that goes on after an interruption also has the next page, the time when it began, and how far
     Cloudflare's clock was in doubt until then.

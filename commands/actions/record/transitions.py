@@ -1,4 +1,4 @@
-"""The only writer of statuses, of commands and of artifacts.
+"""Transitions of commands and artifacts. No other module writes a status.
 
 A transition is one conditional update of all commands that make it, with their Events and the account's version in the
 same transaction. A command that is not in an allowed state is left alone, and the caller learns which ones changed.
@@ -78,7 +78,7 @@ class Transition:
 
 
 class _Group(NamedTuple):
-    """What makes one update."""
+    """Values that all rows of one update share."""
 
     event: EventType
     to: Status | None
@@ -91,7 +91,7 @@ class _Group(NamedTuple):
 
 @dataclass(slots=True)
 class StatusWriter:
-    """A transaction that changes what lists show. Made by `change_statuses`.
+    """Writer for one transaction that changes what lists show. Made by `change_statuses`.
 
     Its methods raise nothing for a command that may not make its transition.
     """

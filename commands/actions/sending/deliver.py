@@ -60,7 +60,7 @@ MAX_CODE = 2**31 - 1  # the column's largest number, far above any code of Cloud
 
 @dataclass(frozen=True, slots=True)
 class NotPosted:
-    """A POST that was never begun, and why. The commands may be sent again from `until` on."""
+    """POST that was never begun, and why. The commands may be sent again from `until` on."""
 
     until: datetime
     reason_code: CommandReasonCode

@@ -1,4 +1,4 @@
-"""After a restore nothing that may have landed is sent a second time, and every ledger entry finds its command."""
+"""Restored databases: no command that may have been created is sent again, and every ledger entry finds its command."""
 
 from collections import Counter
 from datetime import timedelta
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def _again(world: World) -> None:
-    """Read the restored rows again in this process."""
+    """Drop cached rows, so that this process reads the restored ones."""
     world.__dict__["account"] = Account.objects.select_related("credential").get(id=world.account.id)
 
 
@@ -35,7 +35,7 @@ def _restored(world: World, file: Path) -> restore.Restored:
 
 
 def _lives_on(world: World, *, hours: float = 4) -> None:
-    """Workers run for so long: complete listings, settling, and sending of what may be sent."""
+    """Run the workers for so long: complete listings, settling and sending."""
     for _ in range(int(hours * 60 / 6)):
         world.forward(minutes=6)
         world.sync(complete=True)
@@ -80,7 +80,7 @@ def test_command_never_sent_becomes_unconfirmed_and_is_not_sent(world: World, tm
 
 
 def test_post_in_progress_in_the_backup_may_have_arrived_until_the_restore(world: World, tmp_path: Path) -> None:
-    """After the backup it turned out not to be sent, and went out again half an hour later."""
+    """After the backup the first POST turned out not to be sent, and the command was sent half an hour later."""
     (command,) = world.ask()
     assert claim(world.account, now=world.now) is not None
     file = back_up(tmp_path)
@@ -98,7 +98,7 @@ def test_post_in_progress_in_the_backup_may_have_arrived_until_the_restore(world
 def test_commands_of_one_machine_become_uncertain_one_after_another_and_none_is_sent_again(
     world: World, tmp_path: Path
 ) -> None:
-    """Three captures and a diag of one Windows device, all sent between backup and restore, each after the other."""
+    """Send three captures and a diag of one Windows device, one after another, between backup and restore."""
     device = world.device("windows")
     commands = [
         *world.ask(BOTH, devices=[device]),

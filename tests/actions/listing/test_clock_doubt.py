@@ -1,4 +1,4 @@
-"""What was adopted as the only possible one, and turns out not to be: it says "likely", and nothing is lost."""
+"""Matches that seemed to be the only possible ones, and were not: they become uncertain, and no row is lost."""
 
 import pytest
 
@@ -66,7 +66,7 @@ def test_match_of_an_unconfirmed_command_can_become_uncertain_too(world: World) 
 
 
 def test_two_rows_for_one_command_are_both_recorded_after_hours_without_a_listing(world: World) -> None:
-    """The next listing would not reach back to the one that is left over."""
+    """Decide about the second row at once, because the next listing would not reach back to it."""
     (command,) = world.ask()
     foreign = world.foreign(world.device())
     world.fault("reset", nth=1, when="after")

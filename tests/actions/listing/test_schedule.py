@@ -1,4 +1,4 @@
-"""Which listing is made, how far it goes, and what becomes of one that cannot be read to its end."""
+"""Choice of the next listing, its length, and listings that cannot be read to their end."""
 
 from datetime import timedelta
 from typing import Any
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def scarce(world: World, settings: Any) -> None:
-    """Set pages of one row, and 10 calls at once for listings, then one in 30 seconds."""
+    """Set one row a page, and 10 calls for listings at once, then one every 30 seconds."""
     assert world.devices
     settings.PAGE_SIZE = 1
     settings.RATE_CALLS, settings.RATE_RESERVE = 50, 10
@@ -28,7 +28,7 @@ def scarce(world: World, settings: Any) -> None:
 
 
 def _lost(world: World, **rest: Any) -> Command:
-    """Sent, and the answer never came: uncertain."""
+    """Return a command that is uncertain because its answer was lost."""
     (command,) = world.ask(**rest)
     world.fault("reset", nth=1, when="after")
     assert world.deliver()
@@ -100,7 +100,7 @@ def test_one_worker_lists_an_account_at_a_time(world: World) -> None:
 
 
 def test_listing_requested_during_another_one_follows_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command was sent, or a POST rejected, while an idle account was being listed."""
+    """Request a listing while an idle account is being listed, as after a sent command or a rejected POST."""
     real = reader.read
 
     def read_and_be_hurried(*given: Any, **named: Any) -> Any:
@@ -185,7 +185,7 @@ def test_accounts_of_one_credential_share_what_listings_may_cost(world: World) -
 
 @pytest.mark.usefixtures("scarce")
 def test_more_open_commands_than_calls_are_all_updated_in_time(world: World) -> None:
-    """Beat comes by every half minute; 10 pages are due every five seconds, and there is a call for one in 30."""
+    """Sync every half minute, although 10 pages are due every 5 seconds and there is one call every 30 seconds."""
     commands = world.ask(devices=world.devices[:10])
     while world.deliver():
         pass
@@ -354,7 +354,7 @@ def test_page_that_never_comes_does_not_hide_the_pages_before_it(world: World, s
 
 
 def test_foreign_command_that_ends_after_its_deadline_is_still_updated(world: World) -> None:
-    """The listings that are due anyway no longer go back to when it began."""
+    """Use a command that began before the time to which the regular listings go back."""
     world.configure(speed=0.04)
     world.foreign(world.device())
     world.forward(minutes=4)

@@ -1,4 +1,4 @@
-"""What Cloudflare's listing does to our record: forward, adopted, imported, or left alone."""
+"""Effects of a listing on our record: commands move forward, are adopted or imported, or stay as they are."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 
 def _lost(world: World, **rest: Any) -> Command:
-    """Sent, and the answer never came: uncertain."""
+    """Return a command that is uncertain because its answer was lost."""
     (command,) = world.ask(**rest)
     world.fault("reset", nth=1, when="after")
     assert world.deliver()
@@ -54,7 +54,7 @@ def test_statuses_move_forward_as_cloudflare_lists_them(world: World) -> None:
 
 @pytest.mark.parametrize("wrong", [timedelta(days=365 * 70), timedelta(hours=2), -timedelta(days=365)])
 def test_impossible_date_does_not_move_the_end_of_a_file(world: World, wrong: timedelta) -> None:
-    """It ended after it was sent and before we heard of it, whatever Cloudflare says."""
+    """Whatever date Cloudflare gives, the command ended between its POST and the listing."""
     command = world.sent()
     row = ListedCommand(command.remote_id, command.kind, "SUCCESS", command.device_id, completed_date=world.now + wrong)
     with change_statuses(by=CLOUDFLARE, now=world.now) as changes:
@@ -223,7 +223,7 @@ def test_row_is_left_alone_while_its_post_is_in_progress(world: World) -> None:
 
 
 def test_command_found_with_an_unknown_status_is_running_until_its_deadline(world: World) -> None:
-    """Else its machine would be busy for a day."""
+    """Otherwise its machine would be busy for a day."""
     command = _lost(world)
     world.fault("unknown_status", call="list", word="PAUSED")
     world.sync(complete=True)
@@ -277,7 +277,7 @@ def test_unconfirmed_command_is_updated_when_it_turns_up(world: World, hours: fl
 
 
 def _pass_by(world: World, hours: float) -> None:
-    """List whenever a listing is due. Over long times that is less often than beat would."""
+    """Let time pass, and list whenever a listing is due. Over a long time the steps are longer."""
     step = 0.52 if hours < 24 else 5
     for _ in range(int(hours / step) + 1):
         world.forward(hours=step)
@@ -296,7 +296,7 @@ def test_unconfirmed_command_is_not_looked_for_after_a_week(world: World) -> Non
 
 
 def test_old_unconfirmed_commands_are_looked_for_in_complete_listings_only(world: World) -> None:
-    """Else every quick listing would go back for days, every five seconds."""
+    """Otherwise a quick listing would go back for days, every 5 seconds."""
     old = _unconfirmed(world)
     world.heal()
     AccountSync.objects.update(complete_at=world.now + timedelta(hours=5))

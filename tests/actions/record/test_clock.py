@@ -1,4 +1,4 @@
-"""What Cloudflare's clock shows is believed once it stays: an answer with another date moves no window by itself."""
+"""Changes of Cloudflare's clock: a new time is believed once it stays, and one answer alone moves no window."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,7 @@ HOUR = 3600
 
 
 def _in_doubt(world: World, *, landed: bool) -> Command:
-    """Its answer never came."""
+    """Return a command whose POST was never answered."""
     (command,) = world.ask()
     world.fault("reset", nth=1, when="after" if landed else "before")
     assert world.deliver()

@@ -1,4 +1,4 @@
-"""The fence of a Dispatch: what one POST became is written to no command that travels in another by now."""
+"""Fence of a Dispatch: the result of one POST is not recorded for commands that another POST carries by now."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def _claim(world: World) -> Claimed:
 
 
 def test_failure_recorded_twice_leaves_commands_of_another_post_alone(world: World) -> None:
-    """The commit came through, its acknowledgement did not: the worker insists, and somebody else was quicker."""
+    """Lose the confirmation of the first commit, so that the worker records again after another worker has claimed."""
     (command,) = world.ask()
     first = _claim(world)
     failure = NotNow(world.now, PauseReason.CALLS_USED_UP)

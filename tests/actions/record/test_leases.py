@@ -1,4 +1,4 @@
-"""Leases: who works on a row, until when, and what happens to those who come too late."""
+"""Leases: taking, extending and losing them."""
 
 import time
 from datetime import timedelta

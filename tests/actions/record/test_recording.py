@@ -1,4 +1,4 @@
-"""What is written down of a listing: by the holder of its lease, whole or not at all."""
+"""Recording of a listing: by the holder of its lease only, and whole or not at all."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def _leased(world: World) -> AccountSync:
-    """As a worker has it that has just read a listing."""
+    """Take the lease, as a worker that has just read a listing has it."""
     row = leases.take(AccountSync.objects.filter(account=world.account), lasting=timedelta(minutes=1))
     assert row is not None
     return row
@@ -39,7 +39,7 @@ def test_worker_without_its_lease_records_nothing_of_a_listing(world: World) -> 
 
 
 def test_listing_that_could_not_be_recorded_is_repeated_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its rows from before the overlap would never be looked at again."""
+    """Otherwise rows from before the overlap would never be read again."""
     foreign = world.foreign(world.device())
     world.forward(hours=3)
 

@@ -1,4 +1,4 @@
-"""A move: status, words, Event and version in one transaction; what may not move is left alone."""
+"""Transitions: status, reason, Event and version in one transaction. Commands that may not move are left alone."""
 
 from collections.abc import Callable
 from datetime import timedelta

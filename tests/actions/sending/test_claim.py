@@ -1,4 +1,4 @@
-"""What goes into a POST, and who comes first; checked in the POSTs that Cloudflare received."""
+"""Contents and order of POSTs, checked in the POSTs that the simulator received."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 
 def _strangers(count: int, *, listed: bool = True, platform: str = "mac") -> list[Target]:
-    """Devices that only these tests know: enough to ask for, never to be sent."""
+    """Return targets that the simulator does not know: they can be requested but not created."""
     return [
         Target(f"00000000-0000-4000-8000-{number:012d}", f"person-{number}@example.com", "", "", platform, listed)
         for number in range(count)
@@ -232,7 +232,7 @@ def test_posts_in_progress_of_an_account_are_limited(world: World, settings: Any
 def test_command_that_a_constraint_calls_busy_is_skipped_and_the_others_go(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As when two claims look at the same moment: each sees a free machine, and the constraint decides."""
+    """Simulate two claims at the same moment: both see a free machine, and the constraint decides."""
     world.ask(devices=[world.device("mac")])
     assert world.deliver()
     busy, idle = world.ask(devices=[world.device("mac"), world.device("linux")])

@@ -1,6 +1,6 @@
-"""The contract's table "Can a POST be sent again?", row by row: what Cloudflare did, and what became of the command.
+"""Outcomes of a POST, by the contract's table "Can a POST be sent again?".
 
-The ledger is the judge: whatever happened, Cloudflare never made one command of ours twice.
+Each test compares with the simulator's ledger: whatever happened, no command of ours was created twice.
 """
 
 import json
@@ -45,7 +45,7 @@ UNKNOWN = [
 
 @pytest.fixture
 def hasty(settings: Any) -> None:
-    """Give a hanging POST up soon, but not before it was sent, even on a loaded machine."""
+    """Shorten the deadline of a POST, but not so much that a loaded machine cannot send it."""
     settings.POST_DEADLINE = timedelta(seconds=3)
 
 
@@ -140,7 +140,7 @@ def test_commands_rejected_together_are_sent_alone_after_a_complete_listing(worl
 
 
 def test_command_rejected_together_but_created_is_not_sent_again(world: World) -> None:
-    """Nobody promises that Cloudflare refuses all of them or none."""
+    """Cloudflare may create some commands of a POST that it refuses."""
     Account.objects.filter(id=world.account.id).update(dialect="current")  # else the other form is tried at once
     commands = world.ask(targets=world.targets(world.devices[:3]))
     world.fault("accepted_late", nth=1, then="error", status=422, seconds=0)

@@ -1,4 +1,4 @@
-"""Workers that are held up or die around their POST: the late answer is welcome, and nothing is sent twice."""
+"""Workers that are delayed or die around their POST: late answers count, and nothing is sent twice."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 
 def _lost_and_answered(world: World, command: Command) -> tuple[Any, Any]:
-    """Make a POST that Cloudflare answered and whose worker was delayed before the record."""
+    """Send a POST and return its answer, without recording the answer."""
     account = Account.objects.select_related("credential").get(id=world.account.id)
     claimed = claim(account, now=world.now)
     assert claimed is not None
@@ -45,7 +45,7 @@ def test_late_refusal_moves_an_uncertain_command_back_to_the_queue(world: World)
 
 @pytest.mark.parametrize("status", [429, 400])
 def test_late_refusal_does_not_change_a_command_adopted_from_a_listing(world: World, status: int) -> None:
-    """Adopted, with a word that we don't know too, it is running: neither sent again nor rejected."""
+    """An adopted command is running, also with an unknown status: it is neither sent again nor rejected."""
     (command,) = world.ask()
     world.fault("error", nth=1, when="after", status=status)
     claimed, answer = _lost_and_answered(world, command)
@@ -138,7 +138,7 @@ def test_answer_with_the_id_of_an_unconfirmed_import_merges_it_too(world: World)
 
 
 def test_recording_an_answer_twice_changes_nothing(world: World) -> None:
-    """The database went away after the commit: the worker insists, and writes the same once more."""
+    """Record the same answer twice, as after a database that went down behind the commit."""
     (command,) = world.ask()
     claimed, answer = _lost_and_answered(world, command)
     deliver.record(claimed, answer, now=world.now)

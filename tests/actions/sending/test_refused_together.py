@@ -1,4 +1,4 @@
-"""What Cloudflare refused together, and created all the same, is never sent again: no clock decides that."""
+"""Commands refused together but created: they are never sent again, whatever the clocks show."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -23,7 +23,7 @@ OFF = 200  # seconds: more than the two minutes that the windows forgive
 
 
 def _refused(world: World, *, created: bool = True, listed: bool = True) -> list[Command]:
-    """Two commands of one POST that was answered with 422."""
+    """Return two commands of one POST that was answered with 422."""
     if listed:
         assert world.sync(complete=True)
     Account.objects.filter(id=world.account.id).update(dialect="current")  # else the other form is tried at once
@@ -39,7 +39,7 @@ def _refused(world: World, *, created: bool = True, listed: bool = True) -> list
 
 
 def _broken_off(world: World) -> None:
-    """Run a listing whose second page fails and whose first page has a wrong date."""
+    """Make a listing whose first page has a wrong date, and whose second page does not come."""
     date = {"match": {"call": "list", "count": 1}, "effect": {"kind": "date_off", "seconds": OFF}}
     world.faults({"match": {"call": "list", "nth": 2}, "effect": {"kind": "error", "status": 400}}, date)
     world.sync(complete=True)
@@ -145,7 +145,7 @@ def test_interrupted_listing_with_a_part_in_doubt_of_the_time_gives_no_command_u
 def test_rows_created_while_pages_are_read_hide_none_of_ours(
     world: World, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Just as many as push the first page down to where the second one was."""
+    """Create so many rows that those of the first page move to the second one."""
     _refused(world)
     settings.PAGE_SIZE = 2
     others = world.devices[3:7]
@@ -168,7 +168,7 @@ def test_rows_created_while_pages_are_read_hide_none_of_ours(
 def test_command_queued_by_another_settle_and_being_sent_is_not_queued_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The slower settle looked before the quicker one, and locks after it."""
+    """Let one settle read before the other one and lock after it."""
     commands = _refused(world, created=False)
     assert world.sync(complete=True)
     write, claimed = StatusWriter.write, list[Claimed]()

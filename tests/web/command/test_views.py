@@ -1,4 +1,4 @@
-"""A command's page tells what was asked, for whom, why, what happened, and stays up to date."""
+"""Page of a command: what was requested, for whom and why, what happened, and its polling."""
 
 import re
 from datetime import timedelta
@@ -61,7 +61,7 @@ def test_timeline_shows_every_step_with_its_reason_and_duration(desk: Client, co
 
 
 def steps(text: str) -> list[tuple[str, str]]:
-    """(tone, words) of each step of the timeline."""
+    """Return (tone, line) of each step of the timeline."""
     return re.findall(r'<li class="tone-(\w+)">.*?<span class="main">([^<]*)</span>', text, re.DOTALL)
 
 
