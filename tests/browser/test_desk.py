@@ -58,7 +58,7 @@ def test_request_resets_a_filter_that_hides_it_and_its_message_links_to_it(desk:
     expect(desk.get_by_test_id("plan")).to_contain_text("Choose at least one command to run.")
     with plan_of(desk, "kinds=speed-test"):
         desk.get_by_role("checkbox", name="Speed test").check()
-    expect(desk.get_by_test_id("plan")).to_contain_text(f"Notice to {device['personEmail']}")
+    expect(desk.get_by_test_id("plan")).to_contain_text(f"Let {device['personEmail']} know you're doing this.")
     expect(desk.get_by_test_id("run")).to_contain_text(f"Run on {device['deviceName']}")
     desk.get_by_test_id("run").click()
     expect(rows(desk, device["personEmail"], "Speed test")).to_have_count(1)
