@@ -21,7 +21,7 @@ OLDEST_MULTI_USER_CLIENT = (2025, 6, 1400, 0)
 
 @dataclass(frozen=True, slots=True)
 class TargetFacts:
-    """What our tables know about a target today.
+    """Facts of our own tables about a target.
 
     `is_listed` tells that Cloudflare lists this registration today. `machine_registrations` counts those of the
     machine. `open_kinds` are the kinds of all open commands on the machine, also of those started elsewhere.

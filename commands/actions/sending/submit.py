@@ -29,7 +29,7 @@ type Pair = tuple[Target, Kind]
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A run, and the plan's lines of devices that it skips because Cloudflare would refuse them."""
+    """New run, and the plan's lines of devices that it skips because Cloudflare would refuse them."""
 
     run: Run
     skipped: tuple[PlanLine, ...]
