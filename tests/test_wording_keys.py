@@ -15,14 +15,14 @@ type Load = Callable[[str], ModuleType]
 
 def _texts() -> list[object]:
     texts: list[object] = [list(table.sentences.items()) for table in tables()]
-    return texts + [getattr(holder, name) for holder, name in templates()]
+    return texts + [getattr(holder, name) for holder, name, _ in templates()]
 
 
 def test_sentences_are_replaced_only_in_tests_of_actions_and_rules() -> None:
     for table in tables():
         assert table.sentences != table.keys, table.name
-    for holder, name in templates():
-        assert getattr(holder, name) != name
+    for holder, name, key in templates():
+        assert getattr(holder, name) != key
 
 
 def test_sentences_come_back_unchanged() -> None:

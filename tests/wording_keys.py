@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from enum import Enum
 from functools import cache
 from importlib import import_module
+from string import Formatter
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -30,10 +31,11 @@ class Table(NamedTuple):
 
 
 class Template(NamedTuple):
-    """Module-level sentence, or part of one. Its key is its name."""
+    """Module-level sentence, or part of one. Its key is its name with its fields, because values are data."""
 
     holder: ModuleType
     name: str
+    key: str
 
 
 @cache
@@ -51,7 +53,7 @@ def templates() -> tuple[Template, ...]:
     """Find the templates, with every module that imported one by its name."""
     modules = [*wording_modules(), *_modules_of(commands)]
     return tuple(
-        Template(holder, name)
+        Template(holder, name, " ".join([name, *_fields(value)]))
         for module in wording_modules()
         for name, value in texts_of(module)
         if isinstance(value, str)
@@ -61,15 +63,15 @@ def templates() -> tuple[Template, ...]:
 
 
 def replace_sentences(patch: pytest.MonkeyPatch) -> None:
-    """Replace each sentence by its code, and each template by its name.
+    """Replace each sentence by its code, and each template by its name and fields.
 
     Tables are changed in place, so that modules that imported one by its name see the keys too.
     """
     for table in tables():
         for code, key in table.keys.items():
             patch.setitem(table.sentences, code, key)
-    for holder, name in templates():
-        patch.setattr(holder, name, name)
+    for holder, name, key in templates():
+        patch.setattr(holder, name, key)
 
 
 @contextmanager
@@ -114,6 +116,10 @@ def _assigned_names(module: ModuleType) -> Iterator[str]:
     for node in ast.parse(inspect.getsource(module)).body:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+
+def _fields(template: str) -> list[str]:
+    return [f"{{{field}}}" for _, field, _, _ in Formatter().parse(template) if field is not None]
 
 
 def _key(code: object, text: object) -> object:

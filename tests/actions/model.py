@@ -43,7 +43,7 @@ class Fate(Enum):
     ONE_NOT_NAMED = auto()  # the response lacks one of the commands
     ANSWER_LOST = auto()
     SOME_LANDED = auto()  # and the response is lost
-    LANDED_LATE = auto()  # after the client gave up waiting waiting
+    LANDED_LATE = auto()  # after the client gave up waiting
     NEVER_LANDED = auto()  # and no response
     NOT_SENT = auto()
     THROTTLED = auto()
