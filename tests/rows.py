@@ -27,7 +27,7 @@ from commands.rules.pauses import Operation, PauseReason
 from commands.rules.states import IN_FLIGHT, REMOTE, ArtifactStatus, Mover, Status
 
 
-def a_run(account: Account, person: User, /, **values: Any) -> Run:
+def make_run(account: Account, person: User, /, **values: Any) -> Run:
     now = timezone.now()
     return Run.objects.create(
         **{
@@ -42,7 +42,7 @@ def a_run(account: Account, person: User, /, **values: Any) -> Run:
     )
 
 
-def a_dispatch(account: Account, /, **values: Any) -> Dispatch:
+def make_dispatch(account: Account, /, **values: Any) -> Dispatch:
     now = timezone.now()
     return Dispatch.objects.create(
         **{"id": new_id(now), "account": account, "kind": "pcap", "claimed_at": now}
@@ -50,7 +50,7 @@ def a_dispatch(account: Account, /, **values: Any) -> Dispatch:
     )
 
 
-def a_command(run: Run, /, status: str = Status.QUEUED, **values: Any) -> Command:
+def make_command(run: Run, /, status: str = Status.QUEUED, **values: Any) -> Command:
     """Create a command that satisfies every constraint of its status, unless `values` break one."""
     now = timezone.now()
     defaults: dict[str, Any] = {
@@ -65,13 +65,13 @@ def a_command(run: Run, /, status: str = Status.QUEUED, **values: Any) -> Comman
         "status_at": now,
     }
     if status in IN_FLIGHT and "dispatch" not in values:
-        defaults["dispatch"] = a_dispatch(run.account)
+        defaults["dispatch"] = make_dispatch(run.account)
     if status in REMOTE:
         defaults["remote_id"] = uuid4().hex
     return Command.objects.create(**defaults | values)
 
 
-def an_event(command: Command, /, version: int | None = 1, **values: Any) -> Event:
+def make_event(command: Command, /, version: int | None = 1, **values: Any) -> Event:
     now = timezone.now()
     return Event.objects.create(
         **{"id": new_id(now), "at": now, "event": "moved", "account": command.account, "run": command.run}
@@ -79,7 +79,7 @@ def an_event(command: Command, /, version: int | None = 1, **values: Any) -> Eve
     )
 
 
-def an_artifact(command: Command, /, status: str = ArtifactStatus.WANTED, **values: Any) -> Artifact:
+def make_artifact(command: Command, /, status: str = ArtifactStatus.WANTED, **values: Any) -> Artifact:
     now = timezone.now()
     return Artifact.objects.create(
         **{"id": new_id(now), "command": command, "status": status, "status_at": now, "filename": "capture.zip"}
@@ -87,7 +87,7 @@ def an_artifact(command: Command, /, status: str = ArtifactStatus.WANTED, **valu
     )
 
 
-def a_pause(account: Account, /, operation: str = Operation.CREATE, **values: Any) -> Pause:
+def make_pause(account: Account, /, operation: str = Operation.CREATE, **values: Any) -> Pause:
     """Pause of an operation with Cloudflare's message "No.": refused, or because Cloudflare failed."""
     now = timezone.now()
     code = PauseReason.ACCOUNT_REFUSED if values.get("refused") else PauseReason.SERVER_ERROR
@@ -97,7 +97,7 @@ def a_pause(account: Account, /, operation: str = Operation.CREATE, **values: An
     )
 
 
-def a_notification(pause: Pause, /, **values: Any) -> Notification:
+def make_notification(pause: Pause, /, **values: Any) -> Notification:
     return Notification.objects.create(
         **{"kind": Notification.Kind.REFUSED, "account": pause.account, "pause": pause, "created_at": timezone.now()}
         | values
@@ -117,12 +117,12 @@ def trouble(account: Account, person: User) -> None:
     """Pause all operations and the credential, and hold a command: every banner about Cloudflare at once."""
     now = timezone.now()
     for number, operation in enumerate(Operation):
-        a_pause(account, operation, since=now, until=now + timedelta(minutes=number), refused=number < 2)
+        make_pause(account, operation, since=now, until=now + timedelta(minutes=number), refused=number < 2)
     rate_limit(account)
-    a_command(a_run(account, person), Status.QUEUED, held_at=now, reason_code="held_after_pause")
+    make_command(make_run(account, person), Status.QUEUED, held_at=now, reason_code="held_after_pause")
 
 
-def a_device(account: Account, /, **values: Any) -> Device:
+def make_device(account: Account, /, **values: Any) -> Device:
     return Device.objects.create(
         **{"account": account, "device_id": uuid4().hex, "listed_at": timezone.now(), **values}
     )

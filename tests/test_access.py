@@ -21,7 +21,7 @@ from commands.access import (
 from commands.models import Command, Grant, User
 from commands.rules.states import Status
 from tests.people import make_account, make_group, make_person
-from tests.rows import a_command, a_run
+from tests.rows import make_command, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +36,7 @@ BY_GROUP = {
 @pytest.fixture
 def command() -> Command:
     account = make_account()
-    return a_command(a_run(account, make_person("asker", "helpdesk")), Status.SUCCESS)
+    return make_command(make_run(account, make_person("asker", "helpdesk")), Status.SUCCESS)
 
 
 def _run_of(command: Command) -> UUID:

@@ -11,7 +11,7 @@ from commands.models import Account, AccountVersion, Command, Event
 from commands.rules.events import EventType
 from commands.rules.states import Mover
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_run
+from tests.rows import make_command, make_run
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def account() -> Account:
 
 @pytest.fixture
 def command(account: Account) -> Command:
-    return a_command(a_run(account, make_person("helpdesk", "helpdesk")))
+    return make_command(make_run(account, make_person("helpdesk", "helpdesk")))
 
 
 def _told(command: Command, event: EventType, **data: object) -> Event:
@@ -80,7 +80,7 @@ def test_event_without_a_move_takes_the_next_version_and_leaves_the_account_vers
 
 @pytest.mark.django_db
 def test_data_of_a_single_subject_overrides_shared_data(command: Command) -> None:
-    other = a_command(a_run(command.account, make_person("other", "helpdesk")))
+    other = make_command(make_run(command.account, make_person("other", "helpdesk")))
     subjects = [Subject(one.id, one.account_id, one.run_id, 1, "queued", "rejected") for one in (command, other)]
     audit.write(
         subjects,

@@ -24,7 +24,16 @@ from commands.models import Account, Artifact, Command, Device, Run, User
 from commands.rules.states import ArtifactStatus, Status
 from commands.storage import artifact_storage
 from tests.people import make_account, make_group, make_person
-from tests.rows import a_command, a_device, a_dispatch, a_notification, a_pause, a_run, an_artifact, an_event
+from tests.rows import (
+    make_artifact,
+    make_command,
+    make_device,
+    make_dispatch,
+    make_event,
+    make_notification,
+    make_pause,
+    make_run,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -140,13 +149,13 @@ def foreign() -> Things:
 def things(name: str) -> Things:
     account = make_account(name)
     asker = make_person(f"asker-{name}")
-    run = a_run(account, asker, ticket=TICKET, options={"pcap": {"time-limit-min": 1}})
+    run = make_run(account, asker, ticket=TICKET, options={"pcap": {"time-limit-min": 1}})
     facts: dict[str, Any] = {"device_id": DEVICE, "email": EMAIL, "ticket": TICKET, "device_name": f"of {name}"}
-    command = a_command(run, Status.SUCCESS, remote_id="one remote id", **facts)
+    command = make_command(run, Status.SUCCESS, remote_id="one remote id", **facts)
     values: dict[str, Any] = {"size": 3, "sha256": "0" * 64, "stored_at": timezone.now()}
-    artifact = an_artifact(command, ArtifactStatus.READ, **values)
+    artifact = make_artifact(command, ArtifactStatus.READ, **values)
     artifact_storage().save(artifact.storage_name, ContentFile(b"zip"))
-    a_device(account, device_id=DEVICE, email=EMAIL, name=f"of {name}")
+    make_device(account, device_id=DEVICE, email=EMAIL, name=f"of {name}")
     return Things(account, command.id, run.id)
 
 
@@ -218,7 +227,7 @@ def test_what_is_in_a_foreign_account_is_answered_as_what_never_was(
 @pytest.mark.parametrize("name", ["person", "device"])
 def test_whom_only_a_foreign_account_knows_is_as_absent_as_nobody(name: str, own: Things, foreign: Things) -> None:
     client = signed_in("manager", own)
-    a_device(foreign.account, device_id="only-there", email="only@example.com")
+    make_device(foreign.account, device_id="only-there", email="only@example.com")
     there = asked(client, PAGES[name], Things(own.account, uuid4(), uuid4(), "only-there", "only@example.com"))
     never = asked(client, PAGES[name], own.absent())
     assert (there.status_code, never.status_code) == (404, 404)
@@ -318,10 +327,10 @@ SCOPED: Mapping[str, Callable[[Things], Any]] = {
     "run": lambda here: Run.objects.get(id=here.run_id),
     "artifact": lambda here: Artifact.objects.get(command=here.command_id),
     "device": lambda here: Device.objects.get(account=here.account),
-    "event": lambda here: an_event(Command.objects.get(id=here.command_id)),
-    "dispatch": lambda here: a_dispatch(here.account),
-    "notification": lambda here: a_notification(a_pause(here.account, "create")),
-    "pause": lambda here: a_pause(here.account, "list"),
+    "event": lambda here: make_event(Command.objects.get(id=here.command_id)),
+    "dispatch": lambda here: make_dispatch(here.account),
+    "notification": lambda here: make_notification(make_pause(here.account, "create")),
+    "pause": lambda here: make_pause(here.account, "list"),
     "credential": lambda here: here.account.credential,
 }
 

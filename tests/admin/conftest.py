@@ -5,7 +5,7 @@ from commands.models import Account, Command, Heartbeat, User
 from commands.rules.states import Status
 from tests.admin.pages import now
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_device, a_notification, a_pause, a_run, an_artifact, an_event
+from tests.rows import make_artifact, make_command, make_device, make_event, make_notification, make_pause, make_run
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ def account(db: None) -> Account:
 @pytest.fixture
 def command(account: Account) -> Command:
     """Create a row of every model that the admin shows, and return the command."""
-    command = a_command(a_run(account, make_person("hilde", "helpdesk")), Status.PENDING_EXEC)
-    an_event(command)
-    an_artifact(command)
-    a_device(account, email="mia@example.com", device_id="machine-1")
+    command = make_command(make_run(account, make_person("hilde", "helpdesk")), Status.PENDING_EXEC)
+    make_event(command)
+    make_artifact(command)
+    make_device(account, email="mia@example.com", device_id="machine-1")
     Heartbeat.objects.create(role=Heartbeat.Role.BEAT, instance="host 1", seen_at=now())
-    a_notification(a_pause(account, "list"))
+    make_notification(make_pause(account, "list"))
     return command

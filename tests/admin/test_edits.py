@@ -17,7 +17,7 @@ from commands.models import Account, AccountVersion, Command, Credential, Grant,
 from commands.rules.kinds import Kind
 from tests.admin.pages import page
 from tests.people import make_credential, make_person
-from tests.rows import a_pause
+from tests.rows import make_pause
 
 SECRET = "cf-token-that-nobody-may-see"
 ANOTHER = "cf-token-number-two"
@@ -88,7 +88,7 @@ class TestCredentials:
     def test_changed_credential_ends_pauses_after_refusals_only(self, account: Account) -> None:
         now = timezone.now()
         for operation, refused in (("list", True), ("create", False)):
-            a_pause(account, operation, since=now, until=now, refused=refused)
+            make_pause(account, operation, since=now, until=now, refused=refused)
         assert account.credential is not None
         change_credential(account.credential, value=ANOTHER)
         assert [pause.operation for pause in Pause.objects.all()] == ["create"]

@@ -16,15 +16,15 @@ from commands.rules.ids import new_id
 from commands.rules.states import Status
 from commands.rules.wording.statuses import status_label
 from tests.admin.pages import READ_ONLY, model_name, page
-from tests.rows import a_command, a_device, a_run, an_artifact, an_event
+from tests.rows import make_artifact, make_command, make_device, make_event, make_run
 
 GROWING: dict[type[Model], Callable[[Command], object]] = {
-    Artifact: lambda command: an_artifact(a_command(_run(command))),
-    Command: lambda command: a_command(_run(command), Status.SENDING),
-    Device: lambda command: a_device(command.account),
-    Dispatch: lambda command: a_command(_run(command), Status.SENDING),
-    Event: lambda command: an_event(a_command(_run(command))),
-    Run: lambda command: a_run(command.account, _run(command).requested_by),
+    Artifact: lambda command: make_artifact(make_command(_run(command))),
+    Command: lambda command: make_command(_run(command), Status.SENDING),
+    Device: lambda command: make_device(command.account),
+    Dispatch: lambda command: make_command(_run(command), Status.SENDING),
+    Event: lambda command: make_event(make_command(_run(command))),
+    Run: lambda command: make_run(command.account, _run(command).requested_by),
 }
 
 
@@ -80,7 +80,7 @@ def test_count_of_rows_stops_at_a_thousand(client_of_admin: Client, command: Com
 
 
 def test_commands_are_found_by_status_and_by_full_id(client_of_admin: Client, command: Command) -> None:
-    other = a_command(_run(command), Status.QUEUED)
+    other = make_command(_run(command), Status.QUEUED)
     for query in ({"status__exact": Status.QUEUED.value}, {"q": str(other.id)}, {"q": other.device_id}):
         text = client_of_admin.get(page(Command, "changelist"), query).content.decode()
         assert str(other.id) in text
@@ -99,7 +99,7 @@ def test_status_has_the_label_of_all_pages_and_models_have_plurals(client_of_adm
 
 
 def test_devices_are_found_by_the_start_of_their_names(client_of_admin: Client, command: Command) -> None:
-    known = a_device(command.account, name="LAP-0042", email="maria.lopez@example.com")
+    known = make_device(command.account, name="LAP-0042", email="maria.lopez@example.com")
     for term, found in {"lap-00": True, "maria": True, "lopez": True, known.device_id[:9]: True, "0042": False}.items():
         text = client_of_admin.get(page(Device, "changelist"), {"q": term}).content.decode()
         assert (f"/{known.pk}/change/" in text) is found, term

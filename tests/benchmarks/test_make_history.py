@@ -11,7 +11,7 @@ from benchmarks.history.generator import HistoryGenerator
 from commands.models import Artifact, Command, Device, Event, Run
 from commands.rules.states import DONE, HAS_FILE
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_run
+from tests.rows import make_command, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -51,7 +51,7 @@ def test_only_the_same_seed_gives_the_same_history() -> None:
 
 
 def test_history_is_added_to_requested_commands_only_with_force() -> None:
-    a_command(a_run(make_account(), make_person("hilde")))
+    make_command(make_run(make_account(), make_person("hilde")))
     with pytest.raises(CommandError, match="--force"):
         make_history()
     assert Command.objects.count() == 1

@@ -2,7 +2,7 @@ import pytest
 
 from commands.models import Account, Run
 from tests.people import make_account, make_person
-from tests.rows import a_run
+from tests.rows import make_run
 
 
 @pytest.fixture
@@ -12,4 +12,4 @@ def account(db: None) -> Account:
 
 @pytest.fixture
 def run(account: Account) -> Run:
-    return a_run(account, make_person("hilde", "helpdesk"))
+    return make_run(account, make_person("hilde", "helpdesk"))

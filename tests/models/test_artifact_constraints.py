@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from commands.models import Artifact, Run
 from commands.rules.states import HAS_FILE, ArtifactStatus, Status
-from tests.rows import a_command, an_artifact
+from tests.rows import make_artifact, make_command
 
 LEASED = {ArtifactStatus.FETCHING, ArtifactStatus.READING}
 WHOLE = ["size", "sha256", "stored_at"]
@@ -26,12 +26,12 @@ def valid_columns(status: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("status", sorted(ArtifactStatus))
 def test_every_known_status_is_accepted(run: Run, status: ArtifactStatus) -> None:
-    assert an_artifact(a_command(run, Status.SUCCESS), status, **valid_columns(status)).status == status
+    assert make_artifact(make_command(run, Status.SUCCESS), status, **valid_columns(status)).status == status
 
 
 @pytest.mark.parametrize("status", STRANGE)
 def test_unknown_status_is_refused(run: Run, status: str) -> None:
-    artifact = an_artifact(a_command(run, Status.SUCCESS))
+    artifact = make_artifact(make_command(run, Status.SUCCESS))
     with pytest.raises(IntegrityError, match="artifact_status_known"), transaction.atomic():
         Artifact.objects.filter(id=artifact.id).update(status=status)
 
@@ -41,7 +41,7 @@ def test_unknown_status_is_refused(run: Run, status: str) -> None:
 def test_stored_file_needs_size_hash_and_time(run: Run, status: ArtifactStatus, column: str) -> None:
     values = valid_columns(status) | {column: "" if column == "sha256" else None}
     with pytest.raises(IntegrityError, match="artifact_with_file_is_whole"), transaction.atomic():
-        an_artifact(a_command(run, Status.SUCCESS), status, **values)
+        make_artifact(make_command(run, Status.SUCCESS), status, **values)
 
 
 @pytest.mark.parametrize("status", sorted(LEASED))
@@ -49,16 +49,16 @@ def test_stored_file_needs_size_hash_and_time(run: Run, status: ArtifactStatus, 
 def test_work_on_an_artifact_needs_a_lease(run: Run, status: ArtifactStatus, column: str) -> None:
     values = valid_columns(status) | {column: None}
     with pytest.raises(IntegrityError, match="artifact_in_work_is_leased"), transaction.atomic():
-        an_artifact(a_command(run, Status.SUCCESS), status, **values)
+        make_artifact(make_command(run, Status.SUCCESS), status, **values)
 
 
 def test_command_has_at_most_one_artifact(run: Run) -> None:
-    command = a_command(run, Status.SUCCESS)
-    an_artifact(command)
+    command = make_command(run, Status.SUCCESS)
+    make_artifact(command)
     with pytest.raises(IntegrityError), transaction.atomic():
-        an_artifact(command)
+        make_artifact(command)
 
 
 def test_file_name_from_cloudflare_is_not_used_in_the_storage(run: Run) -> None:
-    artifact = an_artifact(a_command(run, Status.SUCCESS), filename="../../etc/passwd")
+    artifact = make_artifact(make_command(run, Status.SUCCESS), filename="../../etc/passwd")
     assert artifact.storage_name == f"{artifact.id.hex[:4]}/{artifact.id}.zip"

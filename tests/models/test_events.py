@@ -6,7 +6,7 @@ from django.db import DatabaseError, connection, transaction
 from commands.models import Command, Event, Run
 from commands.models.event import AppendOnly
 from tests.flush_events import event_deletion_allowed
-from tests.rows import a_command, an_event
+from tests.rows import make_command, make_event
 
 SAME_VERSION = """
     INSERT OR REPLACE INTO commands_event (id, at, event, command_id, version, from_status, to_status, mover, data)
@@ -20,7 +20,7 @@ ROUND_THE_TRIGGERS = {
 
 @pytest.fixture
 def event(run: Run) -> Event:
-    return an_event(a_command(run))
+    return make_event(make_command(run))
 
 
 def test_event_cannot_be_saved_twice(event: Event) -> None:
@@ -66,8 +66,8 @@ def test_version_of_a_command_has_one_event(event: Event) -> None:
     command = event.command
     assert command is not None
     with pytest.raises(DatabaseError), transaction.atomic():
-        an_event(command, version=event.version)
-    an_event(command, version=2)
+        make_event(command, version=event.version)
+    make_event(command, version=2)
     assert Event.objects.filter(command=command).count() == 2
 
 
@@ -76,7 +76,7 @@ def test_only_events_of_a_command_have_a_version(event: Event, values: dict[str,
     command = event.command
     assert command is not None
     with pytest.raises(DatabaseError, match="event_of_command_is_numbered"), transaction.atomic():
-        an_event(command, **{"version": 2, **values})
+        make_event(command, **{"version": 2, **values})
 
 
 @pytest.mark.django_db(transaction=True)
@@ -90,7 +90,7 @@ class TestCommitted:
 
     @pytest.mark.parametrize("turn", [1, 2])
     def test_only_a_flush_deletes_committed_events(self, turn: int, run: Run) -> None:
-        an_event(a_command(run))
+        make_event(make_command(run))
         with pytest.raises(DatabaseError, match="append-only"), connection.cursor() as cursor:
             cursor.execute("DELETE FROM commands_event")
         assert Event.objects.count() == 1
@@ -98,13 +98,13 @@ class TestCommitted:
     def test_triggers_are_active_again_after_a_flush(self, run: Run) -> None:
         with event_deletion_allowed():
             pass
-        an_event(a_command(run))
+        make_event(make_command(run))
         with pytest.raises(DatabaseError, match="append-only"), connection.cursor() as cursor:
             cursor.execute("UPDATE commands_event SET event = 'another'")
 
     def test_truncate_and_replace_are_refused(self, run: Run) -> None:
         """Refuse statements that don't fire the triggers of UPDATE and DELETE."""
-        an_event(a_command(run))
+        make_event(make_command(run))
         for statement in ROUND_THE_TRIGGERS[connection.vendor]:
             with pytest.raises(DatabaseError, match="append-only"), connection.cursor() as cursor:
                 cursor.execute(statement)

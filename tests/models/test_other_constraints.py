@@ -27,12 +27,12 @@ def key_without_email(account: Account) -> None:
 
 
 def second_device(account: Account) -> None:
-    rows.a_device(account, device_id="machine", registration_id="one")
-    rows.a_device(account, device_id="machine", registration_id="one")
+    rows.make_device(account, device_id="machine", registration_id="one")
+    rows.make_device(account, device_id="machine", registration_id="one")
 
 
 def strange_outcome(account: Account) -> None:
-    rows.a_dispatch(account, outcome="lost")
+    rows.make_dispatch(account, outcome="lost")
 
 
 def second_grant(account: Account) -> None:
@@ -53,22 +53,22 @@ def second_heartbeat(account: Account) -> None:
 
 
 def second_pause(account: Account) -> None:
-    rows.a_pause(account, Operation.LIST)
-    rows.a_pause(account, Operation.LIST)
+    rows.make_pause(account, Operation.LIST)
+    rows.make_pause(account, Operation.LIST)
 
 
 def strange_operation(account: Account) -> None:
-    rows.a_pause(account, "dance")
+    rows.make_pause(account, "dance")
 
 
 def second_notification(account: Account) -> None:
-    pause = rows.a_pause(account)
-    rows.a_notification(pause, dedupe_key="same")
-    rows.a_notification(pause, dedupe_key="same")
+    pause = rows.make_pause(account)
+    rows.make_notification(pause, dedupe_key="same")
+    rows.make_notification(pause, dedupe_key="same")
 
 
 def strange_notification(account: Account) -> None:
-    rows.a_notification(rows.a_pause(account), kind="gossip")
+    rows.make_notification(rows.make_pause(account), kind="gossip")
 
 
 VIOLATIONS: dict[str, Callable[[Account], None]] = {
@@ -96,8 +96,8 @@ def test_database_refuses(account: Account, constraint: str) -> None:
 
 def test_second_submit_of_a_form_creates_no_second_run(run: Run) -> None:
     with pytest.raises(IntegrityError), transaction.atomic():
-        rows.a_run(run.account, run.requested_by, form_key=run.form_key)
-    rows.a_run(run.account, run.requested_by, form_key=uuid4())
+        rows.make_run(run.account, run.requested_by, form_key=run.form_key)
+    rows.make_run(run.account, run.requested_by, form_key=uuid4())
 
 
 def test_every_constraint_has_a_test_that_violates_it() -> None:
@@ -108,17 +108,17 @@ def test_every_constraint_has_a_test_that_violates_it() -> None:
 
 @pytest.mark.parametrize("outcome", Dispatch.Outcome.values)
 def test_every_outcome_of_a_dispatch_is_accepted(account: Account, outcome: str) -> None:
-    assert rows.a_dispatch(account, outcome=outcome).outcome == outcome
+    assert rows.make_dispatch(account, outcome=outcome).outcome == outcome
 
 
 @pytest.mark.parametrize("operation", Operation)
 def test_every_operation_can_be_paused(account: Account, operation: Operation) -> None:
-    assert rows.a_pause(account, operation).operation == operation
+    assert rows.make_pause(account, operation).operation == operation
 
 
 def test_notifications_without_a_key_do_not_exclude_each_other(account: Account) -> None:
-    pause = rows.a_pause(account)
-    assert rows.a_notification(pause) != rows.a_notification(pause)
+    pause = rows.make_pause(account)
+    assert rows.make_notification(pause) != rows.make_notification(pause)
 
 
 def test_rows_that_the_history_names_cannot_be_deleted(run: Run) -> None:

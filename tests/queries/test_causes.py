@@ -8,7 +8,7 @@ from django.utils import timezone
 from commands.queries import causes
 from commands.rules.states import Status
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_run
+from tests.rows import make_command, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -34,7 +34,7 @@ def test_a_capture_that_tells_no_end_is_a_cause_only_while_it_can_have_run(
     account, person = make_account(), make_person("helpdesk", "helpdesk")
     born = timezone.now() - timedelta(minutes=3)
     times = {"remote_created_at": born - timedelta(minutes=begun), "status_at": born - timedelta(minutes=heard)}
-    a_command(a_run(account, person), status, kind="warp-diag", **(times | MACHINE))
+    make_command(make_run(account, person), status, kind="warp-diag", **(times | MACHINE))
     ended = {"remote_created_at": born, "remote_completed_at": born + timedelta(seconds=3)}
-    failed = a_command(a_run(account, person), Status.FAILED, **(ended | MACHINE))
+    failed = make_command(make_run(account, person), Status.FAILED, **(ended | MACHINE))
     assert [cause.code for cause in causes.of_one(failed)] == ["other_capture" if found else "windows"]

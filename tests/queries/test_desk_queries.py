@@ -10,7 +10,7 @@ from commands.queries import commands, devices, viewer_context
 from commands.queries.commands import Filter
 from commands.rules.states import Status
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_device, a_run
+from tests.rows import make_command, make_device, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -32,9 +32,9 @@ def test_counts_come_in_one_query_and_stop_beyond_a_thousand(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     monkeypatch.setattr(commands, "COUNT_STOPS_AT", 3)
-    run = a_run(account, helpdesk)
+    run = make_run(account, helpdesk)
     for status in (Status.QUEUED, *[Status.FAILED] * 6):
-        a_command(run, status)
+        make_command(run, status)
     filters = [Filter(account.id, group=group) for group in ("open", "done", "failed")]
     with django_assert_num_queries(1):
         assert commands.count_up_to(filters) == [1, 0, 4]
@@ -44,8 +44,8 @@ def test_counts_come_in_one_query_and_stop_beyond_a_thousand(
 def test_a_page_of_commands_is_one_query_and_loads_nothing_later(
     account: Account, helpdesk: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    run = a_run(account, helpdesk)
-    made = [a_command(run, Status.FAILED) for _ in range(3)]
+    run = make_run(account, helpdesk)
+    made = [make_command(run, Status.FAILED) for _ in range(3)]
     with django_assert_num_queries(1):
         rows, more = commands.newest(Filter(account.id))
         assert [row.requested_by.username for row in rows if row.requested_by] == ["hanna"] * 3
@@ -72,8 +72,8 @@ def test_the_place_is_two_queries_however_many_accounts_there_are(
 def test_devices_are_named_in_batches_and_only_those_of_the_account(
     account: Account, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    mine = a_device(account, name="LAP-0042", email="maria@example.com")
-    a_device(make_account("Foreign"), name="LAP-0042", email="maria@example.com")
+    mine = make_device(account, name="LAP-0042", email="maria@example.com")
+    make_device(make_account("Foreign"), name="LAP-0042", email="maria@example.com")
     words = {f"word-{number}" for number in range(999)} | {"lap-0042"}
     with django_assert_num_queries(2):
         assert [device.key for device in devices.find_by_identifiers(account.id, words)] == [mine.pk]

@@ -11,7 +11,7 @@ from django.test import Client
 from commands.models import Account, Command, User
 from commands.rules.states import Status
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_run
+from tests.rows import make_command, make_run
 
 type SignIn = Callable[[User], Client]
 
@@ -53,5 +53,5 @@ def desk(helpdesk: User, sign_in: SignIn) -> Client:
 @pytest.fixture
 def command(account: Account, helpdesk: User) -> Command:
     values = {"email": "maria@example.com", "device_name": "LAP-0042", "platform": "windows", "version": 1}
-    run = a_run(account, helpdesk, reason="VPN slow", ticket="INC-1")
-    return a_command(run, Status.QUEUED, ticket="INC-1", options={"time-limit-min": 2}, **values)
+    run = make_run(account, helpdesk, reason="VPN slow", ticket="INC-1")
+    return make_command(run, Status.QUEUED, ticket="INC-1", options={"time-limit-min": 2}, **values)

@@ -13,7 +13,7 @@ from commands.models import Account, AccountSync, CallBudget, Command
 from commands.rules import matching
 from tests.actions.world import World
 from tests.people import make_account
-from tests.rows import a_pause
+from tests.rows import make_pause
 
 pytestmark = pytest.mark.django_db
 
@@ -305,7 +305,7 @@ def test_times_written_by_a_wrong_clock_stop_no_listing(world: World) -> None:
     command = world.sent()
     tomorrow = world.now + timedelta(days=1)
     AccountSync.objects.update(due_at=tomorrow, complete_at=tomorrow, not_before=tomorrow, lease_until=tomorrow)
-    a_pause(world.account, "list", until=tomorrow, since=tomorrow)
+    make_pause(world.account, "list", until=tomorrow, since=tomorrow)
     CallBudget.objects.update(list_calls_left=0, calls_left=0, counted_at=tomorrow, paused_until=tomorrow)
     assert schedule.due_accounts(now=world.now) == [world.account.id]
     plan = schedule.plan_listing(world.account, world.sync_row(), now=world.now)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from commands.actions.record import outbox
 from commands.models import Account, Notification, Pause
 from tests.people import make_account
-from tests.rows import a_pause
+from tests.rows import make_pause
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +19,7 @@ KIND = Notification.Kind.REFUSED
 @pytest.fixture
 def pause() -> Pause:
     account: Account = make_account()
-    return a_pause(account, refused=True)
+    return make_pause(account, refused=True)
 
 
 def _enqueue(pause: Pause, topic: str) -> bool:

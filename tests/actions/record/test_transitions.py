@@ -21,7 +21,7 @@ from commands.rules.reasons import CommandReasonCode
 from commands.rules.states import COMMAND_MOVES, UNSENT, Mover, Status
 from commands.rules.targeting import Target
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_dispatch, a_run
+from tests.rows import make_command, make_dispatch, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -106,10 +106,10 @@ def test_mover_makes_no_move_of_another_mover(ask: Ask, by: Mover) -> None:
 
 @pytest.mark.parametrize("source", Status)
 def test_command_moves_exactly_if_the_table_allows_it(account: Account, person: User, source: Status) -> None:
-    group = a_run(account, person)
+    group = make_run(account, person)
     for target, mover in product(Status, Mover):
-        command = a_command(group, status=source, device_id=uuid4().hex)
-        values = {"dispatch": command.dispatch or a_dispatch(account), "remote_id": _remote_id(command, target)}
+        command = make_command(group, status=source, device_id=uuid4().hex)
+        values = {"dispatch": command.dispatch or make_dispatch(account), "remote_id": _remote_id(command, target)}
         with change_statuses(by=By(mover), now=timezone.now()) as changes:
             moved = changes.write([Transition(command.id, target, values=values)])
         assert bool(moved) is (mover in COMMAND_MOVES.get((source, target), ())), (target, mover)

@@ -12,7 +12,7 @@ from commands.models import Account, Artifact
 from commands.rules.states import Status
 from tests.actions.racing import race
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_run, an_artifact
+from tests.rows import make_artifact, make_command, make_run
 
 ROUNDS = 5
 
@@ -25,7 +25,7 @@ def accounts() -> list[Account]:
     for place, account in enumerate(made):
         for _ in range(3):
             deleted = timezone.now() + timedelta(days=place + 1)
-            an_artifact(a_command(a_run(account, person), Status.SUCCESS), deleted_remotely_at=deleted)
+            make_artifact(make_command(make_run(account, person), Status.SUCCESS), deleted_remotely_at=deleted)
     return made
 
 

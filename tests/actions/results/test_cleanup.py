@@ -16,15 +16,15 @@ from commands.rules.states import ARTIFACT_MOVES, HAS_FILE, ArtifactStatus, Stat
 from tests.actions.racing import race
 from tests.actions.world import World
 from tests.models.test_artifact_constraints import valid_columns
-from tests.rows import a_command, a_run, an_artifact
+from tests.rows import make_artifact, make_command, make_run
 
 TO_FETCH = {ArtifactStatus.WANTED, ArtifactStatus.FETCHING}
 LONG = timedelta(hours=25)
 
 
 def _artifact(world: World, status: str, **values: Any) -> Artifact:
-    command = a_command(a_run(world.account, world.person), Status.SUCCESS)
-    return an_artifact(command, status, **valid_columns(status), **values)
+    command = make_command(make_run(world.account, world.person), Status.SUCCESS)
+    return make_artifact(command, status, **valid_columns(status), **values)
 
 
 def _lost(world: World, folder: str = "0190") -> str:

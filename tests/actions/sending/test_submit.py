@@ -17,7 +17,7 @@ from commands.rules.targeting import LineErrorCode, Target, read_lines
 from tests.actions.racing import race
 from tests.actions.world import BOTH, PCAP, World
 from tests.people import make_person
-from tests.rows import a_device
+from tests.rows import make_device
 
 pytestmark = pytest.mark.django_db
 
@@ -150,7 +150,7 @@ def test_thousand_targets_are_written_in_few_queries(world: World, django_assert
 
 
 def test_lines_as_typed_become_targets_beside_known_devices(world: World) -> None:
-    listed = a_device(world.account, email="maria@example.com", name="LAP-1", registration_id="r1")
+    listed = make_device(world.account, email="maria@example.com", name="LAP-1", registration_id="r1")
     run = run_of(submit(world, targets=[TARGETS[0], *read_lines("maria@example.com\nlap-1")]))
     assert set(run.commands.values_list("device_id", "registration_id", "listed")) == {
         ("device-1", "registration-1", True),
@@ -171,7 +171,7 @@ def test_target_that_is_given_twice_counts_once(world: World) -> None:
 
 
 def test_device_that_cloudflare_would_refuse_is_skipped(world: World) -> None:
-    tablet = a_device(world.account, email="ann@example.com", registration_id="r", eligible=False)
+    tablet = make_device(world.account, email="ann@example.com", registration_id="r", eligible=False)
     target = Target(tablet.device_id, "ann@example.com", "r", listed=True)
     result = submit(world, targets=[target, *TARGETS])
     assert run_of(result).devices == 2

@@ -16,7 +16,7 @@ from commands.rules.states import Status
 from commands.web.shared.operations import MOST
 from tests.html import on_one_line
 from tests.people import make_account, make_group, make_person
-from tests.rows import a_command, a_run
+from tests.rows import make_command, make_run
 from tests.web.conftest import SignIn
 
 pytestmark = pytest.mark.django_db
@@ -26,11 +26,11 @@ BACK = "/?asked=mine"
 
 @pytest.fixture
 def run(account: Account, helpdesk: User) -> Run:
-    return a_run(account, helpdesk, reason="slow", ticket="INC-1", options={"pcap": {}, "warp-diag": {}})
+    return make_run(account, helpdesk, reason="slow", ticket="INC-1", options={"pcap": {}, "warp-diag": {}})
 
 
 def named(run: Run, status: str, name: str, **values: Any) -> Command:
-    return a_command(run, status, device_name=name, email=f"{name.lower()}@example.com", ticket=run.ticket, **values)
+    return make_command(run, status, device_name=name, email=f"{name.lower()}@example.com", ticket=run.ticket, **values)
 
 
 def messages_after(client: Client, act: str, *commands: Command, **given: Any) -> list[str]:
@@ -58,7 +58,7 @@ def test_finished_commands_are_run_again_once_in_one_new_run_for_each_old_one(
     desk: Client, run: Run, account: Account, helpdesk: User
 ) -> None:
     failed = [named(run, Status.FAILED, "LAP-1"), named(run, Status.REJECTED, "LAP-2", kind="warp-diag")]
-    other = named(a_run(account, helpdesk, ticket="INC-2"), Status.SUCCESS, "LAP-3", options={"time-limit-min": 9})
+    other = named(make_run(account, helpdesk, ticket="INC-2"), Status.SUCCESS, "LAP-3", options={"time-limit-min": 9})
     open_one = named(run, Status.QUEUED, "LAP-4")
     key = uuid4()
     for _ in range(2):
@@ -115,7 +115,7 @@ def test_one_command_without_the_right_to_run_stops_all_of_them(
     make_group("own", account=own, run=True, see=True)
     make_group("seen", account=seen, see=True)
     client = sign_in(make_person("olga", "own", "seen"))
-    mine, watched, hidden = (a_command(a_run(one, helpdesk), Status.QUEUED) for one in (own, seen, foreign))
+    mine, watched, hidden = (make_command(make_run(one, helpdesk), Status.QUEUED) for one in (own, seen, foreign))
 
     def withdraw(*commands: Any) -> Any:
         return client.post("/commands/act", {"act": "withdraw", "id": [one.id for one in commands]})

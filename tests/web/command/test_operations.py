@@ -9,7 +9,7 @@ from django.utils import timezone
 from commands.models import Account, Command, User
 from commands.rules.states import Status
 from tests.people import make_person
-from tests.rows import a_command, a_run
+from tests.rows import make_command, make_run
 from tests.web.conftest import SignIn
 
 pytestmark = pytest.mark.django_db
@@ -66,7 +66,9 @@ def test_finished_command_is_run_again_once_with_the_same_options(
     desk: Client, account: Account, helpdesk: User
 ) -> None:
     values = {"email": "maria@example.com", "device_name": "LAP-0042", "ticket": "INC-1", "platform": "mac"}
-    old = a_command(a_run(account, helpdesk, reason="slow"), Status.FAILED, options={"time-limit-min": 2}, **values)
+    old = make_command(
+        make_run(account, helpdesk, reason="slow"), Status.FAILED, options={"time-limit-min": 2}, **values
+    )
     text = desk.get(f"/commands/{old.id}/").text
     key = text.split('name="key" value="')[1].split('"')[0]
     first = desk.post(f"/commands/{old.id}/run-again", {"key": key})
@@ -85,7 +87,7 @@ def test_finished_command_is_run_again_once_with_the_same_options(
 
 
 def test_unconfirmed_command_says_that_it_may_still_be_running(desk: Client, account: Account, helpdesk: User) -> None:
-    old = a_command(a_run(account, helpdesk), Status.UNCONFIRMED, remote_id="", remote_created_at=timezone.now())
+    old = make_command(make_run(account, helpdesk), Status.UNCONFIRMED, remote_id="", remote_created_at=timezone.now())
     text = desk.get(f"/commands/{old.id}/").text
     assert "it may still run on the device until" in text
     Command.objects.update(remote_created_at=timezone.now() - timedelta(days=1))
@@ -105,7 +107,7 @@ def test_open_command_is_not_run_again(desk: Client, command: Command) -> None:
 def test_cause_of_failure_is_shown_in_table_and_page(desk: Client, account: Account, helpdesk: User) -> None:
     end = timezone.now()
     times = {"remote_created_at": end - timedelta(minutes=10), "remote_completed_at": end}
-    command = a_command(a_run(account, helpdesk), Status.FAILED, options={"time-limit-min": 2}, **times)
+    command = make_command(make_run(account, helpdesk), Status.FAILED, options={"time-limit-min": 2}, **times)
     for page in ("/", f"/commands/{command.id}/"):
         assert "Likely: the device was not connected to Cloudflare for 10 minutes." in desk.get(page).text
 
@@ -113,8 +115,10 @@ def test_cause_of_failure_is_shown_in_table_and_page(desk: Client, account: Acco
 def test_other_capture_on_the_same_windows_machine_is_a_cause(desk: Client, account: Account, helpdesk: User) -> None:
     born = timezone.now() - timedelta(minutes=2)
     machine = {"device_id": "d1", "platform": "windows"}
-    a_command(a_run(account, helpdesk), Status.SUCCESS, remote_created_at=born, remote_completed_at=None, **machine)
+    make_command(
+        make_run(account, helpdesk), Status.SUCCESS, remote_created_at=born, remote_completed_at=None, **machine
+    )
     later = {"remote_created_at": born + timedelta(seconds=30), "remote_completed_at": born + timedelta(seconds=33)}
-    failed = a_command(a_run(account, helpdesk), Status.FAILED, **later, **machine)
+    failed = make_command(make_run(account, helpdesk), Status.FAILED, **later, **machine)
     for page in ("/", f"/commands/{failed.id}/"):
         assert "Likely: another capture was running on this Windows device" in desk.get(page).text

@@ -14,7 +14,7 @@ from commands.models import Account, Command, Run, User
 from commands.rules.artifact_reasons import ArtifactReason
 from commands.rules.reasons import CommandReasonCode
 from commands.rules.states import Status
-from tests.rows import a_command, a_run, an_artifact, an_event
+from tests.rows import make_artifact, make_command, make_event, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +22,7 @@ HTMX = {"HX-Request": "true"}
 
 
 def test_page_shows_kind_person_reason_and_requester(desk: Client, command: Command, helpdesk: User) -> None:
-    an_event(command, 1, event="requested", mover="person", by=helpdesk, to_status="queued")
+    make_event(command, 1, event="requested", mover="person", by=helpdesk, to_status="queued")
     text = desk.get(f"/commands/{command.id}/").text
     for words in ("Packet capture on LAP-0042", "maria@example.com", "Windows", "2 min", "INC-1", "VPN slow"):
         assert words in text
@@ -43,11 +43,11 @@ def test_page_links_to_person_device_and_run(desk: Client, command: Command) -> 
 
 def test_timeline_shows_every_step_with_its_reason_and_duration(desk: Client, command: Command, helpdesk: User) -> None:
     begin = timezone.now() - timedelta(minutes=5)
-    an_event(command, 1, event="requested", mover="person", by=helpdesk, at=begin, to_status="queued")
-    an_event(command, 2, at=begin + timedelta(seconds=7), to_status="sending")
+    make_event(command, 1, event="requested", mover="person", by=helpdesk, at=begin, to_status="queued")
+    make_event(command, 2, at=begin + timedelta(seconds=7), to_status="sending")
     data = {"reason_code": "rejected", "remote_message": "no such device", "http_status": 400, "match_uncertain": True}
     values = {"at": begin + timedelta(seconds=69), "mover": "cloudflare", "data": data}
-    an_event(command, 3, to_status="rejected", **values)
+    make_event(command, 3, to_status="rejected", **values)
     text = desk.get(f"/commands/{command.id}/").text
     assert steps(text) == [
         ("done", "Requested by you"),
@@ -66,10 +66,10 @@ def steps(text: str) -> list[tuple[str, str]]:
 
 
 def test_only_the_current_step_is_colored(desk: Client, account: Account, helpdesk: User) -> None:
-    running = a_command(a_run(account, helpdesk), Status.PENDING_EXEC)
+    running = make_command(make_run(account, helpdesk), Status.PENDING_EXEC)
     for version, status in enumerate(("queued", "sending", "queued", "sending", "PENDING_EXEC"), start=1):
         event = {"event": "requested", "by": helpdesk, "mover": "person"} if version == 1 else {}
-        an_event(running, version, to_status=status, **event)
+        make_event(running, version, to_status=status, **event)
     assert steps(desk.get(f"/commands/{running.id}/").text) == [
         ("done", "Requested by you"),
         ("done", "Sent to Cloudflare"),
@@ -80,12 +80,12 @@ def test_only_the_current_step_is_colored(desk: Client, account: Account, helpde
 
 
 def test_timeline_shows_upload_saved_file_and_download(desk: Client, account: Account, helpdesk: User) -> None:
-    command = a_command(a_run(account, helpdesk), Status.SUCCESS)
-    an_artifact(command, "stored", size=1, sha256="f" * 64, stored_at=timezone.now())
-    an_event(command, 1, to_status="PENDING_UPLOAD", mover="cloudflare")
-    an_event(command, 2, to_status="SUCCESS", mover="cloudflare")
-    an_event(command, 3, event="artifact", data={"artifact_status": "stored"})
-    an_event(command, 4, event="downloaded", by=helpdesk, mover="person")
+    command = make_command(make_run(account, helpdesk), Status.SUCCESS)
+    make_artifact(command, "stored", size=1, sha256="f" * 64, stored_at=timezone.now())
+    make_event(command, 1, to_status="PENDING_UPLOAD", mover="cloudflare")
+    make_event(command, 2, to_status="SUCCESS", mover="cloudflare")
+    make_event(command, 3, event="artifact", data={"artifact_status": "stored"})
+    make_event(command, 4, event="downloaded", by=helpdesk, mover="person")
     assert steps(desk.get(f"/commands/{command.id}/").text) == [
         ("done", "Uploading"),
         ("done", "Done"),
@@ -107,14 +107,14 @@ def test_timeline_shows_upload_saved_file_and_download(desk: Client, account: Ac
 def test_page_without_a_file_says_why(
     desk: Client, account: Account, helpdesk: User, status: Status, words: str
 ) -> None:
-    assert words in desk.get(f"/commands/{a_command(a_run(account, helpdesk), status).id}/").text
+    assert words in desk.get(f"/commands/{make_command(make_run(account, helpdesk), status).id}/").text
 
 
 def test_time_of_deletion_at_cloudflare_is_shown_only_while_the_file_is_there(
     desk: Client, account: Account, helpdesk: User
 ) -> None:
-    command = a_command(a_run(account, helpdesk), Status.SUCCESS)
-    artifact = an_artifact(command, "stored", size=1, sha256="f" * 64, stored_at=timezone.now())
+    command = make_command(make_run(account, helpdesk), Status.SUCCESS)
+    artifact = make_artifact(command, "stored", size=1, sha256="f" * 64, stored_at=timezone.now())
     assert "deletes its copy" in desk.get(f"/commands/{command.id}/").text
     for gone in ({"status": "gone"}, {"status": "stored", "deleted_remotely_at": timezone.now() - timedelta(days=1)}):
         type(artifact).objects.filter(id=artifact.id).update(**gone)
@@ -123,7 +123,7 @@ def test_time_of_deletion_at_cloudflare_is_shown_only_while_the_file_is_there(
 
 def test_button_to_run_again_names_device_and_person(desk: Client, account: Account, helpdesk: User) -> None:
     values = {"device_name": "LAP-0042", "email": "maria@example.com"}
-    ended = a_command(a_run(account, helpdesk), Status.FAILED, **values)
+    ended = make_command(make_run(account, helpdesk), Status.FAILED, **values)
     assert ">Run again on LAP-0042 (maria@example.com)</button>" in desk.get(f"/commands/{ended.id}/").text
 
 
@@ -136,8 +136,8 @@ def test_unsent_command_can_be_withdrawn_on_its_page(desk: Client, command: Comm
 
 
 def test_file_is_shown_with_size_hash_and_link(desk: Client, account: Account, helpdesk: User) -> None:
-    command = a_command(a_run(account, helpdesk), Status.SUCCESS)
-    an_artifact(command, "stored", size=14_200_000, sha256="f" * 64, stored_at=timezone.now())
+    command = make_command(make_run(account, helpdesk), Status.SUCCESS)
+    make_artifact(command, "stored", size=14_200_000, sha256="f" * 64, stored_at=timezone.now())
     text = desk.get(f"/commands/{command.id}/").text
     for words in (
         f"pcap-{command.device_id}-{command.id.hex[-6:]}.zip",
@@ -150,8 +150,8 @@ def test_file_is_shown_with_size_hash_and_link(desk: Client, account: Account, h
 
 
 def test_missing_file_says_why(desk: Client, account: Account, helpdesk: User) -> None:
-    command = a_command(a_run(account, helpdesk), Status.SUCCESS)
-    an_artifact(command, "refused", reason_code=ArtifactReason.CONNECTION_BROKEN)
+    command = make_command(make_run(account, helpdesk), Status.SUCCESS)
+    make_artifact(command, "refused", reason_code=ArtifactReason.CONNECTION_BROKEN)
     text = desk.get(f"/commands/{command.id}/").text
     assert "The file could not be downloaded from Cloudflare. The download broke off." in text
     assert "/download" not in text

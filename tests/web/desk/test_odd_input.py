@@ -8,7 +8,7 @@ from django.test import Client
 
 from commands.models import Account, Command
 from tests.people import make_person
-from tests.rows import a_device
+from tests.rows import make_device
 from tests.web.conftest import SignIn
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +43,7 @@ def test_nul_in_the_search_of_the_admin_gets_a_page(account: Account, sign_in: S
 
 @pytest.mark.parametrize("field", ["targets", "purpose", "ticket", "reason", "key", "kinds", "device"])
 def test_nul_in_a_field_is_an_error_of_the_form(account: Account, desk: Client, field: str) -> None:
-    a_device(account, email="maria@example.com")
+    make_device(account, email="maria@example.com")
     form: dict[str, Any] = {"account": account.id, "key": uuid4(), "kinds": ["pcap"], "ticket": "INC-1"}
     form |= {"targets": "maria@example.com", "reason": "VPN slow"}
     for path in ("/", "/ask/plan"):

@@ -15,7 +15,7 @@ from commands.models import Account, AccountSync, Command, Device, Preset, User
 from commands.rules.states import Status
 from tests.html import on_one_line
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_device, a_run, trouble
+from tests.rows import make_command, make_device, make_run, trouble
 from tests.web.conftest import SignIn
 
 pytestmark = pytest.mark.django_db
@@ -26,7 +26,7 @@ ID = "0123abcd-0123-4123-8123-0123456789ab"
 
 def laptop(account: Account, email: str, name: str, /, **values: Any) -> Device:
     seen = {"seen_at": timezone.now(), "eligible": True, "client_version": "2026.8.1", "platform": "mac"}
-    return a_device(account, **{"email": email, "name": name, "registration_id": uuid4().hex, **seen, **values})
+    return make_device(account, **{"email": email, "name": name, "registration_id": uuid4().hex, **seen, **values})
 
 
 def found(client: Client, text: str, *ticked: Device) -> list[str]:
@@ -96,7 +96,7 @@ def test_plan_shows_what_would_happen_and_what_it_costs(account: Account, desk: 
     AccountSync.objects.filter(account=account).update(quota_used=37, quota_total=200)
     busy = laptop(account, "maria@example.com", "LAP-0042")
     away = laptop(account, "tom@example.com", "MBP-0311", seen_at=timezone.now() - timedelta(hours=3))
-    a_command(a_run(account, helpdesk), Status.PENDING_EXEC, device_id=busy.device_id)
+    make_command(make_run(account, helpdesk), Status.PENDING_EXEC, device_id=busy.device_id)
     form = typed(account, device=[busy.pk, away.pk], targets=f"{ID}, new@example.com\nnobody")
     text = plan_of(desk, form)
     for expected in (

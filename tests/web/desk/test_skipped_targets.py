@@ -13,7 +13,7 @@ from django.utils import timezone
 from commands.models import Account, AccountSync, Command, Device, Run, User
 from commands.rules.states import Status
 from tests.html import on_one_line
-from tests.rows import a_command, a_run
+from tests.rows import make_command, make_run
 from tests.web.desk.test_request_parts import HTMX, ID, laptop, plan_of, typed
 
 pytestmark = pytest.mark.django_db
@@ -106,7 +106,7 @@ def test_command_over_the_quota_is_created_and_waits(account: Account, desk: Cli
 def test_device_that_cannot_run_commands_is_not_run_again(account: Account, desk: Client, helpdesk: User) -> None:
     device = laptop(account, "ann@example.com", "TAB-1", **UNABLE)
     values = {"device_id": device.device_id, "registration_id": device.registration_id, "email": device.email}
-    old = a_command(a_run(account, helpdesk), Status.FAILED, **values)
+    old = make_command(make_run(account, helpdesk), Status.FAILED, **values)
     answer = desk.post(f"/commands/{old.id}/run-again", {"key": str(uuid4())})
     assert answer.status_code == 403
     assert "This device can&#x27;t run it: unsupported platform." in answer.text
@@ -118,7 +118,7 @@ def test_unverified_target_is_not_run_again_after_it_was_listed_as_ineligible(
     account: Account, desk: Client, helpdesk: User
 ) -> None:
     device = laptop(account, "ann@example.com", "TAB-1", **UNABLE)
-    old = a_command(a_run(account, helpdesk), Status.FAILED, device_id=device.device_id, email=device.email)
+    old = make_command(make_run(account, helpdesk), Status.FAILED, device_id=device.device_id, email=device.email)
     assert desk.post(f"/commands/{old.id}/run-again", {"key": str(uuid4())}).status_code == 403
 
 
@@ -178,7 +178,7 @@ def test_account_that_is_not_in_use_has_a_reason_in_place_of_the_form(
     account: Account, desk: Client, helpdesk: User, values: dict[str, Any], sentence: str
 ) -> None:
     device = laptop(account, "maria@example.com", "LAP-0042")
-    old = a_command(a_run(account, helpdesk), Status.FAILED, requested_at=timezone.now() - timedelta(hours=1))
+    old = make_command(make_run(account, helpdesk), Status.FAILED, requested_at=timezone.now() - timedelta(hours=1))
     Account.objects.update(**values)
     page = desk.get(f"/?account={account.id}").text
     assert sentence in page

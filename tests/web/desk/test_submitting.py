@@ -8,7 +8,7 @@ from django.test import Client
 
 from commands.models import Account, Command, Run
 from tests.people import make_account
-from tests.rows import a_device
+from tests.rows import make_device
 
 pytestmark = pytest.mark.django_db
 
@@ -52,8 +52,8 @@ def test_form_that_is_sent_twice_creates_one_run(account: Account, desk: Client)
 
 
 def test_known_email_or_device_name_is_enough(account: Account, desk: Client) -> None:
-    first = a_device(account, email="maria@example.com", name="LAP-0042", registration_id="r1", platform="windows")
-    second = a_device(account, email="tom@example.com", name="MBP-0311", registration_id="r2", platform="mac")
+    first = make_device(account, email="maria@example.com", name="LAP-0042", registration_id="r1", platform="windows")
+    second = make_device(account, email="tom@example.com", name="MBP-0311", registration_id="r2", platform="mac")
     desk.post("/", typed(account, targets="maria@example.com\nmbp-0311\n", kinds=["pcap", "warp-diag"]))
     rows = Command.objects.order_by("id").values_list("device_id", "registration_id", "kind", "device_name", "listed")
     assert list(rows) == [
@@ -65,8 +65,8 @@ def test_known_email_or_device_name_is_enough(account: Account, desk: Client) ->
 
 
 def test_selected_device_that_is_not_listed_is_an_error_and_the_others_stay(account: Account, desk: Client) -> None:
-    mine = a_device(account, email="maria@example.com")
-    foreign = a_device(make_account("Foreign"), email="tom@example.com")
+    mine = make_device(account, email="maria@example.com")
+    foreign = make_device(make_account("Foreign"), email="tom@example.com")
     answer = desk.post("/", typed(account, targets="", device=[mine.pk, foreign.pk]))
     assert answer.status_code == 422
     assert "1 selected device is no longer listed. Search for it again." in answer.text
@@ -105,8 +105,8 @@ def test_selected_device_that_is_not_listed_is_an_error_and_the_others_stay(acco
 def test_wrong_field_has_an_error_and_keeps_what_was_typed(
     account: Account, desk: Client, values: dict[str, Any], sentence: str
 ) -> None:
-    a_device(account, email="maria@example.com", name="LAP-1")
-    a_device(account, email="maria@example.com", name="LAP-2")
+    make_device(account, email="maria@example.com", name="LAP-1")
+    make_device(account, email="maria@example.com", name="LAP-2")
     for headers in ({}, {"HX-Request": "true"}):
         answer = desk.post("/", typed(account, **values), headers=headers)
         assert answer.status_code == 422

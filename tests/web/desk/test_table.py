@@ -20,7 +20,7 @@ from commands.rules.states import Status
 from commands.storage import artifact_storage
 from tests.html import on_one_line
 from tests.people import make_group, make_person
-from tests.rows import a_command, a_run, an_artifact, an_event, trouble
+from tests.rows import make_artifact, make_command, make_event, make_run, trouble
 from tests.web.conftest import SignIn
 
 pytestmark = pytest.mark.django_db
@@ -69,9 +69,9 @@ def test_filters_show_mine_of_the_week_first_and_everything_on_demand(
     desk: Client, account: Account, command: Command
 ) -> None:
     long_ago = timezone.now() - timedelta(days=20)
-    colleague = a_run(account, make_person("carl", "helpdesk"))
-    a_command(colleague, Status.FAILED, email="of-a-colleague@example.com", kind="warp-diag")
-    a_command(command.run or colleague, Status.WITHDRAWN, id=new_id(long_ago), email="long-ago@example.com")
+    colleague = make_run(account, make_person("carl", "helpdesk"))
+    make_command(colleague, Status.FAILED, email="of-a-colleague@example.com", kind="warp-diag")
+    make_command(command.run or colleague, Status.WITHDRAWN, id=new_id(long_ago), email="long-ago@example.com")
     shown = {
         "": ["maria"],
         "asked=mine&days=all": ["maria", "long-ago"],
@@ -91,7 +91,7 @@ def test_an_empty_table_says_what_to_do(desk: Client, account: Account, sign_in:
     assert "No commands yet." in first_run
     assert "Choose who, what and why, then Run." in first_run
     assert "New commands show up here." in sign_in(make_person("mona", "manager")).get("/").text
-    a_command(a_run(account, make_person("carl", "helpdesk")))
+    make_command(make_run(account, make_person("carl", "helpdesk")))
     assert "No commands match." in desk.get("/").text
     assert "No commands yet." not in desk.get("/").text
 
@@ -99,9 +99,9 @@ def test_an_empty_table_says_what_to_do(desk: Client, account: Account, sign_in:
 def test_every_count_opens_the_list_that_it_counts_and_what_failed_is_told_from_doubt_and_from_what_was_not_sent(
     desk: Client, account: Account, helpdesk: User
 ) -> None:
-    run = a_run(account, helpdesk)
+    run = make_run(account, helpdesk)
     for status in Status:
-        a_command(run, status)
+        make_command(run, status)
     expected = {
         "Open": {Status.AWAITING_APPROVAL, Status.WAITING_DEVICE, Status.QUEUED}
         | {Status.SENDING, Status.UNCERTAIN, Status.PENDING_EXEC, Status.PENDING_UPLOAD},
@@ -156,15 +156,15 @@ def test_row_shows_the_reason_and_cloudflares_message_alone_where_there_is_one(
     desk: Client, account: Account, helpdesk: User, reason_code: str, message: str, shown: str
 ) -> None:
     values = {"reason_code": reason_code, "remote_message": message}
-    command = a_command(a_run(account, helpdesk), Status.REJECTED, **values)
+    command = make_command(make_run(account, helpdesk), Status.REJECTED, **values)
     assert f'<span class="said-of" title="{shown}">{shown}</span>' in desk.get("/").text
     assert shown in desk.get(f"/commands/{command.id}/").text
 
 
 def test_older_rows_are_a_page_away_and_none_is_shown_twice(desk: Client, account: Account, helpdesk: User) -> None:
-    run = a_run(account, helpdesk)
+    run = make_run(account, helpdesk)
     for number in range(60):
-        a_command(run, Status.WITHDRAWN, email=f"p{number}@example.com")
+        make_command(run, Status.WITHDRAWN, email=f"p{number}@example.com")
     text = desk.get("/").text
     older = re.search(r'href="([^"]*before=[^"]*)"', text)
     assert older
@@ -176,10 +176,10 @@ def test_older_rows_are_a_page_away_and_none_is_shown_twice(desk: Client, accoun
 def test_the_words_of_a_row_tell_status_person_command_asker_and_file(
     desk: Client, account: Account, helpdesk: User
 ) -> None:
-    run = a_run(account, helpdesk)
+    run = make_run(account, helpdesk)
     values = {"email": "maria@example.com", "device_name": "LAP-0042", "platform": "mac"}
-    command = a_command(run, Status.SUCCESS, options={"time-limit-min": 5, "packet-size-bytes": 160}, **values)
-    an_artifact(command, "stored", size=14_200_000, sha256="f" * 64, stored_at=timezone.now())
+    command = make_command(run, Status.SUCCESS, options={"time-limit-min": 5, "packet-size-bytes": 160}, **values)
+    make_artifact(command, "stored", size=14_200_000, sha256="f" * 64, stored_at=timezone.now())
     row = desk.get("/").text.split('<tbody id="rows">')[1]
     said = " ".join(re.sub("<[^>]*>", " ", row).split())
     for words in ("Done", "maria@example.com", "LAP-0042 · macOS", "Packet capture", "5 min · 160 bytes", "you"):
@@ -189,8 +189,8 @@ def test_the_words_of_a_row_tell_status_person_command_asker_and_file(
 
 
 def test_who_may_not_see_contents_sees_no_link_that_would_be_refused(account: Account, helpdesk: User) -> None:
-    command = a_command(a_run(account, helpdesk), Status.SUCCESS)
-    an_artifact(command, "stored", size=1000, sha256="f" * 64, stored_at=timezone.now())
+    command = make_command(make_run(account, helpdesk), Status.SUCCESS)
+    make_artifact(command, "stored", size=1000, sha256="f" * 64, stored_at=timezone.now())
     client = Client()
     client.force_login(make_person("ada", "auditor"))
     for address in ("/?asked=everyone", f"/commands/{command.id}/"):
@@ -200,13 +200,13 @@ def test_who_may_not_see_contents_sees_no_link_that_would_be_refused(account: Ac
 
 
 def rows_everywhere(account: Account, person: User, count: int) -> Command:
-    run = a_run(account, person)
+    run = make_run(account, person)
     for _ in range(count):
-        command = a_command(run, Status.SUCCESS, requested_by=person)
-        an_event(command, 1, by=person, to_status="SUCCESS")
-        an_artifact(command, "stored", size=1000, sha256="f" * 64, stored_at=timezone.now())
+        command = make_command(run, Status.SUCCESS, requested_by=person)
+        make_event(command, 1, by=person, to_status="SUCCESS")
+        make_artifact(command, "stored", size=1000, sha256="f" * 64, stored_at=timezone.now())
     for version in range(2, count + 2):
-        an_event(command, version, by=person, to_status="queued")
+        make_event(command, version, by=person, to_status="queued")
     Command.objects.filter(id=command.id).update(version=count + 1)
     return command
 

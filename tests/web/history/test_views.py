@@ -16,7 +16,7 @@ from commands.queries.commands import COUNT_STOPS_AT, ROWS
 from commands.rules.ids import new_id
 from commands.rules.states import Status
 from tests.people import make_account, make_group, make_person
-from tests.rows import a_command, a_run, trouble
+from tests.rows import make_command, make_run, trouble
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +33,7 @@ def asker(account: Account) -> User:
 
 @pytest.fixture
 def run(account: Account, asker: User) -> Run:
-    return a_run(account, asker)
+    return make_run(account, asker)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def manager(client: Client) -> User:
 def one(run: Run, manager: User) -> Command:
     """Make a command that differs from `another` in every filtered field."""
     day = timezone.now() - timedelta(days=10)
-    return a_command(
+    return make_command(
         run,
         Status.FAILED,
         id=new_id(day),
@@ -63,7 +63,7 @@ def one(run: Run, manager: User) -> Command:
 @pytest.fixture
 def another(account: Account, one: Command) -> Command:
     values: dict[str, Any] = {"device_name": "MBP-1", "email": "max@example.com", "ticket": "INC-9"}
-    return a_command(a_run(account, make_person("otto", "helpdesk")), Status.SUCCESS, **values)
+    return make_command(make_run(account, make_person("otto", "helpdesk")), Status.SUCCESS, **values)
 
 
 def page(client: Client, **query: str) -> str:
@@ -107,7 +107,7 @@ def test_every_filter_finds_its_command_and_no_other(client: Client, one: Comman
 def test_a_day_is_that_of_the_zone_in_which_times_are_shown(client: Client, run: Run, manager: User) -> None:
     """An hour before midnight in London it is the next day already in Berlin."""
     at = datetime(2026, 1, 10, 23, 30, tzinfo=UTC)
-    late = a_command(run, Status.FAILED, id=new_id(at), requested_at=at)
+    late = make_command(run, Status.FAILED, id=new_id(at), requested_at=at)
     day = {"since": "2026-01-11", "until": "2026-01-11"}
     assert shown(client, **day, zone="Europe/Berlin") == [str(late.id)]
     assert "Europe/Berlin" in page(client, **day, zone="Europe/Berlin")
@@ -138,8 +138,8 @@ def test_what_was_started_elsewhere_is_told_from_what_was_asked_here(client: Cli
 
 def test_me_is_who_looks(client: Client, run: Run, asker: User) -> None:
     client.force_login(asker)
-    mine = a_command(run)
-    a_command(a_run(run.account, make_person("otto", "helpdesk")))
+    mine = make_command(run)
+    make_command(make_run(run.account, make_person("otto", "helpdesk")))
     assert shown(client, asked="me") == [str(mine.id)]
 
 
@@ -178,7 +178,7 @@ def test_what_cannot_be_meant_gets_a_sentence_at_its_field_and_nothing_typed_is_
 
 def test_pages_go_by_id_in_both_directions(client: Client, run: Run, manager: User) -> None:
     now = timezone.now()
-    ids = [str(a_command(run, id=new_id(now + timedelta(milliseconds=n))).id) for n in range(ROWS + 3)]
+    ids = [str(make_command(run, id=new_id(now + timedelta(milliseconds=n))).id) for n in range(ROWS + 3)]
     assert shown(client) == ids[::-1][:ROWS]
     assert shown(client, before=ids[3]) == ids[2::-1]
     assert shown(client, order="oldest") == ids[:ROWS]
@@ -219,7 +219,7 @@ def test_the_page_takes_eight_queries_however_many_rows_it_has(
     counts = []
     for _ in range(2):
         for _ in range(3):
-            a_command(run, requested_by=run.requested_by)
+            make_command(run, requested_by=run.requested_by)
         with CaptureQueriesContext(connection) as captured:
             page(client, asked="hilde", kind="pcap")
         counts.append(len(captured))

@@ -17,7 +17,7 @@ from commands.models import Account, AccountSync, CallBudget, Heartbeat
 from commands.queries import metrics
 from commands.rules.states import OPEN, ArtifactStatus, Status
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_dispatch, a_pause, a_run, an_artifact
+from tests.rows import make_artifact, make_command, make_dispatch, make_pause, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -39,9 +39,9 @@ def _scrape() -> dict[tuple[str, ...], float]:
 
 
 def test_open_commands_are_counted_by_status_including_zero(account: Account) -> None:
-    run = a_run(account, make_person("hanna"))
+    run = make_run(account, make_person("hanna"))
     for status in (Status.QUEUED, Status.QUEUED, Status.UNCERTAIN, Status.SUCCESS):
-        a_command(run, status, requested_at=timezone.now() - timedelta(minutes=5))
+        make_command(run, status, requested_at=timezone.now() - timedelta(minutes=5))
     told = _scrape()
     assert told["commands_open", "acme", "queued"] == 2
     assert told["commands_open", "acme", "uncertain"] == 1
@@ -50,10 +50,10 @@ def test_open_commands_are_counted_by_status_including_zero(account: Account) ->
 
 
 def test_held_and_barred_commands_do_not_count_as_oldest_unsent(account: Account) -> None:
-    run, now = a_run(account, make_person("hanna")), timezone.now()
-    a_command(run, Status.QUEUED, requested_at=now - timedelta(minutes=5))
-    a_command(run, Status.QUEUED, requested_at=now - timedelta(hours=3), held_at=now)
-    a_command(run, Status.QUEUED, requested_at=now - timedelta(hours=4), dispatch=a_dispatch(account))
+    run, now = make_run(account, make_person("hanna")), timezone.now()
+    make_command(run, Status.QUEUED, requested_at=now - timedelta(minutes=5))
+    make_command(run, Status.QUEUED, requested_at=now - timedelta(hours=3), held_at=now)
+    make_command(run, Status.QUEUED, requested_at=now - timedelta(hours=4), dispatch=make_dispatch(account))
     told = _scrape()
     assert 295 < told["oldest_unsent_seconds", "acme"] < 360
     assert told["commands_held", "acme"] == 1
@@ -61,23 +61,23 @@ def test_held_and_barred_commands_do_not_count_as_oldest_unsent(account: Account
 
 
 def test_wanted_and_expiring_results_are_counted(account: Account) -> None:
-    run, now = a_run(account, make_person("hanna")), timezone.now()
+    run, now = make_run(account, make_person("hanna")), timezone.now()
     other = make_account("Other", cloudflare_id="other")
     assert (_scrape()["artifacts_wanted", "acme"], _scrape()["artifacts_deleted_soon", "acme"]) == (0, 0)
     for hours in (-1, 23, 25):
-        an_artifact(a_command(run, Status.SUCCESS), deleted_remotely_at=now + timedelta(hours=hours))
-    an_artifact(a_command(run, Status.SUCCESS), ArtifactStatus.GONE, deleted_remotely_at=now + timedelta(hours=1))
+        make_artifact(make_command(run, Status.SUCCESS), deleted_remotely_at=now + timedelta(hours=hours))
+    make_artifact(make_command(run, Status.SUCCESS), ArtifactStatus.GONE, deleted_remotely_at=now + timedelta(hours=1))
     told = _scrape()
     assert (told["artifacts_wanted", "acme"], told["artifacts_deleted_soon", "acme"]) == (3, 1)
     assert told["artifacts_wanted", other.cloudflare_id] == 0
 
 
 def test_outcomes_and_durations_cover_the_last_day(account: Account) -> None:
-    run = a_run(account, make_person("hanna"))
+    run = make_run(account, make_person("hanna"))
     now = timezone.now()
     for seconds in (30, 90):
-        a_command(run, Status.SUCCESS, requested_at=now - timedelta(seconds=seconds), status_at=now)
-    a_command(run, Status.FAILED, kind="warp-diag", requested_at=now, status_at=now)
+        make_command(run, Status.SUCCESS, requested_at=now - timedelta(seconds=seconds), status_at=now)
+    make_command(run, Status.FAILED, kind="warp-diag", requested_at=now, status_at=now)
     told = _scrape()
     assert told["outcomes_last_day", "acme", "pcap", "SUCCESS"] == 2
     assert told["outcomes_last_day_duration_seconds_mean", "acme", "pcap", "SUCCESS"] == pytest.approx(60)
@@ -85,9 +85,9 @@ def test_outcomes_and_durations_cover_the_last_day(account: Account) -> None:
 
 
 def test_commands_started_elsewhere_are_no_outcomes(account: Account) -> None:
-    run = a_run(account, make_person("hanna"))
-    a_command(run, Status.SUCCESS)
-    a_command(run, Status.SUCCESS, run=None, requested_by=None, started_elsewhere=True)
+    run = make_run(account, make_person("hanna"))
+    make_command(run, Status.SUCCESS)
+    make_command(run, Status.SUCCESS, run=None, requested_by=None, started_elsewhere=True)
     assert _scrape()["outcomes_last_day", "acme", "pcap", "SUCCESS"] == 1
 
 
@@ -115,13 +115,13 @@ def test_account_has_sync_calls_quota_and_pauses(account: Account, settings: Any
     )
     AccountSync.objects.update(quota_total=200, quota_used=37)
     CallBudget.objects.update(calls_left=12, list_calls_left=3, counted_at=now)
-    a_pause(account, "create", until=now + timedelta(minutes=1), since=now, refused=True)
+    make_pause(account, "create", until=now + timedelta(minutes=1), since=now, refused=True)
     Heartbeat.objects.create(role="talk", instance="a:1", seen_at=now - timedelta(hours=1))
     Heartbeat.objects.create(role="talk", instance="a:2", seen_at=now - timedelta(seconds=7))
-    a_pause(account, "list", until=now, since=now, refused=True)
+    make_pause(account, "list", until=now, since=now, refused=True)
     over = now - settings.SYNC_LEASE
-    a_pause(account, "download", until=over, since=over)
-    a_pause(account, "directory", until=now, since=now)
+    make_pause(account, "download", until=over, since=over)
+    make_pause(account, "directory", until=now, since=now)
     told = _scrape()
     assert told["paused", "acme", "list", "true"] == 1
     assert told["paused", "acme", "directory", "false"] == 1
@@ -135,10 +135,10 @@ def test_account_has_sync_calls_quota_and_pauses(account: Account, settings: Any
 
 
 def test_quota_left_is_of_today_and_less_what_was_sent_since(account: Account) -> None:
-    run, now = a_run(account, make_person("hanna")), timezone.now()
+    run, now = make_run(account, make_person("hanna")), timezone.now()
     read = {"quota_total": 200, "quota_used": 37, "quota_read_at": now - timedelta(minutes=4)}
     AccountSync.objects.update(**read, quota_reset_at=now + timedelta(hours=1))
-    a_command(run, Status.PENDING_EXEC, dispatch=a_dispatch(account))
+    make_command(run, Status.PENDING_EXEC, dispatch=make_dispatch(account))
     assert _scrape()["quota_left", "acme"] == 162
     AccountSync.objects.update(quota_reset_at=now)
     assert ("quota_left", "acme") not in _scrape()
@@ -163,10 +163,10 @@ def test_account_that_was_never_synced_has_no_age(account: Account) -> None:
 
 @pytest.mark.parametrize("accounts", [1, 6])
 def test_scrape_takes_five_queries_for_any_amount_of_data(account: Account, accounts: int) -> None:
-    run = a_run(account, make_person("hanna"))
+    run = make_run(account, make_person("hanna"))
     for number in range(accounts):
         make_account(f"Account {number}")
-        a_command(run, Status.QUEUED)
+        make_command(run, Status.QUEUED)
     with CaptureQueriesContext(connection) as captured:
         _scrape()
     assert len(captured) == metrics.QUERIES == 5
@@ -234,7 +234,7 @@ def test_metrics_accept_only_safe_methods() -> None:
 def test_every_documented_alert_has_its_metric(account: Account) -> None:
     now = timezone.now()
     AccountSync.objects.update(listed_at=now)
-    a_pause(account, "list", until=now + timedelta(minutes=1), since=now)
+    make_pause(account, "list", until=now + timedelta(minutes=1), since=now)
     told = {f"dexportal_{key[0]}" for key in _scrape()}
     named = re.findall(r"dexportal_\w+", PRODUCTION.read_text())
     assert len(set(named)) >= 8

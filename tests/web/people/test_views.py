@@ -13,7 +13,7 @@ from django.utils import timezone
 from commands.models import Account, Command, Device, Event, Run, User
 from commands.rules.states import Status
 from tests.people import make_account, make_group, make_person
-from tests.rows import a_command, a_device, a_run, trouble
+from tests.rows import make_command, make_device, make_run, trouble
 
 pytestmark = pytest.mark.django_db
 
@@ -35,18 +35,18 @@ def hilde(client: Client) -> User:
 @pytest.fixture
 def device(account: Account) -> Device:
     facts: dict[str, Any] = {"device_id": DEVICE, "registration_id": "r-1", "name": "LAP-0042", "platform": "windows"}
-    return a_device(account, email="mia@example.com", eligible=True, connection="connected", **facts)
+    return make_device(account, email="mia@example.com", eligible=True, connection="connected", **facts)
 
 
 @pytest.fixture
 def run(account: Account, hilde: User) -> Run:
     options = {"pcap": {"time-limit-min": 2}, "warp-diag": {}}
-    return a_run(account, hilde, purpose="No connection", ticket="INC-88", reason="She calls", options=options)
+    return make_run(account, hilde, purpose="No connection", ticket="INC-88", reason="She calls", options=options)
 
 
 @pytest.fixture
 def command(run: Run, device: Device) -> Command:
-    return a_command(
+    return make_command(
         run,
         Status.SUCCESS,
         device_id=device.device_id,
@@ -92,7 +92,7 @@ def test_a_person_has_their_devices_their_commands_and_a_link_that_runs_one(clie
 
 
 def test_of_several_devices_the_desk_asks_which(client: Client, command: Command, device: Device) -> None:
-    a_device(device.account, email="mia@example.com", name="MBP-0007")
+    make_device(device.account, email="mia@example.com", name="MBP-0007")
     head = page(client, "/people/mia@example.com/").split("Devices</h2>")[0]
     assert "who=mia%40example.com" in head
     assert "Run a command</a>" in head
@@ -113,7 +113,7 @@ def test_what_the_page_is_about_is_not_said_again_in_each_row(client: Client, co
 
 
 def test_a_device_is_the_machine_with_all_its_registrations(client: Client, command: Command, device: Device) -> None:
-    a_device(device.account, device_id=DEVICE, registration_id="r-2", email="max@example.com", name="LAP-0042")
+    make_device(device.account, device_id=DEVICE, registration_id="r-2", email="max@example.com", name="LAP-0042")
     words = page(client, f"/devices/{DEVICE.upper()}/")
     assert rows(words) == [str(command.id)]
     assert "mia@example.com" in words
@@ -132,7 +132,7 @@ def test_why_a_device_takes_no_command_stands_beside_it_in_cloudflares_words(cli
 @pytest.mark.parametrize("path", ["/people/mia@example.com/", f"/devices/{DEVICE}/"])
 def test_what_is_open_now_is_counted_and_the_count_opens_it(client: Client, command: Command, path: str) -> None:
     facts = {"device_id": command.device_id, "email": command.email}
-    waiting = a_command(a_run(command.account, command.requested_by), Status.QUEUED, **facts)  # type: ignore[arg-type]
+    waiting = make_command(make_run(command.account, command.requested_by), Status.QUEUED, **facts)  # type: ignore[arg-type]
     words = page(client, path)
     assert rows(words) == [str(waiting.id), str(command.id)]
     assert 'Open <span class="count">1</span>' in words
@@ -170,8 +170,8 @@ def test_a_page_takes_eight_queries_however_many_rows_it_has(client: Client, com
     before = queries_of(client, path)
     assert command.run
     for number in range(4):
-        a_device(command.account, device_id=DEVICE, registration_id=f"r-{number}x", email=command.email)
-        a_command(command.run, Status.EXPIRED, device_id=DEVICE, email=command.email)
+        make_device(command.account, device_id=DEVICE, registration_id=f"r-{number}x", email=command.email)
+        make_command(command.run, Status.EXPIRED, device_id=DEVICE, email=command.email)
     assert queries_of(client, path) == before <= 8
 
 
@@ -179,7 +179,7 @@ def test_a_page_takes_eight_queries_however_many_rows_it_has(client: Client, com
 
 
 def test_a_run_says_what_was_asked_and_counts_its_commands_by_state(client: Client, command: Command, run: Run) -> None:
-    a_command(run, Status.QUEUED)
+    make_command(run, Status.QUEUED)
     words = page(client, f"/runs/{run.id}/")
     for said in ("No connection", "INC-88", "She calls", "2 min", "1 of 2 ended", "Packet capture and WARP diag"):
         assert said in words, said
@@ -203,7 +203,7 @@ def test_a_poll_of_a_run_brings_its_rows_counters_and_progress(client: Client, c
 def test_what_is_not_sent_is_taken_back_and_each_of_the_others_is_named(
     client: Client, command: Command, run: Run, hilde: User
 ) -> None:
-    waiting = a_command(run, Status.QUEUED, device_name="LAP-1")
+    waiting = make_command(run, Status.QUEUED, device_name="LAP-1")
     assert f'action="/runs/{run.id}/withdraw"' in page(client, f"/runs/{run.id}/")
     assert "Withdrawn: LAP-1." in said_after_taking_back(client, run)
     waiting.refresh_from_db()
@@ -214,7 +214,7 @@ def test_what_is_not_sent_is_taken_back_and_each_of_the_others_is_named(
 
 
 def test_who_may_only_see_is_told_why_the_button_is_off(client: Client, run: Run) -> None:
-    a_command(run, Status.QUEUED)
+    make_command(run, Status.QUEUED)
     client.force_login(make_person("mona", "manager"))
     words = page(client, f"/runs/{run.id}/")
     assert "/withdraw" not in words
@@ -244,7 +244,7 @@ def test_a_search_that_finds_several_lists_them_and_one_that_finds_nothing_says_
     client: Client, command: Command
 ) -> None:
     other = make_account("Other")
-    a_device(other, device_id="another", name="lap-0042")
+    make_device(other, device_id="another", name="lap-0042")
     words = page(client, "/search/", q="LAP-0042")
     assert f"/devices/{DEVICE}/" in words
     assert "/devices/another/" in words
@@ -257,7 +257,7 @@ def test_the_beginning_of_a_name_finds_who_the_desk_would_find_and_a_whole_word_
     client: Client, command: Command
 ) -> None:
     for number, email in enumerate(("kaya.lind@example.com", "kaya.lind@example.com", "ole.kaya@example.com")):
-        a_device(command.account, device_id=f"k{number}", name=f"LAP-9{number}", email=email)
+        make_device(command.account, device_id=f"k{number}", name=f"LAP-9{number}", email=email)
     words = page(client, "/search/", q="Kaya", account=str(command.account_id))
     links = re.findall(r'class="main" href="([^"?]*)', words)
     people = ["/people/kaya.lind@example.com/", "/people/ole.kaya@example.com/"]

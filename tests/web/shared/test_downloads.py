@@ -14,7 +14,7 @@ from django.utils import timezone
 from commands.models import Account, Artifact, Event, User
 from commands.rules.states import Status
 from commands.storage import artifact_storage
-from tests.rows import a_command, a_run, an_artifact
+from tests.rows import make_artifact, make_command, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -30,11 +30,11 @@ def end(answer: Any) -> None:
 
 @pytest.fixture
 def artifact(account: Account, helpdesk: User) -> Artifact:
-    run = a_run(account, helpdesk)
-    command = a_command(run, Status.SUCCESS, device_name="LAP-0042", email="maria@example.com", version=1)
+    run = make_run(account, helpdesk)
+    command = make_command(run, Status.SUCCESS, device_name="LAP-0042", email="maria@example.com", version=1)
     digest = hashlib.sha256(CONTENT).hexdigest()
     values = {"size": len(CONTENT), "sha256": digest, "stored_at": timezone.now()}
-    made = an_artifact(command, "stored", **values)
+    made = make_artifact(command, "stored", **values)
     artifact_storage().save(made.storage_name, ContentFile(CONTENT))
     return made
 
@@ -96,8 +96,8 @@ def test_a_browser_that_went_away_leaves_its_place_to_the_next(desk: Client, art
 
 @pytest.mark.parametrize("status", ["wanted", "gone", "refused", "too_large"])
 def test_without_a_file_there_is_nothing(desk: Client, account: Account, helpdesk: User, status: str) -> None:
-    command = a_command(a_run(account, helpdesk), Status.SUCCESS)
-    an_artifact(command, status)
+    command = make_command(make_run(account, helpdesk), Status.SUCCESS)
+    make_artifact(command, status)
     assert desk.get(f"/commands/{command.id}/download").status_code == 404
 
 

@@ -17,7 +17,7 @@ from commands.rules.ids import new_id
 from commands.wakeup import backoff
 from tests.html import on_one_line
 from tests.people import make_account
-from tests.rows import a_command, a_pause, a_run
+from tests.rows import make_command, make_pause, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -89,7 +89,7 @@ def test_a_listing_that_rests_is_told_with_the_reason_and_the_last_good_one(
 ) -> None:
     now = timezone.now()
     AccountSync.objects.filter(account=account).update(listed_at=now - timedelta(minutes=9))
-    a_pause(account, "list", http_status=503)
+    make_pause(account, "list", http_status=503)
     text = desk.get("/").text
     assert "Cloudflare failed. Cloudflare&#x27;s message: “No.”. (HTTP 503)" in text
     assert "tone-failed" in text
@@ -118,7 +118,7 @@ def test_the_quota_leads_to_the_commands_of_its_day(desk: Client, account: Accou
     reset = timezone.now() + timedelta(hours=1)
     AccountSync.objects.filter(account=account).update(quota_used=1, quota_total=200, quota_reset_at=reset)
     now = timezone.now()
-    today, before = (a_command(a_run(account, helpdesk), id=new_id(at)) for at in (now, now - timedelta(days=3)))
+    today, before = (make_command(make_run(account, helpdesk), id=new_id(at)) for at in (now, now - timedelta(days=3)))
     found = re.search(r'<a href="([^"]*)" class="quota"', on_one_line(desk.get("/").text))
     assert found
     listed = desk.get(unescape(found[1])).text

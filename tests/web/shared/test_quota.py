@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from commands.models import AccountSync
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_dispatch, a_run
+from tests.rows import make_command, make_dispatch, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -17,11 +17,11 @@ def test_what_was_sent_since_the_quota_was_read_counts(client: Client) -> None:
     account, person = make_account("Acme"), make_person("maya", "helpdesk")
     now = timezone.now()
     AccountSync.objects.filter(account=account).update(quota_total=200, quota_used=37, quota_read_at=now)
-    run = a_run(account, person)
+    run = make_run(account, person)
     for minutes in (-1, 1, 2):
         at = now + timedelta(minutes=minutes)
-        sent = a_dispatch(account, claimed_at=at, ended_at=at)
-        a_command(run, "PENDING_EXEC", dispatch=sent, device_id=f"machine-{minutes}", remote_id=f"remote-{minutes}")
+        sent = make_dispatch(account, claimed_at=at, ended_at=at)
+        make_command(run, "PENDING_EXEC", dispatch=sent, device_id=f"machine-{minutes}", remote_id=f"remote-{minutes}")
     client.force_login(person)
     assert "39 of 200" in client.get("/").content.decode()
     client.force_login(make_person("ada", "admin"))

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from commands.models import Account, Artifact, Pause, User
 from commands.rules.states import Status
-from tests.rows import a_command, a_pause, a_run, an_artifact
+from tests.rows import make_artifact, make_command, make_pause, make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -18,16 +18,16 @@ pytestmark = pytest.mark.django_db
 def test_banner_shows_expiring_results_while_downloads_are_paused(
     desk: Client, account: Account, helpdesk: User, settings: Any, refused: bool
 ) -> None:
-    run, now = a_run(account, helpdesk), timezone.now()
+    run, now = make_run(account, helpdesk), timezone.now()
     first = now + timedelta(hours=1)
     for at in (now + settings.ARTIFACT_URGENT + timedelta(minutes=1), now - timedelta(minutes=1)):
-        an_artifact(a_command(run, Status.SUCCESS), deleted_remotely_at=at)
-    a_pause(account, "download", refused=refused)
+        make_artifact(make_command(run, Status.SUCCESS), deleted_remotely_at=at)
+    make_pause(account, "download", refused=refused)
     calm = desk.get("/").text
     assert "about to be lost" not in calm
     assert "Results stay at Cloudflare, which keeps them for 7 days." in calm
     for at in (first, now + timedelta(hours=2)):
-        an_artifact(a_command(run, Status.SUCCESS), deleted_remotely_at=at)
+        make_artifact(make_command(run, Status.SUCCESS), deleted_remotely_at=at)
     text = desk.get("/").text
     assert "2 results are about to be lost." in text
     assert f'First deletion: <time datetime="{first.isoformat()}" data-when="time">' in text

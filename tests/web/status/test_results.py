@@ -11,7 +11,7 @@ from commands.models import Account, Artifact, Pause, User
 from commands.rules.artifact_reasons import ArtifactReason
 from commands.rules.states import ArtifactStatus, Status
 from tests.people import make_account, make_person
-from tests.rows import a_command, a_notification, a_pause, a_run, an_artifact
+from tests.rows import make_artifact, make_command, make_notification, make_pause, make_run
 from tests.web.conftest import SignIn
 
 pytestmark = pytest.mark.django_db
@@ -33,20 +33,20 @@ def client(account: Account, sign_in: SignIn) -> Client:
 @pytest.fixture
 def missing(account: Account, helpdesk: User) -> Artifact:
     """Return a result that no worker has tried to download yet."""
-    return an_artifact(a_command(a_run(account, helpdesk), Status.SUCCESS))
+    return make_artifact(make_command(make_run(account, helpdesk), Status.SUCCESS))
 
 
 def test_failed_downloads_are_shown_with_time_and_last_reason(
     client: Client, account: Account, helpdesk: User, missing: Artifact
 ) -> None:
-    now, run = timezone.now(), a_run(account, helpdesk)
+    now, run = timezone.now(), make_run(account, helpdesk)
     here = {"size": 1, "sha256": "a" * 64, "stored_at": now, "reason_code": ArtifactReason.MISSING_TUNNEL_CAPTURE}
-    an_artifact(a_command(run, Status.SUCCESS), ArtifactStatus.STORED, **here)
+    make_artifact(make_command(run, Status.SUCCESS), ArtifactStatus.STORED, **here)
     assert LINE not in client.get(URL).text
     full, first = ArtifactReason.STORAGE_FAILED, now + timedelta(days=3)
     for minutes, reason in ((1, full), (9, ArtifactReason.CONNECTION_BROKEN)):
         since = now - timedelta(minutes=minutes)
-        an_artifact(a_command(run, Status.SUCCESS), reason_code=reason, status_at=since, deleted_remotely_at=first)
+        make_artifact(make_command(run, Status.SUCCESS), reason_code=reason, status_at=since, deleted_remotely_at=first)
     text = client.get(URL).text
     assert _missing(text).startswith("3. Cloudflare deletes the first one <time")
     assert f'datetime="{first:%Y-%m-%dT%H:%M}' in text
@@ -75,18 +75,18 @@ def test_expiring_results_are_shown_before_any_attempt(client: Client, missing: 
 def test_paused_listing_is_the_advice_for_commands_with_unknown_outcome(
     client: Client, account: Account, helpdesk: User, refused: bool, words: str
 ) -> None:
-    now, run = timezone.now(), a_run(account, helpdesk)
+    now, run = timezone.now(), make_run(account, helpdesk)
     for status in (Status.UNCERTAIN, Status.UNCONFIRMED):
-        a_command(run, status)
+        make_command(run, status)
     for operation, other in (("create", account), ("list", make_account("Other"))):
-        a_pause(other, operation, since=now, until=now, refused=True)
+        make_pause(other, operation, since=now, until=now, refused=True)
     text = client.get(URL).text
     assert ("still checking" in text, "We check Cloudflare" in text, "so we can&#x27;t check" in text) == (
         True,
         True,
         False,
     )
-    a_pause(account, "list", since=now, until=now, refused=refused)
+    make_pause(account, "list", since=now, until=now, refused=refused)
     text = client.get(URL).text
     assert ("still checking" in text, "We check Cloudflare" in text) == (False, False)
     assert text.count(words) == 2
@@ -101,10 +101,10 @@ def test_restart_of_the_worker_is_no_failed_download(client: Client, missing: Ar
 def test_probes_and_failing_emails_are_shown_with_a_refusal(client: Client, account: Account, settings: Any) -> None:
     mail, probed = "The notification email could not be sent.", "Retried every few minutes and with the next command"
     long_ago = timezone.now() - timedelta(hours=1)
-    pause = a_pause(account, "list", since=long_ago, until=long_ago, refused=True)
+    pause = make_pause(account, "list", since=long_ago, until=long_ago, refused=True)
     text = client.get(URL).text
     assert (probed in text, mail in text) == (False, False)
     Pause.objects.filter(pk=pause.pk).update(operation="create")
-    a_notification(pause, attempts=settings.MAIL_ATTEMPTS)
+    make_notification(pause, attempts=settings.MAIL_ATTEMPTS)
     text = client.get(URL).text
     assert (probed in text, mail in text) == (True, True)

@@ -14,7 +14,16 @@ from commands.models import Account, AccountSync, Command, Heartbeat, Pause, Use
 from commands.rules.states import Status
 from tests.html import on_one_line
 from tests.people import make_account, make_credential, make_group, make_person
-from tests.rows import a_command, a_dispatch, a_notification, a_pause, a_run, an_artifact, rate_limit, trouble
+from tests.rows import (
+    make_artifact,
+    make_command,
+    make_dispatch,
+    make_notification,
+    make_pause,
+    make_run,
+    rate_limit,
+    trouble,
+)
 from tests.web.conftest import SignIn
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +42,7 @@ def client(admin: User, sign_in: SignIn) -> Client:
 
 
 def _pause(account: Account, operation: str = "create", **values: Any) -> Pause:
-    return a_pause(account, operation, **{"since": timezone.now() - timedelta(minutes=3), "code": 10000} | values)
+    return make_pause(account, operation, **{"since": timezone.now() - timedelta(minutes=3), "code": 10000} | values)
 
 
 # --- Who ---
@@ -66,7 +75,7 @@ def test_administrator_of_one_account_sees_only_that_account(account: Account, s
 def test_administrator_without_the_right_to_see_gets_counts_only(
     account: Account, sign_in: SignIn, helpdesk: User
 ) -> None:
-    command = a_command(a_run(account, helpdesk), Status.UNCERTAIN, device_name="LAP-0042")
+    command = make_command(make_run(account, helpdesk), Status.UNCERTAIN, device_name="LAP-0042")
     person = make_person("otto")
     person.groups.add(make_group("owners", account=account, administer=True))
     text = sign_in(person).get(URL).text
@@ -88,7 +97,7 @@ def test_account_without_problems_shows_quota_and_calls(client: Client, account:
 
 
 def test_refusal_is_shown_with_cloudflares_message_and_advice(client: Client, account: Account) -> None:
-    a_notification(_pause(account, refused=True), sent_at=timezone.now())
+    make_notification(_pause(account, refused=True), sent_at=timezone.now())
     text = client.get(URL).text
     for words in (
         "Refused",
@@ -102,7 +111,7 @@ def test_refusal_is_shown_with_cloudflares_message_and_advice(client: Client, ac
 
 
 def test_unusable_credential_is_not_blamed_on_cloudflare(client: Client, account: Account, helpdesk: User) -> None:
-    a_command(a_run(account, helpdesk), Status.QUEUED)
+    make_command(make_run(account, helpdesk), Status.QUEUED)
     _pause(account, refused=True, reason_code="cannot_decrypt")
     _pause(account, "download", refused=True, reason_code="cannot_decrypt")
     told = "No working credential for this account."
@@ -129,17 +138,17 @@ def test_refusal_without_recipients_says_so_until_somebody_is_notified(client: C
     User.objects.update(email="")
     text = client.get(URL).text
     assert (text.count(words), "were notified" in text) == (1, False)
-    a_notification(pause, sent_at=timezone.now())
+    make_notification(pause, sent_at=timezone.now())
     assert words not in client.get(URL).text
 
 
 def test_expiring_results_are_counted_while_downloads_are_paused(
     client: Client, account: Account, helpdesk: User
 ) -> None:
-    now, run = timezone.now(), a_run(account, helpdesk)
+    now, run = timezone.now(), make_run(account, helpdesk)
     for hours in (-1, 23, 25):
-        command = a_command(run, Status.SUCCESS)
-        an_artifact(command, deleted_remotely_at=now + timedelta(hours=hours))
+        command = make_command(run, Status.SUCCESS)
+        make_artifact(command, deleted_remotely_at=now + timedelta(hours=hours))
     words = "will be deleted by Cloudflare"
     _pause(account, "list", refused=True)
     assert words not in on_one_line(client.get(URL).text)
@@ -148,7 +157,7 @@ def test_expiring_results_are_counted_while_downloads_are_paused(
     text = client.get(URL).text
     assert f"1 result not downloaded yet {words} within 24 hours." in text
     assert text.count(words) == 1
-    an_artifact(a_command(run, Status.SUCCESS), deleted_remotely_at=now + timedelta(hours=2))
+    make_artifact(make_command(run, Status.SUCCESS), deleted_remotely_at=now + timedelta(hours=2))
     assert f"2 results not downloaded yet {words} within 24 hours." in client.get(URL).text
 
 
@@ -166,11 +175,11 @@ def test_each_state_of_an_account_has_its_chip(client: Client, account: Account)
 
 
 def test_commands_with_unknown_outcome_are_listed_with_advice(client: Client, account: Account, helpdesk: User) -> None:
-    run = a_run(account, helpdesk)
-    a_command(run, Status.UNCERTAIN, reason_code="no_answer")
+    run = make_run(account, helpdesk)
+    make_command(run, Status.UNCERTAIN, reason_code="no_answer")
     old = timezone.now() - timedelta(days=8)
-    a_command(run, Status.UNCONFIRMED, status_at=old, device_name="FORGOTTEN")
-    listed = a_command(run, Status.UNCONFIRMED, device_name="LAP-0042")
+    make_command(run, Status.UNCONFIRMED, status_at=old, device_name="FORGOTTEN")
+    listed = make_command(run, Status.UNCONFIRMED, device_name="LAP-0042")
     text = client.get(URL).text
     assert "No complete response from Cloudflare." in text
     assert "Nothing to do: we&#x27;re still checking" in text
@@ -208,8 +217,8 @@ def test_rate_limited_credential_has_no_calls_left(client: Client, account: Acco
 
 
 def test_counts_link_to_what_they_count(client: Client, account: Account, helpdesk: User) -> None:
-    command = a_command(a_run(account, helpdesk), Status.QUEUED)
-    a_command(a_run(account, helpdesk), Status.UNCERTAIN)
+    command = make_command(make_run(account, helpdesk), Status.QUEUED)
+    make_command(make_run(account, helpdesk), Status.UNCERTAIN)
     text = on_one_line(client.get(URL).text)
     url = f"/history/?account={account.id}&amp;status=queued"
     assert f'data-testid="queued"> <a href="{url}">1</a>' in text
@@ -221,11 +230,11 @@ def test_counts_link_to_what_they_count(client: Client, account: Account, helpde
 def test_commands_from_before_a_restore_are_not_counted_as_queued(
     client: Client, account: Account, helpdesk: User
 ) -> None:
-    run = a_run(account, helpdesk)
-    a_command(run, Status.QUEUED)
+    run = make_run(account, helpdesk)
+    make_command(run, Status.QUEUED)
     assert "before a restore" not in client.get(URL).text
     for _ in range(2):
-        a_command(run, Status.QUEUED, dispatch=a_dispatch(account))
+        make_command(run, Status.QUEUED, dispatch=make_dispatch(account))
     _pause(account, "create", refused=True)
     assert "\">1</a> plus 2 from before a restore: we're checking" in on_one_line(client.get(URL).text)
     assert "1 command is waiting to be sent." in client.get("/").text
@@ -253,11 +262,11 @@ def test_running_processes_and_the_last_of_other_roles_are_listed(client: Client
 
 
 def test_page_takes_eight_queries_for_any_number_of_accounts(client: Client, account: Account, helpdesk: User) -> None:
-    run = a_run(account, helpdesk)
+    run = make_run(account, helpdesk)
     counts = []
     for number in range(3):
         other = make_account(f"Account {number}")
-        a_command(run, Status.UNCERTAIN)
+        make_command(run, Status.UNCERTAIN)
         trouble(other, helpdesk)
         with CaptureQueriesContext(connection) as captured:
             assert client.get(URL).status_code == 200
@@ -281,9 +290,9 @@ def test_refusal_is_a_banner_on_pages_of_its_account(desk: Client, account: Acco
 
 
 def test_banner_of_a_refusal_counts_waiting_commands(desk: Client, account: Account, helpdesk: User) -> None:
-    run = a_run(account, helpdesk)
+    run = make_run(account, helpdesk)
     for status in (Status.QUEUED, Status.QUEUED, Status.SUCCESS):
-        a_command(run, status)
+        make_command(run, status)
     _pause(account, "list", refused=True)
     assert "waiting to be sent." not in desk.get("/").text
     _pause(account, "create", refused=True)
