@@ -173,7 +173,7 @@ def test_what_cannot_be_meant_gets_a_sentence_at_its_field_and_nothing_typed_is_
     assert sentence in words
     assert 'aria-invalid="true"' in words
     assert f'id="id_{list(query)[-1]}_error"' in words
-    assert "mend the marked field" in words
+    assert "Fix the highlighted field" in words
 
 
 def test_pages_go_by_id_in_both_directions(client: Client, run: Run, manager: User) -> None:

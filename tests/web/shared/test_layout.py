@@ -57,7 +57,7 @@ def test_without_beat_it_is_said_that_what_is_asked_for_goes_out_and_that_nothin
     Heartbeat.objects.filter(role=Heartbeat.Role.BEAT).update(seen_at=timezone.now() - timedelta(hours=1))
     assert titles(desk) == ["The scheduler (beat) is down."]
     text = desk.get("/").text
-    assert "What is asked for now still goes out" in text
+    assert "New commands still go out" in text
     assert "nothing is listed or settled, until it is back" in text
 
 
@@ -65,13 +65,13 @@ def test_a_broker_that_takes_nothing_from_beat_is_away_and_no_worker_is_accused(
     long_ago = timezone.now() - timedelta(hours=1)
     Heartbeat.objects.exclude(role=Heartbeat.Role.BEAT).update(seen_at=long_ago)
     assert titles(desk) == ["Message queue unavailable."]
-    assert "goes out when beat finds it, later" in desk.get("/").text
+    assert "Commands are kept and go out later" in desk.get("/").text
 
 
 def test_while_wakes_fail_here_it_is_said_that_beat_finds_what_is_asked_for(desk: Client, alive: None) -> None:
     backoff.begin()
     assert titles(desk) == ["Message queue unavailable."]
-    assert "some seconds later" in desk.get("/").text
+    assert "a few seconds later" in desk.get("/").text
     backoff.end()
     assert titles(desk) == []
 
