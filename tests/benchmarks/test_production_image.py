@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.polling import MAX_WAIT
 from tests.services.production.docker_files import build
 
 MANAGE = [sys.executable, "manage.py", "help", "--commands"]
@@ -15,7 +16,9 @@ def test_production_image_has_no_make_history(tmp_path: Path) -> None:
     app.mkdir()
     build(app)
     environment = {"PATH": os.environ["PATH"], "VAR_DIR": str(tmp_path / "var"), "SIMULATOR_URL": "http://127.0.0.1:1"}
-    done = subprocess.run(MANAGE, cwd=app, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        MANAGE, cwd=app, env=environment, capture_output=True, text=True, timeout=MAX_WAIT, check=False
+    )
     assert done.returncode == 0, done.stderr
     commands = done.stdout.split()
     assert "doctor" in commands
