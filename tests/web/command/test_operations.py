@@ -89,9 +89,9 @@ def test_finished_command_is_run_again_once_with_the_same_options(
 def test_unconfirmed_command_says_that_it_may_still_be_running(desk: Client, account: Account, helpdesk: User) -> None:
     old = make_command(make_run(account, helpdesk), Status.UNCONFIRMED, remote_id="", remote_created_at=timezone.now())
     text = desk.get(f"/commands/{old.id}/").text
-    assert "it may still run on the device until" in text
+    assert "The earlier one may still be running, until" in text
     Command.objects.update(remote_created_at=timezone.now() - timedelta(days=1))
-    assert "by now it cannot run any more" in desk.get(f"/commands/{old.id}/").text
+    assert "itby now it cannot run any more#x27;s over by now" in desk.get(f"/commands/{old.id}/").text
 
 
 def test_open_command_is_not_run_again(desk: Client, command: Command) -> None:
