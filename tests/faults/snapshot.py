@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.files.storage import storages
+from django.db import connection, transaction
 from django.utils.dateparse import parse_datetime
 
 from commands.models import Artifact, Command, Event
@@ -42,7 +43,18 @@ def _time(text: str) -> datetime:
 
 
 def recorded_commands() -> list[RecordedCommand]:
-    """Return all commands, ours and foreign ones, with their histories."""
+    """Return all commands, ours and foreign ones, with their histories, as they were at one instant.
+
+    Workers may import commands while this reads. One snapshot keeps a command from appearing without its Events.
+    """
+    if connection.in_atomic_block or connection.vendor != "postgresql":
+        return _recorded_commands()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        return _recorded_commands()
+
+
+def _recorded_commands() -> list[RecordedCommand]:
     histories: dict[UUID, list[RecordedEvent]] = defaultdict(list)
     events = Event.objects.exclude(command=None).values_list(
         "command_id", "version", "at", "event", "mover", "from_status", "to_status"
