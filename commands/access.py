@@ -101,11 +101,16 @@ def get_commands(user: Person, ids: Collection[UUID], right: Right) -> list[Comm
     rows = Command.objects.filter(id__in=set(ids)).select_related(*related).fetch_mode(FETCH_RAISE)
     commands, rights = list(rows.order_by("-id")), rights_of(user)
     if len(commands) < len(set(ids)) or not all(rights.within(one.account_id) for one in commands):
-        raise Http404("Page not found.")
+        raise not_found()
     for command in commands:
         if right not in rights.within(command.account_id):
             raise PermissionDenied(f"You don't have the right to {right.words} in {command.account.name}.")
     return commands
+
+
+def not_found() -> Http404:
+    """Build the answer for an object that is absent, or that belongs to an account in which the person has no right."""
+    return Http404("Page not found.")
 
 
 def get_run(user: Person, run_id: UUID, right: Right) -> Run:
@@ -119,7 +124,7 @@ def _checked[T](user: Person, found: T | None, account: Account | None, right: R
     """Where somebody has no right at all, an object is as absent as one that never was."""
     rights = rights_in(user, account) if account else _NONE
     if found is None or account is None or not rights:
-        raise Http404("Page not found.")
+        raise not_found()
     if right not in rights:
         raise PermissionDenied(f"You don't have the right to {right.words} in {account.name}.")
     return found

@@ -10,6 +10,7 @@ from commands.web.history import views as history
 from commands.web.metrics import views as metrics
 from commands.web.people import views as people
 from commands.web.run import views as runs
+from commands.web.search import views as search
 from commands.web.status import views as status
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -27,7 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("metrics", metrics.metrics, name="metrics"),
     path("status/", status.status, name="status"),
     path("history/", history.history, name="history"),
-    path("search/", history.search, name="search"),
+    path("search/", search.search, name="search"),
     path("people/<str:email>/", people.person, name="person"),
     path("devices/<str:device_id>/", people.device, name="device"),
     path("runs/<uuid:run_id>/", runs.run, name="run"),

@@ -1,4 +1,4 @@
-"""What the record knows about why a command failed, as facts for `causes.py`."""
+"""Facts from the record that tell why a command failed, for `rules/causes.py`."""
 
 from django.conf import settings
 from django.db.models import BooleanField, Case, Exists, OuterRef, Q, Value, When
@@ -12,9 +12,9 @@ LONGEST = max(deadline(kind, {}) for kind in CAPTURES)  # of any capture, from i
 
 
 def captures_beside() -> Case:
-    """For a query of commands: whether another capture ran on the Windows machine while a failed one was to.
+    """Annotate a query of commands: did another capture run on the same Windows machine when this one failed?
 
-    One that tells no end ran at most until we heard of its end, and never for longer than any capture may.
+    A capture without a known end ran until Cloudflare reported its end at most, and never longer than a capture may.
     """
     born = OuterRef("remote_created_at")
     may_run = Q(remote_completed_at=None, remote_created_at__gt=born - LONGEST / settings.TIME_SCALE)
@@ -49,7 +49,7 @@ def of(command: Command, *, beside: bool) -> tuple[Cause, ...]:
 
 
 def of_one(command: Command) -> tuple[Cause, ...]:
-    """With one query, where the machine runs Windows and it failed."""
+    """Return the probable causes of one command. One query if a capture failed on Windows, else none."""
     is_asked = command.status == Status.FAILED and command.platform == "windows" and command.kind in CAPTURES
     row = Command.objects.filter(id=command.id).annotate(beside=captures_beside())
     return of(command, beside=is_asked and bool(row.values_list("beside", flat=True).get()))

@@ -1,4 +1,4 @@
-"""Commands as lists show them, and one command's history. Read-only; nothing of a row is loaded later."""
+"""Commands as lists show them, and the history of one command. Read-only. Nothing of a row is loaded later."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ GROUPS = {
     "unsent": frozenset({Status.EXPIRED, Status.WITHDRAWN, Status.DECLINED}),
     "ended": frozenset(DONE),
 }
-"""What people filter by: sets of statuses under a word."""
+"""Groups of statuses that people filter by."""
 
 GROUP_LABELS = {
     "open": "Open",
@@ -40,17 +40,17 @@ GROUP_LABELS = {
 }
 
 COUNTED = ("open", "done", "failed", "doubt", "unsent")
-"""What lists count: the same groups that their chips open."""
+"""Groups that the chips of a list count and open."""
 
-_OPEN = "in open"  # a look-up of our own: it has an index of its own
+_OPEN = "in open"  # stands for a look-up that has an index of its own
 type Column = str | Lower
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which commands of an account. None and '' leave a field alone; texts are whole values, in small letters.
+    """Conditions on the commands of an account. None and '' mean any value. Texts are whole values in small letters.
 
-    `asked_by`: None is everyone. `since`: from this instant on; `until`: before it.
+    `since` is included, `until` is not.
     """
 
     account_id: UUID
@@ -64,12 +64,29 @@ class Filter:
     device_id: str = ""
     device_name: str = ""
     ticket: str = ""
-    elsewhere: bool | None = None  # started elsewhere, or asked for here
+    elsewhere: bool | None = None  # True: started elsewhere, False: requested here
     run_id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CommandRow:
+    """Row of a list: a command with its requester, its artifact, and what tells why a capture failed."""
+
+    command: Command
+    artifact: Artifact | None
+    captures_beside: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """One page of a list, in the order of the list."""
+
+    rows: Sequence[CommandRow]
+    has_more: bool
+
+
 def _conditions(wanted: Filter) -> list[tuple[Column, str, object]]:
-    """(column, look-up, value), the most selective first."""
+    """Return the conditions as (column, look-up, value), the most selective first."""
     given: list[tuple[Column, str, object]] = [
         ("device_id", "exact", wanted.device_id),
         (Lower("device_name"), "exact", wanted.device_name),
@@ -85,9 +102,10 @@ def _conditions(wanted: Filter) -> list[tuple[Column, str, object]]:
 
 
 def _matching(wanted: Filter) -> CommandQuerySet:
-    """One condition leads: its index gives the rows in order of the id, and all others only pass over them.
+    """Build the query so that one condition leads: its index yields the rows in order of the id.
 
-    The others stand in expressions that no index knows, since a planner without statistics takes any index at all.
+    All other conditions stand in expressions that no index knows. Otherwise a planner without statistics may choose
+    any of their indexes.
     """
     if wanted.run_id:
         rows, can_lead = Command.objects.filter(run_id=wanted.run_id), False
@@ -118,14 +136,14 @@ def _where(rows: CommandQuerySet, column: Column | Coalesce, lookup: str, value:
     return rows.alias(**{alias: column}).filter(**{f"{alias}__{lookup}": value})
 
 
-def newest(wanted: Filter, before: UUID | None = None) -> tuple[list[Command], bool]:
-    """One page, newest first, with askers and artifacts; and whether there is more. One query."""
+def newest(wanted: Filter, before: UUID | None = None) -> ListPage:
+    """Return one page, newest first. One query."""
     rows = _matching(wanted)
     return _page(rows.filter(id__lt=before) if before else rows, _order(wanted).desc())
 
 
-def oldest(wanted: Filter, after: UUID | None = None) -> tuple[list[Command], bool]:
-    """As `newest`, the other way round."""
+def oldest(wanted: Filter, after: UUID | None = None) -> ListPage:
+    """Return one page, oldest first. One query."""
     rows = _matching(wanted)
     return _page(rows.filter(id__gt=after) if after else rows, _order(wanted).asc())
 
@@ -135,14 +153,19 @@ def _order(wanted: Filter) -> Coalesce | F:
     return Coalesce("id", "id") if wanted.group == "open" else F("id")
 
 
-def _page(rows: CommandQuerySet, order: OrderBy) -> tuple[list[Command], bool]:
+def _page(rows: CommandQuerySet, order: OrderBy) -> ListPage:
     rows = rows.select_related("requested_by", "artifact").annotate(beside=captures_beside()).fetch_mode(FETCH_RAISE)
-    found = list(rows.order_by(order)[: ROWS + 1])
-    return found[:ROWS], len(found) > ROWS
+    commands = list(rows.order_by(order)[: ROWS + 1])
+    # A command without an artifact has no such attribute. `beside` is an annotation, so its absence must fail.
+    shown = [
+        CommandRow(command, getattr(command, "artifact", None), command.beside)  # type: ignore[attr-defined]
+        for command in commands[:ROWS]
+    ]
+    return ListPage(shown, has_more=len(commands) > ROWS)
 
 
 def count_up_to(filters: Sequence[Filter]) -> list[int]:
-    """How many each has, at most COUNT_STOPS_AT + 1. One query for all of them."""
+    """Count the commands of each filter, at most COUNT_STOPS_AT + 1. One query for all filters."""
     if not filters:
         return []
     counts = [SubqueryCount(_matching(wanted).values("id")[: COUNT_STOPS_AT + 1]) for wanted in filters]
@@ -150,12 +173,12 @@ def count_up_to(filters: Sequence[Filter]) -> list[int]:
 
 
 def has_any(account_id: UUID) -> bool:
-    """Whether the account has ever had a command. One query."""
+    """Return whether the account has ever had a command. One query."""
     return Command.objects.filter(account_id=account_id).shown().exists()
 
 
 def history(command_id: UUID) -> list[Event]:
-    """Return a command's Events with their persons, oldest first. One query."""
+    """Return the events of a command with their people, oldest first. One query."""
     events = Event.objects.filter(command_id=command_id).select_related("by").fetch_mode(FETCH_RAISE)
     return list(events.order_by("version"))
 

@@ -1,4 +1,4 @@
-"""A run's commands, counted. Read-only."""
+"""Commands of a run: counts, and those that can be withdrawn or retried. Read-only."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -9,18 +9,18 @@ from commands.models import Command
 from commands.rules.states import UNSENT, Status
 
 TO_REPEAT = frozenset({Status.FAILED, Status.REJECTED, Status.EXPIRED})
-"""What brought nothing and surely does not run any more."""
+"""Statuses without a result, in which a command surely does not run any more."""
 
 
 def states(run_id: UUID) -> Mapping[Status, int]:
-    """How many of its commands are in each status, in the order of `Status`. One query."""
+    """Count the commands of a run by status, in the order of `Status`. One query."""
     rows = Command.objects.filter(run_id=run_id).order_by().values("status").annotate(count=Count("id"))
     counts = dict(rows.values_list("status", "count"))
     return {status: counts[status] for status in Status if status in counts}
 
 
 def count_and_only_id(run_id: UUID) -> tuple[int, UUID | None]:
-    """How many commands it has; the one, where it has one only. Two queries."""
+    """Return the number of commands, and the id of the command if there is only one. Two queries."""
     rows = Command.objects.filter(run_id=run_id).order_by("id")
     count = rows.count()
     return count, rows.values_list("id", flat=True)[0] if count == 1 else None

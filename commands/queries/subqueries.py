@@ -1,10 +1,10 @@
-"""How many rows a query has, as one column of another query."""
+"""Count of the rows of a query, as one column of another query."""
 
 from django.db.models import IntegerField, Subquery
 
 
 class SubqueryCount(Subquery):
-    """Of a query of one column; it may be cut, so that a count stops somewhere."""
+    """COUNT over a query of one column. The query may have a limit, at which the count stops."""
 
     template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
     output_field = IntegerField()

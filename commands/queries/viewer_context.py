@@ -1,7 +1,7 @@
-"""Where a person stands: the account a page is about, the rights there, the accounts to switch to, and what is alive.
+"""Account that a page is about, the viewer's rights there, the accounts to switch to, and which processes are alive.
 
-Owns what every page's frame needs, in two queries: the person's Grants, and the accounts with all that stands beside
-them, whatever rests. The table's token comes from here, so it is read before any row.
+The frame of a page needs no more. Two queries: the grants of the person, and the accounts with their pauses. The token
+of a list comes from here, so it is read before any row.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,8 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.db.models import FETCH_RAISE, OuterRef, Subquery
 from django.db.models.functions import Now
-from django.http import Http404
 
-from commands.access import Right, Rights, rights_of
+from commands.access import Right, Rights, not_found, rights_of
 from commands.models import Account, Command, Heartbeat, User
 from commands.queries import pauses
 from commands.queries.heartbeats import Liveness
@@ -47,7 +46,7 @@ class ViewerContext:
 
     @property
     def quota_used(self) -> int | None:
-        """Commands of the quota's day: as Cloudflare told, and those that we sent since; None: not known."""
+        """Return the commands used of the daily quota: Cloudflare's count and those sent since. None if unknown."""
         return self.account.sync.quota.used_today(self.claimed, self.liveness.now)
 
     @property
@@ -58,14 +57,14 @@ class ViewerContext:
 
     @property
     def token(self) -> str:
-        """Equal as long as nothing changed that this person could see in a list of the account."""
+        """Return a text that changes when this person could see a change in a list of the account."""
         return f"{self.account.version.number}.{self.user.rights_version}"
 
 
 def find(user: User, account_id: UUID | None, *, now: datetime, with_trouble: bool = True) -> ViewerContext:
     """Return the context of a person who may see or run there. Raises Http404 or PermissionDenied as `access.py` does.
 
-    `with_trouble`: also what rests, for the banners.
+    `with_trouble`: include the pauses, for the banners.
     """
     rights = rights_of(user)
     rows = list(_accounts(now))
@@ -77,7 +76,7 @@ def find(user: User, account_id: UUID | None, *, now: datetime, with_trouble: bo
         user=user,
         account=account,
         rights=rights.within(account.id),
-        accounts=tuple(one for one in accounts if is_in_force(one) and _useful(rights, one)),
+        accounts=tuple(one for one in accounts if is_in_force(one) and _can_use(rights, one)),
         liveness=Liveness(
             {role: getattr(account, f"alive_{role}") for role in Heartbeat.Role},
             getattr(account, "database_now"),  # noqa: B009 - an annotation that no type knows
@@ -91,13 +90,13 @@ def find(user: User, account_id: UUID | None, *, now: datetime, with_trouble: bo
 
 
 def claimed() -> SubqueryCount:
-    """Of a query of accounts: how many commands the quota, as it was last read, does not know yet."""
+    """Annotate a query of accounts with the number of commands that the last reading of the quota doesn't include."""
     sent = Command.objects.filter(dispatch__account=OuterRef("pk")).claimed_since(OuterRef("sync__quota_read_at"))
     return SubqueryCount(sent.values("id"))
 
 
 def _of(account: Account, rows: list[Account]) -> list[Account]:
-    """One for each act that rests."""
+    """Return the rows of one account, one for each paused operation."""
     return [row for row in rows if row.id == account.id]
 
 
@@ -119,23 +118,23 @@ def _accounts(now: datetime) -> Any:
 
 def _chosen(accounts: list[Account], rights: Rights, account_id: UUID | None) -> Account:
     if account_id is None:
-        first = next((one for one in accounts if is_in_force(one) and _useful(rights, one)), None)
+        first = next((one for one in accounts if is_in_force(one) and _can_use(rights, one)), None)
         if first is None:
             words = "You don't have the right to see or run commands in any account that is in use."
             raise PermissionDenied(words)
         return first
     account = next((one for one in accounts if one.id == account_id), None)
     if account is None or not rights.within(account.id):
-        raise Http404("Page not found.")
-    if not _useful(rights, account):
+        raise not_found()
+    if not _can_use(rights, account):
         raise PermissionDenied(f"You don't have the right to see or run commands in {account.name}.")
     return account
 
 
 def is_in_force(account: Account) -> bool:
-    """As `AccountQuerySet.active`, of a row that is here already."""
+    """Return the same as `AccountQuerySet.active` does, for a row that was read already."""
     return account.refusal_to_run() is None
 
 
-def _useful(rights: Rights, account: Account) -> bool:
+def _can_use(rights: Rights, account: Account) -> bool:
     return bool(rights.within(account.id) & {Right.SEE, Right.RUN})

@@ -1,4 +1,4 @@
-"""Ids that are their own order: UUIDv7 of a given instant, increasing within a millisecond.
+"""Ids that sort by time: UUIDv7 of a given instant, increasing within a millisecond.
 
 Python's and PostgreSQL's own UUIDv7 functions need newer versions than we support, and take no instant.
 """
@@ -34,6 +34,14 @@ def new_id(at: datetime) -> UUID:
         if len(_tails) > _REMEMBERED:
             _tails.popitem(last=False)
     return _uuid7(millisecond, tail)
+
+
+def parse_uuid(text: str | None) -> UUID | None:
+    """Return the UUID that a text stands for, or None for any other text."""
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None
 
 
 def first_id(at: datetime) -> UUID:

@@ -13,7 +13,7 @@ function focusRow(step) {
 }
 
 function toggleFocusedRow() {
-  document.activeElement.closest("#rows tr")?.querySelector(".tick input")?.click();
+  document.activeElement.closest("#rows tr")?.querySelector(".row-select input")?.click();
 }
 
 const shortcuts = {

@@ -3,7 +3,7 @@ import { selectionSummary } from "./messages.js";
 import { setText } from "./text.js";
 
 function rowCheckboxes() {
-  return [...document.querySelectorAll("#rows .tick input")];
+  return [...document.querySelectorAll("#rows .row-select input")];
 }
 
 export function updateSelection() {

@@ -45,14 +45,15 @@ def test_a_page_of_commands_is_one_query_and_loads_nothing_later(
     account: Account, helpdesk: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     run = make_run(account, helpdesk)
-    made = [make_command(run, Status.FAILED) for _ in range(3)]
+    created = [make_command(run, Status.FAILED) for _ in range(3)]
     with django_assert_num_queries(1):
-        rows, more = commands.newest(Filter(account.id))
-        assert [row.requested_by.username for row in rows if row.requested_by] == ["hanna"] * 3
-    assert [row.id for row in rows] == [one.id for one in reversed(made)]
-    assert not more
+        page = commands.newest(Filter(account.id))
+        shown = [row.command for row in page.rows]
+        assert [command.requested_by.username for command in shown if command.requested_by] == ["hanna"] * 3
+    assert [command.id for command in shown] == [command.id for command in reversed(created)]
+    assert not page.has_more
     with pytest.raises(FieldFetchBlocked):
-        _ = rows[0].run
+        _ = shown[0].run
 
 
 def test_the_place_is_two_queries_however_many_accounts_there_are(

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from io import StringIO
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.management import call_command
@@ -65,18 +66,19 @@ FILTERS: dict[str, Any] = {
 
 
 def test_no_filter_of_a_list_reads_every_command(past: Command) -> None:
-    plans, found = Plans(), {}
+    plans = Plans()
+    pages: dict[str, rows.ListPage] = {}
     for name, fields in FILTERS.items():
         wanted = Filter(past.account_id, **fields(past))
         with plans.watch():
-            found[name], _ = rows.newest(wanted)
+            pages[name] = rows.newest(wanted)
             rows.newest(wanted, before=past.id)
             rows.oldest(wanted, after=past.id)
             rows.count_up_to([wanted])
         assert not plans.full_scans(), name
     assert len(plans.of_queries) == 4 * len(FILTERS)
-    assert found["person"]
-    assert found["everything"]
+    assert pages["person"].rows
+    assert pages["everything"].rows
 
 
 def test_a_list_is_in_order_without_sorting_all_that_it_might_show(past: Command) -> None:
@@ -95,10 +97,14 @@ def test_filters_find_what_a_walk_over_all_commands_finds(past: Command) -> None
     for name, fields in FILTERS.items():
         wanted = Filter(past.account_id, **fields(past))
         expected = [one.id for one in everything if _fits(one, wanted)]
-        shown, more = rows.newest(wanted)
-        assert ([one.id for one in shown], more) == (expected[: rows.ROWS], len(expected) > rows.ROWS), name
-        assert [one.id for one in rows.oldest(wanted)[0]] == expected[::-1][: rows.ROWS], name
+        page = rows.newest(wanted)
+        assert (_ids(page), page.has_more) == (expected[: rows.ROWS], len(expected) > rows.ROWS), name
+        assert _ids(rows.oldest(wanted)) == expected[::-1][: rows.ROWS], name
         assert rows.count_up_to([wanted]) == [min(len(expected), rows.COUNT_STOPS_AT + 1)], name
+
+
+def _ids(page: rows.ListPage) -> list[UUID]:
+    return [row.command.id for row in page.rows]
 
 
 def _fits(one: Command, wanted: Filter) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
@@ -19,29 +19,32 @@ from commands.actions.sending import holds, rerun
 from commands.actions.sending.withdraw import withdraw
 from commands.models import Command, User
 from commands.rules.policies import Refusal, RefusalCode
-from commands.web.shared import operations as page
+from commands.web.shared import operations
 from commands.web.shared.auth import SignedIn, signed_in
-from commands.web.shared.operations import Act
+from commands.web.shared.operations import RowOperation
+from commands.web.shared.posts import form_key, posted_uuid, see_other
 
 
 @require_POST
 @never_cache
 @signed_in
 def act(request: SignedIn) -> HttpResponseBase:
-    """Do one operation with all selected commands, and report those that it was not done with."""
-    ids = [_uuid(given) for given in request.POST.getlist("id")]
-    if request.POST.get("act") not in set(Act):
+    """Do one operation with all selected commands, and report those that it was refused for."""
+    ids = [posted_uuid(id_) for id_ in request.POST.getlist("id")]
+    if request.POST.get("operation") not in set(RowOperation):
         raise BadRequest("Unknown action.")
     if not ids:
         messages.warning(request, "No commands were selected.")
         return _back(request)
-    if len(ids) > page.MOST:
-        messages.warning(request, f"Select {page.MOST} commands at most. You selected {len(ids)}. Nothing was done.")
+    if len(ids) > operations.SELECTED_MAX:
+        messages.warning(
+            request, f"Select {operations.SELECTED_MAX} commands at most. You selected {len(ids)}. Nothing was done."
+        )
         return _back(request)
     commands = access.get_commands(request.user, ids, Right.RUN)
-    operation, now = Act(request.POST["act"]), timezone.now()
-    refused = _do(operation, commands, key_of(request), by=request.user, now=now)
-    done, others = page.result_messages(operation, commands, refused)
+    operation, now = RowOperation(request.POST["operation"]), timezone.now()
+    refused = _do(operation, commands, form_key(request), by=request.user, now=now)
+    done, others = operations.result_messages(operation, commands, refused)
     for message in done:
         messages.success(request, message)
     for message in others:
@@ -49,39 +52,25 @@ def act(request: SignedIn) -> HttpResponseBase:
     return _back(request)
 
 
-def _do(operation: Act, commands: Sequence[Command], key: UUID, *, by: User, now: datetime) -> Mapping[UUID, Refusal]:
-    """Return the commands that it was not done with. The actions themselves notice what has changed since the read."""
-    if operation is Act.AGAIN:
+def _do(
+    operation: RowOperation, commands: Sequence[Command], key: UUID, *, by: User, now: datetime
+) -> Mapping[UUID, Refusal]:
+    """Return the commands that the operation was refused for. The actions notice changes since the read."""
+    if operation is RowOperation.AGAIN:
         return rerun.run_again(commands=commands, by=by, key=key, now=now).refused
-    refused = {command.id: refusal for command in commands if (refusal := page.refusal(operation, command))}
+    refused = {command.id: refusal for command in commands if (refusal := operations.refusal(operation, command))}
     ready = [command.id for command in commands if command.id not in refused]
-    if operation is Act.SEND_NOW:
+    if operation is RowOperation.SEND_NOW:
         released = holds.release(commands=ready, by=by, now=now)
         return refused | {id_: Refusal(RefusalCode.NOT_ON_HOLD) for id_ in ready if id_ not in released}
     for account in {command.account_id: command.account for command in commands}.values():
         done = withdraw(account=account, ids=ready, by=by, now=now)
-        refused |= {id_: page.kept_because(status) for id_, status in done.kept.items()}
+        refused |= {id_: operations.withdrawal_refusal(status) for id_, status in done.kept.items()}
     return refused
-
-
-def key_of(request: SignedIn) -> UUID:
-    """Return the form's one-time key. A second submit with the same key creates nothing new."""
-    return _uuid(request.POST["key"]) if "key" in request.POST else uuid4()
-
-
-def _uuid(given: str) -> UUID:
-    try:
-        return UUID(given)
-    except ValueError:
-        raise BadRequest("This form couldn't be read. Reload and try again.") from None
 
 
 def _back(request: SignedIn) -> HttpResponse:
     """Redirect to the list that the commands were selected in. Other sites' addresses lead to the desk."""
     back = request.POST.get("back", "")
     is_ours = back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None)
-    return _to(back if is_ours else reverse("desk"))
-
-
-def _to(address: str) -> HttpResponse:
-    return HttpResponse(status=303, headers={"Location": address})
+    return see_other(back if is_ours else reverse("desk"))

@@ -1,4 +1,4 @@
-"""One command's page: what was asked, for whom, why, what happened, and what it brought back."""
+"""Page of one command: what was requested, for whom and why, what happened, and the result."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,24 +17,40 @@ from commands.rules.wording.statuses import artifact_label, artifact_sentence, s
 from commands.web.command import timeline
 from commands.web.command.timeline import Moment
 from commands.web.shared import operations, rows
+from commands.web.shared.components import poll_seconds
 from commands.web.shared.links import device_url, download_name, person_url, ticket_url
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class ResultFile:
+    """File of a command.
+
+    Attributes:
+        deleted_remotely_at: when Cloudflare deletes its copy, None if it has none.
+        no_download: why an existing file has no link.
+    """
+
     chip: rows.Chip
     sentence: str
     filename: str
     size: int | None
     sha256: str
     stored_at: datetime | None
-    deleted_remotely_at: datetime | None  # None where Cloudflare has none any more
+    deleted_remotely_at: datetime | None
     download_url: str
-    no_download: str  # why there is no link though there is a file
+    no_download: str
 
 
 @dataclass(frozen=True, slots=True)
 class CommandPage:
+    """Command page.
+
+    Attributes:
+        run_url: '' for a command that was started elsewhere.
+        no_file: why there is no file.
+        causes: probable reasons for a failure or a partial result.
+    """
+
     id: UUID
     url: str
     title: str
@@ -44,7 +60,7 @@ class CommandPage:
     person_url: str
     device: str
     device_url: str
-    run_url: str  # '' for one that was started elsewhere
+    run_url: str
     device_id: str
     registration_id: str
     platform: str
@@ -55,7 +71,7 @@ class CommandPage:
     ticket: str
     ticket_url: str
     reason: str
-    asker: str
+    requester: str
     requested_at: datetime
     remote_id: str
     remote_status: str
@@ -63,12 +79,12 @@ class CommandPage:
     progress: rows.Progress | None
     took: str
     timeline: Sequence[Moment]
-    file: File | None
-    no_file: str  # what is said in its place
+    file: ResultFile | None
+    no_file: str
     poll_url: str
-    every: int
-    causes: Sequence[str]  # why it failed, or brought a part, as far as it can be known
-    acts: operations.Acts
+    poll_seconds: int
+    causes: Sequence[str]
+    operations: operations.CommandOperations
 
 
 def build(
@@ -83,8 +99,8 @@ def build(
     now: datetime,
 ) -> CommandPage:
     status = Status(command.status)
-    device = command.device_name or command.device_id
-    is_live = status not in DONE or (artifact is not None and artifact.status not in _RESTING)
+    device = operations.device_label(command)
+    is_live = status not in DONE or (artifact is not None and artifact.status not in _SETTLED)
     url = reverse("command", args=[command.id])
     return CommandPage(
         id=command.id,
@@ -102,12 +118,12 @@ def build(
         platform=rows.platform_name(command.platform),
         is_verified=command.listed,
         kind=rows.kind_label(command.kind),
-        options=rows.options_words(command),
+        options=rows.describe_options(command),
         purpose=command.run.purpose if command.run else "",
         ticket=command.ticket,
         ticket_url=ticket_url(command.account_id, command.ticket),
         reason=command.run.reason if command.run else "",
-        asker=rows.asker_of(command, viewer),
+        requester=rows.requester_of(command, viewer),
         requested_at=command.requested_at,
         remote_id=command.remote_id,
         remote_status=command.remote_status,
@@ -118,17 +134,17 @@ def build(
         file=_file(command, artifact, rights, now) if artifact else None,
         no_file=_no_file(status),
         poll_url=f"{url}?token={token}",
-        every=3 if is_live else 30,
+        poll_seconds=poll_seconds(is_live=is_live),
         causes=[*map(describe_cause, causes), *_part(artifact)],
-        acts=operations.build(command, rights, now=now),
+        operations=operations.build(command, rights, now=now),
     )
 
 
-_RESTING = frozenset(ArtifactStatus) - {ArtifactStatus.WANTED, ArtifactStatus.FETCHING, ArtifactStatus.READING}
+_SETTLED = frozenset(ArtifactStatus) - {ArtifactStatus.WANTED, ArtifactStatus.FETCHING, ArtifactStatus.READING}
 
 
 def _no_file(status: Status) -> str:
-    """Why there is none, or that it may come yet."""
+    """Return why there is no file, or that it may still come."""
     if status in OPEN:
         return "No file yet."
     return _NO_FILE.get(status, "No file: it was never sent.")
@@ -152,11 +168,11 @@ def _reason_of(artifact: Artifact) -> str:
     return describe_artifact_reason(artifact.reason_code, artifact.remote_message)
 
 
-def _file(command: Command, artifact: Artifact, rights: frozenset[Right], now: datetime) -> File:
+def _file(command: Command, artifact: Artifact, rights: frozenset[Right], now: datetime) -> ResultFile:
     status = ArtifactStatus(artifact.status)
     is_there = status is not ArtifactStatus.GONE and artifact.deleted_remotely_at > now
     has_file, may = status in HAS_FILE, Right.SEE_CONTENTS in rights
-    return File(
+    return ResultFile(
         chip=rows.Chip(artifact_label(status), ARTIFACT_TONES[status], artifact_sentence(status)),
         sentence=f"{artifact_sentence(status)} {_reason_of(artifact)}".strip(),
         filename=download_name(command),

@@ -1,8 +1,8 @@
-"""One command: its page, the download of its result, and what is done with it."""
+"""Page of one command, the download of its result, and its operations."""
 
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -20,6 +20,7 @@ from commands.web.command import page
 from commands.web.shared import layout
 from commands.web.shared.auth import SignedIn, signed_in
 from commands.web.shared.downloads import send
+from commands.web.shared.posts import form_key, see_other
 
 TEMPLATE = "commands/command.html"
 
@@ -30,23 +31,24 @@ TEMPLATE = "commands/command.html"
 def command(request: SignedIn, command_id: UUID) -> HttpResponseBase:
     now = timezone.now()
     found = access.get_command(request.user, command_id, Right.SEE)
-    token = f"{found.version}.{request.user.rights_version}"  # every Event raises it; Events are read after it
+    # Every event raises the version. The events are read after it, so none is missed.
+    token = f"{found.version}.{request.user.rights_version}"
     if request.htmx and request.GET.get("token") == token:
         return HttpResponse(status=204)
-    here = viewer_context.find(request.user, found.account_id, now=now)
+    context = viewer_context.find(request.user, found.account_id, now=now)
     shown = page.build(
         found,
         rows.history(found.id),
         rows.artifact_of(found.id),
         causes.of_one(found),
         viewer=request.user,
-        rights=here.rights,
+        rights=context.rights,
         token=token,
         now=now,
     )
     if request.htmx:
         return render(request, f"{TEMPLATE}#live", {"page": shown})
-    return render(request, TEMPLATE, {"page": shown, "frame": layout.build(here, now=now)})
+    return render(request, TEMPLATE, {"page": shown, "frame": layout.build(context, now=now)})
 
 
 @require_GET
@@ -69,11 +71,7 @@ def send_now(request: SignedIn, command_id: UUID) -> HttpResponseBase:
 @signed_in
 def run_again(request: SignedIn, command_id: UUID) -> HttpResponseBase:
     found = access.get_command(request.user, command_id, Right.RUN)
-    try:
-        key = UUID(request.POST.get("key", "")) if "key" in request.POST else uuid4()
-    except ValueError:
-        raise BadRequest("This form couldn't be read. Reload and try again.") from None
-    result = rerun.run_again(commands=[found], by=request.user, key=key, now=timezone.now())
+    result = rerun.run_again(commands=[found], by=request.user, key=form_key(request), now=timezone.now())
     if found.id in result.refused:
         raise PermissionDenied(describe_refusal(result.refused[found.id]))
     new = result.runs[0].commands.order_by("id").values_list("id", flat=True)[0]
@@ -84,4 +82,4 @@ def _redirect_to(request: SignedIn, command_id: UUID, *, is_new: bool = False) -
     """Redirect to a command. For htmx stay on the page, which polls at once, unless the command is new."""
     if request.htmx and not is_new:
         return HttpResponse(status=204, headers={"HX-Trigger": "refresh-now"})
-    return HttpResponse(status=303, headers={"Location": reverse("command", args=[command_id])})
+    return see_other(reverse("command", args=[command_id]))

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.http import Http404, HttpResponseBase, QueryDict
+from django.http import HttpResponseBase, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
-from commands.access import Right
+from commands.access import Right, not_found
 from commands.models import Account
 from commands.queries import choices, plans, viewer_context
 from commands.queries import devices as directory
@@ -57,7 +57,7 @@ def preset(request: SignedIn) -> HttpResponseBase:
     presets = {str(row.pk): row for row in choices.presets()}
     chosen = presets.get(request.POST.get("preset", ""))
     if chosen is None:
-        raise Http404("Page not found.")
+        raise not_found()
     form = request_form(context.account, initial=with_preset(request.POST, chosen.options, context.account))
     shown = {**parts(form, now), "preset": chosen}
     if request.htmx:

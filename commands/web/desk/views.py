@@ -1,4 +1,4 @@
-"""Desk: the request form, the table of commands, and the parts of both that htmx requests."""
+"""Desk: the request form, the list of commands, and the parts of both that htmx requests."""
 
 from datetime import datetime
 from urllib.parse import parse_qsl, urlsplit
@@ -14,7 +14,6 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from commands.access import Right
 from commands.actions.sending.submit import Submitted, submit_run
-from commands.models import Run
 from commands.queries import commands as rows
 from commands.queries import runs, viewer_context
 from commands.queries.viewer_context import ViewerContext
@@ -22,10 +21,14 @@ from commands.rules.kinds import Kind
 from commands.rules.policies import Refusal
 from commands.web.desk import page, request_page
 from commands.web.desk.forms import WHO_LENGTH, RequestForm
+from commands.web.desk.page import DeskFilters
 from commands.web.desk.request_page import Confirmation
 from commands.web.desk.request_views import parts, request_form
 from commands.web.shared import layout
 from commands.web.shared.auth import SignedIn, account_in, need, page_of, signed_in
+from commands.web.shared.lists.page import CommandList
+from commands.web.shared.lists.view import find_context, is_unchanged, respond_with_part
+from commands.web.shared.posts import see_other
 
 TEMPLATE = "commands/desk.html"
 
@@ -45,15 +48,12 @@ def desk(request: SignedIn) -> HttpResponseBase:
 @never_cache
 @signed_in
 def table(request: SignedIn) -> HttpResponseBase:
-    """Show the table alone. With a token, only what is new since then, or 204."""
+    """Show the list alone. With a token, only what has changed since then, or 204."""
     now = timezone.now()
-    context = viewer_context.find(request.user, account_in(request.GET.get("account")), now=now)
-    need(context, Right.SEE)
-    token = request.GET.get("token")
-    if token == context.token:
+    context = find_context(request, now=now)
+    if is_unchanged(request, context):
         return HttpResponse(status=204)
-    shown = {"table": _table(context, page.View.of(request.GET.dict(), context), now)}
-    return render(request, f"{TEMPLATE}#{'table' if token is None else 'update'}", shown)
+    return respond_with_part(request, _list(context, DeskFilters.read(request.GET.dict(), context), now))
 
 
 @require_GET
@@ -92,7 +92,7 @@ def _refuse(request: SignedIn, context: ViewerContext, form: RequestForm | None)
 
 
 def _confirm(request: SignedIn, context: ViewerContext, submitted: Submitted) -> HttpResponse:
-    """Show an empty form, and the new rows on top of the table that the person looks at."""
+    """Show an empty form, and the new rows on top of the list that the person looks at."""
     run = submitted.run
     count, only_id = runs.count_and_only_id(run.id)
     confirmation = request_page.confirmation(
@@ -100,26 +100,22 @@ def _confirm(request: SignedIn, context: ViewerContext, submitted: Submitted) ->
     )
     if not request.htmx:
         messages.success(request, _linked(confirmation))
-        return HttpResponse(status=303, headers={"Location": f"{reverse('desk')}?account={run.account_id}"})
+        return see_other(f"{reverse('desk')}?account={run.account_id}")
     now = timezone.now()
-    # The run raised the account's version, and the table in this response must have the new token.
+    # The run raised the account's version, and the list in this response must have the new token.
     context = viewer_context.find(request.user, context.account.id, now=now)
     shown = {"form": request_form(context.account), "confirmation": confirmation}
     address = ""
     if Right.SEE in context.rights:
-        view = _view_with(run, request, context)
-        shown["table"] = _table(context, view, now)
-        if view != page.View.of(_query_of_page(request), context):
-            address = view.url(context.account.id)
-    response = render(request, f"{TEMPLATE}#asked", shown)
+        current = DeskFilters.read(_query_of_page(request), context)
+        filters = current.showing([Kind(kind) for kind in run.options])
+        shown["list"] = _list(context, filters, now)
+        if filters != current:
+            address = filters.address(context.account.id).url()
+    response = render(request, f"{TEMPLATE}#submitted", shown)
     if address:
         response["HX-Replace-Url"] = address
     return response
-
-
-def _view_with(run: Run, request: SignedIn, context: ViewerContext) -> page.View:
-    """Return the view of the page, without filters that would hide the new rows."""
-    return page.View.of(_query_of_page(request), context).showing([Kind(kind) for kind in run.options])
 
 
 def _linked(confirmation: Confirmation) -> str:
@@ -135,21 +131,21 @@ def _fresh_form(request: SignedIn, context: ViewerContext) -> RequestForm:
 
 def _whole(request: SignedIn, context: ViewerContext, form: RequestForm | None, status: int = 200) -> HttpResponse:
     now = timezone.now()
-    view = page.View.of(request.GET.dict(), context)
+    filters = DeskFilters.read(request.GET.dict(), context)
     shown = {
         "frame": layout.build(context, now=now),
         **(parts(form, now) if form else {}),
         "closed": context.closed if Right.RUN in context.rights else "",
-        "table": _table(context, view, now) if Right.SEE in context.rights else None,
+        "list": _list(context, filters, now) if Right.SEE in context.rights else None,
     }
     return render(request, TEMPLATE, shown, status=status)
 
 
-def _table(context: ViewerContext, view: page.View, now: datetime) -> page.Table:
-    commands, more = rows.newest(view.filter(context, now=now), before=view.before)
-    counts = rows.count_up_to(view.counted(context, now=now))
-    is_first_run = not commands and not rows.has_any(context.account.id)
-    return page.build(context, view, commands, more=more, counts=counts, is_first_run=is_first_run, now=now)
+def _list(context: ViewerContext, filters: DeskFilters, now: datetime) -> CommandList:
+    shown = rows.newest(filters.filter(context, now=now), before=filters.before)
+    counts = rows.count_up_to(filters.counted(context, now=now))
+    is_first_run = not shown.rows and not rows.has_any(context.account.id)
+    return page.build(context, filters, shown, counts=counts, is_first_run=is_first_run, now=now)
 
 
 def _query_of_page(request: SignedIn) -> dict[str, str]:

@@ -1,44 +1,50 @@
-"""The history: the form's filters, and what they let through."""
+"""History: the form with its filters, and the list of matching commands."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from commands.models import Command
+from commands.queries.commands import ListPage
 from commands.queries.viewer_context import ViewerContext
 from commands.web.history.forms import HistoryForm
-from commands.web.shared.components import Nothing
-from commands.web.shared.lists import page as listing
-from commands.web.shared.lists.page import Listing, Where
+from commands.web.shared.components import EmptyState
+from commands.web.shared.lists import page as lists
+from commands.web.shared.lists.address import ListAddress
+from commands.web.shared.lists.page import CommandList
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
+    """History page.
+
+    Attributes:
+        zone: time zone of the dates in the form.
+        commands: None while a field has an error.
+    """
+
     form: HistoryForm
     account_id: str
     clear_url: str
     is_filtered: bool
-    zone: str  # whose days are meant
-    commands: Listing | None  # None: a field has to be mended first
+    zone: str
+    commands: CommandList | None
 
 
 def build(
-    place: ViewerContext,
+    context: ViewerContext,
     form: HistoryForm,
-    found: tuple[Sequence[Command], bool] | None,
+    page: ListPage | None,
     count: int,
     *,
-    where: Where,
+    address: ListAddress,
     now: datetime,
 ) -> HistoryPage:
-    clear_url = Where(where.path, where.account_id, {}).url()
+    clear_url = replace(address, filters={}).url()
     is_filtered = any(name not in ("order", "zone") for name in form.given)
-    nothing = Nothing("No command yet.", "Every command run here is kept.")
+    empty = EmptyState("No commands yet.", "Every command run here is kept.")
     if is_filtered:
-        words = "Filters need the full email, name, id or ticket."
-        nothing = Nothing("No commands match these filters.", words, clear_url, "Show all commands")
+        sentence = "Filters need the full email, name, id or ticket."
+        empty = EmptyState("No commands match these filters.", sentence, clear_url, "Show all commands")
     commands = None
-    if found is not None:
-        title, words = "Commands", listing.counted(count)
-        commands = listing.build(place, found, where=where, title=title, count=words, nothing=nothing, now=now)
-    return HistoryPage(form, str(place.account.id), clear_url, is_filtered, form.zone_of_days.key, commands)
+    if page is not None:
+        commands = lists.build(context, page, address=address, count=lists.describe_count(count), empty=empty, now=now)
+    return HistoryPage(form, str(context.account.id), clear_url, is_filtered, form.zone_of_days.key, commands)

@@ -1,6 +1,6 @@
-"""A person's page and a device's: what Cloudflare listed of them, beside their commands."""
+"""Page of a person and page of a device: the registrations that Cloudflare lists, and the commands."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import urlencode
@@ -8,20 +8,21 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from commands.access import Right
-from commands.models import Command, Device
-from commands.queries.commands import COUNTED, Filter
+from commands.models import Device
+from commands.queries.commands import COUNTED, Filter, ListPage
 from commands.queries.viewer_context import ViewerContext
 from commands.web.shared import rows
-from commands.web.shared.components import Nothing
+from commands.web.shared.components import EmptyState, FilterGroup, capped
 from commands.web.shared.links import device_url, person_url
-from commands.web.shared.lists import page as listing
-from commands.web.shared.lists.page import Listing, Where
-from commands.web.shared.rows import About
+from commands.web.shared.lists import page as lists
+from commands.web.shared.lists.address import ListAddress
+from commands.web.shared.lists.page import CommandList
+from commands.web.shared.rows import ListSubject
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """One row that Cloudflare listed: device, person and registration belong together."""
+    """One registration that Cloudflare lists: device, person and registration id belong together."""
 
     device: str
     device_id: str
@@ -39,7 +40,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class SubjectPage:
-    """`name`: whom the page is about; `facts`: what is listed, which may be nothing for what the record alone knows."""
+    """Page of a person or device. `registrations` is empty if only earlier commands name the person or device."""
 
     name: str
     sub: str
@@ -48,14 +49,14 @@ class SubjectPage:
     run_url: str
     run_label: str
     history_url: str
-    commands: Listing
+    commands: CommandList
 
 
-def run_url(place: ViewerContext, line: str) -> str:
-    """Return the address of the desk with this line as the target, or '' for a person without the right to run."""
-    if Right.RUN not in place.rights:
+def run_url(context: ViewerContext, line: str) -> str:
+    """Return the URL of the desk with this line as the target, or '' for a viewer without the right to run."""
+    if Right.RUN not in context.rights:
         return ""
-    return f"{reverse('desk')}?{urlencode({'account': place.account.id, 'who': line})}"
+    return f"{reverse('desk')}?{urlencode({'account': context.account.id, 'who': line})}"
 
 
 def filters(base: Filter, group: str) -> tuple[Filter, list[Filter]]:
@@ -64,114 +65,122 @@ def filters(base: Filter, group: str) -> tuple[Filter, list[Filter]]:
     return one.get(group, base), list(one.values())
 
 
-def person(
-    place: ViewerContext,
-    email: str,
+def build_person(
+    context: ViewerContext,
     devices: Sequence[Device],
-    found: tuple[Sequence[Command], bool],
+    page: ListPage,
     counts: Sequence[int],
     *,
-    where: Where,
+    email: str,
+    address: ListAddress,
     now: datetime,
 ) -> SubjectPage:
-    shown = [_registration(place, one) for one in devices]
-    history = {"account": str(place.account.id), "person": email}
     return SubjectPage(
         name=email,
         sub="Person",
         heading="Devices",
-        registrations=shown,
-        run_url=run_url(place, email) if devices else "",  # of several devices the desk asks which
+        registrations=[_registration(context, device) for device in devices],
+        # For a person with several devices, the desk asks for the device.
+        run_url=run_url(context, email) if devices else "",
         run_label="Run a command",
-        history_url=f"{reverse('history')}?{urlencode(history)}",
-        commands=_commands(place, found, counts, where, now, about=About.PERSON, whose="for this person"),
+        history_url=_history_url(context, person=email),
+        commands=_commands(context, page, counts, address, now, subject=ListSubject.PERSON, where="for this person"),
     )
 
 
-def device(
-    place: ViewerContext,
-    device_id: str,
+def build_device(
+    context: ViewerContext,
     devices: Sequence[Device],
-    found: tuple[Sequence[Command], bool],
+    page: ListPage,
     counts: Sequence[int],
     *,
-    where: Where,
+    device_id: str,
+    address: ListAddress,
     now: datetime,
 ) -> SubjectPage:
-    commands, _ = found
-    last = commands[0] if commands else None
-    name = devices[0].name if devices else (last.device_name if last else "")
-    platform = devices[0].platform if devices else (last.platform if last else "")
-    history = {"account": str(place.account.id), "device": device_id}
+    latest = page.rows[0].command if page.rows else None
+    name = devices[0].name if devices else (latest.device_name if latest else "")
+    platform = devices[0].platform if devices else (latest.platform if latest else "")
     return SubjectPage(
         name=name or device_id,
-        sub=" · ".join(word for word in ("Device", rows.platform_name(platform)) if word),
-        heading="Registrations",
-        registrations=[_registration(place, one) for one in devices],
-        run_url=run_url(place, _line(devices[0]) if len(devices) == 1 else name) if devices else "",
+        sub=" · ".join(text for text in ("Device", rows.platform_name(platform)) if text),
+        heading="Users on this device",
+        registrations=[_registration(context, device) for device in devices],
+        run_url=run_url(context, _line(devices[0]) if len(devices) == 1 else name) if devices else "",
         run_label="Run a command",
-        history_url=f"{reverse('history')}?{urlencode(history)}",
-        commands=_commands(place, found, counts, where, now, about=About.DEVICE, whose="on this device"),
+        history_url=_history_url(context, device=device_id),
+        commands=_commands(context, page, counts, address, now, subject=ListSubject.DEVICE, where="on this device"),
     )
+
+
+def _history_url(context: ViewerContext, **filters: str) -> str:
+    return f"{reverse('history')}?{urlencode({'account': context.account.id, **filters})}"
 
 
 def _commands(
-    place: ViewerContext,
-    found: tuple[Sequence[Command], bool],
+    context: ViewerContext,
+    page: ListPage,
     counts: Sequence[int],
-    where: Where,
+    address: ListAddress,
     now: datetime,
     *,
-    about: About,
-    whose: str,
-) -> Listing:
+    subject: ListSubject,
+    where: str,
+) -> CommandList:
     total, *by_group = counts
-    groups: Mapping[str, int] = dict(zip(COUNTED, by_group, strict=True))
-    picked = bool(where.given.get("group"))
-    empty = Nothing(f"No command {whose}.", "New commands appear here at once.")
-    none_of_these = Nothing("No commands in this state.", "", where.url(group=""), f"All commands {whose}")
-    return listing.build(
-        place,
-        found,
-        where=where,
-        title="Commands",
-        count="",
-        nothing=none_of_these if picked and total else empty,
+    everything = replace(address, filters={})
+    is_filtered = bool(address.filters.get("group"))
+    empty = EmptyState(f"No commands {where}.", "New commands appear here at once.")
+    if is_filtered and total:
+        empty = EmptyState("No commands have this status.", "", everything.url(), f"All commands {where}")
+    return lists.build(
+        context,
+        page,
+        address=address,
+        empty=empty,
+        filters=[
+            FilterGroup(
+                "Status",
+                [
+                    lists.filter_link("All", everything, is_on=not is_filtered, count=capped(total)),
+                    *lists.group_links(address, dict(zip(COUNTED, by_group, strict=True))),
+                ],
+            )
+        ],
+        subject=subject,
         now=now,
-        chips=listing.group_chips(where, groups, total),
-        about=about,
     )
 
 
-def _registration(place: ViewerContext, device: Device) -> Registration:
+def _registration(context: ViewerContext, device: Device) -> Registration:
     chip, reason = _ability(device)
     return Registration(
         device=device.name or device.device_id,
         device_id=device.device_id,
-        device_url=device_url(place.account.id, device.device_id),
+        device_url=device_url(context.account.id, device.device_id),
         email=device.email,
-        person_url=person_url(place.account.id, device.email),
+        person_url=person_url(context.account.id, device.email),
         registration_id=device.registration_id,
         platform=rows.platform_name(device.platform),
         client_version=device.client_version,
         chip=chip,
         reason=reason,
         seen_at=device.seen_at,
-        run_url=run_url(place, _line(device)),
+        run_url=run_url(context, _line(device)),
     )
 
 
 def _line(device: Device) -> str:
-    """As the desk reads it: this registration and no other."""
-    return ", ".join(word for word in (device.device_id, device.email, device.registration_id) if word)
+    """Return the line that means exactly this registration on the desk."""
+    return ", ".join(cell for cell in (device.device_id, device.email, device.registration_id) if cell)
 
 
 def _ability(device: Device) -> tuple[rows.Chip, str]:
-    """Return Cloudflare's state of the device as a word, and its reason."""
+    """Return the state of the device as Cloudflare reports it, and the reason."""
     if device.eligible is False:
         return rows.Chip("Not eligible", "failed"), device.ineligible_reason
     if device.eligible is None:
-        return rows.Chip("Not known", "withdrawn"), "Cloudflare did not say whether commands can run on it."
+        return rows.Chip("Unknown", "withdrawn"), "Cloudflare doesn't say whether commands can run on it."
     if device.connection == "connected":
         return rows.Chip("Connected", "done"), ""
     return rows.Chip((device.connection or "Not connected").capitalize(), "waiting"), ""

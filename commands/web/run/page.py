@@ -1,111 +1,120 @@
-"""A run: what was asked, how far it has come, and its commands."""
+"""Run: what was requested, how many of its commands have finished, and the commands."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from django.urls import reverse
 
 from commands.access import Right
-from commands.actions.sending.withdraw import Withdrawal
-from commands.models import Command, Run
+from commands.models import Run
+from commands.queries.commands import ListPage
 from commands.queries.runs import TO_REPEAT
 from commands.queries.viewer_context import ViewerContext
 from commands.rules.kinds import SPECS, Kind, describe
 from commands.rules.states import DONE, UNSENT, Status
 from commands.rules.wording.statuses import status_label
 from commands.web.shared import rows
-from commands.web.shared.components import ChipLink, Nothing, capped
+from commands.web.shared.components import EmptyState, FilterGroup, capped
 from commands.web.shared.layout import name_of
 from commands.web.shared.links import ticket_url
-from commands.web.shared.lists import page as listing
-from commands.web.shared.lists.page import Listing, Where
+from commands.web.shared.lists import page as lists
+from commands.web.shared.lists.address import ListAddress
+from commands.web.shared.lists.page import CommandList
 from commands.web.shared.operations import join_names
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestedKind:
     kind: str
     options: str
 
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
+    """Run page. A URL is '' where the viewer lacks the right or nothing is left to do.
+
+    Attributes:
+        unsent: number of commands that can be withdrawn.
+        to_repeat: number of commands that can be retried.
+        no_right: why the buttons are disabled, '' if they aren't.
+    """
+
     title: str
-    asker: str
+    requester: str
     requested_at: datetime
     purpose: str
     ticket: str
     ticket_url: str
     reason: str
-    asked: Sequence[Asked]
-    unsent: int  # how many the viewer could take back
+    kinds: Sequence[RequestedKind]
+    unsent: int
     withdraw_url: str
     to_repeat: int
     again_url: str
     again_key: UUID
     again_label: str
-    no_acts: str  # why the buttons are off though there is something to do
-    commands: Listing
+    no_right: str
+    commands: CommandList
 
 
 def build(
-    place: ViewerContext,
+    context: ViewerContext,
     run: Run,
     states: Mapping[Status, int],
-    found: tuple[Sequence[Command], bool],
+    page: ListPage,
     *,
-    where: Where,
+    address: ListAddress,
     now: datetime,
 ) -> RunPage:
     unsent = sum(count for status, count in states.items() if status in UNSENT)
     to_repeat = sum(count for status, count in states.items() if status in TO_REPEAT)
-    may = Right.RUN in place.rights
+    can_run = Right.RUN in context.rights
     return RunPage(
         title=f"{' and '.join(_kinds(run))} on {_devices(run.devices)}",
-        asker="you" if run.requested_by_id == place.user.pk else name_of(run.requested_by),
+        requester="you" if run.requested_by_id == context.user.pk else name_of(run.requested_by),
         requested_at=run.requested_at,
         purpose=run.purpose,
         ticket=run.ticket,
         ticket_url=ticket_url(run.account_id, run.ticket),
         reason=run.reason,
-        asked=[Asked(rows.kind_label(kind), _options(kind, run)) for kind in run.options],
+        kinds=[RequestedKind(rows.kind_label(kind), _options(kind, run)) for kind in run.options],
         unsent=unsent,
-        withdraw_url=reverse("withdraw", args=[run.id]) if unsent and may else "",
+        withdraw_url=reverse("withdraw", args=[run.id]) if unsent and can_run else "",
         to_repeat=to_repeat,
-        again_url=reverse("again", args=[run.id]) if to_repeat and may else "",
+        again_url=reverse("again", args=[run.id]) if to_repeat and can_run else "",
         again_key=uuid4(),
         again_label=f"Retry {to_repeat} failed",
-        no_acts="" if may else f"You don't have the right to {Right.RUN.words}.",
-        commands=_commands(place, states, found, where, now),
+        no_right="" if can_run else f"You don't have the right to {Right.RUN.words}.",
+        commands=_commands(context, states, page, address, now),
     )
 
 
 def _commands(
-    place: ViewerContext,
+    context: ViewerContext,
     states: Mapping[Status, int],
-    found: tuple[Sequence[Command], bool],
-    where: Where,
+    page: ListPage,
+    address: ListAddress,
     now: datetime,
-) -> Listing:
-    picked = where.given.get("status", "")
-    everything = where.url(status="")
-    total, ended = sum(states.values()), sum(count for status, count in states.items() if status in DONE)
-    chips = [ChipLink("All", capped(total), not picked, everything, everything)]
+) -> CommandList:
+    current = address.filters.get("status", "")
+    everything = replace(address, filters={})
+    total, finished = sum(states.values()), sum(count for status, count in states.items() if status in DONE)
+    chips = [lists.filter_link("All", everything, is_on=not current, count=capped(total))]
     for status, count in states.items():
-        url = where.url(status=status)
-        chips.append(ChipLink(status_label(status), capped(count), status == picked, url, url))
-    return listing.build(
-        place,
-        found,
-        where=where,
-        title="Commands",
-        count=f"{ended} of {total} ended",
-        progress=(ended, total),
-        nothing=Nothing("Nothing in this state any more.", "", everything, "All commands of this run"),
+        with_status = replace(address, filters={"status": status})
+        is_on = status == current
+        chips.append(lists.filter_link(status_label(status), with_status, is_on=is_on, count=capped(count)))
+    return lists.build(
+        context,
+        page,
+        address=address,
+        count=f"{finished} of {total} finished",
+        progress=(finished, total),
+        empty=EmptyState("No commands have this status any more.", "", everything.url(), "All commands of this run"),
+        filters=[FilterGroup("Status", chips)],
         now=now,
-        chips=chips,
         is_one_run=True,
     )
 
@@ -123,13 +132,15 @@ def _devices(count: int) -> str:
     return "1 device" if count == 1 else f"{count} devices"
 
 
-def withdrawal_messages(done: Withdrawal, names: Mapping[UUID, str]) -> list[str]:
-    """Return one sentence for the withdrawn commands, and one for each status that kept others from it."""
+def withdrawal_messages(withdrawn: Iterable[UUID], kept: Mapping[UUID, Status], names: Mapping[UUID, str]) -> list[str]:
+    """Return a sentence for the withdrawn commands, and one for each status that kept others from it.
+
+    `names` are the devices of the commands.
+    """
     sentences = []
-    if done.withdrawn:
-        sentences.append(f"Withdrawn: {join_names(sorted(names.get(id_, '') for id_ in done.withdrawn))}.")
+    if withdrawn_names := sorted(names.get(id_, "") for id_ in withdrawn):
+        sentences.append(f"Withdrawn: {join_names(withdrawn_names)}.")
     for status in Status:
-        kept = sorted(names.get(id_, "") for id_, now_in in done.kept.items() if now_in == status)
-        if kept:
-            sentences.append(f"Not withdrawn, {status_label(status).lower()} already: {join_names(kept)}.")
+        if kept_names := sorted(names.get(id_, "") for id_, kept_in in kept.items() if kept_in == status):
+            sentences.append(f"Not withdrawn, {status_label(status).lower()} already: {join_names(kept_names)}.")
     return sentences or ["Everything has already been sent."]

@@ -1,4 +1,4 @@
-"""What stands before every view: somebody is signed in. Rights are asked for by the views themselves."""
+"""Checks before every view: the person is signed in. Each view checks the rights itself."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -7,13 +7,14 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django_htmx.middleware import HtmxDetails
 
-from commands.access import Right
+from commands.access import Right, not_found
 from commands.models import User
 from commands.queries.viewer_context import ViewerContext
+from commands.rules.ids import parse_uuid
 
 
 class SignedIn(HttpRequest):
@@ -22,7 +23,10 @@ class SignedIn(HttpRequest):
 
 
 def signed_in(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """Signed out: to the sign-in page and back. A part of a page answers 401, and htmx takes the whole page there."""
+    """Send people who are signed out to the sign-in page and back.
+
+    htmx gets a 401 with the address of the sign-in page, and takes the whole page there.
+    """
 
     @wraps(view)
     def guarded(request: SignedIn, *args: object, **kwargs: object) -> HttpResponseBase:
@@ -38,7 +42,7 @@ def signed_in(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpRespon
 
 
 def page_of(request: SignedIn) -> str:
-    """Path and query of the page of ours on which htmx asks; '' if the browser names none that can be read."""
+    """Return path and query of the page that htmx requests from, or '' if the browser sends no readable address."""
     try:
         return request.htmx.current_url_abs_path or ""
     except ValueError:
@@ -53,13 +57,13 @@ def account_in(given: str | None) -> UUID | None:
     """Return the id of the account that an address or a form names, or None. Raises Http404 for an invalid id."""
     if not given:
         return None
-    try:
-        return UUID(given)
-    except ValueError:
-        raise Http404("Page not found.") from None
+    account_id = parse_uuid(given)
+    if account_id is None:
+        raise not_found()
+    return account_id
 
 
-def need(place: ViewerContext, right: Right) -> None:
+def need(context: ViewerContext, right: Right) -> None:
     """Raise PermissionDenied, naming the missing right."""
-    if right not in place.rights:
-        raise PermissionDenied(f"You don't have the right to {right.words} in {place.account.name}.")
+    if right not in context.rights:
+        raise PermissionDenied(f"You don't have the right to {right.words} in {context.account.name}.")

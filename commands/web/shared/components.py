@@ -1,5 +1,6 @@
-"""What tables of commands are made of, beside their rows: chips that filter, the empty state, the bar of acts."""
+"""Parts of lists beside their rows: chips that filter, columns, the bar of operations, and the empty state."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -10,58 +11,78 @@ from commands.queries.commands import COUNT_STOPS_AT
 from commands.queries.viewer_context import ViewerContext
 
 ALWAYS_COUNTED = ("open", "done", "failed")
-"""The chips that stay where they are; those of the other groups show up when there is something in them."""
+"""Groups whose chips are always shown. Chips of the other groups appear when there are commands in them."""
+
+_POLL_LIVE, _POLL_IDLE = 3, 30  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class ChipLink:
-    """A filter that is on or off; `url` is the page's, `table_url` the table's alone."""
+class FilterLink:
+    """Chip of a filter that is on or off. `url` is the page's, `part_url` the list's alone."""
 
     label: str
     count: str
     is_on: bool
     url: str
-    table_url: str
+    part_url: str
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing:
-    """What stands in an empty list: what it means, and what to do. `table_url`: where the list alone can be swapped."""
+class FilterGroup:
+    """Chips of which one filter consists. `label` is read by screen readers."""
+
+    label: str
+    links: Sequence[FilterLink]
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyState:
+    """Text in place of rows: what an empty list means, and a link that helps. `part_url` returns the list alone."""
 
     title: str
     sentence: str
     url: str = ""
     link: str = ""
-    table_url: str = ""
+    part_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
-    """What can be done with ticked rows: one form, with a key of its own for each page that is shown."""
+class OperationBar:
+    """Form for operations on selected rows.
+
+    Attributes:
+        key: one-time key, new for each page that is shown.
+        back: address of this list, to return to.
+    """
 
     url: str
     key: UUID
-    back: str  # where to return: this very list
+    back: str
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What the table shows beside status, command and result. `who`: the head of the column of whom it is for."""
+    """Columns beside status, command and result. `who` is the heading of the column of people and devices."""
 
-    ticks: bool
+    selection: bool
     who: str = "Person and device"
-    asker: bool = True
+    requester: bool = True
     ticket: bool = True
 
     @property
     def count(self) -> int:
-        return 4 + self.ticks + self.asker + self.ticket
+        return 4 + self.selection + self.requester + self.ticket
 
 
 def capped(count: int) -> str:
     return f"{COUNT_STOPS_AT}+" if count > COUNT_STOPS_AT else str(count)
 
 
-def bar(place: ViewerContext, back: str) -> Bar | None:
-    """None for somebody who may do nothing."""
-    return Bar(reverse("act"), uuid4(), back) if Right.RUN in place.rights else None
+def operation_bar(context: ViewerContext, *, back: str) -> OperationBar | None:
+    """Return the bar, or None for a viewer without the right to run commands."""
+    return OperationBar(reverse("act"), uuid4(), back) if Right.RUN in context.rights else None
+
+
+def poll_seconds(*, is_live: bool) -> int:
+    """Return how often the browser asks for changes: often while a command is on its way."""
+    return _POLL_LIVE if is_live else _POLL_IDLE

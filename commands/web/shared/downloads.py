@@ -1,14 +1,15 @@
-"""Files to browsers: as attachments, told of before the first byte, and only so many at a time in this process."""
+"""Downloads: files as attachments, recorded before the first byte, and limited in number for each process."""
 
 import threading
 from datetime import datetime
 
 from django.conf import settings
 from django.core.files.base import File
-from django.http import FileResponse, Http404, HttpResponseBase
+from django.http import FileResponse, HttpResponseBase
 from django.shortcuts import render
 
 from commands import audit
+from commands.access import not_found
 from commands.audit import by_person
 from commands.models import Artifact, Command
 from commands.rules.events import EventType
@@ -22,33 +23,33 @@ _RETRY_AFTER = 15  # seconds
 
 
 class _Stream:
-    """An open file that gives its slot back when the server closes it, whatever became of the browser."""
+    """Open file that frees its slot when the server closes it, also if the browser has gone."""
 
     def __init__(self, file: "File[bytes]") -> None:
         self._file = file
-        self._given_back = False
+        self._is_slot_free = False
 
     def read(self, size: int = -1) -> bytes:
         return bytes(self._file.read(size))
 
     def close(self) -> None:
         self._file.close()
-        if not self._given_back:
-            self._given_back = True
+        if not self._is_slot_free:
+            self._is_slot_free = True
             _slots.release()
 
 
 def send(request: SignedIn, command: Command, artifact: Artifact | None, *, now: datetime) -> HttpResponseBase:
-    """Return the artifact's file, or a page that says why not now. Raises Http404 without a file."""
+    """Return the file of the artifact, or a page that says why not now. Raises Http404 if there is no file."""
     if artifact is None or artifact.status not in HAS_FILE:
-        raise Http404("Page not found.")
+        raise not_found()
     if not _slots.acquire(blocking=False):
         return _busy(request)
     try:
         file = artifact_storage().open(artifact.storage_name)
     except FileNotFoundError:
         _slots.release()
-        raise Http404("Page not found.") from None
+        raise not_found() from None
     except BaseException:
         _slots.release()
         raise

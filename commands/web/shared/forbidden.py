@@ -1,4 +1,4 @@
-"""The page that says what is not allowed: with the frame of a place where the person may be, or with a way out."""
+"""Page for a missing right, with the frame of an account that the person has access to."""
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
@@ -13,13 +13,13 @@ from commands.web.shared.layout import Frame
 
 
 def refused(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """Django's handler403."""
+    """Handle PermissionDenied (Django's handler403)."""
     context = {"words": str(exception or ""), "frame": _frame(request)}
     return render(request, "403.html", context, status=403)
 
 
 def _frame(request: HttpRequest) -> Frame | None:
-    """Of the account that was asked for, else of the first; None for somebody who may be nowhere."""
+    """Build the frame of the account in the address, else of the first one. None for a person without any account."""
     if not isinstance(request.user, User) or request.headers.get("HX-Request"):
         return None
     now = timezone.now()

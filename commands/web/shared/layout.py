@@ -1,4 +1,4 @@
-"""The frame of every page: who is signed in, which account, quota, freshness, what is away. Built from a `Place`."""
+"""Frame of every page: person, account, quota, freshness, and banners about what is down. Built without a query."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ from commands.web.shared.banners import Banner
 
 
 @dataclass(frozen=True, slots=True)
-class Quota:
+class QuotaMeter:
     used: int
     total: int
     resets_at: datetime | None
-    url: str  # the commands of its day; '' for somebody who may not see them
+    url: str  # history of the quota's day, '' for a viewer who may not see it
 
     @property
     def is_low(self) -> bool:
@@ -32,12 +32,12 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """`tone`: done, waiting or failed. `at`: what the browser counts the age from."""
+    """Age of the list. `tone` is done, waiting, withdrawn or failed. The browser counts the age from `at`."""
 
     tone: str
     label: str
     at: datetime | None
-    because: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Frame:
     account_id: UUID
     account_name: str
     accounts: Sequence[AccountLink]
-    quota: Quota | None
+    quota: QuotaMeter | None
     freshness: Freshness
     banners: Sequence[Banner]
     person: str
@@ -60,29 +60,29 @@ class Frame:
     is_staff: bool
     administers: bool
     desk_url: str
-    history_url: str  # '' for somebody who may not see commands there
+    history_url: str  # '' for a viewer who may not see commands there
     status_url: str
 
 
-def build(place: ViewerContext, *, now: datetime) -> Frame:
-    account = place.account
+def build(context: ViewerContext, *, now: datetime) -> Frame:
+    account = context.account
     query = urlencode({"account": account.id})
     return Frame(
         account_id=account.id,
         account_name=account.name,
         accounts=[
             AccountLink(one.name, f"{reverse('desk')}?{urlencode({'account': one.id})}", one.id == account.id)
-            for one in place.accounts
+            for one in context.accounts
         ],
-        quota=_quota(place, now),
-        freshness=_freshness(place, now),
-        banners=_banners(place, now),
-        person=name_of(place.user),
-        initials=initials_of(place.user),
-        is_staff=place.user.is_staff,
-        administers=administered(place.all_rights) is not None,
+        quota=_quota(context, now),
+        freshness=_freshness(context, now),
+        banners=_banners(context, now),
+        person=name_of(context.user),
+        initials=initials_of(context.user),
+        is_staff=context.user.is_staff,
+        administers=administered(context.all_rights) is not None,
         desk_url=f"{reverse('desk')}?{query}",
-        history_url=f"{reverse('history')}?{query}" if Right.SEE in place.rights else "",
+        history_url=f"{reverse('history')}?{query}" if Right.SEE in context.rights else "",
         status_url=f"{reverse('frame')}?{query}",
     )
 
@@ -96,46 +96,46 @@ def initials_of(user: User) -> str:
     return "".join(word[0] for word in words[:2]).upper() if len(words) > 1 else name_of(user)[:2].upper()
 
 
-def _quota(place: ViewerContext, now: datetime) -> Quota | None:
-    sync = place.account.sync
-    if place.quota_used is None or not sync.quota_total:
+def _quota(context: ViewerContext, now: datetime) -> QuotaMeter | None:
+    sync = context.account.sync
+    if context.quota_used is None or not sync.quota_total:
         return None
     begun = sync.quota_reset_at - timedelta(days=1) if sync.quota_reset_at else now
-    query = urlencode({"account": place.account.id, "since": f"{begun.astimezone(UTC):%Y-%m-%d}"})
-    url = f"{reverse('history')}?{query}" if Right.SEE in place.rights else ""
-    return Quota(place.quota_used, sync.quota_total, sync.quota_reset_at, url)
+    query = urlencode({"account": context.account.id, "since": f"{begun.astimezone(UTC):%Y-%m-%d}"})
+    url = f"{reverse('history')}?{query}" if Right.SEE in context.rights else ""
+    return QuotaMeter(context.quota_used, sync.quota_total, sync.quota_reset_at, url)
 
 
-def _freshness(place: ViewerContext, now: datetime) -> Freshness:
+def _freshness(context: ViewerContext, now: datetime) -> Freshness:
     """Return how fresh the listing is. Between two due listings nothing is overdue."""
-    sync = place.account.sync
-    if not is_in_force(place.account):
+    sync = context.account.sync
+    if not is_in_force(context.account):
         return Freshness("withdrawn", "Not synced", sync.listed_at, "The account is not in use here.")
-    if place.list_pause:
-        return Freshness("failed", "Not synced", sync.listed_at, place.list_pause)
+    if context.list_pause:
+        return Freshness("failed", "Not synced", sync.listed_at, context.list_pause)
     if sync.listed_at is None:
         return Freshness("waiting", "Not synced yet", None)
     late = sync.awaited_at is not None and now - sync.awaited_at > settings.SYNC_LATE
     return Freshness("waiting" if late else "done", "Synced", sync.listed_at, "It is overdue." if late else "")
 
 
-def _banners(place: ViewerContext, now: datetime) -> list[Banner]:
+def _banners(context: ViewerContext, now: datetime) -> list[Banner]:
     """Return the banners about services that are down. The pages work without them."""
-    if not is_in_force(place.account):
+    if not is_in_force(context.account):
         return [Banner("waiting", "This account is inactive.", "History is kept. No commands are sent.")]
-    found = [_away(role, place.liveness.seen[role]) for role in place.liveness.down]
-    if not place.wakes and Role.BROKER not in place.liveness.down:
+    found = [_down(role, context.liveness.seen[role]) for role in context.liveness.down]
+    if not context.wakes and Role.BROKER not in context.liveness.down:
         words = "Commands still go out, a few seconds later."
         found.insert(0, Banner("waiting", "Message queue unavailable.", words))
-    return found + pauses.banners(place.trouble, place.account.sync.listed_at)
+    return found + pauses.banners(context.trouble, context.account.sync.listed_at)
 
 
-def _away(role: Role, seen_at: datetime | None) -> Banner:
-    tone, title, words = _AWAY[role]
+def _down(role: Role, seen_at: datetime | None) -> Banner:
+    tone, title, words = _DOWN[role]
     return Banner(tone, title, words, "Last seen:", seen_at)
 
 
-_AWAY = {
+_DOWN = {
     Role.BROKER: (
         "failed",
         "Message queue unavailable.",

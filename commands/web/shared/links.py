@@ -1,4 +1,4 @@
-"""The addresses that lists and pages lead to, '' where there is nothing to open; and the name of a file."""
+"""URLs of people, devices and tickets, '' where there is nothing to open. Also the name of a downloaded file."""
 
 from urllib.parse import urlencode
 from uuid import UUID

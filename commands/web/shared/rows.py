@@ -1,6 +1,6 @@
-"""The rows of every table of commands: what a person reads of one command, without a query."""
+"""Rows of every list of commands: what a person reads about one command. No function runs a query."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,6 +12,7 @@ from django.urls import reverse
 from commands.access import Right
 from commands.models import Artifact, Command, User
 from commands.queries import causes
+from commands.queries.commands import CommandRow
 from commands.rules.kinds import SPECS, Kind, describe
 from commands.rules.states import HAS_FILE, OPEN, TONES, ArtifactStatus, Status
 from commands.rules.wording.artifacts import describe_artifact_reason
@@ -33,7 +34,7 @@ _PLATFORMS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """A status as it is shown: a dot of this tone and a word."""
+    """Status as it is shown: a dot of this tone and a word."""
 
     label: str
     tone: str
@@ -42,52 +43,65 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Of something that runs: since when, and how long it takes if that is known (seconds)."""
+    """Progress of something that runs.
+
+    Attributes:
+        total: seconds that it takes, None if unknown.
+        elapsed: seconds since the start, when the page was made.
+    """
 
     since: datetime
     total: int | None
-    now: int  # seconds gone when the page was made
+    elapsed: int
 
 
-class About(StrEnum):
-    """What a whole list is about, so that its rows need not say it again."""
+class ListSubject(StrEnum):
+    """Person or device that a whole list is about. Its rows don't repeat it."""
 
-    ANYTHING = ""
+    ANY = ""
     PERSON = "person"
     DEVICE = "device"
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
-    """A person, a device or a ticket: a link where there is something to open."""
+class TextLink:
+    """Person, device or ticket. `url` is '' where there is nothing to open."""
 
-    words: str
+    text: str
     url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """`who`, and `on` below it: for whom and on which device. `acts`: what a tick would be good for."""
+class TableRow:
+    """One command in a list.
+
+    Attributes:
+        target: device and person, for labels.
+        who: person, or the device in a list about a person.
+        device: second line of the column, None where the list is about a person or a device.
+        operations: allowed operations, separated by spaces.
+        is_live: the status or the file is still expected to change.
+    """
 
     id: UUID
     url: str
     chip: Chip
-    whom: str
-    who: Name
-    on: Name | None
+    target: str
+    who: TextLink
+    device: TextLink | None
     platform: str
-    acts: str
+    operations: str
     kind: str
     options: str
-    asker: str
+    requester: str
     requested_at: datetime
-    ticket: Name
+    ticket: TextLink
     progress: Progress | None
     result: str
     ended_at: datetime | None
     download_url: str
     size: int | None
-    is_open: bool
+    is_live: bool
     send_now_url: str
 
 
@@ -96,11 +110,11 @@ def platform_name(platform: str) -> str:
 
 
 def kind_label(kind: str) -> str:
-    """Cloudflare may list a kind that we don't know."""
+    """Return the label of a kind. Cloudflare may list a kind that we don't know."""
     return SPECS[Kind(kind)].label if kind in set(Kind) else kind
 
 
-def options_words(command: Command) -> str:
+def describe_options(command: Command) -> str:
     return describe(Kind(command.kind), command.options) if command.kind in set(Kind) else ""
 
 
@@ -114,83 +128,82 @@ def reason_of(command: Command) -> str:
     return describe_reason(command.reason_code, command.remote_message)
 
 
-def asker_of(command: Command, viewer: User) -> str:
+def requester_of(command: Command, viewer: User) -> str:
     if command.started_elsewhere or command.requested_by is None:
         return "started elsewhere"
     return "you" if command.requested_by_id == viewer.pk else name_of(command.requested_by)
 
 
-def artifact_of(command: Command) -> Artifact | None:
-    """Return the artifact that was selected with the command."""
-    return getattr(command, "artifact", None)
-
-
 def build(
-    command: Command, *, viewer: User, rights: frozenset[Right], now: datetime, about: About = About.ANYTHING
-) -> Row:
-    artifact = artifact_of(command)
+    row: CommandRow,
+    *,
+    viewer: User,
+    rights: Collection[Right],
+    now: datetime,
+    subject: ListSubject = ListSubject.ANY,
+) -> TableRow:
+    command, artifact = row.command, row.artifact
     has_file = artifact is not None and artifact.status in HAS_FILE
     status = Status(command.status)
-    who, on = _whom(command, about)
-    return Row(
+    who, device = _who(command, subject)
+    return TableRow(
         id=command.id,
         url=reverse("command", args=[command.id]),
         chip=chip_of(command),
-        whom=operations.target_label(command),
+        target=operations.target_label(command),
         who=who,
-        on=on,
-        platform="" if about is About.DEVICE else platform_name(command.platform),
-        acts=operations.allowed_actions(command) if Right.RUN in rights else "",
+        device=device,
+        platform="" if subject is ListSubject.DEVICE else platform_name(command.platform),
+        operations=operations.allowed_operations(command) if Right.RUN in rights else "",
         kind=kind_label(command.kind),
-        options=options_words(command),
-        asker=asker_of(command, viewer),
+        options=describe_options(command),
+        requester=requester_of(command, viewer),
         requested_at=command.requested_at,
-        ticket=Name(command.ticket, ticket_url(command.account_id, command.ticket)),
+        ticket=TextLink(command.ticket, ticket_url(command.account_id, command.ticket)),
         progress=progress_of(command, now),
-        result=_result(command, artifact),
+        result=_result(row),
         ended_at=None if status in OPEN else command.status_at,
         download_url=reverse("download", args=[command.id]) if has_file and Right.SEE_CONTENTS in rights else "",
         size=artifact.size if artifact is not None and has_file else None,
-        is_open=is_live(command),
+        is_live=_is_live(command, artifact),
         send_now_url=operations.send_now_url(command, rights),
     )
 
 
-def _whom(command: Command, about: About) -> tuple[Name, Name | None]:
-    person = Name(command.email or "—", person_url(command.account_id, command.email))
-    device = Name(command.device_name or command.device_id, device_url(command.account_id, command.device_id))
-    if about is About.ANYTHING:
+def _who(command: Command, subject: ListSubject) -> tuple[TextLink, TextLink | None]:
+    person = TextLink(command.email or "—", person_url(command.account_id, command.email))
+    device = TextLink(operations.device_label(command), device_url(command.account_id, command.device_id))
+    if subject is ListSubject.ANY:
         return person, device
-    return (device if about is About.PERSON else person), None
+    return (device if subject is ListSubject.PERSON else person), None
 
 
-def is_live(command: Command) -> bool:
-    """Something about it is still expected to change: its status, or its file."""
-    artifact = artifact_of(command)
+def _is_live(command: Command, artifact: Artifact | None) -> bool:
     coming = {ArtifactStatus.WANTED, ArtifactStatus.FETCHING, ArtifactStatus.READING}
     return command.status in OPEN or (artifact is not None and artifact.status in coming)
 
 
 def progress_of(command: Command, now: datetime) -> Progress | None:
-    """Cloudflare tells no progress: what is known is how long ago it began and how long a capture takes."""
+    """Return how long a command has been running, and how long a capture takes. Cloudflare reports no progress."""
     if command.status not in (Status.SENDING, Status.PENDING_EXEC, Status.PENDING_UPLOAD):
         return None
     minutes = command.options.get("time-limit-min") if command.status == Status.PENDING_EXEC else None
     total = timedelta(minutes=minutes) / settings.TIME_SCALE if isinstance(minutes, int) else None
-    gone = max(timedelta(), now - command.status_at)
-    whole = None if total is None else max(1, round(total.total_seconds()))
-    return Progress(command.status_at, whole, int(gone.total_seconds()))
+    elapsed = max(timedelta(), now - command.status_at)
+    seconds = None if total is None else max(1, round(total.total_seconds()))
+    return Progress(command.status_at, seconds, int(elapsed.total_seconds()))
 
 
-def _result(command: Command, artifact: Artifact | None) -> str:
+def _result(row: CommandRow) -> str:
+    command, artifact = row.command, row.artifact
     status = Status(command.status)
     if status is Status.SUCCESS:
         if artifact is None or artifact.status in HAS_FILE:
             return describe_artifact_reason(artifact.reason_code, artifact.remote_message) if artifact else ""
-        return _file_words(artifact)
+        return _describe_file(artifact)
     if status in (Status.SENDING, Status.PENDING_EXEC, Status.PENDING_UPLOAD):
         return ""
-    if known := causes.of(command, beside=getattr(command, "beside", False)):
+    if known := causes.of(command, beside=row.captures_beside):
         return describe_cause(known[0])
     return (
         summarize_reason(command.reason_code, command.remote_message) or _SHORT.get(status) or status_sentence(status)
@@ -209,7 +222,7 @@ _SHORT: Mapping[Status, str] = {
 }
 
 
-def _file_words(artifact: Artifact) -> str:
+def _describe_file(artifact: Artifact) -> str:
     label = artifact_label(ArtifactStatus(artifact.status))
     reason = describe_artifact_reason(artifact.reason_code, artifact.remote_message)
     return f"{label}: {reason}" if reason else label.lower()

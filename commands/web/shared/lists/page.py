@@ -1,54 +1,51 @@
-"""A list of commands as the history, a person's, a device's and a run's page show it. Decides nothing it shows."""
+"""List of commands, as every page shows it: chips that filter, rows, columns, pager, poll, and empty state."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from urllib.parse import urlencode
-from uuid import UUID
 
 from commands.access import Right
-from commands.models import Command
-from commands.queries.commands import GROUP_LABELS
+from commands.queries.commands import GROUP_LABELS, ListPage
 from commands.queries.viewer_context import ViewerContext
 from commands.web.shared import rows
-from commands.web.shared.components import ALWAYS_COUNTED, Bar, ChipLink, Columns, Nothing, bar, capped
-from commands.web.shared.rows import About
-
-EVERY_LIVE, EVERY_IDLE = 3, 30  # seconds between two questions of the browser
-BEFORE, AFTER = "before", "after"
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """The address of a list: its path, the account, and what was picked there; `cursor` is the page's."""
-
-    path: str
-    account_id: UUID
-    given: Mapping[str, str]
-    cursor: UUID | None = None
-    is_oldest_first: bool = False
-
-    def url(self, **changes: str) -> str:
-        """Without a cursor, unless one is among the changes; what is '' is left out."""
-        query = {"account": str(self.account_id), **self.given, **changes}
-        return f"{self.path}?{urlencode({name: value for name, value in query.items() if value})}"
-
-    def at(self, cursor: UUID | None) -> str:
-        return self.url(**{AFTER if self.is_oldest_first else BEFORE: str(cursor or "")})
+from commands.web.shared.components import (
+    ALWAYS_COUNTED,
+    Columns,
+    EmptyState,
+    FilterGroup,
+    FilterLink,
+    OperationBar,
+    capped,
+    operation_bar,
+    poll_seconds,
+)
+from commands.web.shared.lists.address import ListAddress
+from commands.web.shared.rows import ListSubject
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class CommandList:
+    """One page of a list, ready for `_list.html`.
+
+    Attributes:
+        count: number of commands in words, '' where the chips count.
+        progress: (ended, all) commands of a run.
+        scope: chips in the head of the list.
+        filters: chips below the head.
+        live: what a screen reader announces when it changes.
+    """
+
     title: str
-    count: str  # in words; '' where the chips count
-    progress: tuple[int, int] | None  # how many of how many have ended
-    chips: Sequence[ChipLink]
-    rows: Sequence[rows.Row]
+    count: str
+    progress: tuple[int, int] | None
+    scope: Sequence[FilterGroup]
+    filters: Sequence[FilterGroup]
+    rows: Sequence[rows.TableRow]
     columns: Columns
-    bar: Bar | None
-    nothing: Nothing
+    bar: OperationBar | None
+    empty: EmptyState
     poll_url: str
-    every: int
+    poll_seconds: int
     live: str
     next_url: str
     next_label: str
@@ -57,67 +54,82 @@ class Listing:
 
 
 def build(
-    place: ViewerContext,
-    found: tuple[Sequence[Command], bool],
+    context: ViewerContext,
+    page: ListPage,
     *,
-    where: Where,
-    title: str,
-    count: str,
-    nothing: Nothing,
+    address: ListAddress,
+    empty: EmptyState,
     now: datetime,
-    chips: Sequence[ChipLink] = (),
+    title: str = "Commands",
+    count: str = "",
     progress: tuple[int, int] | None = None,
-    about: About = About.ANYTHING,
+    scope: Sequence[FilterGroup] = (),
+    filters: Sequence[FilterGroup] = (),
+    subject: ListSubject = ListSubject.ANY,
     is_one_run: bool = False,
-) -> Listing:
-    """`about`, `is_one_run`: what all rows have in common stands above them and is in no column."""
-    commands, more = found
-    shown = [rows.build(one, viewer=place.user, rights=place.rights, now=now, about=about) for one in commands]
-    here = where.at(where.cursor)
-    first, following = ("First", "Next") if where.is_oldest_first else ("Newest", "Older")
-    may_act = Right.RUN in place.rights
-    return Listing(
+) -> CommandList:
+    """Build the list. No row repeats what `subject` and `is_one_run` say all rows have in common."""
+    shown = [rows.build(row, viewer=context.user, rights=context.rights, now=now, subject=subject) for row in page.rows]
+    first_label, next_label = ("First", "Next") if address.is_oldest_first else ("Newest", "Older")
+    return CommandList(
         title=title,
         count=count,
         progress=progress,
-        chips=chips,
+        scope=scope,
+        filters=filters,
         rows=shown,
-        columns=Columns(ticks=may_act, who=_WHO[about], asker=not is_one_run, ticket=not is_one_run),
-        bar=bar(place, here),
-        nothing=nothing,
-        poll_url=f"{here}&{urlencode({'token': place.token})}",
-        every=EVERY_LIVE if any(row.is_open for row in shown) else EVERY_IDLE,
-        live=", ".join([count] if count else [f"{chip.count} {chip.label.lower()}" for chip in chips if chip.count]),
-        next_url=where.at(commands[-1].id) if more else "",
-        next_label=following,
-        first_url=where.url() if where.cursor else "",
-        first_label=first,
+        columns=Columns(
+            selection=Right.RUN in context.rights,
+            who=_WHO[subject],
+            requester=not is_one_run,
+            ticket=not is_one_run,
+        ),
+        bar=operation_bar(context, back=address.url_of_page(address.cursor)),
+        empty=empty,
+        poll_url=address.poll_url(context.token),
+        poll_seconds=poll_seconds(is_live=any(row.is_live for row in shown)),
+        live=count or _counts(filters),
+        next_url=address.url_of_page(page.rows[-1].command.id) if page.has_more else "",
+        next_label=next_label,
+        first_url=address.url() if address.cursor else "",
+        first_label=first_label,
     )
 
 
-_WHO = {About.ANYTHING: "Person and device", About.PERSON: "Device", About.DEVICE: "Person"}
+_WHO: Mapping[ListSubject, str] = {
+    ListSubject.ANY: "Person and device",
+    ListSubject.PERSON: "Device",
+    ListSubject.DEVICE: "Person",
+}
 
 
-def group_chips(where: Where, counts: Mapping[str, int], total: int) -> list[ChipLink]:
-    """All, and each group of statuses that people ask for: a link to the list that its count counts."""
-    current = where.given.get("group", "")
-    shown = [key for key in counts if counts[key] or key in ALWAYS_COUNTED or key == current]
-    groups = [_chip(GROUP_LABELS[key], counts[key], where, key, is_on=key == current) for key in shown]
-    return [_chip("All", total, where, "", is_on=not current), *groups]
+def _counts(filters: Sequence[FilterGroup]) -> str:
+    """Return the counts of the chips, such as "2 open, 1 failed"."""
+    return ", ".join(f"{link.count} {link.label.lower()}" for group in filters for link in group.links if link.count)
 
 
-def _chip(label: str, count: int, where: Where, group: str, *, is_on: bool) -> ChipLink:
-    url = replace(where, given={}).url(group=group)
-    return ChipLink(label, capped(count), is_on, url, url)
+def group_links(address: ListAddress, counts: Mapping[str, int], *, is_toggle: bool = False) -> list[FilterLink]:
+    """Build a chip for each group of statuses that has commands, is on, or is always shown.
+
+    A chip that is on stays on when it is clicked, or is switched off if `is_toggle`.
+    """
+    current = address.filters.get("group", "")
+    return [
+        filter_link(
+            GROUP_LABELS[group],
+            replace(address, filters={**address.filters, "group": "" if is_toggle and group == current else group}),
+            is_on=group == current,
+            count=capped(count),
+        )
+        for group, count in counts.items()
+        if count or group in ALWAYS_COUNTED or group == current
+    ]
 
 
-def counted(count: int) -> str:
-    """Such as "no command", "1 command", "1000+ commands"."""
-    return {0: "no command", 1: "1 command"}.get(count, f"{capped(count)} commands")
+def filter_link(label: str, address: ListAddress, *, is_on: bool, count: str = "") -> FilterLink:
+    return FilterLink(label, count, is_on, address.url(), address.part_url())
 
 
-def cursor_of(query: Mapping[str, str], name: str) -> UUID | None:
-    try:
-        return UUID(query.get(name, ""))
-    except ValueError:
-        return None
+def describe_count(count: int) -> str:
+    """Return a text such as "no commands", "1 command" or "1000+ commands"."""
+    return {0: "no commands", 1: "1 command"}.get(count, f"{capped(count)} commands")

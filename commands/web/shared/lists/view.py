@@ -1,4 +1,4 @@
-"""What the views of lists share: nothing new is 204, a part is asked for by htmx, else it is the whole page."""
+"""What all views of lists do: find the context, answer 204 if nothing changed, and return the page or a part of it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,37 +9,50 @@ from django.shortcuts import render
 from commands.access import Right
 from commands.queries import viewer_context
 from commands.queries.viewer_context import ViewerContext
+from commands.rules.ids import parse_uuid
 from commands.web.shared import layout
 from commands.web.shared.auth import SignedIn, account_in, need
-from commands.web.shared.lists.page import AFTER, BEFORE, Listing, Where, cursor_of
+from commands.web.shared.lists.address import AFTER, BEFORE, ListAddress
+from commands.web.shared.lists.page import CommandList
 
-LIST = "commands/_list.html"
-
-
-def place_of(request: SignedIn, *, now: datetime) -> ViewerContext:
-    """Where the person stands, with the right to see there."""
-    here = viewer_context.find(request.user, account_in(request.GET.get("account")), now=now)
-    need(here, Right.SEE)
-    return here
+_TEMPLATE = "commands/_list.html"
 
 
-def is_known(request: SignedIn, here: ViewerContext) -> bool:
-    """Return whether the browser has everything already, so that no row is read."""
-    return request.GET.get("token") == here.token
+def find_context(request: SignedIn, *, now: datetime) -> ViewerContext:
+    """Return the context of the account in the address. The viewer has the right to see there."""
+    context = viewer_context.find(request.user, account_in(request.GET.get("account")), now=now)
+    need(context, Right.SEE)
+    return context
 
 
-def where_of(
-    request: SignedIn, here: ViewerContext, given: Mapping[str, str], *, is_oldest_first: bool = False
-) -> Where:
-    cursor = cursor_of(request.GET, AFTER if is_oldest_first else BEFORE)
-    return Where(request.path, here.account.id, given, cursor, is_oldest_first)
+def is_unchanged(request: SignedIn, context: ViewerContext) -> bool:
+    """Return whether the browser already shows the present state, so that no row needs to be read."""
+    return request.GET.get("token") == context.token
+
+
+def address_of(
+    request: SignedIn, context: ViewerContext, filters: Mapping[str, str], *, is_oldest_first: bool = False
+) -> ListAddress:
+    cursor = parse_uuid(request.GET.get(AFTER if is_oldest_first else BEFORE))
+    return ListAddress(request.path, context.account.id, filters, cursor, is_oldest_first)
 
 
 def respond(
-    request: SignedIn, here: ViewerContext, template: str, page: object, listing: Listing | None, *, now: datetime
+    request: SignedIn,
+    context: ViewerContext,
+    template: str,
+    page: object,
+    commands: CommandList | None,
+    *,
+    now: datetime,
 ) -> HttpResponse:
-    if request.htmx and listing is not None:
-        part = "update" if "token" in request.GET else "list"
-        return render(request, f"{LIST}#{part}", {"list": listing})
-    now_frame = layout.build(here, now=now)
-    return render(request, template, {"page": page, "list": listing, "frame": now_frame})
+    """Return the whole page, or for htmx its list alone."""
+    if request.htmx and commands is not None:
+        return respond_with_part(request, commands)
+    return render(request, template, {"page": page, "list": commands, "frame": layout.build(context, now=now)})
+
+
+def respond_with_part(request: SignedIn, commands: CommandList) -> HttpResponse:
+    """Return the list alone, or for a poll only what may have changed in it."""
+    part = "update" if "token" in request.GET else "list"
+    return render(request, f"{_TEMPLATE}#{part}", {"list": commands})
