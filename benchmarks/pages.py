@@ -70,7 +70,9 @@ def _pages() -> dict[str, str]:
         **{f"history, {name}": f"{history}&{name}={value}" for name, value in filters.items()},
         "history, rare status": f"{history}&status=declined",
         "history, failed": f"{history}&status=failed",
-        "history, all filters": f"{history}&status=failed&kind={latest.kind}&requested_by={filters['requested_by']}&since=2020-01-01",
+        "history, all filters": (
+            f"{history}&status=failed&kind={latest.kind}&requested_by={filters['requested_by']}&since=2020-01-01"
+        ),
         "history, nothing found": f"{history}&person=nobody@example.com&kind=pcap",
         "person": f"/people/{latest.email}/?account={latest.account_id}",
         "device": f"/devices/{latest.device_id}/?account={latest.account_id}",

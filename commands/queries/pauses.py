@@ -36,7 +36,7 @@ class ShownPause:
 
     @property
     def is_credential_problem(self) -> bool:
-        """Nothing reached Cloudflare, because dexportal has no usable credential."""
+        """Tell whether no call reached Cloudflare because dexportal has no usable credential."""
         return self.reason_code in CREDENTIAL_PROBLEMS
 
     @property

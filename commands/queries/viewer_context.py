@@ -76,7 +76,7 @@ def find(user: User, account_id: UUID | None, *, now: datetime, with_trouble: bo
         user=user,
         account=account,
         rights=rights.within(account.id),
-        accounts=tuple(one for one in accounts if is_in_force(one) and _can_use(rights, one)),
+        accounts=tuple(account for account in accounts if is_active(account) and _can_use(rights, account)),
         liveness=Liveness(
             {role: getattr(account, f"alive_{role}") for role in Heartbeat.Role},
             getattr(account, "database_now"),  # noqa: B009 - an annotation that no type knows
@@ -118,12 +118,11 @@ def _accounts(now: datetime) -> Any:
 
 def _chosen(accounts: list[Account], rights: Rights, account_id: UUID | None) -> Account:
     if account_id is None:
-        first = next((one for one in accounts if is_in_force(one) and _can_use(rights, one)), None)
+        first = next((account for account in accounts if is_active(account) and _can_use(rights, account)), None)
         if first is None:
-            words = "You don't have the right to see or run commands in any account that is in use."
-            raise PermissionDenied(words)
+            raise PermissionDenied("You don't have access to any account yet.")
         return first
-    account = next((one for one in accounts if one.id == account_id), None)
+    account = next((account for account in accounts if account.id == account_id), None)
     if account is None or not rights.within(account.id):
         raise not_found()
     if not _can_use(rights, account):
@@ -131,7 +130,7 @@ def _chosen(accounts: list[Account], rights: Rights, account_id: UUID | None) ->
     return account
 
 
-def is_in_force(account: Account) -> bool:
+def is_active(account: Account) -> bool:
     """Return the same as `AccountQuerySet.active` does, for a row that was read already."""
     return account.refusal_to_run() is None
 

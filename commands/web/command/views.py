@@ -14,7 +14,7 @@ from commands import access
 from commands.access import Right
 from commands.actions.sending import holds, rerun
 from commands.queries import causes, viewer_context
-from commands.queries import commands as rows
+from commands.queries import commands as query
 from commands.rules.wording.refusals import describe_refusal
 from commands.web.command import page
 from commands.web.shared import layout
@@ -30,17 +30,17 @@ TEMPLATE = "commands/command.html"
 @signed_in
 def command(request: SignedIn, command_id: UUID) -> HttpResponseBase:
     now = timezone.now()
-    found = access.get_command(request.user, command_id, Right.SEE)
+    row = access.get_command(request.user, command_id, Right.SEE)
     # Every event raises the version. The events are read after it, so none is missed.
-    token = f"{found.version}.{request.user.rights_version}"
+    token = f"{row.version}.{request.user.rights_version}"
     if request.htmx and request.GET.get("token") == token:
         return HttpResponse(status=204)
-    context = viewer_context.find(request.user, found.account_id, now=now)
+    context = viewer_context.find(request.user, row.account_id, now=now)
     shown = page.build(
-        found,
-        rows.history(found.id),
-        rows.artifact_of(found.id),
-        causes.of_one(found),
+        row,
+        query.history(row.id),
+        query.artifact_of(row.id),
+        causes.of_one(row),
         viewer=request.user,
         rights=context.rights,
         token=token,
@@ -55,25 +55,25 @@ def command(request: SignedIn, command_id: UUID) -> HttpResponseBase:
 @never_cache
 @signed_in
 def download(request: SignedIn, command_id: UUID) -> HttpResponseBase:
-    found = access.get_command(request.user, command_id, Right.SEE_CONTENTS)
-    return send(request, found, rows.artifact_of(found.id), now=timezone.now())
+    row = access.get_command(request.user, command_id, Right.SEE_CONTENTS)
+    return send(request, row, query.artifact_of(row.id), now=timezone.now())
 
 
 @require_POST
 @signed_in
 def send_now(request: SignedIn, command_id: UUID) -> HttpResponseBase:
-    found = access.get_command(request.user, command_id, Right.RUN)
-    holds.release(commands=[found.id], by=request.user, now=timezone.now())
-    return _redirect_to(request, found.id)
+    row = access.get_command(request.user, command_id, Right.RUN)
+    holds.release(commands=[row.id], by=request.user, now=timezone.now())
+    return _redirect_to(request, row.id)
 
 
 @require_POST
 @signed_in
 def run_again(request: SignedIn, command_id: UUID) -> HttpResponseBase:
-    found = access.get_command(request.user, command_id, Right.RUN)
-    result = rerun.run_again(commands=[found], by=request.user, key=form_key(request), now=timezone.now())
-    if found.id in result.refused:
-        raise PermissionDenied(describe_refusal(result.refused[found.id]))
+    row = access.get_command(request.user, command_id, Right.RUN)
+    result = rerun.run_again(commands=[row], by=request.user, key=form_key(request), now=timezone.now())
+    if row.id in result.refused:
+        raise PermissionDenied(describe_refusal(result.refused[row.id]))
     new = result.runs[0].commands.order_by("id").values_list("id", flat=True)[0]
     return _redirect_to(request, new, is_new=True)
 

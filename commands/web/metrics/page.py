@@ -53,13 +53,13 @@ def _commands(figures: Figures, names: Names, now: datetime) -> Iterator[Metric]
         "Age of the oldest queued command that only waits to be sent: not held, not barred after a restore.",
         "account",
     )
-    counts = {(one.account_id, one.status): one.count for one in figures.open}
+    counts = {(figure.account_id, figure.status): figure.count for figure in figures.open}
     for account_id, name in names.items():
         for status in sorted(OPEN):
             open_.add_metric([name, status], counts.get((account_id, status), 0))
-        own = [one for one in figures.open if one.account_id == account_id]
-        held.add_metric([name], sum(one.held for one in own))
-        since = [one.oldest_unsent_at for one in own if one.oldest_unsent_at]
+        own = [figure for figure in figures.open if figure.account_id == account_id]
+        held.add_metric([name], sum(figure.held for figure in own))
+        since = [figure.oldest_unsent_at for figure in own if figure.oldest_unsent_at]
         oldest.add_metric([name], _age(min(since, default=None), now) or 0.0)
     yield from (open_, held, oldest)
 

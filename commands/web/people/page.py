@@ -61,8 +61,8 @@ def run_url(context: ViewerContext, line: str) -> str:
 
 def filters(base: Filter, group: str) -> tuple[Filter, list[Filter]]:
     """Return the filter of the list, and those that the chips count: all, and each group."""
-    one = {key: replace(base, group=key) for key in ("", *COUNTED)}
-    return one.get(group, base), list(one.values())
+    by_group = {key: replace(base, group=key) for key in ("", *COUNTED)}
+    return by_group.get(group, base), list(by_group.values())
 
 
 def build_person(

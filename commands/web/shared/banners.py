@@ -37,18 +37,20 @@ def banners(shown: AccountPauses, listed_at: datetime | None) -> list[Banner]:
     refused = [pause for pause in shown.pauses if pause.refused and not pause.is_credential_problem]
     no_credential = [pause for pause in shown.pauses if pause.refused and pause.is_credential_problem]
     failing = [pause for pause in shown.pauses if not pause.refused]
-    found = [_expiring(shown.expiring)] if shown.expiring else []
+    banners = [_expiring(shown.expiring)] if shown.expiring else []
     for code, pauses in ((BannerCode.REFUSED, refused), (BannerCode.NO_WORKING_CREDENTIAL, no_credential)):
         if pauses:
-            found.append(_banner(code, "failed", pauses[0].since, before=_refusal(pauses, shown), pauses=pauses))
+            banners.append(_banner(code, "failed", pauses[0].since, before=_refusal(pauses, shown), pauses=pauses))
     if shown.rate_limit:
         until, reason = shown.rate_limit.until, shown.rate_limit.reason
-        found.append(_banner(BannerCode.RATE_LIMITED, "waiting", until, before=reason, form="time"))
+        banners.append(_banner(BannerCode.RATE_LIMITED, "waiting", until, before=reason, form="time"))
     if failing:
-        found.append(_banner(BannerCode.FAILING, "failed", listed_at, before=_reasons(failing, shown), pauses=failing))
+        banners.append(
+            _banner(BannerCode.FAILING, "failed", listed_at, before=_reasons(failing, shown), pauses=failing)
+        )
     if shown.held:
-        found.append(_banner(BannerCode.HELD, "waiting", None, commands=wording.count_held(shown.held)))
-    return found
+        banners.append(_banner(BannerCode.HELD, "waiting", None, commands=wording.count_held(shown.held)))
+    return banners
 
 
 def _banner(

@@ -14,7 +14,7 @@ from commands.web.shared.layout import Frame
 
 def refused(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """Handle PermissionDenied (Django's handler403)."""
-    context = {"words": str(exception or ""), "frame": _frame(request)}
+    context = {"message": str(exception or ""), "frame": _frame(request)}
     return render(request, "403.html", context, status=403)
 
 

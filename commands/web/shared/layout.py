@@ -13,7 +13,7 @@ from commands.access import Right
 from commands.models import User
 from commands.queries.heartbeats import Role
 from commands.queries.status import administered
-from commands.queries.viewer_context import ViewerContext, is_in_force
+from commands.queries.viewer_context import ViewerContext, is_active
 from commands.web.shared import banners as pauses
 from commands.web.shared.banners import Banner
 
@@ -71,8 +71,8 @@ def build(context: ViewerContext, *, now: datetime) -> Frame:
         account_id=account.id,
         account_name=account.name,
         accounts=[
-            AccountLink(one.name, f"{reverse('desk')}?{urlencode({'account': one.id})}", one.id == account.id)
-            for one in context.accounts
+            AccountLink(other.name, f"{reverse('desk')}?{urlencode({'account': other.id})}", other.id == account.id)
+            for other in context.accounts
         ],
         quota=_quota(context, now),
         freshness=_freshness(context, now),
@@ -92,16 +92,16 @@ def name_of(user: User) -> str:
 
 
 def initials_of(user: User) -> str:
-    words = name_of(user).replace(".", " ").split()
-    return "".join(word[0] for word in words[:2]).upper() if len(words) > 1 else name_of(user)[:2].upper()
+    parts = name_of(user).replace(".", " ").split()
+    return "".join(part[0] for part in parts[:2]).upper() if len(parts) > 1 else name_of(user)[:2].upper()
 
 
 def _quota(context: ViewerContext, now: datetime) -> QuotaMeter | None:
     sync = context.account.sync
     if context.quota_used is None or not sync.quota_total:
         return None
-    begun = sync.quota_reset_at - timedelta(days=1) if sync.quota_reset_at else now
-    query = urlencode({"account": context.account.id, "since": f"{begun.astimezone(UTC):%Y-%m-%d}"})
+    quota_day = sync.quota_reset_at - timedelta(days=1) if sync.quota_reset_at else now
+    query = urlencode({"account": context.account.id, "since": f"{quota_day.astimezone(UTC):%Y-%m-%d}"})
     url = f"{reverse('history')}?{query}" if Right.SEE in context.rights else ""
     return QuotaMeter(context.quota_used, sync.quota_total, sync.quota_reset_at, url)
 
@@ -109,8 +109,8 @@ def _quota(context: ViewerContext, now: datetime) -> QuotaMeter | None:
 def _freshness(context: ViewerContext, now: datetime) -> Freshness:
     """Return how fresh the listing is. Between two due listings nothing is overdue."""
     sync = context.account.sync
-    if not is_in_force(context.account):
-        return Freshness("withdrawn", "Not synced", sync.listed_at, "The account is not in use here.")
+    if not is_active(context.account):
+        return Freshness("withdrawn", "Not synced", sync.listed_at, "This account is inactive.")
     if context.list_pause:
         return Freshness("failed", "Not synced", sync.listed_at, context.list_pause)
     if sync.listed_at is None:
@@ -121,18 +121,19 @@ def _freshness(context: ViewerContext, now: datetime) -> Freshness:
 
 def _banners(context: ViewerContext, now: datetime) -> list[Banner]:
     """Return the banners about services that are down. The pages work without them."""
-    if not is_in_force(context.account):
+    if not is_active(context.account):
         return [Banner("waiting", "This account is inactive.", "History is kept. No commands are sent.")]
-    found = [_down(role, context.liveness.seen[role]) for role in context.liveness.down]
+    banners = [_down(role, context.liveness.seen[role]) for role in context.liveness.down]
     if not context.wakes and Role.BROKER not in context.liveness.down:
-        words = "Commands still go out, a few seconds later."
-        found.insert(0, Banner("waiting", "Message queue unavailable.", words))
-    return found + pauses.banners(context.trouble, context.account.sync.listed_at)
+        banners.insert(
+            0, Banner("waiting", "Message queue unavailable.", "Commands still go out, a few seconds later.")
+        )
+    return banners + pauses.banners(context.trouble, context.account.sync.listed_at)
 
 
 def _down(role: Role, seen_at: datetime | None) -> Banner:
-    tone, title, words = _DOWN[role]
-    return Banner(tone, title, words, "Last seen:", seen_at)
+    tone, title, sentence = _DOWN[role]
+    return Banner(tone, title, sentence, "Last seen:", seen_at)
 
 
 _DOWN = {

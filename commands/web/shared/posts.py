@@ -1,4 +1,4 @@
-"""What all forms share: the one-time key, and the redirect after a POST."""
+"""Reading of ids and keys in forms, and the redirect after a POST."""
 
 from uuid import UUID, uuid4
 

@@ -1,4 +1,4 @@
-"""What all views of lists do: find the context, answer 204 if nothing changed, and return the page or a part of it."""
+"""Steps of every view of a list: find the context, answer 204 if nothing changed, return the page or a part of it."""
 
 from collections.abc import Mapping
 from datetime import datetime
