@@ -1,7 +1,8 @@
-"""Who may: the rights of a person in an account, and fetching an object together with the right to it.
+"""Rights of a person in an account, and fetching of an object together with the right to it.
 
-Owns the reading of Grants. Rights come from the Grants of a person's groups and from nothing else: not from being a
-superuser, and none stands for another. It must not know when something may be done (`policies.py`), and writes nothing.
+Only this module reads Grants. Rights come from the Grants of a person's groups and from nothing else: a superuser has
+no extra right, and one right does not include another. `policies.py` says when something may be done. This module
+writes nothing.
 """
 
 from collections.abc import Collection, Mapping
@@ -22,7 +23,7 @@ type Person = User | AnonymousUser
 
 
 class Right(StrEnum):
-    """The names are those of the columns of a Grant."""
+    """Rights, named like the columns of a Grant."""
 
     RUN = "run"
     SEE = "see"
@@ -32,7 +33,7 @@ class Right(StrEnum):
 
     @property
     def words(self) -> str:
-        """As in "you don't have the right to …"."""
+        """Return the end of the sentence "you don't have the right to …"."""
         return _WORDS[self]
 
 
@@ -58,7 +59,7 @@ class Rights:
 
 
 def rights_of(user: Person) -> Rights:
-    """One query; none for somebody who is signed out or inactive."""
+    """Read the person's rights with one query. None for a person who is signed out or inactive, without a query."""
     if not user.is_active:
         return Rights()
     everywhere: set[Right] = set()
@@ -96,7 +97,12 @@ def get_command(user: Person, command_id: UUID, right: Right) -> Command:
 
 
 def get_commands(user: Person, ids: Collection[UUID], right: Right) -> list[Command]:
-    """All of them, as `get_command` gives one, newest first; with one that is absent, none. Two queries."""
+    """Return all of these commands with the same related rows as `get_command`, newest first. Makes two queries.
+
+    Raises:
+        Http404: a command does not exist, or the person has no right at all in its account.
+        PermissionDenied: the person has rights in the account of a command, but not this one.
+    """
     related = ("account", "run", "requested_by", "dispatch")
     rows = Command.objects.filter(id__in=set(ids)).select_related(*related).fetch_mode(FETCH_RAISE)
     commands, rights = list(rows.order_by("-id")), rights_of(user)
@@ -121,7 +127,7 @@ def get_run(user: Person, run_id: UUID, right: Right) -> Run:
 
 
 def _checked[T](user: Person, found: T | None, account: Account | None, right: Right) -> T:
-    """Where somebody has no right at all, an object is as absent as one that never was."""
+    """Return the object if the person has the right. Without any right in its account, the object does not exist."""
     rights = rights_in(user, account) if account else _NONE
     if found is None or account is None or not rights:
         raise not_found()

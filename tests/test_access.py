@@ -1,4 +1,4 @@
-"""Who may: rights come from grants only, and an object is absent for whoever has none."""
+"""Tests of rights: they come from grants only, and an object is absent for a person without rights in its account."""
 
 from uuid import UUID, uuid4
 

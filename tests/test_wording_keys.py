@@ -1,5 +1,8 @@
 """Tests of the keys, in a folder whose tests see the sentences themselves."""
 
+import ast
+import inspect
+import re
 from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -36,6 +39,21 @@ def test_every_file_of_the_wording_package_is_read() -> None:
     (folder,) = wording.__path__
     assert {Path(str(module.__file__)) for module in wording_modules()} == set(Path(folder).rglob("*.py"))
     assert f"{wording.__name__}.artifacts.SENTENCES" in {table.name for table in tables()}
+
+
+def test_no_function_of_the_wording_package_holds_a_sentence() -> None:
+    """Find text in the bodies of functions. Only separators and names of fields may be there."""
+    found = [
+        f"{module.__name__}:{node.lineno}: {node.value!r}"
+        for module in wording_modules()
+        for function in ast.walk(ast.parse(inspect.getsource(module)))
+        if isinstance(function, ast.FunctionDef)
+        for statement in function.body[bool(ast.get_docstring(function)) :]
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if not re.fullmatch(r"\W*|[a-z_]+", node.value)
+    ]
+    assert not found
 
 
 @pytest.fixture

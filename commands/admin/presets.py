@@ -8,6 +8,7 @@ from django.forms import ModelForm
 
 from commands.models import Preset, Purpose
 from commands.rules.kinds import Kind, clean_options
+from commands.rules.wording.options import describe_option_problem
 
 EXAMPLE = '{"pcap": {"time-limit-min": 2}}'
 
@@ -23,18 +24,18 @@ class PresetForm(ModelForm[Preset]):
         if not isinstance(given, dict) or not given:
             raise forms.ValidationError(f"Enter the options by kind, such as {EXAMPLE}.")
         cleaned: dict[str, Any] = {}
-        problems: list[str] = []
+        messages: list[str] = []
         for kind, raw in given.items():
             if kind not in list(Kind):
-                problems.append(f"“{kind}” isn't a kind. Use one of: {', '.join(Kind)}.")
+                messages.append(f"“{kind}” isn't a kind. Use one of: {', '.join(Kind)}.")
                 continue
             if not isinstance(raw, dict):
-                problems.append(f"The options of “{kind}” must be in braces, such as {EXAMPLE}.")
+                messages.append(f"The options of “{kind}” must be in braces, such as {EXAMPLE}.")
                 continue
-            cleaned[kind], errors = clean_options(Kind(kind), raw, settings.OPTION_CEILINGS)
-            problems += errors.values()
-        if problems:
-            raise forms.ValidationError(problems)
+            cleaned[kind], problems = clean_options(Kind(kind), raw, settings.OPTION_CEILINGS)
+            messages += map(describe_option_problem, problems.values())
+        if messages:
+            raise forms.ValidationError(messages)
         return cleaned
 
 

@@ -15,9 +15,9 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote, urlsplit
 
-from commands.cloudflare import coerce, dialects, downloads, parsing, response_body, responses
+from commands.cloudflare import coerce, dialects, downloads, paging, parsing, response_body, responses
 from commands.cloudflare.auth import Auth
-from commands.cloudflare.errors import OutcomeUnknown, Rejected, TooManyPages, Unreadable
+from commands.cloudflare.errors import OutcomeUnknown, Rejected, Unreadable
 from commands.cloudflare.retries import Retries
 from commands.cloudflare.transport import PreparedCall, Response, Transport
 from commands.cloudflare.types import (
@@ -35,7 +35,6 @@ from commands.rules.listed_command import ListedCommand
 
 _ACCOUNT = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._~-]{0,99}")
-_MAX_PER_PAGE = 50
 _RANDOM = SystemRandom().random
 
 
@@ -142,7 +141,7 @@ class Client:
     def list_commands(
         self,
         page: int,
-        per_page: int = _MAX_PER_PAGE,
+        per_page: int = paging.MAX_PER_PAGE,
         *,
         from_: datetime | None = None,
         to: datetime | None = None,
@@ -174,7 +173,7 @@ class Client:
             "command_type": kind,
             "status": status,
         }
-        params = _page_params(page, per_page) | _without_empty(filters)
+        params = paging.params(page, per_page, filters)
         result, date = self._get(Call.LIST, "commands", params)
         entries = parsing.rows(Call.LIST, result, "commands")
         return parsing.page(entries, parsing.listed_command, page, per_page, date)
@@ -183,7 +182,7 @@ class Client:
         self,
         *,
         first: int = 1,
-        per_page: int = _MAX_PER_PAGE,
+        per_page: int = paging.MAX_PER_PAGE,
         from_: datetime | None = None,
         to: datetime | None = None,
         device_id: str = "",
@@ -211,28 +210,29 @@ class Client:
                 status=status,
             )
 
-        return self._pages(Call.LIST, fetch, lambda row: row.id or row, first)
+        return paging.pages(Call.LIST, fetch, lambda row: row.id or row, first=first, most=self._limits.max_pages)
 
-    def list_devices(self, page: int, per_page: int = _MAX_PER_PAGE, search: str = "") -> Page[ListedDevice]:
+    def list_devices(self, page: int, per_page: int = paging.MAX_PER_PAGE, search: str = "") -> Page[ListedDevice]:
         """Return one page of the registrations seen in the last hour. `search` is a device name or an email.
 
         Raises:
             ValueError: `page` or `per_page` is out of range.
         """
-        params = _page_params(page, per_page) | _without_empty({"search": search})
+        params = paging.params(page, per_page, {"search": search})
         result, date = self._get(Call.DEVICES, "commands/devices", params)
         entries = parsing.rows(Call.DEVICES, result, "devices")
         return parsing.page(entries, parsing.listed_device, page, per_page, date)
 
     def iter_devices(
-        self, *, first: int = 1, per_page: int = _MAX_PER_PAGE, search: str = ""
+        self, *, first: int = 1, per_page: int = paging.MAX_PER_PAGE, search: str = ""
     ) -> Iterator[Page[ListedDevice]]:
         """Yield pages of registrations, from page `first` to the last one. Raises TooManyPages like `iter_commands`."""
-        return self._pages(
+        return paging.pages(
             Call.DEVICES,
             lambda number: self.list_devices(number, per_page, search),
             lambda row: (row.device_id, row.registration_id, row.user_email),
-            first,
+            first=first,
+            most=self._limits.max_pages,
         )
 
     def quota(self) -> QuotaReading:
@@ -363,30 +363,6 @@ class Client:
             raise error
         return response
 
-    def _pages[Row](
-        self, call: Call, fetch: Callable[[int], Page[Row]], key: Callable[[Row], object], first: int
-    ) -> Iterator[Page[Row]]:
-        """Yield pages until one is short. `key` identifies a row.
-
-        Cloudflare's `total_count` is of no use here, because it ignores the filters. One page without a new row does
-        not end the listing: a page's worth of new commands may have moved all its rows down. Two such pages in a row
-        do, or a server that repeats a page for ever would never let the listing end.
-        """
-        seen: set[object] = set()
-        was_new = True
-        for number in range(first, self._limits.max_pages + 1):
-            page = fetch(number)
-            keys = {key(row) for row in page.rows}
-            is_new = not keys or not keys <= seen
-            if not (is_new or was_new):
-                return
-            was_new = is_new
-            seen |= keys
-            yield page
-            if page.short:
-                return
-        raise TooManyPages(call, f"The listing has more than {self._limits.max_pages} pages.")
-
 
 def _valid_base_url(base_url: str) -> str:
     parts = urlsplit(base_url)
@@ -402,16 +378,6 @@ def _path_segment(call: Call, value: str) -> str:
     if not _SEGMENT.fullmatch(value):
         raise Rejected(call, "Not sent: this id can't be part of an address.")
     return value
-
-
-def _page_params(page: int, per_page: int) -> dict[str, str]:
-    if page < 1 or not 1 <= per_page <= _MAX_PER_PAGE:
-        raise ValueError(f"The page number must be at least 1, and per_page 1 to {_MAX_PER_PAGE}.")
-    return {"page": str(page), "per_page": str(per_page)}
-
-
-def _without_empty(filters: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in filters.items() if value}
 
 
 def _timestamp(at: datetime) -> str:

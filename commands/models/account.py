@@ -112,7 +112,7 @@ class AccountSync(Leased):
 
     @property
     def awaited_at(self) -> datetime | None:
-        """When the next listing is due. During a listing, when its lease ends. After that time the sync is late."""
+        """Return the time of the next listing, or the end of the lease during a listing. After it the sync is late."""
         return self.due_at or self.lease_until
 
     def __str__(self) -> str:

@@ -200,7 +200,7 @@ class Command(models.Model):
 
     @property
     def may_run_until(self) -> datetime | None:
-        """Until when an unconfirmed command may still run on the device. None for one that certainly does not run."""
+        """Return until when an unconfirmed command may still run on the device. None if it certainly does not run."""
         if self.status != Status.UNCONFIRMED or self.kind not in set(Kind):
             return None
         sent_by = self.dispatch.lease_until if self.dispatch else self.requested_at

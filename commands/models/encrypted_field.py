@@ -12,7 +12,7 @@ from django.db import models
 
 
 class CannotDecrypt(Exception):
-    """No key of CREDENTIAL_KEYS decrypts the stored value."""
+    """Stored value that no key of CREDENTIAL_KEYS decrypts."""
 
 
 def _keys() -> MultiFernet:

@@ -43,7 +43,7 @@ class Pause(models.Model):
 
     @property
     def is_credential_problem(self) -> bool:
-        """Nothing reached Cloudflare, because dexportal has no usable credential."""
+        """Return True if nothing reached Cloudflare, because dexportal has no usable credential."""
         return self.reason_code in CREDENTIAL_PROBLEMS
 
     @property

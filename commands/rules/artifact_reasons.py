@@ -8,7 +8,7 @@ from commands.rules.kinds import Options
 
 
 class ArtifactReason(StrEnum):
-    """Stored with the artifact and with its Events. The sentences are in `wording/artifacts.py`."""
+    """Code stored with the artifact and with its Events. The sentences are in `wording/artifacts.py`."""
 
     MISSING_TUNNEL_CAPTURE = "missing_tunnel_capture"
     MISSING_DEVICE_CAPTURE = "missing_device_capture"

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class EventType(StrEnum):
-    """Stored with Events. A type is never renamed, because Events never change."""
+    """Type stored with an Event. A type is never renamed, because Events never change."""
 
     REQUESTED = "requested"
     MOVED = "moved"

@@ -10,7 +10,7 @@ How to add a kind:
 4. a preset, if the desk should offer one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -229,49 +229,86 @@ def on_the_wire(kind: Kind, options: Options, *, legacy: bool = False) -> dict[s
     return {name: value for name, value in options.items() if name in known}
 
 
+class OptionProblemCode(StrEnum):
+    UNKNOWN_OPTION = "unknown_option"
+    NOT_A_NUMBER = "not_a_number"
+    TOO_SMALL = "too_small"
+    TOO_LARGE = "too_large"
+    NOT_A_SWITCH = "not_a_switch"
+    NOT_CHOICES = "not_choices"
+    UNKNOWN_CHOICES = "unknown_choices"
+
+
+@dataclass(frozen=True, slots=True)
+class OptionProblem:
+    """Reason why the value of an option can't be used. The sentences are in `wording.options`."""
+
+    code: OptionProblemCode
+    kind: Kind
+    option: str  # its name on the wire
+    limit: int | None = None  # the smallest or the largest number
+    unknown: tuple[str, ...] = ()  # given choices that the option doesn't have
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """Option of a kind, with the ceiling that applies here."""
+
+    kind: Kind
+    option: Option
+    ceiling: int | None
+
+    def problem(
+        self, code: OptionProblemCode, *, limit: int | None = None, unknown: Iterable[str] = ()
+    ) -> OptionProblem:
+        return OptionProblem(code, self.kind, self.option.name, limit, tuple(unknown))
+
+
 def clean_options(
     kind: Kind, raw: Mapping[str, object], ceilings: Ceilings = DOCUMENTED_CEILINGS
-) -> tuple[dict[str, OptionValue], dict[str, str]]:
-    """Return the options, and the errors by option name. An absent or empty option gets Cloudflare's default.
+) -> tuple[dict[str, OptionValue], dict[str, OptionProblem]]:
+    """Return the options, and the problems by option name. An absent or empty option gets Cloudflare's default.
 
     Numbers and switches may be text. Choices may be a list, or text with commas.
     """
     spec = SPECS[kind]
     options: dict[str, OptionValue] = {}
-    errors = {name: f"{spec.label} has no option “{name}”." for name in raw if spec.option(name) is None}
+    problems = {
+        name: OptionProblem(OptionProblemCode.UNKNOWN_OPTION, kind, name) for name in raw if spec.option(name) is None
+    }
     for option in spec.options:
         given = raw.get(option.name)
         if given is None or given in ("", [], ()):
             if option.default is not None:
                 options[option.name] = option.default
             continue
-        try:
-            options[option.name] = _read(option, given, ceilings.get((kind, option.name), option.ceiling))
-        except ValueError as problem:
-            errors[option.name] = str(problem)
-    return options, errors
+        value = _read(_Field(kind, option, ceilings.get((kind, option.name), option.ceiling)), given)
+        if isinstance(value, OptionProblem):
+            problems[option.name] = value
+        else:
+            options[option.name] = value
+    return options, problems
 
 
-def _read(option: Option, given: object, ceiling: int | None) -> OptionValue:
-    """Read one value. Raises ValueError with a sentence for the person who typed it."""
-    match option.type:
+def _read(field: _Field, given: object) -> OptionValue | OptionProblem:
+    match field.option.type:
         case OptionType.WHOLE_NUMBER:
-            return _number(option, given, ceiling)
+            return _number(field, given)
         case OptionType.SWITCH:
-            return _switch(option, given)
+            return _switch(field, given)
         case OptionType.CHOICES:
-            return _choices(option, given)
+            return _choices(field, given)
 
 
-def _number(option: Option, given: object, ceiling: int | None) -> int:
+def _number(field: _Field, given: object) -> int | OptionProblem:
     text = str(given).strip()
     if isinstance(given, bool) or not (text.isascii() and text.removeprefix("-").isdigit()) or len(text) > 9:
-        raise ValueError(f"{option.label} has to be a whole number ({option.unit}).")
-    number = int(text)
-    if option.least is not None and number < option.least:
-        raise ValueError(f"{option.label} has to be at least {option.least} {option.unit}.")
+        return field.problem(OptionProblemCode.NOT_A_NUMBER)
+    number, least, ceiling = int(text), field.option.least, field.ceiling
+    if least is not None and number < least:
+        return field.problem(OptionProblemCode.TOO_SMALL, limit=least)
     if ceiling is not None and number > ceiling:
-        raise ValueError(f"{option.label} has to be at most {ceiling} {option.unit}.")
+        return field.problem(OptionProblemCode.TOO_LARGE, limit=ceiling)
     return number
 
 
@@ -279,22 +316,20 @@ _SWITCH_WORDS = {"true": True, "on": True, "yes": True, "1": True}
 _SWITCH_WORDS |= {"false": False, "off": False, "no": False, "0": False}
 
 
-def _switch(option: Option, given: object) -> bool:
+def _switch(field: _Field, given: object) -> bool | OptionProblem:
     word = str(given).strip().lower()
-    if word not in _SWITCH_WORDS:
-        raise ValueError(f"{option.label} has to be on or off.")
-    return _SWITCH_WORDS[word]
+    return _SWITCH_WORDS.get(word, field.problem(OptionProblemCode.NOT_A_SWITCH))
 
 
-def _choices(option: Option, given: object) -> list[str]:
+def _choices(field: _Field, given: object) -> list[str] | OptionProblem:
     if isinstance(given, str):
         given = given.split(",")
     if not isinstance(given, (list, tuple, set, frozenset)):
-        raise ValueError(f"{option.label} can have: {', '.join(option.choices)}.")
+        return field.problem(OptionProblemCode.NOT_CHOICES)
     picked = {str(item).strip() for item in given}
-    if strange := sorted(picked - set(option.choices)):
-        raise ValueError(f"{option.label} can have {', '.join(option.choices)}, not {', '.join(strange)}.")
-    return [choice for choice in option.choices if choice in picked]
+    if unknown := picked - set(field.option.choices):
+        return field.problem(OptionProblemCode.UNKNOWN_CHOICES, unknown=sorted(unknown))
+    return [choice for choice in field.option.choices if choice in picked]
 
 
 def warnings(kind: Kind, options: Options) -> dict[str, str]:

@@ -67,7 +67,7 @@ class Clock:
 
 
 class LeaveReason(StrEnum):
-    """Why a row is left alone."""
+    """Reason for not changing a row."""
 
     NO_NEWS = "no_news"
     GOES_BACK = "goes_back"

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Operation(StrEnum):
-    """Stored with pauses, and a label of /metrics."""
+    """Operation stored with a pause, and a label of /metrics."""
 
     CREATE = "create"
     LIST = "list"
@@ -14,7 +14,7 @@ class Operation(StrEnum):
 
 
 class PauseReason(StrEnum):
-    """Stored with pauses, credentials' call budgets and notifications."""
+    """Code stored with pauses, credentials' call budgets and notifications."""
 
     # dexportal cannot make a call. Nothing was sent.
     NO_CREDENTIAL = "no_credential"

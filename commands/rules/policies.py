@@ -39,7 +39,7 @@ class RefusalCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why something is not done. `values` are what the sentence of the code names.
+    """Reason for not doing something. `values` fill the fields in the sentence of the code.
 
     `skipped` are the plan's lines of devices that Cloudflare would refuse. `line_errors` are lines that were not
     understood.

@@ -1,10 +1,10 @@
-"""Codes for why a command, or the POST that carried it, is in its status. The sentences are in `wording.commands`."""
+"""Reason codes for the status of a command or of the POST that carried it. The sentences are in `wording.commands`."""
 
 from enum import StrEnum
 
 
 class CommandReasonCode(StrEnum):
-    """Stored with commands, dispatches and Events. A code is never renamed, because Events never change."""
+    """Code stored with commands, dispatches and Events. A code is never renamed, because Events never change."""
 
     # Nothing was sent: the command goes back to the queue.
     WORKER_DELAYED = "worker_delayed"

@@ -107,7 +107,7 @@ class PastedLine:
 
 @dataclass(frozen=True, slots=True)
 class LineError:
-    """Why no device can be meant by a line. `values` are what the sentence of the code names."""
+    """Reason why a line names no device. `values` fill the fields in the sentence of the code."""
 
     line: PastedLine
     code: LineErrorCode

@@ -14,7 +14,11 @@ _MARKS = re.compile(r"(?<=[@._/-])")
 
 @register.simple_tag
 def when(at: datetime | None, form: str = "ago") -> SafeString | str:
-    """`ago`: an age that ages; `time`: the time of a day of this week, else the date. Without JavaScript: UTC."""
+    """Show a time. JavaScript replaces the text, which is in UTC.
+
+    With the form `ago` it shows the age and keeps it up to date. With `time` it shows the time for a day of this week,
+    else the date.
+    """
     if at is None:
         return ""
     utc = at.astimezone(UTC)
@@ -31,7 +35,7 @@ def breakable(words: str) -> SafeString:
 
 @register.filter
 def filesize(size: int | None) -> str:
-    """Bytes in decimal units, as Cloudflare counts its megabytes."""
+    """Show a number of bytes in decimal units, as Cloudflare counts its megabytes."""
     if size is None:
         return ""
     if size < 1000:
@@ -43,5 +47,5 @@ def filesize(size: int | None) -> str:
 
 @register.filter
 def clock(seconds: int) -> str:
-    """Such as 2:10."""
+    """Show seconds as minutes and seconds, such as 2:10."""
     return f"{seconds // 60}:{seconds % 60:02}"

@@ -1,4 +1,4 @@
-"""How the database would answer: the plan of every query on commands, as the database tells it."""
+"""Query plans of the database, for every query on commands."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,7 +11,7 @@ _EXPLAIN = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PL
 
 
 class Plans:
-    """Within `watch()`: what each query on commands_command would do, with the very parameters it is sent with."""
+    """Plans of all queries on commands_command within `watch()`, explained with the parameters of each query."""
 
     def __init__(self) -> None:
         self.of_queries: list[str] = []

@@ -1,4 +1,4 @@
-"""Which other captures count as a cause: those that can have run on the Windows machine at the same time."""
+"""Tests of other captures as a cause: those that can have run on the Windows machine at the same time."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ MACHINE = {"device_id": "d1", "platform": "windows"}
 
 
 @pytest.mark.parametrize(
-    ("status", "begun", "heard", "found"),
+    ("status", "begun", "reported", "is_cause"),
     [
         pytest.param(Status.PENDING_UPLOAD, 5, 5, True, id="runs"),
         pytest.param(Status.UNCONFIRMED, 5, 5, True, id="silent since it began"),
@@ -28,13 +28,13 @@ MACHINE = {"device_id": "d1", "platform": "windows"}
     ],
 )
 def test_a_capture_that_tells_no_end_is_a_cause_only_while_it_can_have_run(
-    status: Status, begun: float, heard: float, found: bool
+    status: Status, begun: float, reported: float, is_cause: bool
 ) -> None:
-    """`begun`, `heard`: minutes before the failed one was created."""
+    """Give `begun` and `reported` in minutes before the failed command was created."""
     account, person = make_account(), make_person("helpdesk", "helpdesk")
     born = timezone.now() - timedelta(minutes=3)
-    times = {"remote_created_at": born - timedelta(minutes=begun), "status_at": born - timedelta(minutes=heard)}
+    times = {"remote_created_at": born - timedelta(minutes=begun), "status_at": born - timedelta(minutes=reported)}
     make_command(make_run(account, person), status, kind="warp-diag", **(times | MACHINE))
     ended = {"remote_created_at": born, "remote_completed_at": born + timedelta(seconds=3)}
     failed = make_command(make_run(account, person), Status.FAILED, **(ended | MACHINE))
-    assert [cause.code for cause in causes.of_one(failed)] == ["other_capture" if found else "windows"]
+    assert [cause.code for cause in causes.of_one(failed)] == ["other_capture" if is_cause else "windows"]

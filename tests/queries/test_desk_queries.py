@@ -1,4 +1,4 @@
-"""The desk's queries: one each, counts that stop, and nothing of a row that is loaded later."""
+"""Tests of the desk's queries: one query each, counts with a limit, and no part of a row loaded later."""
 
 import pytest
 from django.core.exceptions import FieldFetchBlocked

@@ -1,4 +1,4 @@
-"""No list reads every command: each filter has an index, on SQLite and (in the service tests) on PostgreSQL."""
+"""Tests that no list reads every command: each filter has an index, on SQLite and on PostgreSQL (service tests)."""
 
 from datetime import timedelta
 from io import StringIO
@@ -82,7 +82,7 @@ def test_no_filter_of_a_list_reads_every_command(past: Command) -> None:
 
 
 def test_a_list_is_in_order_without_sorting_all_that_it_might_show(past: Command) -> None:
-    """What is open is little, and sorted; a run's commands stand in their own index."""
+    """Sort only the open commands, because they are few. A run's commands have their own index."""
     if connection.vendor != "sqlite":
         return
     for name, fields in FILTERS.items():
@@ -138,7 +138,7 @@ def test_neither_a_search_nor_a_run_reads_every_command(past: Command) -> None:
 
 
 def test_a_claim_learns_which_machines_are_busy_from_what_is_in_flight_alone(past: Command) -> None:
-    """However much is queued: the index holds nothing else."""
+    """Read the index that holds only commands in flight, so that a long queue costs nothing."""
     never_sent = {"status": Status.QUEUED, "dispatch": None, "remote_id": ""}
     Command.objects.filter(id=past.id).update(**never_sent, expires_at=past.requested_at + timedelta(days=9999))
     plans = Plans()
@@ -151,7 +151,7 @@ def test_a_claim_learns_which_machines_are_busy_from_what_is_in_flight_alone(pas
 
 
 def test_results_that_are_not_here_are_counted_by_an_index_that_holds_nothing_else(past: Command) -> None:
-    """At each scrape, and on the status page, among all the results that there ever were."""
+    """Count at each scrape and on the status page, and never walk through all results."""
     plans, now = Plans(), timezone.now()
     with plans.watch():
         metrics.figures(now=now)

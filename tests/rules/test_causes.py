@@ -1,4 +1,4 @@
-"""Why a command failed: named where Cloudflare's own rules let it be known, each with how sure we are."""
+"""Tests of probable causes: named where Cloudflare's own rules point to them, each with its confidence."""
 
 from datetime import UTC, datetime, timedelta
 

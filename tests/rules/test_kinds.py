@@ -11,6 +11,8 @@ from commands.rules.kinds import (
     Ceilings,
     Kind,
     Option,
+    OptionProblem,
+    OptionProblemCode,
     Options,
     OptionType,
     clean_options,
@@ -64,21 +66,24 @@ def test_number_or_its_text_has_to_be_within_the_bounds(kind: Kind, option: Opti
     assert least is not None
     assert ceiling is not None
     for good in (least, ceiling, str(least), f" {ceiling} "):
-        options, errors = clean_options(kind, {name: good})
-        assert (options[name], errors) == (int(good), {})
-    assert "at least" in clean_options(kind, {name: least - 1})[1][name]
-    assert "at most" in clean_options(kind, {name: ceiling + 1})[1][name]
+        options, problems = clean_options(kind, {name: good})
+        assert (options[name], problems) == (int(good), {})
+    too_small = OptionProblem(OptionProblemCode.TOO_SMALL, kind, name, limit=least)
+    assert clean_options(kind, {name: least - 1})[1] == {name: too_small}
+    too_large = OptionProblem(OptionProblemCode.TOO_LARGE, kind, name, limit=ceiling)
+    assert clean_options(kind, {name: ceiling + 1})[1] == {name: too_large}
     for bad in ("five", "1.5", 1.5, True, "٣", "--1", "9" * 5000, [1]):
-        options, errors = clean_options(kind, {name: bad})
-        assert "whole number" in errors[name]
+        options, problems = clean_options(kind, {name: bad})
+        assert problems == {name: OptionProblem(OptionProblemCode.NOT_A_NUMBER, kind, name)}
         assert name not in options
 
 
 def test_raised_ceiling_counts_and_the_others_stay() -> None:
     raised: Ceilings = {(Kind.PCAP, "time-limit-min"): 30}
-    options, errors = clean_options(Kind.PCAP, {"time-limit-min": 30, "max-file-size-mb": 51}, raised)
+    options, problems = clean_options(Kind.PCAP, {"time-limit-min": 30, "max-file-size-mb": 51}, raised)
     assert options["time-limit-min"] == 30
-    assert errors == {"max-file-size-mb": "Maximum file size has to be at most 50 MB."}
+    too_large = OptionProblem(OptionProblemCode.TOO_LARGE, Kind.PCAP, "max-file-size-mb", limit=50)
+    assert problems == {"max-file-size-mb": too_large}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +94,8 @@ def test_switch_is_read_from_forms_and_files(given: object, read: bool) -> None:
 
 
 def test_switch_that_is_neither_on_nor_off_is_an_error() -> None:
-    assert "on or off" in clean_options(Kind.WARP_DIAG, {"test-all-routes": "maybe"})[1]["test-all-routes"]
+    problem = clean_options(Kind.WARP_DIAG, {"test-all-routes": "maybe"})[1]["test-all-routes"]
+    assert problem.code is OptionProblemCode.NOT_A_SWITCH
 
 
 @pytest.mark.parametrize("given", [["tunnel", "default"], "tunnel, default", ("default", "tunnel", "tunnel")])
@@ -97,14 +103,22 @@ def test_choices_are_read_once_and_in_their_own_order(given: object) -> None:
     assert clean_options(Kind.SPEED_TEST, {"interfaces": given}) == ({"interfaces": ["default", "tunnel"]}, {})
 
 
-@pytest.mark.parametrize("given", [["wifi"], "default,wifi", 7])
-def test_unknown_choice_is_an_error(given: object) -> None:
-    assert "default, tunnel" in clean_options(Kind.SPEED_TEST, {"interfaces": given})[1]["interfaces"]
+@pytest.mark.parametrize(
+    ("given", "code", "unknown"),
+    [
+        (["wifi", "lte"], OptionProblemCode.UNKNOWN_CHOICES, ("lte", "wifi")),
+        ("default,wifi", OptionProblemCode.UNKNOWN_CHOICES, ("wifi",)),
+        (7, OptionProblemCode.NOT_CHOICES, ()),
+    ],
+)
+def test_unknown_choice_is_an_error(given: object, code: OptionProblemCode, unknown: tuple[str, ...]) -> None:
+    problem = OptionProblem(code, Kind.SPEED_TEST, "interfaces", unknown=unknown)
+    assert clean_options(Kind.SPEED_TEST, {"interfaces": given}) == ({}, {"interfaces": problem})
 
 
 def test_unknown_option_is_an_error() -> None:
     assert clean_options(Kind.SPEED_TEST, {"time-limit-min": 5})[1] == {
-        "time-limit-min": "Speed test has no option “time-limit-min”."
+        "time-limit-min": OptionProblem(OptionProblemCode.UNKNOWN_OPTION, Kind.SPEED_TEST, "time-limit-min")
     }
 
 
@@ -114,8 +128,8 @@ scraps = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text
 @given(st.sampled_from(Kind), st.data())
 def test_cleaned_options_stay_the_same_when_cleaned_again(kind: Kind, data: st.DataObject) -> None:
     names = [option.name for option in SPECS[kind].options]
-    options, errors = clean_options(kind, data.draw(st.dictionaries(st.sampled_from(names), scraps)))
-    assert not set(options) & set(errors)
+    options, problems = clean_options(kind, data.draw(st.dictionaries(st.sampled_from(names), scraps)))
+    assert not set(options) & set(problems)
     again, more = clean_options(kind, options)
     assert not more
     assert options.items() <= again.items()

@@ -1,4 +1,4 @@
-"""Plans are made without a database, from facts about targets."""
+"""Tests of plans, made without a database from facts about targets."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Lines that people type or paste are read without a database."""
+"""Tests of lines that people type or paste, read without a database."""
 
 import itertools
 

@@ -31,7 +31,7 @@ EMAIL_DOMAIN = "demo.example.com"
 
 
 class NotTheSimulator(Exception):
-    """Demo people exist only with the simulator."""
+    """Refusal to create demo people, because they exist only with the simulator."""
 
 
 def demo_password() -> str:
@@ -58,7 +58,7 @@ def ensure_demo_people(*, now: datetime) -> list[User]:
 
 
 def dismiss_demo_people() -> None:
-    """Deactivate all demo people, unless the simulator is the upstream. Sessions of theirs end."""
+    """Deactivate all demo people, unless the simulator is the upstream. Their sessions end."""
     if settings.UPSTREAM.is_simulator:
         return
     for person in who_can_sign_in():

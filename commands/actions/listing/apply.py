@@ -203,7 +203,7 @@ def _carry_out_leftovers(
 
 
 def _cast_doubt(changes: StatusWriter, decisions: Sequence[Decision]) -> None:
-    """Mark as uncertain the matches that seemed to be the only possible ones, and were not."""
+    """Mark matches as uncertain that seemed to be the only possible ones and were not."""
     casts = [(one.row, one.ours_ids) for one in decisions if isinstance(one, CastDoubt)]
     casts += [(one.row, one.doubts) for one in decisions if isinstance(one, Adopt)]
     values = {"match_uncertain": True}

@@ -94,7 +94,7 @@ def _interrupted_listing(row: AccountSync) -> ListingRequest | None:
 
 
 def _since(row: AccountSync, sought: QuerySet[Command], pending: QuerySet[Command]) -> datetime | None:
-    """Return when the oldest of these commands may have begun, by the clock that shows, or may show, less."""
+    """Return when the oldest of these commands may have begun, by ours or Cloudflare's clock, whichever shows less."""
     begun = (
         commands.aggregate(at=Min(time))["at"]
         for commands in (sought, pending)
@@ -105,7 +105,7 @@ def _since(row: AccountSync, sought: QuerySet[Command], pending: QuerySet[Comman
 
 
 def _behind(row: AccountSync) -> timedelta:
-    """Return by how much Cloudflare's clock shows, or may show, less than ours: a negative duration, or zero."""
+    """Return how far Cloudflare's clock may be behind ours, as a negative duration. Zero if it is not behind."""
     return min((row.clock_offset or timedelta()) - row.clock_doubt, timedelta())
 
 

@@ -33,7 +33,7 @@ TEMPLATE = "commands/email/alert.txt"
 
 
 class Decision(Enum):
-    """What to do with a pending notification."""
+    """Decision about a pending notification."""
 
     SEND = auto()
     ALREADY_KNOWN = auto()  # another email said the same

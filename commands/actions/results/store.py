@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 
 class LeaseLost(Exception):
-    """Another worker has taken the artifact over, so this one must not write any more."""
+    """Lease that another worker has taken over. This worker must not write any more."""
 
 
 class NotStored(Exception):

@@ -171,7 +171,7 @@ def _as_listed(created: Created, date: datetime | None) -> ListedCommand:
 
 
 def _status_of(created: Created, merged: Mapping[str, Status]) -> Status:
-    """Return the further of the two: what the answer says, and what a listing said of a merged import."""
+    """Return the further status of two: that of the answer, and that of a merged import from a listing."""
     reported = remote_status(created.status) or Status.PENDING_EXEC
     return max(reported, merged.get(created.id, Status.PENDING_EXEC), key=rank)
 
@@ -207,7 +207,7 @@ def _attach_late(changes: StatusWriter, late: Sequence[Advance], dispatch: Dispa
 
 @dataclass(frozen=True, slots=True)
 class _Reason:
-    """Why a POST failed: our code, Cloudflare's codes and Cloudflare's message."""
+    """Reason for a failed POST: our code, Cloudflare's codes and Cloudflare's message."""
 
     code: CommandReasonCode
     remote_message: str = ""

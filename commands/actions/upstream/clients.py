@@ -19,7 +19,7 @@ from commands.rules.pauses import PauseReason
 
 
 class NoCredential(Exception):
-    """The account has no credential that can be used. Nothing was sent."""
+    """Account without a usable credential. Nothing was sent."""
 
     def __init__(self, reason_code: PauseReason) -> None:
         super().__init__(reason_code)

@@ -25,7 +25,7 @@ OTHER_CALLS_FLOOR = 0.25  # files and devices leave this part of the bucket to P
 
 
 class NotNow(Exception):
-    """A call that may not be made before `until`. Nothing was sent."""
+    """Call that must wait until `until`. Nothing was sent."""
 
     def __init__(self, until: datetime, reason_code: PauseReason, remote_message: str = "") -> None:
         super().__init__(reason_code)

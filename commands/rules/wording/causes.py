@@ -13,9 +13,10 @@ SENTENCES: Mapping[CauseCode, str] = {
     CauseCode.BUNDLE_TOO_LARGE: "the bundle exceeded its limit of {megabytes} MB and was not uploaded.",
 }
 CONFIDENCES: Mapping[Confidence, str] = {Confidence.LIKELY: "Likely", Confidence.POSSIBLE: "Possible"}
+WITH_CONFIDENCE = "{confidence}: {cause}"
 
 
 def describe_cause(cause: Cause) -> str:
     """Return the cause with its confidence, such as "Likely: the device was not connected ..."."""
     described = sentence(SENTENCES, cause.code, megabytes=cause.megabytes)
-    return f"{sentence(CONFIDENCES, cause.confidence)}: {described}"
+    return WITH_CONFIDENCE.format(confidence=sentence(CONFIDENCES, cause.confidence), cause=described)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from commands.rules.reasons import CommandReasonCode
 from commands.rules.wording import sentence
+from commands.rules.wording.remote_codes import list_codes
 
 SENTENCES: Mapping[CommandReasonCode, str] = {
     CommandReasonCode.WORKER_DELAYED: "The worker was delayed before it could send the command.",
@@ -54,8 +55,7 @@ def describe_reason(reason_code: str, remote_message: str = "", *, http_status: 
     if not reason_code:
         return ""
     reason = sentence(SENTENCES, CommandReasonCode(reason_code))
-    numbers = {"HTTP": http_status, "code": code}
-    listed = ", ".join(f"{name} {number}" for name, number in numbers.items() if number)
+    listed = list_codes(http_status, code)
     codes = CODES.format(codes=listed) if listed else ""
     if remote_message:
         return f"{reason} {REMOTE_MESSAGE.format(message=remote_message, codes=codes)}"

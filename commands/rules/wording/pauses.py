@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from commands.rules.pauses import Operation, PauseReason
-from commands.rules.wording import sentence
+from commands.rules.wording import sentence, sentence_for_count
+from commands.rules.wording.remote_codes import list_codes
 
 SENTENCES: Mapping[PauseReason, str] = {
     PauseReason.NO_CREDENTIAL: "The account has no credential.",
@@ -40,6 +41,8 @@ CONSEQUENCES: Mapping[Operation, str] = {
 }
 RESULTS_EXPIRING = "Results stay at Cloudflare until it deletes them."
 REMOTE_MESSAGE = "Cloudflare's message: “{message}”."
+CODES = "({codes})"
+JOINED_OPERATIONS = "{others} and {last}"
 
 
 def describe_pause(
@@ -51,8 +54,8 @@ def describe_pause(
     parts = [sentence(SENTENCES, PauseReason(reason_code))]
     if remote_message:
         parts.append(REMOTE_MESSAGE.format(message=remote_message))
-    if codes := ", ".join([f"HTTP {http_status}"] * bool(http_status) + [f"code {code}"] * bool(code)):
-        parts.append(f"({codes})")
+    if codes := list_codes(http_status, code):
+        parts.append(CODES.format(codes=codes))
     return " ".join(parts)
 
 
@@ -66,7 +69,7 @@ def describe_consequence(operation: Operation, *, results_expire: bool = False) 
 def join_operations(operations: Iterable[Operation]) -> str:
     """Return "sending commands, listing commands and downloading files"."""
     *others, last = [sentence(OPERATIONS, operation) for operation in operations]
-    return f"{', '.join(others)} and {last}" if others else last
+    return JOINED_OPERATIONS.format(others=", ".join(others), last=last) if others else last
 
 
 class BannerCode(StrEnum):
@@ -108,16 +111,31 @@ BANNER_TIMES: Mapping[BannerCode, str] = {
 }
 
 
+class Count(StrEnum):
+    """Things that a banner counts."""
+
+    RESULTS = "results"
+    HELD = "held"
+    UNSENT = "unsent"
+
+
+COUNTS: Mapping[Count, tuple[str, str]] = {
+    Count.RESULTS: ("1 result is", "{count} results are"),
+    Count.HELD: ("1 command needs", "{count} commands need"),
+    Count.UNSENT: ("1 command is waiting to be sent.", "{count} commands are waiting to be sent."),
+}
+
+
 def count_results(count: int) -> str:
-    return "1 result is" if count == 1 else f"{count} results are"
+    """Return the beginning of the banner's title: "2 results are"."""
+    return sentence_for_count(COUNTS, Count.RESULTS, count)
 
 
 def count_held(count: int) -> str:
-    return "1 command needs" if count == 1 else f"{count} commands need"
+    """Return the beginning of the banner's title: "2 commands need"."""
+    return sentence_for_count(COUNTS, Count.HELD, count)
 
 
 def count_unsent(count: int) -> str:
     """Return a sentence about commands that wait to be sent, '' if there are none."""
-    if not count:
-        return ""
-    return "1 command is waiting to be sent." if count == 1 else f"{count} commands are waiting to be sent."
+    return sentence_for_count(COUNTS, Count.UNSENT, count) if count else ""

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from commands.rules.kinds import SPECS, Kind
 from commands.rules.plan import SKIPPED, Plan, PlanLine, Step, Verdict
-from commands.rules.wording import sentence
+from commands.rules.wording import sentence, sentence_for_count
 from commands.rules.wording.targets import describe_target
 
 
@@ -15,6 +15,18 @@ class Detail(StrEnum):
 
     NEVER_ONLINE = "never_online"
     INELIGIBLE_WITH_MESSAGE = "ineligible_with_message"
+
+
+class Count(StrEnum):
+    CALLS = "calls"
+
+
+class Unit(StrEnum):
+    """Units of an age, the largest one first."""
+
+    DAY = "day"
+    HOUR = "hour"
+    MINUTE = "minute"
 
 
 SENTENCES: Mapping[Verdict | Detail, str] = {
@@ -39,14 +51,23 @@ LABELS: Mapping[Verdict, str] = {
     Verdict.INELIGIBLE: "not supported",
     Verdict.OVER_QUOTA: "over quota",
 }
+AGES: Mapping[Unit, str] = {Unit.DAY: "{count} d", Unit.HOUR: "{count} h", Unit.MINUTE: "{count} min"}
 STEP_OF_KIND = "{kind}: {step}"
 IN_TURN = " ({first} first, then {second})"
 SKIPPED_DEVICE = "{device}: {reason}"
+MORE_SKIPPED = "{named} and {count} more"
 LINE_SKIPPED = "{line} (skipped)"
 LINE_OVER_QUOTA = "{line}: waits up to {minutes} min for the reset, then expires"
+CALLS: Mapping[Count, tuple[str, str]] = {Count.CALLS: ("{count} call", "{count} calls")}
 COST = "{calls} to Cloudflare"
 COST_OF_UNKNOWN_QUOTA = "{calls} to Cloudflare · quota {before} → {after}"
 COST_WITH_QUOTA = "{calls} to Cloudflare · quota {before} → {after} of {total}"
+
+_LENGTHS: Mapping[Unit, timedelta] = {
+    Unit.DAY: timedelta(days=1),
+    Unit.HOUR: timedelta(hours=1),
+    Unit.MINUTE: timedelta(minutes=1),
+}
 
 
 def describe_line(line: PlanLine) -> str:
@@ -81,17 +102,17 @@ def describe_step(line: PlanLine, step: Step) -> str:
 
 
 def describe_skipped(lines: Sequence[PlanLine], *, most: int) -> str:
-    """Name skipped devices, each with its reason. Only the first ones are named, the others are counted."""
+    """Name skipped devices, each with its reason. Only the first ones are named, the others are sentence_for_count."""
     named = [
         SKIPPED_DEVICE.format(device=describe_target(line.target), reason=describe_line(line)) for line in lines[:most]
     ]
-    more = len(lines) - len(named)
-    return "; ".join(named) + (f" and {more} more" if more else "")
+    text, more = "; ".join(named), len(lines) - len(named)
+    return MORE_SKIPPED.format(named=text, count=more) if more else text
 
 
 def describe_cost(plan: Plan) -> str:
     """Return the calls and the quota, such as “1 call to Cloudflare · quota 37 → 38 of 200”."""
-    calls = f"{plan.calls} call{'' if plan.calls == 1 else 's'}"
+    calls = sentence_for_count(CALLS, Count.CALLS, plan.calls)
     before, total = plan.quota.used, plan.quota.total
     if before is None:
         return COST.format(calls=calls)
@@ -113,13 +134,7 @@ def _short(kind: Kind) -> str:
     return SPECS[kind].short
 
 
-_UNITS: Mapping[str, timedelta] = {
-    "d": timedelta(days=1),
-    "h": timedelta(hours=1),
-    "min": timedelta(minutes=1),
-}
-
-
 def _age(age: timedelta) -> str:
-    unit, length = next(((u, t) for u, t in _UNITS.items() if age >= t), ("min", _UNITS["min"]))
-    return f"{max(1, age // length)} {unit}"
+    """Return the age in the largest unit that fits into it, at least 1 minute."""
+    unit = next((unit for unit, length in _LENGTHS.items() if age >= length), Unit.MINUTE)
+    return sentence(AGES, unit, count=max(1, age // _LENGTHS[unit]))

@@ -19,7 +19,7 @@ class AccountChip(StrEnum):
 
 
 class ProcessNote(StrEnum):
-    """What is known of a process that shows no sign of life."""
+    """Note on a process, mostly on why its heartbeat is missing."""
 
     RUNNING = "running"
     NOT_RESPONDING = "not_responding"
@@ -29,7 +29,7 @@ class ProcessNote(StrEnum):
 
 
 class Advice(StrEnum):
-    """What to do about a command whose outcome is unknown."""
+    """Advice for a command whose outcome is unknown."""
 
     CHECKING = "checking"
     LIST_REFUSED = "list_refused"

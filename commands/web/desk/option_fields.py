@@ -9,6 +9,7 @@ from django.http import QueryDict
 
 from commands.models import Account
 from commands.rules.kinds import SPECS, Kind, Option, Options, OptionType, clean_options, options_of, warnings
+from commands.rules.wording.options import describe_option_problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,8 @@ class OptionFields:
         """Read and check the options of these kinds."""
         for kind in kinds:
             raw = {option.name: self._posted(kind, option) for option in _options(self.account, kind)}
-            self.options[kind], errors = clean_options(kind, raw, settings.OPTION_CEILINGS)
-            self.errors |= {field_name(kind, name): error for name, error in errors.items()}
+            self.options[kind], problems = clean_options(kind, raw, settings.OPTION_CEILINGS)
+            self.errors |= {field_name(kind, name): describe_option_problem(one) for name, one in problems.items()}
 
     def kind_choices(self, checked: Collection[str]) -> list[KindChoice]:
         return [

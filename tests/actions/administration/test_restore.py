@@ -80,7 +80,7 @@ def test_command_never_sent_becomes_unconfirmed_and_is_not_sent(world: World, tm
 
 
 def test_post_in_progress_in_the_backup_may_have_arrived_until_the_restore(world: World, tmp_path: Path) -> None:
-    """After the backup the first POST turned out not to be sent, and the command was sent half an hour later."""
+    """Back up during the first POST, which is not sent after all. Send the command half an hour later."""
     (command,) = world.ask()
     assert claim(world.account, now=world.now) is not None
     file = back_up(tmp_path)

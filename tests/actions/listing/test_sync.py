@@ -54,7 +54,7 @@ def test_statuses_move_forward_as_cloudflare_lists_them(world: World) -> None:
 
 @pytest.mark.parametrize("wrong", [timedelta(days=365 * 70), timedelta(hours=2), -timedelta(days=365)])
 def test_impossible_date_does_not_move_the_end_of_a_file(world: World, wrong: timedelta) -> None:
-    """Whatever date Cloudflare gives, the command ended between its POST and the listing."""
+    """Ignore a date of Cloudflare's that is not between the POST and the listing."""
     command = world.sent()
     row = ListedCommand(command.remote_id, command.kind, "SUCCESS", command.device_id, completed_date=world.now + wrong)
     with change_statuses(by=CLOUDFLARE, now=world.now) as changes:
@@ -223,7 +223,7 @@ def test_row_is_left_alone_while_its_post_is_in_progress(world: World) -> None:
 
 
 def test_command_found_with_an_unknown_status_is_running_until_its_deadline(world: World) -> None:
-    """Otherwise its machine would be busy for a day."""
+    """End the command at its deadline. Otherwise its machine would be busy for a day."""
     command = _lost(world)
     world.fault("unknown_status", call="list", word="PAUSED")
     world.sync(complete=True)
@@ -296,7 +296,7 @@ def test_unconfirmed_command_is_not_looked_for_after_a_week(world: World) -> Non
 
 
 def test_old_unconfirmed_commands_are_looked_for_in_complete_listings_only(world: World) -> None:
-    """Otherwise a quick listing would go back for days, every 5 seconds."""
+    """Keep quick listings short. With the old commands they would go back for days, every 5 seconds."""
     old = _unconfirmed(world)
     world.heal()
     AccountSync.objects.update(complete_at=world.now + timedelta(hours=5))

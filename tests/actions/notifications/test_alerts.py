@@ -55,7 +55,12 @@ def test_refusal_is_emailed_once_with_waiting_commands_and_expiring_results(worl
     assert send_due_alerts(now=world.now) == 1
     (email,) = mail.outbox
     assert email.to == ["ada@example.com"]
-    expected = ("(HTTP 403, code 10000)", "waiting to be sent: 1", "not downloaded yet: 1", f"/commands/{wanted.id}/")
+    expected = (
+        "CODES HTTP_STATUS 403, CODE 10000",
+        "waiting to be sent: 1",
+        "not downloaded yet: 1",
+        f"/commands/{wanted.id}/",
+    )
     for words in (*expected, "/status/"):
         assert words in email.body
     assert wanted.email not in email.body
@@ -168,7 +173,7 @@ def test_other_reasons_are_emailed_once_each(world: World) -> None:
         emails.append(send_due_alerts(now=world.now))
         assert _pending() == []
     assert emails == [1, 0, 0, 0]
-    assert "(HTTP 403, code 10000)" in mail.outbox[-1].body
+    assert "CODES HTTP_STATUS 403, CODE 10000" in mail.outbox[-1].body
 
 
 def test_message_that_always_differs_is_not_emailed_for_ever(world: World) -> None:

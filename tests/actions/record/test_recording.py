@@ -39,7 +39,7 @@ def test_worker_without_its_lease_records_nothing_of_a_listing(world: World) -> 
 
 
 def test_listing_that_could_not_be_recorded_is_repeated_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise rows from before the overlap would never be read again."""
+    """Repeat the listing in full. Otherwise rows from before the overlap would never be read again."""
     foreign = world.foreign(world.device())
     world.forward(hours=3)
 

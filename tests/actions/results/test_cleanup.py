@@ -85,7 +85,7 @@ def test_old_spool_file_without_a_row_is_deleted(world: World, settings: Any) ->
 def test_stored_file_without_a_row_is_logged_and_never_deleted(
     world: World, beside: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Such a file belongs to another database, or to a time after the backup of this one."""
+    """Keep the file, because it belongs to another database, or to a time after the backup of this one."""
     ours = [_lost(world) for _ in range(beside)]
     id_ = f"0190{str(uuid4())[4:]}"
     names = [_put(name) for name in (f"0190/{id_}.zip", f"0190/{id_}.zip", f"0190/{uuid4()}.zip")]

@@ -162,7 +162,7 @@ def test_running_download_is_not_ended_by_time(world: World, done: Command) -> N
 def test_settle_leaves_a_file_whose_late_worker_renews_its_lease(
     world: World, done: Command, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker renews its lease after settle has read it as expired, and before settle moves the artifact."""
+    """Renew the worker's lease after settle has read it as expired, and before settle moves the artifact."""
     artifact = claim_artifact(world.now)
     assert artifact is not None
     if reason == "worn out":
@@ -310,7 +310,7 @@ def test_complete_spool_is_stored_later_without_another_download(
 
 
 def test_spool_is_discarded_when_the_announced_length_changed(world: World, done: Command) -> None:
-    """The ETag is the same, but with another length the spool is a part of a different file."""
+    """Keep the ETag and change the length: the spool is then a part of a different file."""
     world.fault("cut_short", call="download", share=0.5)
     assert world.collect()
     world.heal()

@@ -101,7 +101,7 @@ def test_spool_with_wrong_content_is_discarded_and_fetched_again(world: World, d
 
 
 def test_damage_inside_a_zip_member_is_detected(world: World, done: Command) -> None:
-    """The directory of a zip is at its end, so it stays readable when a member is damaged."""
+    """Damage a member of a zip. Its directory is at the end of the file and stays readable."""
     world.fault("cut_short", call="download", share=0.5)
     assert world.collect()
     world.heal()
@@ -223,7 +223,7 @@ def test_rate_limited_credential_fetches_nothing_until_its_pause_ends(world: Wor
 
 
 def test_unwritable_disk_costs_no_attempt(world: World, done: Command, settings: Any) -> None:
-    """A file stands where the folder should be, so not even root can write there."""
+    """Put a file where the folder should be, so that not even root can write there."""
     root = Path(settings.STORAGES["artifacts"]["OPTIONS"]["location"])
     root.write_text("in the way")
     for _ in range(4):
@@ -239,7 +239,7 @@ def test_unwritable_disk_costs_no_attempt(world: World, done: Command, settings:
 def test_worker_that_lost_its_lease_leaves_stored_files_alone(
     world: World, done: Command, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worker comes back after another one has fetched the file, and must not replace or delete it."""
+    """Finish a worker after another one has fetched the file. It must not replace or delete that file."""
     real = module.fetch_file
     late: list[Artifact] = []
 
@@ -306,7 +306,7 @@ def test_concurrent_workers_fetch_each_file_once(world: World) -> None:
 
 
 def test_zip_bomb_is_refused_and_ends_no_worker(world: World, done: Command) -> None:
-    """A kilobyte of the zip unpacks to more than any memory holds."""
+    """Build a zip of which each kilobyte unpacks to more data than fits in memory."""
     path = spool_path(world.artifact(done))
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:

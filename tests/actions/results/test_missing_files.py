@@ -38,7 +38,7 @@ def test_missing_file_is_gone_after_three_attempts_with_listings_between(world: 
 
 
 def test_404_costs_no_attempt_while_the_account_cannot_be_listed(world: World, done: Command) -> None:
-    """A wrong account id or a removed route makes every file of the account look missing."""
+    """Answer as for a wrong account id or a removed route: every file of the account looks missing."""
     world.faults(*NOWHERE, refusal("list", 404))
     for _ in range(6):
         assert world.collect()

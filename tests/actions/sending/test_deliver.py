@@ -140,7 +140,7 @@ def test_commands_rejected_together_are_sent_alone_after_a_complete_listing(worl
 
 
 def test_command_rejected_together_but_created_is_not_sent_again(world: World) -> None:
-    """Cloudflare may create some commands of a POST that it refuses."""
+    """Let Cloudflare create some commands of a POST that it refuses."""
     Account.objects.filter(id=world.account.id).update(dialect="current")  # else the other form is tried at once
     commands = world.ask(targets=world.targets(world.devices[:3]))
     world.fault("accepted_late", nth=1, then="error", status=422, seconds=0)

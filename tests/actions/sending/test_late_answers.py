@@ -45,7 +45,7 @@ def test_late_refusal_moves_an_uncertain_command_back_to_the_queue(world: World)
 
 @pytest.mark.parametrize("status", [429, 400])
 def test_late_refusal_does_not_change_a_command_adopted_from_a_listing(world: World, status: int) -> None:
-    """An adopted command is running, also with an unknown status: it is neither sent again nor rejected."""
+    """Adopt the command with an unknown status. It is running, so it is not sent again and not rejected."""
     (command,) = world.ask()
     world.fault("error", nth=1, when="after", status=status)
     claimed, answer = _lost_and_answered(world, command)

@@ -1,4 +1,4 @@
-"""A request becomes one run, once, however often the button was pressed."""
+"""Tests that a request becomes exactly one run, however often the button was pressed."""
 
 from datetime import timedelta
 from typing import Any
