@@ -150,7 +150,7 @@ FILES = {
     ArtifactStatus.READ: "",
     ArtifactStatus.UNREADABLE: "",
     ArtifactStatus.TOO_LARGE: "too large",
-    ArtifactStatus.GONE: "no longer at cloudflare",
+    ArtifactStatus.GONE: "no longer at Cloudflare",
     ArtifactStatus.REFUSED: "not downloaded",
     ArtifactStatus.PURGED: "deleted here",
 }
