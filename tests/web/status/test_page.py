@@ -323,10 +323,12 @@ def test_advice_for_an_uncertain_command_depends_on_the_sync(pauses: list[Accoun
     assert doubtful(unsaved_command(Status.UNCERTAIN), *pauses).advice == advice
 
 
-@pytest.mark.parametrize(("days_ago", "left"), [(0, 7), (2, 5), (6.9, 1), (8, 1)])
-def test_advice_for_an_unconfirmed_command_counts_the_days_that_are_left(days_ago: float, left: int) -> None:
+@pytest.mark.parametrize(
+    ("days_ago", "left"), [(0, "7 more days"), (2, "5 more days"), (6.1, "1 more day"), (8, "1 more day")]
+)
+def test_advice_for_an_unconfirmed_command_counts_the_days_that_are_left(days_ago: float, left: str) -> None:
     command = unsaved_command(Status.UNCONFIRMED, status_at=NOW - timedelta(days=days_ago))
-    check = f"We check Cloudflare's list for {left} more days at most."
+    check = f"We check Cloudflare's list for {left} at most."
     assert doubtful(command).advice == f"{CHECK_DASHBOARD}{check}{RUN_AGAIN}"
 
 
