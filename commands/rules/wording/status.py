@@ -68,12 +68,12 @@ ADVICE: Mapping[Advice, str] = {
     Advice.CHECKING: "Nothing to do: we're still checking Cloudflare's list.",
     Advice.LIST_REFUSED: "Sync is paused, so we can't check. Fix that first.",
     Advice.LIST_FAILING: "Sync is paused, so we can't check until Cloudflare responds again.",
-    Advice.CHECKED_DAILY: "We check Cloudflare's list for {days} more days at most.",
+    Advice.CHECKED_DAILY: "We check Cloudflare's list for {days} at most.",
 }
 UNCONFIRMED = "If it matters, look in Cloudflare's dashboard. {check} If you still need the result, run it again."
 
 
 def advise(advice: Advice, *, is_unconfirmed: bool, days: int = 0) -> str:
     """Return what to do about a command whose outcome is unknown."""
-    check = sentence(ADVICE, advice, days=days)
+    check = sentence(ADVICE, advice, days="1 more day" if days == 1 else f"{days} more days")
     return UNCONFIRMED.format(check=check) if is_unconfirmed else check

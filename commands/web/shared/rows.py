@@ -225,4 +225,4 @@ _SHORT: Mapping[Status, str] = {
 def _describe_file(artifact: Artifact) -> str:
     label = artifact_label(ArtifactStatus(artifact.status))
     reason = describe_artifact_reason(artifact.reason_code, artifact.remote_message)
-    return f"{label}: {reason}" if reason else label.lower()
+    return f"{label}: {reason}" if reason else label[0].lower() + label[1:]  # keeps the capital of Cloudflare
