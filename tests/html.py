@@ -60,7 +60,8 @@ class Page(Element):
         assert node is not None
         return cls(node, html)
 
-
-def on_one_line(html: str) -> str:
-    """Replace each run of whitespace with one space, so that a template may break its lines anywhere."""
-    return " ".join(html.split())
+    def inline_code(self) -> list[str]:
+        """Return inline scripts, styles and event handlers, which the content security policy blocks."""
+        scripts = self.select("script:not([src]):not([type='application/json'])")
+        handlers = [each for each in self.select("*") if any(name.startswith("on") for name in each.node.attributes)]
+        return [element.node.html or "" for element in (*scripts, *self.select("style, [style]"), *handlers)]
