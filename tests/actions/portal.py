@@ -90,7 +90,7 @@ class Portal:
             return {"time-limit-min": 1, "packet-size-bytes": self._sets}
         return {"test-all-routes": False, "max-file-size-mb": self._sets}
 
-    def ask(self, names: Sequence[str], kinds: Sequence[Kind], *, twice: bool) -> None:
+    def submit(self, names: Sequence[str], kinds: Sequence[Kind], *, twice: bool) -> None:
         targets = {TARGETS[name].device_id: TARGETS[name] for name in names}
         options = {kind: self._options(kind) for kind in kinds}
         key = uuid4()

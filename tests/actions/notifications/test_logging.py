@@ -42,7 +42,7 @@ def test_end_of_a_command_is_logged(world: World, caplog: pytest.LogCaptureFixtu
 
 
 def test_uncertain_adopted_and_imported_are_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    world.ask()
+    world.request()
     world.fault("reset", when="after")
     caplog.clear()
     world.deliver()
@@ -56,11 +56,11 @@ def test_uncertain_adopted_and_imported_are_logged(world: World, caplog: pytest.
 
 
 def test_unconfirmed_and_expired_are_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    world.ask()
+    world.request()
     world.fault("reset", when="before")
     world.deliver()
     world.heal()
-    world.ask(devices=[world.device("linux")])
+    world.request(devices=[world.device("linux")])
     world.forward(hours=25)
     caplog.clear()
     world.settle()
@@ -68,7 +68,7 @@ def test_unconfirmed_and_expired_are_logged(world: World, caplog: pytest.LogCapt
 
 
 def test_rolled_back_change_is_not_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     with pytest.raises(ZeroDivisionError):
         _expire_and_fail(world, command.id)
     assert _outcomes(caplog) == []
@@ -89,7 +89,7 @@ def _logged(caplog: pytest.LogCaptureFixture, *events: str) -> list[dict[str, An
 
 def test_begin_and_end_of_rate_limiting_are_logged_once_each(world: World, caplog: pytest.LogCaptureFixture) -> None:
     events = ("throttle_begins", "throttle_ends")
-    world.ask()
+    world.request()
     world.fault("throttle", seconds=60)
     for rest in (61, 301):
         world.deliver()
@@ -106,7 +106,7 @@ def test_begin_and_end_of_rate_limiting_are_logged_once_each(world: World, caplo
 
 def test_change_between_failure_and_refusal_is_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
     events = ("pause_begins", "pause_turns", "pause_ends")
-    world.ask(devices=[world.device("mac"), world.device("linux")])
+    world.request(devices=[world.device("mac"), world.device("linux")])
     for rule in (refusal("list", 500), refusal("list"), refusal("list"), refusal("list", 500)):
         world.faults(rule)
         assert not world.sync()

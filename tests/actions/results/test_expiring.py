@@ -58,7 +58,7 @@ def test_expiring_results_named_in_the_first_email_get_no_second_one(world: Worl
     world.forward(QUICK_END)
     assert world.sync()
     world.forward(days=6, hours=12)
-    world.ask(devices=[world.device("linux")])
+    world.request(devices=[world.device("linux")])
     world.faults(refusal("create"), refusal("download"), refusal("fallback_download"))
     assert world.deliver()
     assert send_due_alerts(now=world.now) == 1
@@ -75,7 +75,7 @@ def test_no_email_about_expiring_results_while_downloads_work(world: World) -> N
     world.sent()
     world.forward(QUICK_END)
     assert world.sync()
-    world.ask(devices=[world.device("linux")])
+    world.request(devices=[world.device("linux")])
     world.faults(refusal("create"))
     assert world.deliver()
     assert send_due_alerts(now=world.now) == 1

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 def _direct(world: World, command: Command) -> bytes:
     """Download the file directly from the simulator."""
-    id_ = world.again(command).remote_id
+    id_ = world.reload(command).remote_id
     return world.upstream.call("GET", f"{DEX}/commands/{id_}/downloads/{id_}.zip").body
 
 
@@ -293,7 +293,7 @@ def test_only_accounts_of_the_current_upstream_are_fetched_from(world: World, do
 
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_workers_fetch_each_file_once(world: World) -> None:
-    commands = world.ask(DIAG, devices=world.devices[:4])
+    commands = world.request(DIAG, devices=world.devices[:4])
     assert world.deliver()
     world.forward(QUICK_END)
     assert world.sync()

@@ -27,7 +27,7 @@ def _refused(world: World, *, created: bool = True, listed: bool = True) -> list
     if listed:
         assert world.sync(complete=True)
     Account.objects.filter(id=world.account.id).update(dialect="current")  # else the other form is tried at once
-    commands = world.ask(targets=world.targets(world.devices[:2]))
+    commands = world.request(targets=world.targets(world.devices[:2]))
     if created:
         world.fault("accepted_late", nth=1, then="error", status=422, seconds=0)
     else:
@@ -129,7 +129,7 @@ def test_interrupted_listing_with_a_part_in_doubt_of_the_time_sends_nothing_twic
 
 def test_interrupted_listing_with_a_part_in_doubt_of_the_time_gives_no_command_up(world: World, settings: Any) -> None:
     assert world.sync(complete=True)
-    (command,) = world.ask()
+    (command,) = world.request()
     world.fault("reset", nth=1, when="after")
     assert world.deliver()
     world.past_the_lease()
@@ -139,7 +139,7 @@ def test_interrupted_listing_with_a_part_in_doubt_of_the_time_gives_no_command_u
         world.forward(seconds=5)
         assert world.sync()
     assert world.sync_row().pass_page == 0, "the other piece came, too"
-    assert world.again(command).missed_listings == 0
+    assert world.reload(command).missed_listings == 0
 
 
 def test_rows_created_while_pages_are_read_hide_none_of_ours(
@@ -204,7 +204,7 @@ def test_older_foreign_command_does_not_keep_ours_from_being_sent_again(world: W
 
 
 def test_reported_error_with_a_possible_match_is_not_rejected(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.fault("success_false", nth=1, when="after")
     assert world.deliver()
     world.configure(clock_offset=3600)

@@ -31,7 +31,7 @@ def listing_banner_after_sync(account: Account) -> str:
 
 def test_refused_connection_has_a_banner(world: World, settings: Any) -> None:
     account = world.account
-    world.ask()
+    world.request()
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = f"http://127.0.0.1:{server.getsockname()[1]}/client/v4"
     settings.UPSTREAM = type(settings.UPSTREAM)("simulator", address, True, "x", token="y")
@@ -42,7 +42,7 @@ def test_list_that_cannot_be_processed_is_not_blamed_on_cloudflare(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = world.account
-    world.ask()
+    world.request()
 
     def broken(*_: object, **__: object) -> None:
         raise TypeError
