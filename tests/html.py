@@ -19,6 +19,10 @@ class Element:
     def __contains__(self, name: str) -> bool:
         return name in self.node.attributes
 
+    def get(self, name: str, default: str = "") -> str:
+        """Return an attribute, or the default if the element does not have it."""
+        return self[name] if name in self else default
+
     def select(self, css: str) -> list["Element"]:
         """Return the elements that a CSS selector matches, in the order of the page."""
         return [Element(node) for node in self.node.css(css)]
