@@ -21,7 +21,7 @@ class Element:
 
     def get(self, name: str, default: str = "") -> str:
         """Return an attribute, or the default if the element does not have it."""
-        return self[name] if name in self else default
+        return self.node.attributes.get(name, default) or ""
 
     def select(self, css: str) -> list["Element"]:
         """Return the elements that a CSS selector matches, in the order of the page."""

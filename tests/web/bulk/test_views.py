@@ -54,7 +54,7 @@ def test_each_command_of_a_mixed_selection_gets_its_result(desk: Client, run: Ru
     assert Command.objects.get(id=running.id).status == Status.PENDING_EXEC
 
 
-def test_finished_commands_are_run_again_once_in_one_new_run_for_each_old_one(
+def test_finished_commands_are_run_again_once_with_one_new_run_for_each_old_run(
     desk: Client, run: Run, account: Account, helpdesk: User
 ) -> None:
     failed = [named(run, Status.FAILED, "LAP-1"), named(run, Status.REJECTED, "LAP-2", kind="warp-diag")]
@@ -158,7 +158,7 @@ def test_viewer_without_the_right_to_run_has_nothing_to_select(run: Run, sign_in
 
 
 @pytest.mark.parametrize("act", ["withdraw", "again", "send-now"])
-def test_many_commands_of_a_run_need_hardly_more_queries_than_few(desk: Client, run: Run, act: str) -> None:
+def test_many_commands_of_a_run_need_at_most_one_query_more_than_few(desk: Client, run: Run, act: str) -> None:
     counts = []
     status = Status.FAILED if act == "again" else Status.QUEUED
     for count in (2, 40):

@@ -54,7 +54,7 @@ def test_send_now_by_htmx_stays_on_the_page_and_polls(desk: Client, held: Comman
     assert (response.status_code, response.headers["HX-Trigger"]) == (204, "refresh-now")
 
 
-def test_person_without_the_right_to_run_can_neither_send_now_nor_run_again(
+def test_person_without_the_right_to_run_cannot_send_now_or_run_again(
     account: Account, held: Command, sign_in: SignIn
 ) -> None:
     client = sign_in(make_person("max", "manager"))
@@ -90,7 +90,9 @@ def test_finished_command_is_run_again_once_with_the_same_options(
     assert (new.run.reason, new.requested_by) == ("slow", helpdesk)
 
 
-def test_unconfirmed_command_says_that_it_may_still_be_running(desk: Client, account: Account, helpdesk: User) -> None:
+def test_page_tells_that_an_unconfirmed_command_may_still_be_running(
+    desk: Client, account: Account, helpdesk: User
+) -> None:
     old = make_command(make_run(account, helpdesk), Status.UNCONFIRMED, remote_id="", remote_created_at=timezone.now())
     assert "The earlier one may still be running, until" in command_page(desk, old).text("#again-words")
     Command.objects.update(remote_created_at=timezone.now() - timedelta(days=1))

@@ -110,7 +110,7 @@ def test_timeline_shows_upload_saved_file_and_download(desk: Client, account: Ac
         (Status.UNCONFIRMED, "No file: the outcome is unknown."),
     ],
 )
-def test_page_without_a_file_says_why(
+def test_page_tells_why_a_command_has_no_file(
     desk: Client, account: Account, helpdesk: User, status: Status, sentence: str
 ) -> None:
     command = make_command(make_run(account, helpdesk), status)
@@ -153,7 +153,7 @@ def test_file_is_shown_with_size_hash_and_link(desk: Client, account: Account, h
     assert page.one("#download")["href"] == f"/commands/{command.id}/download"
 
 
-def test_missing_file_says_why(desk: Client, account: Account, helpdesk: User) -> None:
+def test_page_tells_why_a_file_is_missing(desk: Client, account: Account, helpdesk: User) -> None:
     command = make_command(make_run(account, helpdesk), Status.SUCCESS)
     make_artifact(command, "refused", reason_code=ArtifactReason.CONNECTION_BROKEN)
     page = command_page(desk, command)

@@ -68,7 +68,7 @@ def test_selected_devices_without_a_row_stay_selected(account: Account, desk: Cl
         assert sorted(int(field["value"]) for field in page.select("[name=device]")) == sorted(keys)
 
 
-def test_who_is_a_target_beside_selected_devices_and_a_list(account: Account, desk: Client) -> None:
+def test_who_field_adds_a_target_to_selected_devices_and_a_list(account: Account, desk: Client) -> None:
     for number in range(3):
         laptop(account, f"p{number}@example.com", f"LAP-{number}")
     selected = laptop(account, "maria@example.com", "LAP-0042")
@@ -78,7 +78,7 @@ def test_who_is_a_target_beside_selected_devices_and_a_list(account: Account, de
     assert {command.device_name for command in Command.objects.all()} == {"LAP-0042", "LAP-1", "LAP-2"}
 
 
-def test_unknown_who_beside_a_list_is_an_error(account: Account, desk: Client) -> None:
+def test_who_field_without_a_match_is_an_error_beside_a_list(account: Account, desk: Client) -> None:
     laptop(account, "p1@example.com", "LAP-1")
     form = typed(account, targets="lap-1", who="zoe")
     answer = desk.post("/", form)
@@ -88,7 +88,7 @@ def test_unknown_who_beside_a_list_is_an_error(account: Account, desk: Client) -
     assert not Run.objects.exists()
 
 
-def test_search_text_of_a_selected_device_is_no_further_target(account: Account, desk: Client) -> None:
+def test_search_text_of_a_selected_device_does_not_add_a_target(account: Account, desk: Client) -> None:
     selected = laptop(account, "maria.lopez@example.com", "LAP-0042")
     laptop(account, "maria@example.com", "LAP-1")
     for who in ("lopez", "maria l", "Maria", "lap-00", selected.device_id[:6]):

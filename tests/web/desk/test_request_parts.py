@@ -168,7 +168,7 @@ def test_parts_of_the_form_need_the_right_to_run(account: Account, sign_in: Sign
     assert client.post("/ask/plan", typed(account)).status_code == 403
 
 
-def test_who_is_enough_when_it_means_one_device(account: Account, desk: Client) -> None:
+def test_who_field_is_enough_if_it_matches_one_device(account: Account, desk: Client) -> None:
     laptop(account, "maria@example.com", "LAP-0042")
     assert desk.post("/", typed(account, who="maria@example.com")).status_code == 303
     assert Command.objects.get().device_name == "LAP-0042"

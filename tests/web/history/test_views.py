@@ -120,7 +120,7 @@ def test_day_of_a_filter_is_in_the_time_zone_of_the_viewer(client: Client, run: 
     assert listed(client, since="2026-01-10", until="2026-01-10") == [str(late.id)]
 
 
-def test_time_zone_alone_is_no_filter(client: Client, account: Account, manager: User) -> None:
+def test_time_zone_alone_is_not_a_filter(client: Client, account: Account, manager: User) -> None:
     assert title_of_empty_list(client, zone="Europe/Berlin") == "No command yet."
 
 

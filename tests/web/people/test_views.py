@@ -93,7 +93,7 @@ def test_page_of_a_person_has_devices_commands_and_a_link_to_run_one(client: Cli
     assert any("who=mia%40example.com" in link for link in links(page))
 
 
-def test_link_to_run_a_command_leaves_the_choice_of_several_devices_to_the_desk(
+def test_link_to_run_a_command_names_only_the_person_if_they_have_several_devices(
     client: Client, command: Command, device: Device
 ) -> None:
     make_device(device.account, email="mia@example.com", name="MBP-0007")

@@ -91,7 +91,7 @@ def test_paused_listing_is_the_advice_for_commands_with_unknown_outcome(
     assert "run it again" in text
 
 
-def test_restart_of_the_worker_is_no_failed_download(client: Client, missing: Artifact) -> None:
+def test_restarted_worker_does_not_count_as_a_failed_download(client: Client, missing: Artifact) -> None:
     Artifact.objects.update(reason_code=ArtifactReason.WORKER_STOPPED)
     assert not status_page(client).select(MISSING)
 

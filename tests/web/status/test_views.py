@@ -143,7 +143,7 @@ def test_unusable_credential_is_not_blamed_on_cloudflare(client: Client, account
     assert shown.count("waiting to be sent.") == 1
 
 
-def test_refusal_without_recipients_says_so_until_somebody_is_notified(client: Client, account: Account) -> None:
+def test_refusal_without_recipients_has_a_warning_until_somebody_is_notified(client: Client, account: Account) -> None:
     nobody_notified = "No administrator of this account has an email address, so no one was notified."
     pause = _pause(account, refused=True)
     _pause(account, "list")
@@ -205,7 +205,7 @@ def test_commands_with_unknown_outcome_are_listed_with_advice(client: Client, ac
     assert "It may still be running, until" not in status_page(client).text("#doubtful")
 
 
-def test_failure_is_shown_while_it_is_retried_and_no_longer(client: Client, account: Account, settings: Any) -> None:
+def test_failure_is_shown_only_while_it_is_retried(client: Client, account: Account, settings: Any) -> None:
     now = timezone.now()
     AccountSync.objects.update(listed_at=now)
     pause = _pause(account, "list", until=now - timedelta(seconds=1))
@@ -335,7 +335,9 @@ def test_rate_limited_credential_is_a_banner(desk: Client, account: Account) -> 
     assert "Cloudflare is rate-limiting us." in banners(desk)
 
 
-def test_banners_cost_no_query_and_list_no_account_twice(desk: Client, account: Account, helpdesk: User) -> None:
+def test_banners_need_no_further_queries_and_accounts_are_listed_once(
+    desk: Client, account: Account, helpdesk: User
+) -> None:
     make_account("Other")
     with CaptureQueriesContext(connection) as calm:
         desk.get("/frame")
