@@ -131,3 +131,11 @@ def _key(code: object, text: object) -> object:
     if holds_text(text):
         raise TypeError(f"{code}: a table holds sentences, or tuples of them")
     return text
+
+
+def assert_sentences_are_keys() -> None:
+    """Check that tests of the calling folder see keys in place of every sentence."""
+    for table in tables():
+        assert table.sentences == table.keys, table.name
+    for holder, name, key in templates():
+        assert getattr(holder, name) == key

@@ -2,9 +2,7 @@
 
 import pytest
 
-from commands.actions.sending import deliver
-from commands.actions.sending.claim import claim
-from commands.models import Account, Command
+from commands.models import Command
 from tests.actions.world import World
 
 pytestmark = pytest.mark.django_db
@@ -28,24 +26,6 @@ def test_adopted_foreign_row_becomes_uncertain_once_our_own_row_turns_up(world: 
     assert world.sync(complete=True)
     assert Command.objects.get(remote_id=own).started_elsewhere
     assert world.story(command).count("doubted") == 1
-
-
-def test_late_answer_with_another_id_than_the_adopted_one_makes_the_match_uncertain(world: World) -> None:
-    (command,) = world.request()
-    claimed = claim(Account.objects.select_related("credential").get(id=world.account.id), now=world.now)
-    assert claimed is not None
-    answer = deliver.post(claimed)
-    (own,) = [row["id"] for row in world.created_for(command)]
-    foreign = world.foreign(world.device())
-    world.past_the_lease()
-    Command.objects.filter(id=command.id).update(remote_id=foreign, status="PENDING_EXEC")
-    deliver.record(claimed, answer, now=world.now)
-    held = world.reload(command)
-    assert (held.remote_id, held.match_uncertain) == (foreign, True)
-    assert world.history(command)[-1].data["remote_id"] == own
-    world.forward(minutes=30)
-    assert world.sync(complete=True)
-    assert Command.objects.get(remote_id=own).started_elsewhere
 
 
 def test_match_of_an_unconfirmed_command_can_become_uncertain_too(world: World) -> None:

@@ -22,11 +22,6 @@ DEVICE = "00000000-0000-4000-8000-0000000000aa"
 
 
 @pytest.fixture
-def account() -> Account:
-    return make_account()
-
-
-@pytest.fixture
 def hilde(client: Client) -> User:
     person = make_person("hilde", "helpdesk")
     client.force_login(person)
