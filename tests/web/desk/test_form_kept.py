@@ -9,7 +9,7 @@ from django.test import Client
 from commands.models import Account, Command, Preset, Run
 from commands.rules.kinds import Kind
 from tests.html import Page
-from tests.web.desk.test_request_parts import HTMX, ID, laptop, matching_devices, matching_people, plan_of, typed
+from tests.web.desk.request_form import HTMX, ID, laptop, matching_devices, matching_people, plan_of, typed
 
 pytestmark = pytest.mark.django_db
 

@@ -11,11 +11,9 @@ from tests.html import Page
 from tests.people import make_person
 from tests.rows import make_device
 from tests.web.conftest import SignIn
+from tests.web.desk.request_form import HTMX, ID
 
 pytestmark = pytest.mark.django_db
-
-HTMX = {"HX-Request": "true"}
-ID = "0123abcd-0123-4123-8123-0123456789ab"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -10,36 +9,15 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from commands.models import Account, AccountSync, Command, Device, Preset, User
+from commands.models import Account, AccountSync, Command, Preset, User
 from commands.rules.states import Status
 from tests.html import Page
 from tests.people import make_account, make_person
-from tests.rows import make_command, make_device, make_run, trouble
+from tests.rows import make_command, make_run, trouble
 from tests.web.conftest import SignIn
+from tests.web.desk.request_form import HTMX, ID, laptop, matching_devices, matching_people, plan_of, typed
 
 pytestmark = pytest.mark.django_db
-
-HTMX = {"HX-Request": "true"}
-ID = "0123abcd-0123-4123-8123-0123456789ab"
-
-
-def laptop(account: Account, email: str, name: str, /, **values: Any) -> Device:
-    seen = {"seen_at": timezone.now(), "eligible": True, "client_version": "2026.8.1", "platform": "mac"}
-    return make_device(account, **{"email": email, "name": name, "registration_id": uuid4().hex, **seen, **values})
-
-
-def matching_devices(client: Client, text: str, *selected: Device) -> Page:
-    """Return the part of the form that lists the selected devices, and those that match a text."""
-    query: dict[str, Any] = {"who": text, "device": [device.pk for device in selected]}
-    answer = client.get("/ask/devices", query, headers=HTMX)
-    assert answer.status_code == 200
-    return Page.of(answer)
-
-
-def matching_people(client: Client, text: str, *selected: Device) -> list[str]:
-    """Return the names before the @ of the people whose devices are listed."""
-    people = matching_devices(client, text, *selected).texts("[data-testid=device] .main")
-    return [person.removesuffix("@example.com") for person in people]
 
 
 def test_people_are_found_by_first_or_last_name_address_or_device(account: Account, desk: Client) -> None:
@@ -75,16 +53,6 @@ def test_device_shows_whether_it_can_run_commands_or_why_not(
 ) -> None:
     laptop(account, "maria@example.com", "LAP-0042", **values)
     assert expected in matching_devices(desk, "maria").text("[data-testid=device]")
-
-
-def typed(account: Account, /, **values: Any) -> dict[str, Any]:
-    return {"account": account.id, "key": uuid4(), "kinds": ["pcap"], "targets": "", "ticket": "INC-1", **values}
-
-
-def plan_of(client: Client, form: dict[str, Any]) -> str:
-    answer = client.post("/ask/plan", form, headers=HTMX)
-    assert answer.status_code == 200
-    return Page.of(answer).text()
 
 
 def test_button_names_person_and_device_or_counts_devices(account: Account, desk: Client) -> None:

@@ -14,7 +14,7 @@ from commands.models import Account, AccountSync, Command, Device, Run, User
 from commands.rules.states import Status
 from tests.html import Page
 from tests.rows import make_command, make_run
-from tests.web.desk.test_request_parts import HTMX, ID, laptop, plan_of, typed
+from tests.web.desk.request_form import HTMX, ID, laptop, plan_of, typed
 
 pytestmark = pytest.mark.django_db
 

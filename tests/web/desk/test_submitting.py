@@ -1,7 +1,6 @@
 """A posted form becomes a run, or comes back with an error at each wrong field."""
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -10,20 +9,20 @@ from commands.models import Account, Command, Run
 from tests.html import Page
 from tests.people import make_account
 from tests.rows import make_device
+from tests.web.desk.request_form import HTMX, ID, typed
 
 pytestmark = pytest.mark.django_db
 
-ID = "0123abcd-0123-4123-8123-0123456789ab"
 PCAP = {"pcap-time-limit-min": "2", "pcap-max-file-size-mb": "50", "pcap-packet-size-bytes": "160"}
 
 
-def typed(account: Account, /, **values: Any) -> dict[str, Any]:
-    form = {"account": account.id, "key": uuid4(), "kinds": ["pcap"], **PCAP}
-    return form | {"targets": f"{ID}, maria@example.com", "ticket": "INC-1", "reason": "VPN slow", **values}
+def complete_form(account: Account, /, **values: Any) -> dict[str, Any]:
+    """Return the fields of a form that creates a run, changed by these values."""
+    return typed(account, **{**PCAP, "targets": f"{ID}, maria@example.com", "reason": "VPN slow", **values})
 
 
 def test_posted_form_creates_a_run_and_leads_back_to_the_desk(account: Account, desk: Client) -> None:
-    answer = desk.post("/", typed(account))
+    answer = desk.post("/", complete_form(account))
     assert answer.status_code == 303
     assert answer["Location"] == f"/?account={account.id}"
     command = Command.objects.get()
@@ -35,8 +34,8 @@ def test_posted_form_creates_a_run_and_leads_back_to_the_desk(account: Account, 
 
 
 def test_htmx_gets_an_empty_form_with_a_new_key_and_the_new_rows(account: Account, desk: Client) -> None:
-    form = typed(account)
-    headers = {"HX-Request": "true", "HX-Current-URL": "http://testserver/?asked=mine"}
+    form = complete_form(account)
+    headers = {**HTMX, "HX-Current-URL": "http://testserver/?asked=mine"}
     answer = desk.post("/", form, headers=headers)
     assert answer.status_code == 200
     page = Page.of(answer)
@@ -48,7 +47,7 @@ def test_htmx_gets_an_empty_form_with_a_new_key_and_the_new_rows(account: Accoun
 
 
 def test_form_that_is_sent_twice_creates_one_run(account: Account, desk: Client) -> None:
-    form = typed(account)
+    form = complete_form(account)
     assert [desk.post("/", form).status_code for _ in range(2)] == [303, 303]
     assert Run.objects.count() == 1
     assert Command.objects.count() == 1
@@ -57,7 +56,7 @@ def test_form_that_is_sent_twice_creates_one_run(account: Account, desk: Client)
 def test_known_email_or_device_name_is_enough(account: Account, desk: Client) -> None:
     first = make_device(account, email="maria@example.com", name="LAP-0042", registration_id="r1", platform="windows")
     second = make_device(account, email="tom@example.com", name="MBP-0311", registration_id="r2", platform="mac")
-    desk.post("/", typed(account, targets="maria@example.com\nmbp-0311\n", kinds=["pcap", "warp-diag"]))
+    desk.post("/", complete_form(account, targets="maria@example.com\nmbp-0311\n", kinds=["pcap", "warp-diag"]))
     rows = Command.objects.order_by("id").values_list("device_id", "registration_id", "kind", "device_name", "listed")
     assert list(rows) == [
         (first.device_id, "r1", "warp-diag", "LAP-0042", True),
@@ -70,12 +69,12 @@ def test_known_email_or_device_name_is_enough(account: Account, desk: Client) ->
 def test_selected_device_that_is_not_listed_is_an_error_and_the_others_stay(account: Account, desk: Client) -> None:
     mine = make_device(account, email="maria@example.com")
     foreign = make_device(make_account("Foreign"), email="tom@example.com")
-    answer = desk.post("/", typed(account, targets="", device=[mine.pk, foreign.pk]))
+    answer = desk.post("/", complete_form(account, targets="", device=[mine.pk, foreign.pk]))
     assert answer.status_code == 422
     page = Page.of(answer)
     assert page.text("[data-testid=who-errors]") == "1 selected device is no longer listed. Search for it again."
     assert [device["value"] for device in page.select("[name=device]")] == [str(mine.pk)]
-    desk.post("/", typed(account, targets="", device=[mine.pk]))
+    desk.post("/", complete_form(account, targets="", device=[mine.pk]))
     assert [command.device_id for command in Command.objects.all()] == [mine.device_id]
 
 
@@ -110,8 +109,8 @@ def test_wrong_field_has_an_error_and_keeps_what_was_typed(
 ) -> None:
     make_device(account, email="maria@example.com", name="LAP-1")
     make_device(account, email="maria@example.com", name="LAP-2")
-    for headers in ({}, {"HX-Request": "true"}):
-        answer = desk.post("/", typed(account, **values), headers=headers)
+    for headers in ({}, HTMX):
+        answer = desk.post("/", complete_form(account, **values), headers=headers)
         assert answer.status_code == 422
         page = Page.of(answer)
         assert sentence in " ".join(page.texts("#ask .error, #ask .errors"))
@@ -123,13 +122,13 @@ def test_wrong_field_has_an_error_and_keeps_what_was_typed(
 
 def test_form_of_another_account_runs_in_that_account(account: Account, desk: Client) -> None:
     other = make_account("Zeta")
-    answer = desk.post("/", typed(other, account=str(other.id)))
+    answer = desk.post("/", complete_form(other, account=str(other.id)))
     assert answer.status_code == 303
     assert Command.objects.get().account == other
 
 
 def test_wrong_lines_after_the_first_twenty_are_only_counted(account: Account, desk: Client) -> None:
-    answer = desk.post("/", typed(account, targets="\n".join(f"nobody{number}" for number in range(50))))
+    answer = desk.post("/", complete_form(account, targets="\n".join(f"nobody{number}" for number in range(50))))
     errors = Page.of(answer).texts("#targets-errors li")
     assert len(errors) == 21
     assert errors[-1] == "and 30 more"
@@ -137,6 +136,6 @@ def test_wrong_lines_after_the_first_twenty_are_only_counted(account: Account, d
 
 def test_csv_with_a_heading_comments_and_other_separators_is_read(account: Account, desk: Client) -> None:
     lines = f'device_id;email;registration_id\n# the first floor\n{ID};"Maria@Example.com";reg-1\n\n'
-    assert desk.post("/", typed(account, targets=lines)).status_code == 303
+    assert desk.post("/", complete_form(account, targets=lines)).status_code == 303
     command = Command.objects.get()
     assert (command.device_id, command.email, command.registration_id) == (ID, "maria@example.com", "reg-1")

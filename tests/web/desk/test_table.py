@@ -20,11 +20,11 @@ from tests.html import Page
 from tests.people import make_group, make_person
 from tests.rows import make_artifact, make_command, make_event, make_run, trouble
 from tests.web.conftest import SignIn
+from tests.web.desk.request_form import HTMX
 from tests.web.lists import row_ids
 
 pytestmark = pytest.mark.django_db
 
-HTMX = {"HX-Request": "true"}
 BUDGET = 8
 
 
