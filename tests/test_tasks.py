@@ -86,8 +86,12 @@ def test_worker_with_a_wrong_clock_finds_a_created_command_and_goes_on(
     world.heal()
     world.forward(minutes=2)
     tasks.sync_account(id_)
-    found = world.reload(command)
-    assert (found.status, found.remote_id, found.match_uncertain) == ("SUCCESS", world.created()[0]["id"], False)
+    reloaded = world.reload(command)
+    assert (reloaded.status, reloaded.remote_id, reloaded.match_uncertain) == (
+        "SUCCESS",
+        world.created()[0]["id"],
+        False,
+    )
     monkeypatch.setattr(timezone, "now", real)
     world.forward(minutes=31)
     assert world.account.id in schedule.due_accounts(now=world.now)

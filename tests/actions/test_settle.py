@@ -141,8 +141,8 @@ def test_command_found_while_its_window_closes_stays_found(
 
     monkeypatch.setattr(StatusWriter, "write", held_up)
     world.settle()
-    found = world.reload(command)
-    assert (found.remote_id, found.status) == (world.created()[0]["id"], "PENDING_EXEC")
+    reloaded = world.reload(command)
+    assert (reloaded.remote_id, reloaded.status) == (world.created()[0]["id"], "PENDING_EXEC")
 
 
 @pytest.mark.parametrize(("kind", "minutes"), [("pcap", 26), ("warp-diag", 30)])

@@ -74,8 +74,8 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     account: list[str] = []
 
     def ready(line: str) -> tuple[str, str] | None:
-        if found := re.search(r"\(([0-9a-z]+)\) at (http\S+/client/v4)", line):
-            account.extend(found.groups())
+        if match := re.search(r"\(([0-9a-z]+)\) at (http\S+/client/v4)", line):
+            account.extend(match.groups())
         return (account[0], account[1]) if account and "The portal is at" in line else None
 
     arguments = [sys.executable, "-m", "dexportal.run"]

@@ -161,8 +161,8 @@ def test_one_repeated_page_does_not_end_the_listing(serve: Serve, connect: Conne
 def test_endless_listing_stops_at_max_pages(serve: Serve, connect: Connect) -> None:
     upstream = serve(*(commands(f"a{n}", f"b{n}") for n in range(9)))
     pages = connect(upstream).iter_commands(per_page=2)
-    found = [next(pages) for _ in range(LIMITS.max_pages)]
-    assert len(found) == LIMITS.max_pages
+    read_pages = [next(pages) for _ in range(LIMITS.max_pages)]
+    assert len(read_pages) == LIMITS.max_pages
     with pytest.raises(TooManyPages):
         next(pages)
     assert len(upstream.received) == LIMITS.max_pages
@@ -222,9 +222,9 @@ def test_registrations_of_one_device_are_different_rows(serve: Serve, connect: C
 def test_unreadable_quota_fields_become_none(
     result: object, quota: tuple[object, ...], serve: Serve, connect: Connect
 ) -> None:
-    found = connect(serve(respond(success(result), headers=DATE))).quota()
+    reading = connect(serve(respond(success(result), headers=DATE))).quota()
     reset_at = datetime(2026, 11, 23, tzinfo=UTC) if quota[2] else None
-    assert found == QuotaReading(quota[0], quota[1], reset_at, datetime(2026, 11, 22, 6, tzinfo=UTC))  # type: ignore[arg-type]
+    assert reading == QuotaReading(quota[0], quota[1], reset_at, datetime(2026, 11, 22, 6, tzinfo=UTC))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("answer", [success([{"detection": 1}]), [{"detection": 1}]])

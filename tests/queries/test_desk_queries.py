@@ -45,11 +45,11 @@ def test_a_page_of_commands_is_one_query_and_loads_nothing_later(
     account: Account, helpdesk: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     run = make_run(account, helpdesk)
-    made = [make_command(run, Status.FAILED) for _ in range(3)]
+    failed = [make_command(run, Status.FAILED) for _ in range(3)]
     with django_assert_num_queries(1):
         rows, more = commands.newest(Filter(account.id))
         assert [row.requested_by.username for row in rows if row.requested_by] == ["hanna"] * 3
-    assert [row.id for row in rows] == [one.id for one in reversed(made)]
+    assert [row.id for row in rows] == [command.id for command in reversed(failed)]
     assert not more
     with pytest.raises(FieldFetchBlocked):
         _ = rows[0].run
@@ -63,10 +63,10 @@ def test_the_place_is_two_queries_however_many_accounts_there_are(
     account.version.refresh_from_db()
     helpdesk.refresh_from_db()
     with django_assert_num_queries(viewer_context.QUERIES):
-        here = viewer_context.find(helpdesk, None, now=timezone.now())
-        assert here.token == f"{account.version.number}.{helpdesk.rights_version}"
-    assert here.account == account
-    assert len(here.accounts) == 6
+        context = viewer_context.find(helpdesk, None, now=timezone.now())
+        assert context.token == f"{account.version.number}.{helpdesk.rights_version}"
+    assert context.account == account
+    assert len(context.accounts) == 6
 
 
 def test_devices_are_named_in_batches_and_only_those_of_the_account(
@@ -74,6 +74,6 @@ def test_devices_are_named_in_batches_and_only_those_of_the_account(
 ) -> None:
     mine = make_device(account, name="LAP-0042", email="maria@example.com")
     make_device(make_account("Foreign"), name="LAP-0042", email="maria@example.com")
-    words = {f"word-{number}" for number in range(999)} | {"lap-0042"}
+    texts = {f"word-{number}" for number in range(999)} | {"lap-0042"}
     with django_assert_num_queries(2):
-        assert [device.key for device in devices.find_by_identifiers(account.id, words)] == [mine.pk]
+        assert [device.key for device in devices.find_by_identifiers(account.id, texts)] == [mine.pk]

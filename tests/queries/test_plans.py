@@ -66,18 +66,18 @@ FILTERS: dict[str, Any] = {
 
 
 def test_no_filter_of_a_list_reads_every_command(past: Command) -> None:
-    plans, found = Plans(), {}
+    plans, matches = Plans(), {}
     for name, fields in FILTERS.items():
         wanted = Filter(past.account_id, **fields(past))
         with plans.watch():
-            found[name], _ = rows.newest(wanted)
+            matches[name], _ = rows.newest(wanted)
             rows.newest(wanted, before=past.id)
             rows.oldest(wanted, after=past.id)
             rows.count_up_to([wanted])
         assert not plans.full_scans(), name
     assert len(plans.of_queries) == 4 * len(FILTERS)
-    assert found["person"]
-    assert found["everything"]
+    assert matches["person"]
+    assert matches["everything"]
 
 
 def test_a_list_is_in_order_without_sorting_all_that_it_might_show(past: Command) -> None:
@@ -95,10 +95,10 @@ def test_filters_find_what_a_walk_over_all_commands_finds(past: Command) -> None
     everything = list(Command.objects.filter(account=past.account_id).order_by("-id"))
     for name, fields in FILTERS.items():
         wanted = Filter(past.account_id, **fields(past))
-        expected = [one.id for one in everything if _fits(one, wanted)]
+        expected = [command.id for command in everything if _fits(command, wanted)]
         shown, more = rows.newest(wanted)
-        assert ([one.id for one in shown], more) == (expected[: rows.ROWS], len(expected) > rows.ROWS), name
-        assert [one.id for one in rows.oldest(wanted)[0]] == expected[::-1][: rows.ROWS], name
+        assert ([command.id for command in shown], more) == (expected[: rows.ROWS], len(expected) > rows.ROWS), name
+        assert [command.id for command in rows.oldest(wanted)[0]] == expected[::-1][: rows.ROWS], name
         assert rows.count_up_to([wanted]) == [min(len(expected), rows.COUNT_STOPS_AT + 1)], name
 
 

@@ -60,13 +60,13 @@ def test_command_sent_after_the_backup_is_found_and_not_sent_again(world: World,
     world.forward(minutes=30)
     done = _restored(world, file)
     assert (done.uncertain, done.waiting) == (3, 0)
-    assert {world.status(one) for one in before} == {"uncertain"}
+    assert {world.status(command) for command in before} == {"uncertain"}
     while world.deliver():
         pass
     _lives_on(world, hours=1)
     assert len(world.posts()) == posts
-    assert {world.status(one) for one in before} == {"SUCCESS"}
-    assert not any(world.reload(one).match_uncertain for one in before)
+    assert {world.status(command) for command in before} == {"SUCCESS"}
+    assert not any(world.reload(command).match_uncertain for command in before)
     _each_entry_has_one_command(world)
 
 
@@ -110,11 +110,11 @@ def test_commands_of_one_machine_become_uncertain_one_after_another_and_none_is_
         assert world.deliver()
         world.forward(minutes=14)
         world.sync(complete=True)
-    assert {world.status(one) for one in commands} == {"SUCCESS"}
+    assert {world.status(command) for command in commands} == {"SUCCESS"}
     done = _restored(world, file)
     assert (done.uncertain, done.waiting) == (1, 3)
     _lives_on(world)
-    assert {world.status(one) for one in commands} == {"SUCCESS"}
+    assert {world.status(command) for command in commands} == {"SUCCESS"}
     assert len(world.posts()) == 4
     _each_entry_has_one_command(world)
 
@@ -126,12 +126,12 @@ def test_command_waiting_after_a_restore_neither_expires_nor_is_withdrawn(world:
     done = _restored(world, file)
     assert (done.uncertain, done.waiting) == (1, 1)
     world.settle()
-    assert [world.status(one) for one in (first, second)] == ["uncertain", "queued"]
-    kept = withdraw.withdraw(account=world.account, ids=[second.id], by=world.person, now=world.now)
-    assert kept.withdrawn == frozenset()
+    assert [world.status(command) for command in (first, second)] == ["uncertain", "queued"]
+    outcome = withdraw.withdraw(account=world.account, ids=[second.id], by=world.person, now=world.now)
+    assert outcome.withdrawn == frozenset()
     assert world.reload(second).reason_code == "restored_waiting"
     _lives_on(world, hours=2)
-    assert [world.status(one) for one in (first, second)] == ["unconfirmed", "unconfirmed"]
+    assert [world.status(command) for command in (first, second)] == ["unconfirmed", "unconfirmed"]
     assert world.story(second) == ["queued", "held", "uncertain", "unconfirmed"]
     assert world.posts() == []
 
@@ -147,7 +147,7 @@ def test_machine_busy_in_the_backup_keeps_the_next_command_waiting(world: World,
     done = _restored(world, file)
     assert (done.uncertain, done.waiting) == (0, 1)
     _lives_on(world, hours=2)
-    assert [world.status(one) for one in (running, next_one)] == ["SUCCESS", "SUCCESS"]
+    assert [world.status(command) for command in (running, next_one)] == ["SUCCESS", "SUCCESS"]
     assert len(world.posts()) == 2
     _each_entry_has_one_command(world)
 
@@ -160,8 +160,8 @@ def test_command_requested_between_backup_and_restore_is_imported(world: World, 
     world.forward(minutes=30)
     _restored(world, file)
     _lives_on(world, hours=1)
-    (found,) = Command.objects.filter(device_id=device.device_id)
-    assert (found.started_elsewhere, found.status, found.id == lost.id) == (True, "SUCCESS", False)
+    (imported,) = Command.objects.filter(device_id=device.device_id)
+    assert (imported.started_elsewhere, imported.status, imported.id == lost.id) == (True, "SUCCESS", False)
     _each_entry_has_one_command(world)
 
 
@@ -214,9 +214,9 @@ def test_the_operator_is_told_what_was_done_and_may_say_when_the_backup_was_take
     world.request()
     world.request()
     Heartbeat.objects.create(role=Heartbeat.Role.TALK, instance="host:1", seen_at=world.now)
-    told, warned = StringIO(), StringIO()
-    call_command("after_restore", "--taken-at=2026-01-02T03:04:05", stdout=told, stderr=warned)
-    lines = told.getvalue().splitlines()
+    output, warned = StringIO(), StringIO()
+    call_command("after_restore", "--taken-at=2026-01-02T03:04:05", stdout=output, stderr=warned)
+    lines = output.getvalue().splitlines()
     assert lines[0].endswith("sent after 2 Jan 2026, 03:04:05 UTC.")
     assert lines[1:] == [
         "Commands that are now uncertain, until Cloudflare's list shows them: 1.",

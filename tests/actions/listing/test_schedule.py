@@ -330,7 +330,7 @@ def test_wrong_clock_releases_no_command_that_waits_for_a_complete_listing(world
     assert world.sync(complete=True)
     world.settle()
     assert world.deliver()
-    assert {world.status(one) for one in commands} == {"queued", "PENDING_EXEC"}
+    assert {world.status(command) for command in commands} == {"queued", "PENDING_EXEC"}
 
 
 def test_page_that_never_comes_does_not_hide_the_pages_before_it(world: World, settings: Any) -> None:
@@ -346,7 +346,7 @@ def test_page_that_never_comes_does_not_hide_the_pages_before_it(world: World, s
     world.faults(*third)
     world.forward(minutes=6)
     assert world.sync(complete=True)
-    assert sum(world.status(one) == "SUCCESS" for one in commands) == 4
+    assert sum(world.status(command) == "SUCCESS" for command in commands) == 4
     assert world.sync_row().complete_at is None
 
 

@@ -87,9 +87,9 @@ def test_unknown_status_is_shown_and_moves_nothing(world: World) -> None:
     world.fault("unknown_status", call="list", word="PAUSED_BY_THE_MOON")
     assert world.sync()
     assert (world.status(command), world.reload(command).remote_status) == ("PENDING_EXEC", "PAUSED_BY_THE_MOON")
-    told = AccountVersion.objects.get(account=world.account).number
+    version = AccountVersion.objects.get(account=world.account).number
     assert world.sync()
-    assert AccountVersion.objects.get(account=world.account).number == told
+    assert AccountVersion.objects.get(account=world.account).number == version
     world.heal()
     world.forward(QUICK_END)
     assert world.sync()
@@ -107,10 +107,12 @@ def test_unknown_statuses_of_many_commands_cost_as_many_queries_as_of_one(world:
     world.sync(complete=True)
     first = world.sent()
     alone = queries("PAUSED")
-    others = world.request(devices=[one for one in world.devices if one.device_id != first.device_id][:5])
+    others = world.request(
+        devices=[candidate for candidate in world.devices if candidate.device_id != first.device_id][:5]
+    )
     assert world.deliver()
     assert queries("WAXING") == queries("WANING") == alone
-    assert {world.reload(one).remote_status for one in (first, *others)} == {"WANING"}
+    assert {world.reload(candidate).remote_status for candidate in (first, *others)} == {"WANING"}
 
 
 def test_status_longer_than_its_column_is_cut(world: World) -> None:
@@ -153,9 +155,9 @@ def test_missing_row_changes_nothing_until_the_deadline(world: World) -> None:
 def test_command_whose_answer_was_lost_is_found_and_adopted(world: World) -> None:
     command = _lost(world)
     assert world.sync()
-    found = world.reload(command)
-    assert found.remote_id == world.created()[0]["id"]
-    assert not found.match_uncertain
+    adopted = world.reload(command)
+    assert adopted.remote_id == world.created()[0]["id"]
+    assert not adopted.match_uncertain
     assert [event.event for event in world.history(command)] == ["requested", "moved", "moved", "adopted"]
 
 
@@ -227,8 +229,12 @@ def test_command_found_with_an_unknown_status_is_running_until_its_deadline(worl
     command = _lost(world)
     world.fault("unknown_status", call="list", word="PAUSED")
     world.sync(complete=True)
-    found = world.reload(command)
-    assert (found.remote_id, found.status, found.remote_status) == (world.created()[0]["id"], "PENDING_EXEC", "PAUSED")
+    adopted = world.reload(command)
+    assert (adopted.remote_id, adopted.status, adopted.remote_status) == (
+        world.created()[0]["id"],
+        "PENDING_EXEC",
+        "PAUSED",
+    )
     world.forward(minutes=50)
     world.sync(complete=True)
     world.settle()

@@ -56,8 +56,8 @@ def test_refusal_is_emailed_once_with_waiting_commands_and_expiring_results(worl
     (email,) = mail.outbox
     assert email.to == ["ada@example.com"]
     expected = ("(HTTP 403, code 10000)", "waiting to be sent: 1", "not downloaded yet: 1", f"/commands/{wanted.id}/")
-    for words in (*expected, "/status/"):
-        assert words in email.body
+    for text in (*expected, "/status/"):
+        assert text in email.body
     assert wanted.email not in email.body
     world.forward(minutes=6)
     world.deliver()
@@ -103,8 +103,8 @@ def test_email_says_that_further_refusals_for_the_same_reason_send_no_email(worl
     _try_one(world, "create")
     send_due_alerts(now=world.now)
     body = " ".join(mail.outbox[-1].body.split())
-    for words in ("Only the items above are paused.", "you won't get another email", "every few minutes"):
-        assert words in body
+    for sentence in ("Only the items above are paused.", "you won't get another email", "every few minutes"):
+        assert sentence in body
 
 
 def test_refusal_after_a_success_is_emailed_again(world: World) -> None:
@@ -264,8 +264,8 @@ def test_credential_that_cannot_be_decrypted_is_not_blamed_on_cloudflare(world: 
     (email,) = mail.outbox
     assert "dexportal has no usable credential for the account “Acme”" in email.body
     assert "enter the account's credential again" in email.body
-    for words in ("Cloudflare refuses", "DEX Write"):
-        assert words not in email.body
+    for text in ("Cloudflare refuses", "DEX Write"):
+        assert text not in email.body
 
 
 def test_result_that_cloudflare_has_deleted_is_not_listed_as_expiring(world: World) -> None:

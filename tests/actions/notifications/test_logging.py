@@ -22,9 +22,9 @@ def _every_line(caplog: pytest.LogCaptureFixture) -> None:
 
 def _lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     """Return the lines about outcomes since the last call."""
-    found = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
     caplog.clear()
-    return [line for line in found if line["event"] == "outcome"]
+    return [line for line in lines if line["event"] == "outcome"]
 
 
 def _outcomes(caplog: pytest.LogCaptureFixture) -> list[tuple[object, object]]:
@@ -82,9 +82,9 @@ def _expire_and_fail(world: World, command_id: Any) -> None:
 
 def _logged(caplog: pytest.LogCaptureFixture, *events: str) -> list[dict[str, Any]]:
     """Return the lines of these events since the last call."""
-    found = [record.msg for record in caplog.records if isinstance(record.msg, dict) and record.msg["event"] in events]
+    lines = [record.msg for record in caplog.records if isinstance(record.msg, dict) and record.msg["event"] in events]
     caplog.clear()
-    return found
+    return lines
 
 
 def test_begin_and_end_of_rate_limiting_are_logged_once_each(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -111,8 +111,8 @@ def test_change_between_failure_and_refusal_is_logged(world: World, caplog: pyte
         world.faults(rule)
         assert not world.sync()
         world.forward(minutes=5, seconds=1)
-    told = [(line["event"], line["refused"]) for line in _logged(caplog, *events)]
-    assert told == [("pause_begins", False), ("pause_turns", True), ("pause_turns", False)]
+    logged = [(line["event"], line["refused"]) for line in _logged(caplog, *events)]
+    assert logged == [("pause_begins", False), ("pause_turns", True), ("pause_turns", False)]
 
 
 def test_decrypted_secret_is_redacted_from_logs(world: World) -> None:

@@ -55,8 +55,8 @@ def test_answer_dated_tomorrow_imports_no_command_of_ours_and_hides_none(world: 
         listings += 1
         assert listings < 15, "a doubt is to halve with every listing"
         assert world.sync()
-    found = world.reload(command)
-    assert (found.remote_id, found.match_uncertain) == (world.created()[0]["id"], False)
+    reloaded = world.reload(command)
+    assert (reloaded.remote_id, reloaded.match_uncertain) == (world.created()[0]["id"], False)
 
 
 def test_changed_clock_is_believed_when_it_stays(world: World) -> None:

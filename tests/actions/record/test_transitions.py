@@ -63,9 +63,9 @@ def version_of(account: Account) -> int:
 def test_move_writes_status_reason_event_and_version(create_commands: CreateCommands, person: User) -> None:
     (command,) = create_commands(1)
     now = timezone.now()
-    one = Transition(command.id, Status.WITHDRAWN, CommandReasonCode.HELD_AFTER_PAUSE, "Wrong device.")
+    transition = Transition(command.id, Status.WITHDRAWN, CommandReasonCode.HELD_AFTER_PAUSE, "Wrong device.")
     with change_statuses(by=by_person(person), now=now) as changes:
-        assert changes.write([one]) == [command.id]
+        assert changes.write([transition]) == [command.id]
     command.refresh_from_db()
     assert (command.status, command.status_at, command.version) == ("withdrawn", now, 2)
     assert (command.reason_code, command.remote_message) == ("held_after_pause", "Wrong device.")
@@ -183,8 +183,8 @@ def test_thousand_commands_move_in_a_bounded_number_of_queries(create_commands: 
         moved = changes.write(reversed(transitions))
     assert moved == [command.id for command in commands]
     assert len(queries) <= 20
-    told = dict(Command.objects.filter(id__in=moved).values_list("id", "remote_status"))
-    assert told == {command.id: f"word {index}" for index, command in enumerate(commands)}
+    remote_statuses = dict(Command.objects.filter(id__in=moved).values_list("id", "remote_status"))
+    assert remote_statuses == {command.id: f"word {index}" for index, command in enumerate(commands)}
     assert Event.objects.filter(command__in=moved, to_status="expired").count() == 1000
 
 

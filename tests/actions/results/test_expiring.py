@@ -44,8 +44,8 @@ def test_one_more_email_is_sent_when_results_expire_within_a_day(world: World, m
     assert emails == [0] * 11 + [1]
     email = mail.outbox[-1]
     assert email.body.startswith("Results that Cloudflare deletes within 24 hours and that are not downloaded yet: 1.")
-    for words in (f"/commands/{missing.id}/", "Cloudflare refuses dexportal's calls for the account “Acme”"):
-        assert email.body.count(words) == 1
+    for text in (f"/commands/{missing.id}/", "Cloudflare refuses dexportal's calls for the account “Acme”"):
+        assert email.body.count(text) == 1
     for _ in range(3):
         _refuse_downloads(world)
         world.forward(minutes=6)

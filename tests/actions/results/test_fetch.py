@@ -51,9 +51,9 @@ def test_file_is_fetched_verified_and_stored_unchanged(world: World, done: Comma
     assert world.collect()
     assert _is_here(world, done)
     assert not world.collect()
-    told = [event for event in world.history(done) if event.event == "artifact"]
-    assert [event.data["artifact_status"] for event in told] == ["fetching", "stored"]
-    assert told[-1].data["sha256"] == world.artifact(done).sha256
+    events = [event for event in world.history(done) if event.event == "artifact"]
+    assert [event.data["artifact_status"] for event in events] == ["fetching", "stored"]
+    assert events[-1].data["sha256"] == world.artifact(done).sha256
 
 
 def test_file_that_expires_first_is_fetched_first(world: World, done: Command) -> None:
@@ -313,8 +313,8 @@ def test_zip_bomb_is_refused_and_ends_no_worker(world: World, done: Command) -> 
         archive.writestr("zeros", bytes(5_000_000))
     Artifact.objects.update(etag='"x"', announced_size=path.stat().st_size)
     assert world.collect()
-    kept = world.artifact(done)
-    assert (kept.status, kept.reason_code) == ("wanted", ArtifactReason.ZIP_COMPRESSION)
+    artifact = world.artifact(done)
+    assert (artifact.status, artifact.reason_code) == ("wanted", ArtifactReason.ZIP_COMPRESSION)
     assert not path.exists()
 
 

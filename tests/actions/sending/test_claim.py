@@ -29,8 +29,8 @@ def _strangers(count: int, *, listed: bool = True, platform: str = "mac") -> lis
 
 
 def _claimed(world: World) -> list[Command]:
-    made = claim(world.account, now=world.now)
-    return list(made.commands) if made else []
+    claimed = claim(world.account, now=world.now)
+    return list(claimed.commands) if claimed else []
 
 
 # --- What a POST holds ---
@@ -237,9 +237,9 @@ def test_command_that_a_constraint_calls_busy_is_skipped_and_the_others_go(
     assert world.deliver()
     busy, idle = world.request(devices=[world.device("mac"), world.device("linux")])
     monkeypatch.setattr(claiming, "_ready", lambda account, db_now: Command.objects.filter(status="queued"))
-    made = claim(world.account, now=world.now)
-    assert made is not None
-    assert [command.id for command in made.commands] == [idle.id]
+    claimed = claim(world.account, now=world.now)
+    assert claimed is not None
+    assert [command.id for command in claimed.commands] == [idle.id]
     assert [item["device_id"] for item in world.dispatches()[-1].body["commands"]] == [idle.device_id]
     assert (world.status(busy), world.status(idle)) == ("queued", "sending")
     assert claim(world.account, now=world.now) is None
@@ -270,10 +270,10 @@ def test_eight_workers_that_claim_at_once_send_each_command_once(world: World, s
         world.forward(QUICK_END / 2)
         world.sync()
         Command.objects.filter(status="queued").update(expires_at=world.now + timedelta(hours=1))
-    made = world.created()
-    assert len(made) == len(commands)
-    assert {world.reload(command).remote_id for command in commands} == {row["id"] for row in made}
-    assert {row["cause"] for row in made} == {""}, "no capture met another on its machine"
+    created = world.created()
+    assert len(created) == len(commands)
+    assert {world.reload(command).remote_id for command in commands} == {row["id"] for row in created}
+    assert {row["cause"] for row in created} == {""}, "no capture met another on its machine"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -283,7 +283,7 @@ def test_workers_that_claim_at_once_keep_to_the_posts_and_the_quota(world: World
     AccountSync.objects.update(quota_total=17, quota_used=0, quota_read_at=world.now, quota_reset_at=None)
     account = world.account
     claimed = race(lambda: claim(account, now=world.now), threads=8)
-    sizes = sorted(len(one.commands) for one in claimed if one is not None)
+    sizes = sorted(len(each.commands) for each in claimed if each is not None)
     assert sizes == [7, 10]
 
 

@@ -132,8 +132,8 @@ def test_commands_rejected_together_are_sent_alone_after_a_complete_listing(worl
     assert {world.status(command) for command in commands} == {"queued"}
     while world.deliver():
         pass
-    told = {command.device_id: world.status(command) for command in commands}
-    assert told == {good.device_id: "PENDING_EXEC", other.device_id: "PENDING_EXEC", bad.device_id: "rejected"}
+    statuses = {command.device_id: world.status(command) for command in commands}
+    assert statuses == {good.device_id: "PENDING_EXEC", other.device_id: "PENDING_EXEC", bad.device_id: "rejected"}
     assert sorted(len(post["items"]) for post in world.posts())[-1] == 3
     assert {len(post["items"]) for post in world.posts()[-3:]} == {1}
     assert len(world.created()) == 2
@@ -187,10 +187,10 @@ def test_command_created_after_the_client_gave_up_is_adopted(world: World) -> No
     with world.upstream.late_commands_held():
         assert world.deliver()
         assert world.status(command) == "uncertain"
-    (made,) = world.created()
+    (created,) = world.created()
     world.forward(seconds=5)
     assert world.sync()
-    assert world.reload(command).remote_id == made["id"]
+    assert world.reload(command).remote_id == created["id"]
     assert world.story(command)[-1] == "PENDING_EXEC"
     assert len(world.created()) == 1
 
@@ -235,8 +235,8 @@ def test_error_in_a_200_response_without_listings_is_unconfirmed_and_adopts_its_
     world.settle()
     assert world.status(command) == "unconfirmed"
     assert world.sync(complete=True)
-    found = world.reload(command)
-    assert (found.remote_id, found.status) == (world.created()[0]["id"], "SUCCESS")
+    reloaded = world.reload(command)
+    assert (reloaded.remote_id, reloaded.status) == (world.created()[0]["id"], "SUCCESS")
 
 
 def test_answer_in_any_order_without_registrations_finds_its_commands(world: World) -> None:
@@ -311,8 +311,10 @@ def test_the_record_keeps_what_was_sent_as_cloudflare_received_it(world: World, 
         pass
     assert [post["outcome"] for post in world.posts()] == ["refused", "created", "created"][-tries:]
     taken = [post["items"] for post in world.posts() if post["outcome"] == "created"]
-    assert [one.body for one in world.dispatches()] == [{"dialect": spoken, "commands": items} for items in taken]
-    assert DEFAULT_TOKEN not in json.dumps([one.body for one in world.dispatches()])
+    assert [dispatch.body for dispatch in world.dispatches()] == [
+        {"dialect": spoken, "commands": items} for items in taken
+    ]
+    assert DEFAULT_TOKEN not in json.dumps([dispatch.body for dispatch in world.dispatches()])
 
 
 def test_dispatch_is_recorded_before_the_answer(world: World) -> None:

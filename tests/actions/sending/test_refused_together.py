@@ -154,10 +154,10 @@ def test_rows_created_while_pages_are_read_hide_none_of_ours(
     read = Client.list_commands
 
     def list_commands(client: Client, page: int, *filters: Any, **rest: Any) -> Any:
-        found = read(client, page, *filters, **rest)
+        result = read(client, page, *filters, **rest)
         while page == 1 and len(others) > 2:
             world.foreign(others.pop())
-        return found
+        return result
 
     monkeypatch.setattr(Client, "list_commands", list_commands)
     assert world.sync(complete=True)
@@ -177,15 +177,15 @@ def test_command_queued_by_another_settle_and_being_sent_is_not_queued_again(
         if transitions := list(transitions):
             monkeypatch.setattr(StatusWriter, "write", write)
             write(changes, transitions, **rest)
-            while one := claim(Account.objects.select_related("credential").get(id=world.account.id), now=world.now):
-                claimed.append(one)
+            while post := claim(Account.objects.select_related("credential").get(id=world.account.id), now=world.now):
+                claimed.append(post)
         return write(changes, transitions, **rest)
 
     monkeypatch.setattr(StatusWriter, "write", held_up)
     world.settle()
     assert {world.status(command) for command in commands} == {"sending"}
-    for one in claimed:
-        deliver.record(one, deliver.post(one), now=world.now)
+    for post in claimed:
+        deliver.record(post, deliver.post(post), now=world.now)
     while world.deliver():
         pass
     assert len(world.created()) == 2

@@ -166,11 +166,11 @@ def test_after_a_long_pause_old_commands_wait_for_send_now_and_new_ones_are_sent
     assert holds.release(commands=[before.id, during.id], by=world.person, now=world.now) == [before.id]
     assert world.deliver()
     assert world.status(before) == "PENDING_EXEC"
-    assert [len(world.created_for(one)) for one in (before, during)] == [1, 1]
+    assert [len(world.created_for(command)) for command in (before, during)] == [1, 1]
     tried = ["sending", "queued"] * 2
     assert world.story(before) == ["queued", *tried, "held", "send_now", "sending", "PENDING_EXEC"]
-    said = Event.objects.get(command=before, event="send_now")
-    assert (said.by, said.mover) == (world.person, "person")
+    event = Event.objects.get(command=before, event="send_now")
+    assert (event.by, event.mover) == (world.person, "person")
 
 
 def test_more_old_commands_than_one_claim_holds_are_all_held(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,7 +284,7 @@ def test_account_with_a_hanging_upstream_delays_no_other_account(world: World, s
         stuck = [pool.submit(_closing(task), str(world.account.id)) for task in _ALL * TALK_THREADS]
         went = pool.submit(_closing(lambda _: deliver(good, now=world.now)), str(good.id))
         assert went.result(MAX_WAIT) is True
-        hanging = sum(not one.done() for one in stuck)
+        hanging = sum(not future.done() for future in stuck)
     # The listing may have found its row locked by a claim: then it comes with the next look of beat.
     assert hanging >= 3, "two POSTs and the directory were to hang meanwhile"
     assert Command.objects.get(account=good).status == "PENDING_EXEC"

@@ -132,7 +132,7 @@ def test_post_of_a_dead_worker_counts(world: World) -> None:
 # --- The total, or what is left ---
 
 
-def _told(world: World, *readings: tuple[int | None, int | None]) -> tuple[int | None, bool]:
+def _stored_quota(world: World, *readings: tuple[int | None, int | None]) -> tuple[int | None, bool]:
     """Return the day's total after these (quota, usage) readings, and whether it counts as what is left."""
     for total, used in readings:
         quota.store(world.account, QuotaReading(total, used, None, None), began=world.now)
@@ -160,7 +160,7 @@ def _told(world: World, *readings: tuple[int | None, int | None]) -> tuple[int |
 def test_figures_show_if_the_quota_is_the_total_or_what_is_left(
     world: World, readings: list[tuple[int | None, int | None]], total: int | None, is_left: bool
 ) -> None:
-    assert _told(world, *readings) == (total, is_left)
+    assert _stored_quota(world, *readings) == (total, is_left)
 
 
 def test_sending_continues_if_the_quota_means_what_is_left(world: World) -> None:
