@@ -113,9 +113,9 @@ def test_accounts_with_a_right_are_those_of_its_grants() -> None:
 
 
 def test_two_grants_show_an_account_once() -> None:
-    here = make_account("Here")
-    make_group("desk", account=here, see=True)
-    assert list(accounts_with(make_person("one", "desk", "manager"), Right.SEE)) == [here]
+    account = make_account("Here")
+    make_group("desk", account=account, see=True)
+    assert list(accounts_with(make_person("one", "desk", "manager"), Right.SEE)) == [account]
 
 
 @pytest.mark.parametrize("right", Right)
@@ -134,7 +134,7 @@ def test_a_right_opens_and_its_absence_is_named(command: Command, group: str, ri
 @pytest.mark.parametrize("right", Right)
 def test_without_any_right_it_is_as_if_there_were_none(command: Command, right: Right) -> None:
     outsider, run_id = make_person("outsider"), _run_of(command)
-    words = set()
+    messages = set()
     for fetch in (
         lambda: get_command(outsider, command.id, right),
         lambda: get_command(outsider, uuid4(), right),
@@ -143,8 +143,8 @@ def test_without_any_right_it_is_as_if_there_were_none(command: Command, right: 
     ):
         with pytest.raises(Http404) as absent:
             fetch()
-        words.add(str(absent.value))
-    assert len(words) == 1
+        messages.add(str(absent.value))
+    assert len(messages) == 1
 
 
 def test_a_grant_of_nothing_is_no_right(command: Command) -> None:

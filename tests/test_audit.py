@@ -24,7 +24,7 @@ def command(account: Account) -> Command:
     return make_command(make_run(account, make_person("helpdesk", "helpdesk")))
 
 
-def _told(command: Command, event: EventType, **data: object) -> Event:
+def _record_event(command: Command, event: EventType, **data: object) -> Event:
     audit.record(command, event=event, by=PORTAL, now=timezone.now(), data=data)
     return Event.objects.filter(command=command).latest("version")
 
@@ -39,7 +39,7 @@ def test_every_event_type_has_its_allowed_keys(event: EventType) -> None:
 @pytest.mark.parametrize("event", EventType)
 def test_data_with_another_key_is_refused_and_nothing_is_written(command: Command, event: EventType) -> None:
     with pytest.raises(ValueError, match="token"):
-        _told(command, event, token="of-a-test")
+        _record_event(command, event, token="of-a-test")
     command.refresh_from_db()
     assert command.version == 0
     assert not Event.objects.exists()
@@ -49,13 +49,13 @@ def test_data_with_another_key_is_refused_and_nothing_is_written(command: Comman
 @pytest.mark.parametrize("event", EventType)
 def test_allowed_data_is_stored(command: Command, event: EventType) -> None:
     data = {key: f"its {key}" for key in ALLOWED[event]}
-    assert _told(command, event, **data).data == data
+    assert _record_event(command, event, **data).data == data
 
 
 @pytest.mark.django_db
 def test_empty_values_are_not_stored(command: Command) -> None:
-    told = _told(command, EventType.ARTIFACT, reason_code="", artifact="a", sha256=None, size=0)
-    assert told.data == {"artifact": "a", "size": 0}
+    event = _record_event(command, EventType.ARTIFACT, reason_code="", artifact="a", sha256=None, size=0)
+    assert event.data == {"artifact": "a", "size": 0}
 
 
 @pytest.mark.django_db
@@ -81,7 +81,7 @@ def test_event_without_a_move_takes_the_next_version_and_leaves_the_account_vers
 @pytest.mark.django_db
 def test_data_of_a_single_subject_overrides_shared_data(command: Command) -> None:
     other = make_command(make_run(command.account, make_person("other", "helpdesk")))
-    subjects = [Subject(one.id, one.account_id, one.run_id, 1, "queued", "rejected") for one in (command, other)]
+    subjects = [Subject(each.id, each.account_id, each.run_id, 1, "queued", "rejected") for each in (command, other)]
     audit.write(
         subjects,
         event=EventType.MOVED,
@@ -90,5 +90,8 @@ def test_data_of_a_single_subject_overrides_shared_data(command: Command) -> Non
         data={"remote_message": "all"},
         each={other.id: {"remote_message": "this one", "remote_id": "x"}, uuid4(): {"remote_message": "nobody"}},
     )
-    told = {event.command_id: event.data for event in Event.objects.all()}
-    assert told == {command.id: {"remote_message": "all"}, other.id: {"remote_message": "this one", "remote_id": "x"}}
+    data_by_command = {event.command_id: event.data for event in Event.objects.all()}
+    assert data_by_command == {
+        command.id: {"remote_message": "all"},
+        other.id: {"remote_message": "this one", "remote_id": "x"},
+    }

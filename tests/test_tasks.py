@@ -54,11 +54,11 @@ def _read(messages: list[Path]) -> Iterator[str]:
 
 def test_new_run_wakes_the_delivery(world: World, woken: Callable[..., list[str]]) -> None:
     account, device = world.account, world.device()
-    assert woken(lambda: world.ask(devices=[device]) and None) == [f"deliver_account {account.id}"]
+    assert woken(lambda: world.request(devices=[device]) and None) == [f"deliver_account {account.id}"]
 
 
 def test_tasks_alone_take_a_command_from_queue_to_result(world: World, woken: Callable[..., list[str]]) -> None:
-    (command,) = world.ask(DIAG)
+    (command,) = world.request(DIAG)
     id_ = str(world.account.id)
     assert woken(tasks.deliver_due) == [f"deliver_account {id_}"]
     assert woken(tasks.deliver_account, id_) == [f"sync_account {id_}"]
@@ -77,7 +77,7 @@ def test_tasks_alone_take_a_command_from_queue_to_result(world: World, woken: Ca
 def test_worker_with_a_wrong_clock_finds_a_created_command_and_goes_on(
     world: World, monkeypatch: pytest.MonkeyPatch, off: timedelta
 ) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     id_, real = str(world.account.id), timezone.now
     world.fault("reset", nth=1, when="after")
     monkeypatch.setattr(timezone, "now", lambda: real() + off)
@@ -86,19 +86,23 @@ def test_worker_with_a_wrong_clock_finds_a_created_command_and_goes_on(
     world.heal()
     world.forward(minutes=2)
     tasks.sync_account(id_)
-    found = world.again(command)
-    assert (found.status, found.remote_id, found.match_uncertain) == ("SUCCESS", world.created()[0]["id"], False)
+    reloaded = world.reload(command)
+    assert (reloaded.status, reloaded.remote_id, reloaded.match_uncertain) == (
+        "SUCCESS",
+        world.created()[0]["id"],
+        False,
+    )
     monkeypatch.setattr(timezone, "now", real)
     world.forward(minutes=31)
     assert world.account.id in schedule.due_accounts(now=world.now)
-    (other,) = world.ask(DIAG)
+    (other,) = world.request(DIAG)
     tasks.deliver_account(id_)
     assert world.status(other) == "PENDING_EXEC"
 
 
 def test_delivery_sends_posts_until_no_command_can_be_sent(world: World, settings: Any) -> None:
     settings.POST_DEVICES = 2
-    commands = world.ask(devices=world.devices[:5])
+    commands = world.request(devices=world.devices[:5])
     tasks.deliver_account(str(world.account.id))
     assert {world.status(command) for command in commands} == {"PENDING_EXEC"}
     assert len(world.posts()) == 3
@@ -108,7 +112,7 @@ def test_stopping_worker_leaves_queued_commands_to_the_next_one(
     world: World, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.POST_DEVICES = 1
-    world.ask(devices=world.devices[:3])
+    world.request(devices=world.devices[:3])
 
     def one_more(account: Account, *, now: Any) -> bool:
         monkeypatch.setattr(worker, "should_stop", 0)  # what Celery sets on TERM
@@ -143,7 +147,7 @@ def test_account_retired_during_a_delivery_sends_nothing_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings.POST_DEVICES = 1
-    world.ask(devices=world.devices[:3])
+    world.request(devices=world.devices[:3])
 
     def deliver_and_retire(account: Account, **rest: Any) -> bool:
         sent = deliver(account, **rest)
@@ -161,7 +165,7 @@ def test_tasks_ignore_missing_and_retired_accounts(
     woken: Callable[..., list[str]],
     task: Callable[[str], None],
 ) -> None:
-    world.ask()
+    world.request()
     before = world.upstream.ledger()
     retire_account(world.account, now=timezone.now())
     assert woken(task, str(world.account.id)) == []
@@ -184,7 +188,7 @@ def test_directory_is_listed_when_due(world: World, woken: Callable[..., list[st
 
 
 def test_expired_command_is_settled(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     Command.objects.filter(id=command.id).update(expires_at=timezone.now() - timedelta(seconds=1))
     tasks.settle_due()
     assert world.status(command) == "expired"

@@ -108,7 +108,7 @@ def texts_of(module: ModuleType) -> Iterator[tuple[str, dict[Any, Any] | str]]:
 @cache
 def _modules_of(package: ModuleType) -> list[ModuleType]:
     """Import every module of a package. A module imported later, by a test, would keep the keys that it saw."""
-    return [import_module(found.name) for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+    return [import_module(module.name) for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
 
 
 def _assigned_names(module: ModuleType) -> Iterator[str]:
@@ -131,3 +131,11 @@ def _key(code: object, text: object) -> object:
     if holds_text(text):
         raise TypeError(f"{code}: a table holds sentences, or tuples of them")
     return text
+
+
+def assert_sentences_are_keys() -> None:
+    """Check that tests of the calling folder see keys in place of every sentence."""
+    for table in tables():
+        assert table.sentences == table.keys, table.name
+    for holder, name, key in templates():
+        assert getattr(holder, name) == key

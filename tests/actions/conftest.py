@@ -45,9 +45,9 @@ def world(
             "OPTIONS": {"location": str(tmp_path / "artifacts")},
         },
     }
-    made = World(running, clock)
-    moved_database_clock(made, monkeypatch)
-    return made
+    world = World(running, clock)
+    moved_database_clock(world, monkeypatch)
+    return world
 
 
 @pytest.fixture
@@ -56,4 +56,4 @@ def done(world: World) -> Command:
     command = world.sent(options=DIAG)
     world.forward(QUICK_END)
     assert world.sync()
-    return world.again(command)
+    return world.reload(command)

@@ -90,7 +90,7 @@ class Portal:
             return {"time-limit-min": 1, "packet-size-bytes": self._sets}
         return {"test-all-routes": False, "max-file-size-mb": self._sets}
 
-    def ask(self, names: Sequence[str], kinds: Sequence[Kind], *, twice: bool) -> None:
+    def submit(self, names: Sequence[str], kinds: Sequence[Kind], *, twice: bool) -> None:
         targets = {TARGETS[name].device_id: TARGETS[name] for name in names}
         options = {kind: self._options(kind) for kind in kinds}
         key = uuid4()
@@ -138,7 +138,7 @@ class Portal:
         claimed = queue.claim(self._fresh_account(), now=self.now)
         if claimed is None:
             return False
-        assert busy.isdisjoint((one.device_id, one.kind) for one in claimed.commands), (
+        assert busy.isdisjoint((command.device_id, command.kind) for command in claimed.commands), (
             "nothing is sent to a device that is busy"
         )
         self.claimed.append(claimed)
@@ -157,7 +157,7 @@ class Portal:
         self.answers.remove(answer)
         self.recorded.append(answer)
         if isinstance(answer.answer, CreateResult):
-            named = {one.id: (one.device_id, one.kind) for one in answer.answer.created}
+            named = {created.id: (created.device_id, created.kind) for created in answer.answer.created}
             waiting = Command.objects.filter(dispatch=answer.claimed.dispatch, remote_id="")
             waits = set(waiting.values_list("device_id", "kind"))
             owned = set(Command.objects.filter(remote_id__in=list(named)).values_list("remote_id", flat=True))

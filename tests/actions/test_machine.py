@@ -122,12 +122,12 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(chosen=targets, kinds=kinds)
     def first_run_is_requested(self, chosen: list[str], kinds: set[Kind]) -> None:
-        self.portal.ask(chosen, sorted(kinds), twice=False)
+        self.portal.submit(chosen, sorted(kinds), twice=False)
 
     @precondition(lambda self: self.portal.unsent < MOST_UNSENT)
     @rule(chosen=targets, kinds=kinds, twice=st.booleans())
     def run_is_requested(self, chosen: list[str], kinds: set[Kind], twice: bool) -> None:
-        self.portal.ask(chosen, sorted(kinds), twice=twice)
+        self.portal.submit(chosen, sorted(kinds), twice=twice)
 
     @rule(which=which, skew=skews)
     def command_is_started_elsewhere(self, which: int, skew: int) -> None:

@@ -22,9 +22,9 @@ JUST = timedelta(seconds=2)
 
 def _lost(world: World, **rest: Any) -> Command:
     """Return a command that was claimed and whose POST has no known result."""
-    (command,) = world.ask(**rest)
+    (command,) = world.request(**rest)
     assert claim(world.account, now=world.now)
-    return world.again(command)
+    return world.reload(command)
 
 
 def _listed(world: World, times: int) -> None:
@@ -72,7 +72,7 @@ def test_settle_window_closes_after_three_minutes_and_three_complete_listings(wo
     world.forward(seconds=5)
     assert world.settle() == 1
     assert world.status(command) == "unconfirmed"
-    assert world.again(command).reason_code == "not_found"
+    assert world.reload(command).reason_code == "not_found"
 
 
 def test_two_listings_close_no_settle_window(world: World) -> None:
@@ -102,16 +102,16 @@ def test_listings_before_a_second_sending_do_not_count(world: World) -> None:
     _listed(world, 2)
     Command.objects.filter(id=command.id).update(status="queued", dispatch=None)  # as a late "not sent" would
     assert claim(world.account, now=world.now)
-    assert world.again(command).missed_listings == 0
+    assert world.reload(command).missed_listings == 0
 
 
 def test_command_with_a_reported_error_that_is_listed_is_not_rejected(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.fault("success_false", nth=1, when="after")
     assert world.deliver()
     world.fault("unknown_status", call="list", word="PENDING_TRANSFER")
     assert world.sync()
-    assert world.again(command).remote_id == world.created()[0]["id"]
+    assert world.reload(command).remote_id == world.created()[0]["id"]
     world.forward(hours=25)
     world.settle()
     assert world.status(command) == "unconfirmed"
@@ -125,7 +125,7 @@ def test_command_found_while_its_window_closes_stays_found(
     world: World, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Commit a listing after the settling worker has read the row and before it locks the row."""
-    (command,) = world.ask({Kind.PCAP: {"time-limit-min": 10, "max-file-size-mb": 5, "packet-size-bytes": 160}})
+    (command,) = world.request({Kind.PCAP: {"time-limit-min": 10, "max-file-size-mb": 5, "packet-size-bytes": 160}})
     world.fault(kind, nth=1, when="after")
     assert world.deliver()
     world.heal()
@@ -141,8 +141,8 @@ def test_command_found_while_its_window_closes_stays_found(
 
     monkeypatch.setattr(StatusWriter, "write", held_up)
     world.settle()
-    found = world.again(command)
-    assert (found.remote_id, found.status) == (world.created()[0]["id"], "PENDING_EXEC")
+    reloaded = world.reload(command)
+    assert (reloaded.remote_id, reloaded.status) == (world.created()[0]["id"], "PENDING_EXEC")
 
 
 @pytest.mark.parametrize(("kind", "minutes"), [("pcap", 26), ("warp-diag", 30)])
@@ -150,19 +150,19 @@ def test_command_without_a_result_is_unconfirmed_after_the_time_of_its_kind(
     world: World, kind: str, minutes: int
 ) -> None:
     command = world.sent(options={Kind(kind): BOTH[Kind(kind)]})
-    deadline = world.again(command).deadline_at
+    deadline = world.reload(command).deadline_at
     assert deadline is not None
-    assert deadline - world.again(command).status_at == timedelta(minutes=minutes)
+    assert deadline - world.reload(command).status_at == timedelta(minutes=minutes)
     world.forward((deadline - world.now - JUST).total_seconds())
     assert world.settle() == 0
     world.forward(2 * JUST.total_seconds())
     assert world.settle() == 1
     assert world.status(command) == "unconfirmed"
-    assert world.again(command).reason_code == "no_result_reported"
+    assert world.reload(command).reason_code == "no_result_reported"
 
 
 def test_command_not_sent_within_the_hour_expires(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.forward(timedelta(minutes=60).total_seconds() - 2)
     assert world.settle() == 0
     world.forward(seconds=3)
@@ -183,7 +183,7 @@ def test_sent_command_does_not_expire(world: World) -> None:
 
 def test_rows_beyond_the_limit_are_settled_by_the_next_call(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settle, "MOST", 2)
-    world.ask(devices=world.devices[:5])
+    world.request(devices=world.devices[:5])
     world.forward(hours=2)
     assert [world.settle() for _ in range(4)] == [2, 2, 1, 0]
 

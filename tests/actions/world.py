@@ -110,7 +110,7 @@ class World:
 
     # --- actions ---
 
-    def ask(
+    def request(
         self,
         options: Mapping[Kind, Options] = PCAP,
         *,
@@ -137,9 +137,9 @@ class World:
 
     def sent(self, **rest: Any) -> Command:
         """Return a capture that Cloudflare has accepted."""
-        (command,) = self.ask(**rest)
+        (command,) = self.request(**rest)
         assert self.deliver()
-        return self.again(command)
+        return self.reload(command)
 
     def sync(self, *, complete: bool = False) -> bool:
         """Sync the account now, even if the rate limit would delay it. `complete` lists every page."""
@@ -168,11 +168,12 @@ class World:
 
     # --- state ---
 
-    def again(self, command: Command) -> Command:
+    def reload(self, command: Command) -> Command:
+        """Read a command from the database."""
         return Command.objects.select_related("dispatch").get(id=command.id)
 
     def status(self, command: Command) -> str:
-        return self.again(command).status
+        return self.reload(command).status
 
     def history(self, command: Command) -> list[Event]:
         return list(Event.objects.filter(command=command).order_by("version"))

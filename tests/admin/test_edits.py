@@ -7,7 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
-from django.http import HttpResponse
+from django.http import HttpResponseBase
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -16,6 +16,7 @@ from commands.actions.administration.accounts import change_credential
 from commands.models import Account, AccountVersion, Command, Credential, Grant, Pause, Preset, User
 from commands.rules.kinds import Kind
 from tests.admin.pages import page
+from tests.html import Page
 from tests.people import make_credential, make_person
 from tests.rows import make_pause
 
@@ -23,17 +24,12 @@ SECRET = "cf-token-that-nobody-may-see"
 ANOTHER = "cf-token-number-two"
 
 
-def text_of(answer: object) -> str:
-    assert isinstance(answer, HttpResponse)
-    return answer.content.decode()
-
-
 def history() -> str:
     return json.dumps(list(LogEntry.objects.values("object_repr", "change_message")))
 
 
 class TestCredentials:
-    def add(self, client: Client, **values: str) -> object:
+    def add(self, client: Client, **values: str) -> HttpResponseBase:
         given = {"name": "Acme", "scheme": "token", "email": "", "value": SECRET, **values}
         return client.post(page(Credential, "add"), given, follow=True)
 
@@ -46,30 +42,32 @@ class TestCredentials:
         listed = client_of_admin.get(page(Credential, "changelist"))
         history_page = client_of_admin.get(page(Credential, "history", credential.pk))
         for response in (answer, shown, listed, history_page):
-            assert SECRET not in text_of(response)
-            assert credential.secret.token not in text_of(response)
+            assert SECRET not in Page.of(response).html
+            assert credential.secret.token not in Page.of(response).html
         assert SECRET not in history()
 
     def test_form_with_an_error_does_not_repeat_the_value(self, client_of_admin: Client) -> None:
         answer = self.add(client_of_admin, name="")
-        assert "This field is required" in text_of(answer)
-        assert SECRET not in text_of(answer)
+        assert "This field is required" in Page.of(answer).text("#content")
+        assert SECRET not in Page.of(answer).html
 
     def test_new_credential_needs_a_value(self, client_of_admin: Client) -> None:
-        assert "A new credential needs its token or key." in text_of(self.add(client_of_admin, value=""))
+        assert "A new credential needs its token or key." in Page.of(self.add(client_of_admin, value="")).text(
+            "#content"
+        )
         assert not Credential.objects.exists()
 
     def test_value_that_a_header_cannot_carry_is_refused(self, client_of_admin: Client) -> None:
         for value in ("two words", "ümlaut", "tab\tinside"):
-            assert "contain spaces" in text_of(self.add(client_of_admin, value=value))
+            assert "contain spaces" in Page.of(self.add(client_of_admin, value=value)).text("#content")
         assert not Credential.objects.exists()
 
     def test_global_key_needs_an_email(self, client_of_admin: Client) -> None:
-        assert "needs the email address" in text_of(self.add(client_of_admin, scheme="key"))
+        assert "needs the email address" in Page.of(self.add(client_of_admin, scheme="key")).text("#content")
         self.add(client_of_admin, scheme="key", email="ops@example.com")
         assert Credential.objects.get().email == "ops@example.com"
 
-    def change(self, client: Client, credential: Credential, **values: str) -> object:
+    def change(self, client: Client, credential: Credential, **values: str) -> HttpResponseBase:
         given = {"name": credential.name, "scheme": "token", "email": "", "value": "", **values}
         return client.post(page(Credential, "change", credential.pk), given, follow=True)
 
@@ -82,7 +80,7 @@ class TestCredentials:
         credential = make_credential("Acme", value=SECRET)
         answer = self.change(client_of_admin, credential, value=ANOTHER)
         assert Credential.objects.get().secret.reveal() == ANOTHER
-        assert ANOTHER not in text_of(answer) + history()
+        assert ANOTHER not in Page.of(answer).html + history()
         assert "Token or key" in history()
 
     def test_changed_credential_ends_pauses_after_refusals_only(self, account: Account) -> None:
@@ -97,13 +95,13 @@ class TestCredentials:
         credential = make_credential("Acme", value=SECRET)
         settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
         for address in (page(Credential, "changelist"), page(Credential, "change", credential.pk)):
-            assert "be decrypted with CREDENTIAL_KEYS" in text_of(client_of_admin.get(address))
+            assert "be decrypted with CREDENTIAL_KEYS" in Page.of(client_of_admin.get(address)).text("#content")
         self.change(client_of_admin, credential, value=ANOTHER)
         assert Credential.objects.get().secret.reveal() == ANOTHER
 
     def test_credential_without_a_value_is_reported(self, client_of_admin: Client) -> None:
         make_credential("Acme", value="")
-        assert "No value yet" in text_of(client_of_admin.get(page(Credential, "changelist")))
+        assert "No value yet" in Page.of(client_of_admin.get(page(Credential, "changelist"))).text("#content")
 
     def test_only_unused_credential_can_be_deleted(self, client_of_admin: Client, account: Account) -> None:
         unused = make_credential("Unused")
@@ -132,7 +130,7 @@ class TestAccounts:
         given["cloudflare_id"] = account.cloudflare_id.upper()
         answer = client_of_admin.post(page(Account, "add"), given)
         assert answer.status_code == 200
-        assert "This account already exists" in text_of(answer)
+        assert "This account already exists" in Page.of(answer).text("#content")
         assert Account.objects.count() == 1
 
     def test_name_of_an_account_can_change_but_not_its_cloudflare_id(
@@ -190,7 +188,7 @@ class TestPeople:
 
 
 class TestGroups:
-    def save(self, client: Client, group: Group, *accounts: str) -> object:
+    def save(self, client: Client, group: Group, *accounts: str) -> HttpResponseBase:
         lines = {
             f"grants-{number}-{name}": value
             for number, account in enumerate(accounts)
@@ -211,12 +209,14 @@ class TestGroups:
         group = Group.objects.create(name="desk")
         chosen = "" if duplicate == "every account" else str(account.pk)
         answer = self.save(client_of_admin, group, chosen, chosen)
-        assert "Only one row per account." in text_of(answer) or "duplicate" in text_of(answer)
+        assert "Only one row per account." in Page.of(answer).text("#content") or "duplicate" in Page.of(answer).text(
+            "#content"
+        )
         assert not Grant.objects.filter(group=group).exists()
 
 
 class TestPresets:
-    def save(self, client: Client, options: object) -> object:
+    def save(self, client: Client, options: object) -> HttpResponseBase:
         given = {"name": "Mine", "position": "5", "active": "on", "options": json.dumps(options)}
         return client.post(page(Preset, "add"), given)
 
@@ -241,7 +241,7 @@ class TestPresets:
     def test_invalid_options_are_refused_with_a_message(
         self, client_of_admin: Client, options: object, problem: str
     ) -> None:
-        assert problem in text_of(self.save(client_of_admin, options))
+        assert problem in Page.of(self.save(client_of_admin, options)).text("#content")
         assert not Preset.objects.filter(name="Mine").exists()
 
 

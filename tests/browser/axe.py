@@ -4,7 +4,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 
-def findings(page: Page) -> list[str]:
+def axe_problems(page: Page) -> list[str]:
     violations = Axe().run(page).response["violations"]
     return [
         f"{page.url} {violation['id']}: {node['html'][:200]} {node['failureSummary']}"
@@ -13,9 +13,9 @@ def findings(page: Page) -> list[str]:
     ]
 
 
-def findings_in_both_themes(page: Page) -> list[str]:
-    found: list[str] = []
+def axe_problems_in_both_themes(page: Page) -> list[str]:
+    problems: list[str] = []
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        found += findings(page)
-    return found
+        problems += axe_problems(page)
+    return problems

@@ -68,18 +68,18 @@ def _free_port() -> int:
 @pytest.fixture(scope="session")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     port, password = _free_port(), secrets.token_urlsafe(12)
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     folder = tmp_path_factory.mktemp("portal")
     given = {"VAR_DIR": str(folder / "var"), "PORT": str(port), "DEXPORTAL_DEMO_PASSWORD": password, **FASTER}
     account: list[str] = []
 
     def ready(line: str) -> tuple[str, str] | None:
-        if found := re.search(r"\(([0-9a-z]+)\) at (http\S+/client/v4)", line):
-            account.extend(found.groups())
+        if match := re.search(r"\(([0-9a-z]+)\) at (http\S+/client/v4)", line):
+            account.extend(match.groups())
         return (account[0], account[1]) if account and "The portal is at" in line else None
 
-    words = [sys.executable, "-m", "dexportal.run"]
-    with running_process(words, ready=ready, cwd=ROOT, env=kept | given) as (process, (number, upstream)):
+    arguments = [sys.executable, "-m", "dexportal.run"]
+    with running_process(arguments, ready=ready, cwd=ROOT, env=environment | given) as (process, (number, upstream)):
         yield Portal(f"http://127.0.0.1:{port}", upstream, number, password, folder / "var", process.pid)
 
 
@@ -111,31 +111,31 @@ class Complaints:
     """Errors on the console of any page of a test, and breaches of its policy."""
 
     def __init__(self) -> None:
-        self.heard: list[str] = []
+        self.errors: list[str] = []
         self._refusals: set[str] = set()
 
     def expect_status(self, *statuses: int) -> None:
         """Accept responses with these statuses, which Chromium logs as errors."""
         self._refusals |= {f"{REFUSED}{status} " for status in statuses}
 
-    def hear(self, message: ConsoleMessage) -> None:
+    def add(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self.heard.append(message.text)
+            self.errors.append(message.text)
 
     def unexpected(self) -> list[str]:
-        return [words for words in self.heard if not words.startswith(tuple(self._refusals))]
+        return [error for error in self.errors if not error.startswith(tuple(self._refusals))]
 
 
 @pytest.fixture(autouse=True)
 def complaints(context: BrowserContext) -> Iterator[Complaints]:
     """Fail the test at its end if a page logged an error that the test does not expect."""
     context.set_default_timeout(1000 * MAX_WAIT)
-    found = Complaints()
+    complaints = Complaints()
     context.add_init_script(BREACHES)
-    context.on("console", found.hear)
-    context.on("weberror", lambda error: found.heard.append(str(error.error)))
-    yield found
-    assert not found.unexpected()
+    context.on("console", complaints.add)
+    context.on("weberror", lambda error: complaints.errors.append(str(error.error)))
+    yield complaints
+    assert not complaints.unexpected()
 
 
 @pytest.fixture

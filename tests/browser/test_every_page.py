@@ -5,16 +5,16 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.axe import findings, findings_in_both_themes
+from tests.browser.axe import axe_problems, axe_problems_in_both_themes
 from tests.browser.conftest import Complaints, Portal, sign_in
-from tests.browser.test_thin_road import able_devices, ask, plan_of, rows
+from tests.browser.desk_form import able_devices, new_plan, request_run, rows
 
 pytestmark = pytest.mark.browser
 
 SIGNED_OUT = ("/accounts/login/", "/accounts/password/reset/")
 SIGNED_IN = (
     "/",
-    "/?asked=everyone&days=all",
+    "/?requested_by=everyone&days=all",
     "/history/",
     "/history/?person=x",
     "/search/?q=nothing",
@@ -27,62 +27,62 @@ SIGNED_IN = (
 def test_axe_finds_nothing_on_any_page(page: Page, portal: Portal, complaints: Complaints, scheme: str) -> None:
     complaints.expect_status(422)
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    found: list[str] = []
+    problems: list[str] = []
     for path in SIGNED_OUT:
         page.goto(portal.url + path)
-        found += findings(page)
+        problems += axe_problems(page)
     sign_in(page, portal, "helpdesk")
     for path in SIGNED_IN:
         page.goto(portal.url + path)
-        found += findings(page)
+        problems += axe_problems(page)
     page.goto(portal.url)
     page.locator("summary[aria-label='Your menu']").click()
     page.get_by_role("checkbox", name="Packet capture", exact=True).check()
     page.get_by_text("Packet capture: options").click()
-    found += findings(page)
+    problems += axe_problems(page)
     page.get_by_label("Duration").fill("99")
-    with plan_of(page, "nobody%40example.com"):
+    with new_plan(page, "nobody%40example.com"):
         page.get_by_role("textbox", name="Who").fill("nobody@example.com")
         page.keyboard.press("Tab")
     page.get_by_test_id("run").click()
     expect(page.get_by_test_id("who-errors")).to_contain_text("Cloudflare lists no device for nobody@example.com")
-    found += [*findings(page), *problems_at_390_px(page)]
-    assert not found, "\n".join(found)
+    problems += [*axe_problems(page), *problems_at_390_px(page)]
+    assert not problems, "\n".join(problems)
 
 
 def test_axe_finds_nothing_on_the_pages_of_a_command_its_person_device_and_run(desk: Page, portal: Portal) -> None:
     device = able_devices(portal, 21)[20]  # a device that no other test uses
-    ask(desk, [f"{device['deviceId']}, {device['personEmail']}"], "Speed test", ticket="PAGES-1")
+    request_run(desk, [f"{device['deviceId']}, {device['personEmail']}"], "Speed test", ticket="PAGES-1")
     rows(desk, "PAGES-1").get_by_test_id("open").click()
-    expect(desk.get_by_role("heading", level=1)).to_have_text(re.compile("Speed test on"))
-    address, found = desk.url, [*findings_in_both_themes(desk), *problems_at_390_px(desk)]
+    expect(desk.get_by_role("heading", level=1)).to_contain_text("Speed test on")
+    address, problems = desk.url, [*axe_problems_in_both_themes(desk), *problems_at_390_px(desk)]
     for name in (device["personEmail"], device["deviceName"], "see all commands"):
         desk.goto(address)
         desk.get_by_role("link", name=name).first.click()
         desk.wait_for_url(re.compile("/(people|devices|runs)/"))
-        found += [*findings_in_both_themes(desk), *problems_at_390_px(desk)]
+        problems += [*axe_problems_in_both_themes(desk), *problems_at_390_px(desk)]
     for path in ("/history/", "/history/?ticket=PAGES-1&status=done"):
         desk.goto(portal.url + path)
-        found += problems_at_390_px(desk)
-    assert not found, "\n".join(found)
+        problems += problems_at_390_px(desk)
+    assert not problems, "\n".join(problems)
 
 
 def problems_at_390_px(page: Page) -> list[str]:
-    """Return the problems of a page at 390 px: wider than the screen, or found by axe."""
+    """Return the problems of a page at 390 px: wider than the screen, or reported by axe."""
     page.set_viewport_size({"width": 390, "height": 844})
     width = page.evaluate("document.documentElement.scrollWidth")
-    found = [f"{page.url} is {width} px wide"] if width > 390 else []
-    found += findings(page)
+    problems = [f"{page.url} is {width} px wide"] if width > 390 else []
+    problems += axe_problems(page)
     page.set_viewport_size({"width": 1280, "height": 860})
-    return found
+    return problems
 
 
 def test_axe_finds_nothing_on_the_status_page(page: Page, portal: Portal) -> None:
     sign_in(page, portal, "admin")
     page.goto(f"{portal.url}/status/")
     expect(page.get_by_role("heading", level=1)).to_have_text("Status")
-    found = [*findings_in_both_themes(page), *problems_at_390_px(page)]
-    assert not found, "\n".join(found)
+    problems = [*axe_problems_in_both_themes(page), *problems_at_390_px(page)]
+    assert not problems, "\n".join(problems)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -93,11 +93,11 @@ def test_axe_finds_nothing_on_pages_that_are_forbidden_or_missing(
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     sign_in(page, portal, "outsider")
     expect(page.get_by_role("heading", level=1)).to_have_text("No access")
-    found = findings(page)
+    problems = axe_problems(page)
     page.goto(f"{portal.url}/commands/01234567-89ab-7def-8123-456789abcdef/")
     expect(page.get_by_role("heading", level=1)).to_have_text("Page not found")
-    found += [*findings(page), *problems_at_390_px(page)]
-    assert not found, "\n".join(found)
+    problems += [*axe_problems(page), *problems_at_390_px(page)]
+    assert not problems, "\n".join(problems)
 
 
 def test_chosen_theme_is_set_before_the_next_page_is_painted(desk: Page, portal: Portal) -> None:

@@ -1,6 +1,6 @@
 """Banner, status page and waiting commands while Cloudflare refuses to create commands.
 
-It stands last of its folder: the account of the portal that all share rests for a minute afterwards.
+These tests run last in their folder, because the shared account stays paused for a minute afterwards.
 """
 
 import json
@@ -12,9 +12,9 @@ from contextlib import closing
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.axe import findings_in_both_themes
+from tests.browser.axe import axe_problems_in_both_themes
 from tests.browser.conftest import Portal, sign_in
-from tests.browser.test_thin_road import able_devices, ask, rows
+from tests.browser.desk_form import able_devices, request_run, rows
 from tests.polling import MAX_WAIT, eventually
 
 pytestmark = pytest.mark.browser
@@ -39,17 +39,17 @@ def _put_faults(portal: Portal, rules: list[object]) -> None:
 @pytest.mark.usefixtures("refusing")
 def test_refusal_is_shown_to_the_requester_and_to_the_administrator(desk: Page, portal: Portal, page: Page) -> None:
     (device,) = able_devices(portal, 1)
-    ask(desk, [f"{device['deviceId']}, {device['personEmail']}"], "Speed test", ticket="INC-77")
+    request_run(desk, [f"{device['deviceId']}, {device['personEmail']}"], "Speed test", ticket="INC-77")
     banner = desk.get_by_test_id("banner").filter(has_text="Cloudflare refuses sending commands.")
     expect(banner).to_be_visible()
     _hold(portal, "INC-77")
     desk.reload()
     expect(rows(desk, "INC-77").get_by_test_id("send-now")).to_be_visible()
     expect(banner).to_be_visible()
-    found = findings_in_both_themes(desk)
+    problems = axe_problems_in_both_themes(desk)
     desk.set_viewport_size({"width": 390, "height": 844})
     assert desk.evaluate("document.documentElement.scrollWidth") == 390
-    assert not (found := [*found, *findings_in_both_themes(desk)]), "\n".join(found)
+    assert not (problems := [*problems, *axe_problems_in_both_themes(desk)]), "\n".join(problems)
     desk.set_viewport_size({"width": 1280, "height": 860})
     page.context.clear_cookies()
     sign_in(page, portal, "admin")
@@ -57,10 +57,10 @@ def test_refusal_is_shown_to_the_requester_and_to_the_administrator(desk: Page, 
     page.get_by_role("link", name="Status", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Status")
     expect(page.get_by_role("main")).to_contain_text("Sending commands paused")
-    assert not (found := findings_in_both_themes(page)), "\n".join(found)
+    assert not (problems := axe_problems_in_both_themes(page)), "\n".join(problems)
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    assert not (found := findings_in_both_themes(page)), "\n".join(found)
+    assert not (problems := axe_problems_in_both_themes(page)), "\n".join(problems)
 
 
 def _hold(portal: Portal, ticket: str) -> None:

@@ -61,11 +61,11 @@ def test_known_secret_is_hidden_in_messages_fields_and_tracebacks(lines: Lines) 
     except ValueError:
         log.exception("failed")
         logging.getLogger("foreign").exception("failed too")
-    told = lines.text()
-    assert told.count(redaction.HIDDEN) >= 6
-    assert "ValueError" in told
+    text = lines.text()
+    assert text.count(redaction.HIDDEN) >= 6
+    assert "ValueError" in text
     for form in (SECRET, json.dumps(SECRET)[1:-1], quote(SECRET, safe=""), "wo rd"):
-        assert form not in told
+        assert form not in text
 
 
 def test_secret_added_later_is_hidden_from_then_on(lines: Lines) -> None:
@@ -75,7 +75,7 @@ def test_secret_added_later_is_hidden_from_then_on(lines: Lines) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "text",
     [
         "Authorization: Bearer abcdef-0123456789",
         "{'X-Auth-Key': 'abcdef-0123456789'}",
@@ -84,8 +84,8 @@ def test_secret_added_later_is_hidden_from_then_on(lines: Lines) -> None:
         "GET /accounts/password/reset/key/1-abcdef-0123456789/",
     ],
 )
-def test_unknown_value_with_the_shape_of_a_secret_is_hidden(said: str, lines: Lines) -> None:
-    logging.getLogger("foreign").warning("seen: %s", said)
+def test_unknown_value_with_the_shape_of_a_secret_is_hidden(text: str, lines: Lines) -> None:
+    logging.getLogger("foreign").warning("seen: %s", text)
     assert "0123456789" not in lines.text()
     assert "seen: " in lines.text()
 

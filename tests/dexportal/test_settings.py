@@ -27,8 +27,8 @@ def test_embedded_portal_needs_no_settings_and_stores_everything_in_its_folder(t
     s = settings_of({"VAR_DIR": str(tmp_path)})
     assert (s.PRODUCTION, s.DEBUG, s.UPSTREAM.name) == (False, False, "simulator")
     assert s.SITE_URL == "http://127.0.0.1:8000"
-    kept = [s.DATABASES["default"]["NAME"], s.BROKER_DIR, s.STORAGES["artifacts"]["OPTIONS"]["location"]]
-    assert all(path.is_relative_to(tmp_path) for path in kept)
+    stored = [s.DATABASES["default"]["NAME"], s.BROKER_DIR, s.STORAGES["artifacts"]["OPTIONS"]["location"]]
+    assert all(path.is_relative_to(tmp_path) for path in stored)
     assert s.BROKER_URL.startswith("spool://")
 
 
@@ -126,10 +126,10 @@ def test_public_address_is_stored_as_a_browser_sends_it(given: str, meant: str, 
 def test_invalid_value_is_refused_by_name_without_repeating_it(
     name: str, value: str, words: str, tmp_path: Path
 ) -> None:
-    said = refusal({"VAR_DIR": str(tmp_path), name: value})
-    assert words in said
-    assert "very-secret-word" not in said
-    assert "too-short-a-key" not in said
+    message = refusal({"VAR_DIR": str(tmp_path), name: value})
+    assert words in message
+    assert "very-secret-word" not in message
+    assert "too-short-a-key" not in message
 
 
 def test_time_scale_divides_every_duration(tmp_path: Path) -> None:

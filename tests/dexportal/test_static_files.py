@@ -8,6 +8,7 @@ from django.core.management import call_command
 from django.template.loader import render_to_string
 
 from dexportal.settings import BASE_DIR
+from tests.html import Page
 
 JS = BASE_DIR / "static" / "js"
 IMPORT = re.compile(r'^(?:import|export)\b[^;"]*"\./([^"]+)";$', re.MULTILINE)
@@ -18,13 +19,20 @@ def imports_of(file: Path) -> set[str]:
 
 
 def modules() -> set[str]:
-    """Names of the modules that app.js imports, directly or through others."""
-    found, waiting = set[str](), {"app.js"}
+    """Return the names of the modules that app.js imports, directly or through others."""
+    names, waiting = set[str](), {"app.js"}
     while waiting:
         imported = imports_of(JS / waiting.pop())
-        waiting |= imported - found
-        found |= imported
-    return found
+        waiting |= imported - names
+        names |= imported
+    return names
+
+
+def loaded_files(css: str, attribute: str) -> list[str]:
+    """Return the names of our JavaScript files that the head of a page mentions."""
+    elements = Page.parse(render_to_string("_scripts.html")).select(css)
+    prefix = "/static/js/"
+    return [each[attribute].removeprefix(prefix) for each in elements if each[attribute].startswith(prefix)]
 
 
 def test_every_script_but_the_blocking_theme_is_loaded_by_app_js() -> None:
@@ -32,8 +40,7 @@ def test_every_script_but_the_blocking_theme_is_loaded_by_app_js() -> None:
 
 
 def test_every_module_has_a_preload_hint() -> None:
-    hints = re.findall(r'<link rel="modulepreload" href="/static/js/([^"]+)">', render_to_string("_scripts.html"))
-    assert sorted(hints) == sorted(modules())
+    assert sorted(loaded_files("link[rel=modulepreload]", "href")) == sorted(modules())
 
 
 def test_modules_import_each_other_by_their_hashed_names_in_production(settings: Any, tmp_path: Path) -> None:
@@ -41,7 +48,7 @@ def test_modules_import_each_other_by_their_hashed_names_in_production(settings:
     storage = {"BACKEND": "dexportal.static_files.ModuleManifestStorage"}
     settings.STORAGES = {**settings.STORAGES, "staticfiles": storage}
     call_command("collectstatic", "--no-input", verbosity=0)
-    names = re.findall(r'"/static/js/(\S+)" (?:type="module")?', render_to_string("_scripts.html").replace(">", " "))
+    names = [*loaded_files("script[type=module]", "src"), *loaded_files("link[rel=modulepreload]", "href")]
     assert len(names) == len(modules()) + 1
     for name in names:
         original = re.sub(r"\.[0-9a-f]{12}\.js$", ".js", name)

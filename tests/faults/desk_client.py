@@ -4,12 +4,13 @@ Whatever fails (the connection, the web process, its database), the client sends
 it gets a response. It must not know what the forms mean: see `workload.py`.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
 import requests
+
+from tests.html import Page
 
 TIMEOUT = 5.0  # seconds for a response, before the form is sent again
 RETRY_DELAY = 0.3
@@ -97,5 +98,5 @@ class DeskClient:
 
 
 def _error_message(path: str, response: requests.Response) -> str:
-    messages = re.findall(r'class="error[^"]*">([^<]*)<', response.text) or [response.text[:300]]
+    messages = Page.parse(response.text).texts(".error, .errors") or [response.text[:300]]
     return f"POST {path}: {response.status_code} {messages}"

@@ -52,10 +52,10 @@ def test_wake_reuses_its_connection_until_redis_restarts(redis_server: Server, s
     wakes.backoff.end()
     with Redis.from_url(redis_server.url) as redis:
         wakes.wake("commands.tasks.settle_due")
-        before = _connections_made(redis)
+        before = _connection_count(redis)
         wakes.wake("commands.tasks.settle_due")
         assert redis.llen("talk") == 2
-        assert _connections_made(redis) == before
+        assert _connection_count(redis) == before
     redis_server.stop()
     redis_server.start()
     wakes.wake("commands.tasks.settle_due")
@@ -84,7 +84,7 @@ def test_unread_redis_queue_is_limited(redis_server: Server, settings: Settings)
         assert redis.llen("fetch") == 2
 
 
-def _connections_made(redis: Redis) -> int:
+def _connection_count(redis: Redis) -> int:
     return int(redis.info("stats")["total_connections_received"])
 
 

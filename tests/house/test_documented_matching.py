@@ -38,7 +38,7 @@ def _command(line: dict[str, str]) -> Ours:
     return Ours(IDS[line["command"]], Status(line["status"]), Kind.PCAP, line["device"], sent=sent)
 
 
-def _words(decision: Decision) -> str:
+def _describe(decision: Decision) -> str:
     match decision:
         case Adopt():
             return f"adopt: {NAMES[decision.ours_id]}{', uncertain match' if decision.match_uncertain else ''}"
@@ -59,8 +59,8 @@ def test_worked_example_is_what_the_rules_decide() -> None:
     ]
     clock = Clock(_at("09:10:00"), import_age=SETTLE_WINDOW)
     decisions = matching.match(rows, commands, clock, complete=True)
-    assert [_words(decision) for decision in decisions] == [line["decision"] for line in lines]
-    statuses = {NAMES[one.ours_id]: one.status for one in decisions if isinstance(one, Adopt)}
+    assert [_describe(decision) for decision in decisions] == [line["decision"] for line in lines]
+    statuses = {NAMES[each.ours_id]: each.status for each in decisions if isinstance(each, Adopt)}
     assert statuses == {"A": "PENDING_EXEC", "B": None, "C": "PENDING_EXEC", "E": "PENDING_EXEC"}
 
 
@@ -77,9 +77,9 @@ def test_candidates_in_the_worked_example_are_the_commands_whose_window_holds_th
     for line in _table("row"):
         created = line["created"]
         fitting = [
-            one["command"]
-            for one in commands
-            if one["device"] == line["device"]
-            and one["window"].split(" to ")[0] <= created <= one["window"].split(" to ")[1]
+            command["command"]
+            for command in commands
+            if command["device"] == line["device"]
+            and command["window"].split(" to ")[0] <= created <= command["window"].split(" to ")[1]
         ]
         assert line["can be"] == (", ".join(fitting) or "none")

@@ -211,6 +211,6 @@ def test_changes_of_an_administrator_to_the_account_stay() -> None:
     Account.objects.update(name="Renamed", credential=None, dialect=Account.Dialect.LEGACY)
     retire_account(account, now=timezone.now())
     demo_people()
-    kept = Account.objects.get()
-    assert (kept.name, kept.credential, kept.dialect) == ("Renamed", None, Account.Dialect.LEGACY)
-    assert kept.retired_at is not None
+    existing = Account.objects.get()
+    assert (existing.name, existing.credential, existing.dialect) == ("Renamed", None, Account.Dialect.LEGACY)
+    assert existing.retired_at is not None

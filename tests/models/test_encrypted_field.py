@@ -36,9 +36,9 @@ def test_database_holds_no_plain_text(credential: Credential) -> None:
 def test_only_reveal_returns_the_plain_text(credential: Credential) -> None:
     fetched = Credential.objects.get()
     assert fetched.secret.reveal() == SECRET
-    for words in (str(fetched.secret), repr(fetched.secret), f"{fetched.secret}", repr(vars(fetched)), repr(fetched)):
-        assert SECRET not in words
-        assert stored() not in words
+    for shown in (str(fetched.secret), repr(fetched.secret), f"{fetched.secret}", repr(vars(fetched)), repr(fetched)):
+        assert SECRET not in shown
+        assert stored() not in shown
 
 
 @pytest.mark.parametrize("form", ["json", "jsonl", "xml"])

@@ -42,8 +42,8 @@ def test_what_fails_at_another_time_was_connected_for_all_we_know(minutes: float
 
 def test_where_a_capture_lasts_as_long_as_the_time_out_both_causes_are_only_possible() -> None:
     options = {"time-limit-min": 10, "max-file-size-mb": 50}
-    found = named(timedelta(minutes=10, seconds=10), options=options)
-    assert found == [("capture_too_large", Confidence.POSSIBLE), ("not_connected", Confidence.POSSIBLE)]
+    likely_causes = named(timedelta(minutes=10, seconds=10), options=options)
+    assert likely_causes == [("capture_too_large", Confidence.POSSIBLE), ("not_connected", Confidence.POSSIBLE)]
 
 
 def test_a_capture_that_fails_when_its_time_is_over_likely_grew_too_large() -> None:
@@ -69,18 +69,18 @@ def test_a_diag_that_fails_too_early_or_too_late_for_that_did_not(seconds: float
 
 
 def test_where_a_diag_may_last_as_long_as_the_time_out_the_commoner_cause_comes_first() -> None:
-    found = named(timedelta(minutes=10), kind="warp-diag", options={"test-all-routes": True})
-    assert found == [("not_connected", Confidence.POSSIBLE), ("bundle_too_large", Confidence.POSSIBLE)]
+    likely_causes = named(timedelta(minutes=10), kind="warp-diag", options={"test-all-routes": True})
+    assert likely_causes == [("not_connected", Confidence.POSSIBLE), ("bundle_too_large", Confidence.POSSIBLE)]
 
 
 def test_a_second_capture_on_windows_likely_failed_because_of_the_first() -> None:
-    found = named(timedelta(seconds=3), platform="windows", captures_beside=True)
-    assert found == [("other_capture", Confidence.LIKELY)]
+    likely_causes = named(timedelta(seconds=3), platform="windows", captures_beside=True)
+    assert likely_causes == [("other_capture", Confidence.LIKELY)]
 
 
 def test_beside_another_capture_a_late_failure_has_that_cause_only_possibly() -> None:
-    found = named(timedelta(minutes=10), platform="windows", captures_beside=True)
-    assert found == [("not_connected", Confidence.LIKELY), ("other_capture", Confidence.POSSIBLE)]
+    likely_causes = named(timedelta(minutes=10), platform="windows", captures_beside=True)
+    assert likely_causes == [("not_connected", Confidence.LIKELY), ("other_capture", Confidence.POSSIBLE)]
 
 
 def test_what_fails_at_once_on_windows_has_the_documented_causes_possibly() -> None:

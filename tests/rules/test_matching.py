@@ -87,8 +87,8 @@ def decide(
 @pytest.mark.parametrize("complete", [True, False])
 def test_uncertain_command_is_adopted_from_any_listing(complete: bool) -> None:
     command, seen = ours(), row()
-    found = decide([seen], [command], complete=complete)
-    assert found == [Adopt(seen, command.id, Status.PENDING_EXEC, match_uncertain=False)]
+    decisions = decide([seen], [command], complete=complete)
+    assert decisions == [Adopt(seen, command.id, Status.PENDING_EXEC, match_uncertain=False)]
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_missing_registration_and_email_exclude_no_row(absent_here: bool) -> Non
     [(6.01, False), (6, True), (4, True), (3, True), (-2, True), (-2.01, False)],
 )
 def test_window_is_from_2_minutes_before_the_claim_to_5_minutes_after_the_post(age: float, is_ours: bool) -> None:
-    found = decide([row(age=age)], [ours(claimed=4, ended=3)])
-    assert isinstance(found[0], Adopt) is is_ours
+    decisions = decide([row(age=age)], [ours(claimed=4, ended=3)])
+    assert isinstance(decisions[0], Adopt) is is_ours
 
 
 def test_lease_counts_while_the_end_of_the_post_is_unknown() -> None:
@@ -138,8 +138,8 @@ def test_window_is_by_the_clock_of_cloudflare(offset: int) -> None:
     ("age", "is_ours"), [(6, False), (5.01, False), (5, True), (3, True), (-1, True), (-1.01, False)]
 )
 def test_doubt_about_the_clock_narrows_the_window_as_much(age: float, is_ours: bool) -> None:
-    found = decide([row(age=age)], [ours(claimed=4, ended=3)], replace(CLOCK, doubt=minutes(1)))
-    assert isinstance(found[0], Adopt) is is_ours
+    decisions = decide([row(age=age)], [ours(claimed=4, ended=3)], replace(CLOCK, doubt=minutes(1)))
+    assert isinstance(decisions[0], Adopt) is is_ours
 
 
 def test_doubt_about_the_clock_makes_a_row_younger() -> None:
@@ -188,8 +188,8 @@ def test_uncertain_command_found_with_an_unknown_status_is_running() -> None:
 
 @pytest.mark.parametrize("status", [s for s in Status if s not in (Status.UNCERTAIN, Status.UNCONFIRMED)])
 def test_only_uncertain_and_unconfirmed_commands_adopt_a_row(status: Status) -> None:
-    found = decide([row()], [ours(status)])
-    assert isinstance(found[0], LeaveAlone)
+    decisions = decide([row()], [ours(status)])
+    assert isinstance(decisions[0], LeaveAlone)
 
 
 # ---- oldest with oldest, and likely
@@ -198,8 +198,8 @@ def test_only_uncertain_and_unconfirmed_commands_adopt_a_row(status: Status) -> 
 def test_two_rows_and_two_commands_pair_oldest_with_oldest_and_are_uncertain() -> None:
     old, new = ours(Status.UNCONFIRMED, claimed=9, ended=8), ours(claimed=5, ended=4)
     first, second = row("r9", age=6), row("r1", age=4)
-    found = decide([second, first], [new, old])
-    assert found == [
+    decisions = decide([second, first], [new, old])
+    assert decisions == [
         Adopt(second, new.id, Status.PENDING_EXEC, match_uncertain=True),
         Adopt(first, old.id, None, match_uncertain=True),
     ]
@@ -236,8 +236,8 @@ def test_oldest_first_never_takes_the_only_row_that_fits_another_command() -> No
 
 def test_certain_pair_stays_certain_beside_an_ambiguous_row_of_another_machine() -> None:
     sure, torn = ours(device_id="desktop"), ours()
-    found = decide([row("r1"), row("r2"), row("r3", device_id="desktop")], [sure, torn])
-    assert [d.match_uncertain for d in found if isinstance(d, Adopt)] == [True, False]
+    decisions = decide([row("r1"), row("r2"), row("r3", device_id="desktop")], [sure, torn])
+    assert [d.match_uncertain for d in decisions if isinstance(d, Adopt)] == [True, False]
 
 
 # ---- rows without a date
@@ -314,8 +314,8 @@ def test_row_without_id_device_or_known_kind_is_left_alone(seen: ListedCommand) 
 
 def test_import_that_is_ours_is_taken_over_with_the_furthest_status() -> None:
     command, theirs, seen = ours(), imported("r1", Status.SUCCESS), row("r1")
-    found = decide([seen], [command, theirs])
-    assert found == [TakeOver(seen, command.id, theirs.id, Status.SUCCESS)]
+    decisions = decide([seen], [command, theirs])
+    assert decisions == [TakeOver(seen, command.id, theirs.id, Status.SUCCESS)]
 
 
 def test_no_import_is_taken_over_if_an_unknown_row_fits_or_the_listing_is_incomplete() -> None:
@@ -328,10 +328,10 @@ def test_no_import_is_taken_over_if_an_unknown_row_fits_or_the_listing_is_incomp
 
 
 def test_command_takes_over_one_import_and_a_sending_command_takes_none() -> None:
-    command, one, other = ours(), imported("r1"), imported("r2")
-    found = decide([row("r2", age=3), row("r1", age=4)], [command, one, other])
-    assert [type(decision) for decision in found] == [LeaveAlone, TakeOver]
-    assert decide([row("r1")], [ours(Status.SENDING), one]) == [LeaveAlone(row("r1"), LeaveReason.NO_NEWS)]
+    command, first, other = ours(), imported("r1"), imported("r2")
+    decisions = decide([row("r2", age=3), row("r1", age=4)], [command, first, other])
+    assert [type(decision) for decision in decisions] == [LeaveAlone, TakeOver]
+    assert decide([row("r1")], [ours(Status.SENDING), first]) == [LeaveAlone(row("r1"), LeaveReason.NO_NEWS)]
 
 
 # ---- rows whose id we know
@@ -383,8 +383,8 @@ def test_command_with_an_id_takes_no_other_row() -> None:
 
 def test_repeated_rows_become_one_with_the_furthest_status_and_all_values() -> None:
     bare = row(status="SUCCESS", registration_id="", age=None, completed=1)
-    found = decide([row(status="HALTED"), bare, row(email="")], [command := ours()])
-    assert found == [Adopt(row(status="SUCCESS", completed=1), command.id, Status.SUCCESS, match_uncertain=False)]
+    decisions = decide([row(status="HALTED"), bare, row(email="")], [command := ours()])
+    assert decisions == [Adopt(row(status="SUCCESS", completed=1), command.id, Status.SUCCESS, match_uncertain=False)]
 
 
 def test_command_without_an_id_needs_the_times_of_its_dispatch() -> None:

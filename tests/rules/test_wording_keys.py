@@ -1,13 +1,10 @@
 from commands.rules.artifact_reasons import ArtifactReason
 from commands.rules.wording.artifacts import describe_artifact_reason
-from tests.wording_keys import tables, templates
+from tests.wording_keys import assert_sentences_are_keys
 
 
 def test_tests_of_the_rules_see_keys_in_place_of_every_sentence() -> None:
-    for table in tables():
-        assert table.sentences == table.keys, table.name
-    for holder, name, key in templates():
-        assert getattr(holder, name) == key
+    assert_sentences_are_keys()
 
 
 def test_sentence_of_a_code_is_its_key() -> None:

@@ -1,9 +1,10 @@
-"""Who gets which page: helpdesk, manager, auditor, admin, outsider and nobody, in an own and in a foreign account."""
+"""Access to pages by group, without any right, and without signing in."""
 
 import pytest
 from django.test import Client
 
 from commands.models import Account, Command, User
+from tests.html import Page
 from tests.people import make_account, make_group, make_person
 from tests.web.conftest import SignIn
 
@@ -14,19 +15,19 @@ def addresses(command: Command) -> list[str]:
     return ["/", "/frame", "/commands/table", f"/commands/{command.id}/", f"/commands/{command.id}/download"]
 
 
-def test_signed_out_every_page_leads_to_the_sign_in_page_and_back(command: Command) -> None:
+def test_signed_out_person_is_sent_to_the_sign_in_page(command: Command) -> None:
     for address in addresses(command):
         answer = Client().get(address)
         assert answer.status_code == 302
         assert answer["Location"].startswith("/accounts/login/?next=%2F")
 
 
-def test_signed_out_a_poll_takes_the_whole_page_to_the_sign_in_page(command: Command) -> None:
+def test_poll_of_a_signed_out_person_opens_the_sign_in_page(command: Command) -> None:
     for address in addresses(command):
-        page = "http://testserver/?asked=mine"
-        answer = Client().get(address, headers={"HX-Request": "true", "HX-Current-URL": page})
+        current = "http://testserver/?requested_by=mine"
+        answer = Client().get(address, headers={"HX-Request": "true", "HX-Current-URL": current})
         assert answer.status_code == 401
-        assert answer["HX-Redirect"] == "/accounts/login/?next=%2F%3Fasked%3Dmine"
+        assert answer["HX-Redirect"] == "/accounts/login/?next=%2F%3Frequested_by%3Dmine"
         assert not answer.content
 
 
@@ -39,23 +40,23 @@ def test_signed_out_a_poll_takes_the_whole_page_to_the_sign_in_page(command: Com
         ("admin", [200, 200, 200, 200, 403]),
     ],
 )
-def test_each_group_gets_what_its_rights_say(
+def test_each_group_gets_the_pages_of_its_rights(
     command: Command, sign_in: SignIn, group: str, statuses: list[int]
 ) -> None:
     client = sign_in(make_person("somebody", group))
     assert [client.get(address).status_code for address in addresses(command)] == statuses
 
 
-def test_without_any_right_a_command_is_as_absent_as_one_that_never_was(command: Command, sign_in: SignIn) -> None:
+def test_command_and_unknown_id_get_the_same_response_without_rights(command: Command, sign_in: SignIn) -> None:
     client = sign_in(make_person("olga"))
     assert [client.get(address).status_code for address in addresses(command)] == [403, 403, 403, 404, 404]
-    there = client.get(f"/commands/{command.id}/")
+    hidden = client.get(f"/commands/{command.id}/")
     absent = client.get("/commands/01234567-89ab-7def-8123-456789abcdef/")
-    assert there.content == absent.content
+    assert hidden.content == absent.content
     assert absent.status_code == 404
 
 
-def test_a_foreign_account_is_as_absent_as_one_that_never_was(account: Account, sign_in: SignIn) -> None:
+def test_foreign_and_unknown_account_get_the_same_response(account: Account, sign_in: SignIn) -> None:
     foreign = make_account("Foreign")
     make_group("acme", account=account, see=True, run=True)
     client = sign_in(make_person("olga", "acme"))
@@ -66,41 +67,42 @@ def test_a_foreign_account_is_as_absent_as_one_that_never_was(account: Account, 
     assert client.post("/", {"account": foreign.id}).status_code == 404
 
 
-def test_who_may_not_run_sees_no_form_and_is_refused_with_the_missing_right(account: Account, sign_in: SignIn) -> None:
+def test_person_without_the_right_to_run_has_no_form_and_is_refused(account: Account, sign_in: SignIn) -> None:
     client = sign_in(make_person("mia", "manager"))
-    assert 'id="ask"' not in client.get("/").text
+    assert not Page.of(client.get("/")).select("#ask")
     answer = client.post("/", {"account": account.id})
     assert answer.status_code == 403
-    assert "You don&#x27;t have the right to run commands in Acme." in answer.text
+    assert "You don't have the right to run commands in Acme." in Page.of(answer).text("main")
 
 
-def test_what_is_refused_keeps_the_way_to_what_is_allowed(account: Account, sign_in: SignIn) -> None:
+def test_refused_page_links_to_pages_that_are_allowed(account: Account, sign_in: SignIn) -> None:
     client = sign_in(make_person("mia", "manager"))
     refused = client.get("/status/")
     assert refused.status_code == 403
-    assert f'href="/history/?account={account.id}"' in refused.text
-    assert f'href="/?account={account.id}">Back to the desk' in refused.text
+    page = Page.of(refused)
+    assert page.select(f"nav a[href='/history/?account={account.id}']")
+    assert page.text(f"main a[href='/?account={account.id}']") == "Back to the desk"
 
 
-def test_who_may_be_nowhere_is_told_as_whom_and_can_sign_out(account: Account, sign_in: SignIn) -> None:
+def test_person_without_any_right_sees_their_name_and_can_sign_out(account: Account, sign_in: SignIn) -> None:
     refused = sign_in(make_person("olga")).get("/")
     assert refused.status_code == 403
-    assert "You are signed in as olga." in refused.text
-    assert 'action="/accounts/logout/"' in refused.text
-    assert "··" not in refused.text
-    assert "/admin/" not in refused.text
-    assert "/admin/" in sign_in(make_person("adam", is_staff=True)).get("/").text
+    page = Page.of(refused)
+    assert page.text("form[action='/accounts/logout/']") == "You are signed in as olga. Sign out"
+    assert not page.select(".avatar")
+    assert not page.select("[href='/admin/']")
+    assert Page.of(sign_in(make_person("adam", is_staff=True)).get("/")).select("[href='/admin/']")
 
 
-def test_who_may_run_but_not_see_gets_the_form_alone(account: Account, sign_in: SignIn) -> None:
+def test_person_with_only_the_right_to_run_gets_the_form_without_the_list(account: Account, sign_in: SignIn) -> None:
     make_group("runners", account=account, run=True)
     client = sign_in(make_person("rudi", "runners"))
-    page = client.get("/")
-    assert 'id="ask"' in page.text
-    assert 'id="commands"' not in page.text
+    page = Page.of(client.get("/"))
+    assert page.select("#ask")
+    assert not page.select("#commands")
     assert client.get("/commands/table").status_code == 403
 
 
-def test_somebody_deactivated_is_signed_out(desk: Client, helpdesk: User) -> None:
+def test_deactivated_person_is_signed_out(desk: Client, helpdesk: User) -> None:
     User.objects.filter(id=helpdesk.pk).update(is_active=False)
     assert desk.get("/").status_code == 302

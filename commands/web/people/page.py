@@ -178,7 +178,7 @@ def _line(device: Device) -> str:
 def _ability(device: Device) -> tuple[rows.Chip, str]:
     """Return the state of the device as Cloudflare reports it, and the reason."""
     if device.eligible is False:
-        return rows.Chip("Not eligible", "failed"), device.ineligible_reason
+        return rows.Chip("Not supported", "failed"), device.ineligible_reason
     if device.eligible is None:
         return rows.Chip("Unknown", "withdrawn"), "Cloudflare doesn't say whether commands can run on it."
     if device.connection == "connected":

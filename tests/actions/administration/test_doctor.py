@@ -56,16 +56,16 @@ def _run() -> tuple[int, str]:
 
 def _failed() -> dict[str, doctor.CheckResult]:
     """Return the failed checks by subject."""
-    return {one.subject: one for one in doctor.examine(now=timezone.now) if not one.is_ok}
+    return {finding.subject: finding for finding in doctor.examine(now=timezone.now) if not finding.is_ok}
 
 
 def test_all_checks_pass_and_nothing_is_created(world: World) -> None:
     assert world.account
     status, output = _run()
     assert (status, output.splitlines()[-1]) == (0, "All checks passed.")
-    for words in ("database", "storage", "spool", "broker", "email", "list commands", "clock: ", "list devices",
+    for expected in ("database", "storage", "spool", "broker", "email", "list commands", "clock: ", "list devices",
                   "read the quota", "download results", "create commands"):  # fmt: skip
-        assert words in output
+        assert expected in output
     assert world.created() == []
     assert list(world.pauses()) == []
 
@@ -125,11 +125,11 @@ def test_wrong_clock_is_reported_with_its_direction(world: World) -> None:
 
 def test_clock_that_differs_from_the_database_is_reported(world: World) -> None:
     assert world.account
-    found = [
-        one for one in doctor.examine(now=lambda: timezone.now() + timedelta(minutes=2)) if one.subject == "database"
+    problems = [
+        line for line in doctor.examine(now=lambda: timezone.now() + timedelta(minutes=2)) if line.subject == "database"
     ]
-    assert found[1].message in {f"clock: ours is {seconds} s ahead of the database's" for seconds in (119, 120, 121)}
-    assert "NTP" in found[1].advice
+    assert problems[1].message in {f"clock: ours is {seconds} s ahead of the database's" for seconds in (119, 120, 121)}
+    assert "NTP" in problems[1].advice
 
 
 def test_silent_worker_is_reported_unless_it_may_wait_for_the_broker(

@@ -23,8 +23,8 @@ def liveness_with(**ages: float) -> Liveness:
 def test_role_without_a_heartbeat_is_down() -> None:
     assert liveness().down == [Role.BEAT, Role.TALK, Role.FETCH]
     heartbeats.beat(Role.TALK, now=database_now())
-    found = liveness()
-    assert (found.down, found.alive) == ([Role.BEAT, Role.FETCH], [Role.TALK])
+    roles = liveness()
+    assert (roles.down, roles.alive) == ([Role.BEAT, Role.FETCH], [Role.TALK])
 
 
 def test_heartbeat_is_valid_for_a_limited_time() -> None:

@@ -52,7 +52,7 @@ def _each_entry_has_one_command(world: World) -> None:
 
 def test_command_sent_after_the_backup_is_found_and_not_sent_again(world: World, tmp_path: Path) -> None:
     devices = world.devices[:3]
-    before = world.ask(devices=devices)
+    before = world.request(devices=devices)
     file = back_up(tmp_path)
     while world.deliver():
         pass
@@ -66,12 +66,12 @@ def test_command_sent_after_the_backup_is_found_and_not_sent_again(world: World,
     _lives_on(world, hours=1)
     assert len(world.posts()) == posts
     assert {world.status(one) for one in before} == {"SUCCESS"}
-    assert not any(world.again(one).match_uncertain for one in before)
+    assert not any(world.reload(one).match_uncertain for one in before)
     _each_entry_has_one_command(world)
 
 
 def test_command_never_sent_becomes_unconfirmed_and_is_not_sent(world: World, tmp_path: Path) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     file = back_up(tmp_path)
     world.forward(minutes=10)
     _restored(world, file)
@@ -81,7 +81,7 @@ def test_command_never_sent_becomes_unconfirmed_and_is_not_sent(world: World, tm
 
 def test_post_in_progress_in_the_backup_may_have_arrived_until_the_restore(world: World, tmp_path: Path) -> None:
     """Back up during the first POST, which is not sent after all. Send the command half an hour later."""
-    (command,) = world.ask()
+    (command,) = world.request()
     assert claim(world.account, now=world.now) is not None
     file = back_up(tmp_path)
     Dispatch.objects.update(outcome=Dispatch.Outcome.NOT_SENT)
@@ -101,9 +101,9 @@ def test_commands_of_one_machine_become_uncertain_one_after_another_and_none_is_
     """Send three captures and a diag of one Windows device, one after another, between backup and restore."""
     device = world.device("windows")
     commands = [
-        *world.ask(BOTH, devices=[device]),
-        *world.ask(PCAP, devices=[device]),
-        *world.ask(PCAP, devices=[device]),
+        *world.request(BOTH, devices=[device]),
+        *world.request(PCAP, devices=[device]),
+        *world.request(PCAP, devices=[device]),
     ]
     file = back_up(tmp_path)
     for _ in commands:
@@ -120,7 +120,7 @@ def test_commands_of_one_machine_become_uncertain_one_after_another_and_none_is_
 
 
 def test_command_waiting_after_a_restore_neither_expires_nor_is_withdrawn(world: World, tmp_path: Path) -> None:
-    first, second = world.ask()[0], world.ask()[0]
+    first, second = world.request()[0], world.request()[0]
     file = back_up(tmp_path)
     world.forward(hours=5)
     done = _restored(world, file)
@@ -129,7 +129,7 @@ def test_command_waiting_after_a_restore_neither_expires_nor_is_withdrawn(world:
     assert [world.status(one) for one in (first, second)] == ["uncertain", "queued"]
     kept = withdraw.withdraw(account=world.account, ids=[second.id], by=world.person, now=world.now)
     assert kept.withdrawn == frozenset()
-    assert world.again(second).reason_code == "restored_waiting"
+    assert world.reload(second).reason_code == "restored_waiting"
     _lives_on(world, hours=2)
     assert [world.status(one) for one in (first, second)] == ["unconfirmed", "unconfirmed"]
     assert world.story(second) == ["queued", "held", "uncertain", "unconfirmed"]
@@ -138,7 +138,7 @@ def test_command_waiting_after_a_restore_neither_expires_nor_is_withdrawn(world:
 
 def test_machine_busy_in_the_backup_keeps_the_next_command_waiting(world: World, tmp_path: Path) -> None:
     running = world.sent()
-    (next_one,) = world.ask()
+    (next_one,) = world.request()
     file = back_up(tmp_path)
     world.forward(minutes=20)
     world.sync()
@@ -155,7 +155,7 @@ def test_machine_busy_in_the_backup_keeps_the_next_command_waiting(world: World,
 def test_command_requested_between_backup_and_restore_is_imported(world: World, tmp_path: Path) -> None:
     device = world.device("linux")
     file = back_up(tmp_path)
-    (lost,) = world.ask(DIAG, devices=[device])
+    (lost,) = world.request(DIAG, devices=[device])
     assert world.deliver()
     world.forward(minutes=30)
     _restored(world, file)
@@ -166,17 +166,17 @@ def test_command_requested_between_backup_and_restore_is_imported(world: World, 
 
 
 def test_command_requested_after_the_restore_is_sent_as_usual(world: World, tmp_path: Path) -> None:
-    world.ask()
+    world.request()
     file = back_up(tmp_path)
     world.forward(minutes=5)
     _restored(world, file)
-    (fresh,) = world.ask(devices=[world.device("linux")])
+    (fresh,) = world.request(devices=[world.device("linux")])
     assert world.deliver()
     assert world.status(fresh) == "PENDING_EXEC"
 
 
 def test_uncertain_commands_of_the_backup_get_a_new_settle_window(world: World, tmp_path: Path) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.faults({"match": {"call": "create"}, "effect": {"kind": "reset", "when": "before"}})
     world.deliver()
     world.heal()
@@ -191,7 +191,7 @@ def test_uncertain_commands_of_the_backup_get_a_new_settle_window(world: World, 
 
 
 def test_a_second_call_finds_nothing_to_do(world: World) -> None:
-    world.ask(devices=world.devices[:2])
+    world.request(devices=world.devices[:2])
     assert after_restore(now=world.now).uncertain == 2
     events = Event.objects.count()
     again = after_restore(now=world.now)
@@ -211,8 +211,8 @@ def test_restore_resets_leases_and_quota_and_makes_listings_due(world: World) ->
 
 
 def test_the_operator_is_told_what_was_done_and_may_say_when_the_backup_was_taken(world: World) -> None:
-    world.ask()
-    world.ask()
+    world.request()
+    world.request()
     Heartbeat.objects.create(role=Heartbeat.Role.TALK, instance="host:1", seen_at=world.now)
     told, warned = StringIO(), StringIO()
     call_command("after_restore", "--taken-at=2026-01-02T03:04:05", stdout=told, stderr=warned)
@@ -227,8 +227,8 @@ def test_the_operator_is_told_what_was_done_and_may_say_when_the_backup_was_take
 
 
 def test_command_barred_by_a_restore_is_not_withdrawn_or_expired(world: World) -> None:
-    world.ask()
-    (barred,) = world.ask()
+    world.request()
+    (barred,) = world.request()
     after_restore(now=world.now)
     with change_statuses(by=by_person(world.person), now=world.now) as changes:
         assert changes.write([Transition(barred.id, Status.WITHDRAWN)]) == []

@@ -2,27 +2,25 @@
 
 import pytest
 
-from commands.actions.sending import deliver
-from commands.actions.sending.claim import claim
-from commands.models import Account, Command
+from commands.models import Command
 from tests.actions.world import World
 
 pytestmark = pytest.mark.django_db
 
 
 def test_adopted_foreign_row_becomes_uncertain_once_our_own_row_turns_up(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     foreign = world.foreign(world.device())
     world.fault("accepted_late", nth=1, then="reset")
     with world.upstream.late_commands_held():
         assert world.deliver()
         world.heal()
         assert world.sync()
-        adopted = world.again(command)
+        adopted = world.reload(command)
         assert (adopted.remote_id, adopted.match_uncertain) == (foreign, False)
     (own,) = [row["id"] for row in world.created_for(command)]
     assert world.sync(complete=True)
-    assert world.again(command).match_uncertain
+    assert world.reload(command).match_uncertain
     assert world.story(command)[-1] == "doubted"
     world.forward(minutes=30)
     assert world.sync(complete=True)
@@ -30,27 +28,9 @@ def test_adopted_foreign_row_becomes_uncertain_once_our_own_row_turns_up(world: 
     assert world.story(command).count("doubted") == 1
 
 
-def test_late_answer_with_another_id_than_the_adopted_one_makes_the_match_uncertain(world: World) -> None:
-    (command,) = world.ask()
-    claimed = claim(Account.objects.select_related("credential").get(id=world.account.id), now=world.now)
-    assert claimed is not None
-    answer = deliver.post(claimed)
-    (own,) = [row["id"] for row in world.created_for(command)]
-    foreign = world.foreign(world.device())
-    world.past_the_lease()
-    Command.objects.filter(id=command.id).update(remote_id=foreign, status="PENDING_EXEC")
-    deliver.record(claimed, answer, now=world.now)
-    held = world.again(command)
-    assert (held.remote_id, held.match_uncertain) == (foreign, True)
-    assert world.history(command)[-1].data["remote_id"] == own
-    world.forward(minutes=30)
-    assert world.sync(complete=True)
-    assert Command.objects.get(remote_id=own).started_elsewhere
-
-
 def test_match_of_an_unconfirmed_command_can_become_uncertain_too(world: World) -> None:
     assert world.sync(complete=True)
-    (command,) = world.ask()
+    (command,) = world.request()
     world.fault("reset", nth=1, when="before")
     assert world.deliver()
     world.heal()
@@ -58,16 +38,16 @@ def test_match_of_an_unconfirmed_command_can_become_uncertain_too(world: World) 
     world.forward(seconds=5)
     Command.objects.filter(id=command.id).update(status="unconfirmed")
     assert world.sync()
-    taken = world.again(command)
+    taken = world.reload(command)
     assert (taken.status, taken.remote_id, taken.match_uncertain) == ("unconfirmed", stranger, False)
     world.foreign(world.device())
     assert world.sync()
-    assert world.again(command).match_uncertain
+    assert world.reload(command).match_uncertain
 
 
 def test_two_rows_for_one_command_are_both_recorded_after_hours_without_a_listing(world: World) -> None:
     """Decide about the second row at once, because the next listing would not reach back to it."""
-    (command,) = world.ask()
+    (command,) = world.request()
     foreign = world.foreign(world.device())
     world.fault("reset", nth=1, when="after")
     assert world.deliver()
@@ -78,12 +58,12 @@ def test_two_rows_for_one_command_are_both_recorded_after_hours_without_a_listin
     for _ in range(2):
         assert world.sync(complete=True)
         world.forward(minutes=10)
-    assert world.again(command).match_uncertain
+    assert world.reload(command).match_uncertain
     assert {row.remote_id for row in Command.objects.all()} == {own, foreign}
 
 
 def test_our_own_row_is_recorded_after_hours_without_a_listing(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.foreign(world.device())
     world.fault("accepted_late", nth=1, then="reset")
     with world.upstream.late_commands_held():
@@ -94,5 +74,5 @@ def test_our_own_row_is_recorded_after_hours_without_a_listing(world: World) -> 
     for _ in range(2):
         world.forward(hours=2)
         assert world.sync(complete=True)
-    assert world.again(command).match_uncertain
+    assert world.reload(command).match_uncertain
     assert Command.objects.get(remote_id=own).started_elsewhere

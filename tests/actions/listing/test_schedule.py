@@ -29,11 +29,11 @@ def scarce(world: World, settings: Any) -> None:
 
 def _lost(world: World, **rest: Any) -> Command:
     """Return a command that is uncertain because its answer was lost."""
-    (command,) = world.ask(**rest)
+    (command,) = world.request(**rest)
     world.fault("reset", nth=1, when="after")
     assert world.deliver()
     world.heal()
-    return world.again(command)
+    return world.reload(command)
 
 
 def _to_when_it_is_due(world: World) -> None:
@@ -46,20 +46,20 @@ def test_quick_listing_ends_when_every_open_id_was_seen(world: World, settings: 
     settings.PAGE_SIZE = 2
     world.upstream.control("POST", "load", {"count": 40, "seed": 1, "days": 0.001})
     world.sync(complete=True)
-    commands = world.ask(devices=world.devices[:4])
+    commands = world.request(devices=world.devices[:4])
     assert world.deliver()
     plan = schedule.plan_listing(world.account, world.sync_row(), now=world.now)
     assert plan is not None
     assert not plan.complete
     listing = reader.read(world.account, world.sync_row(), plan, now=world.now)
     assert len(listing.rows) == 4, "2 pages for 4 open ones"
-    assert {row.id for row in listing.rows} == {world.again(command).remote_id for command in commands}
+    assert {row.id for row in listing.rows} == {world.reload(command).remote_id for command in commands}
 
 
 def test_quick_listing_reads_on_while_an_answer_is_missing(world: World, settings: Any) -> None:
     settings.PAGE_SIZE = 2
     world.sync(complete=True)
-    world.ask(devices=world.devices[:3])
+    world.request(devices=world.devices[:3])
     assert world.deliver()
     _lost(world, devices=[world.devices[3]])
     plan = schedule.plan_listing(world.account, world.sync_row(), now=world.now)
@@ -131,7 +131,7 @@ def test_failed_listing_pauses_longer_each_time_and_counts_for_nothing(world: Wo
     assert not world.sync()
     pause = world.pauses()["list"]
     assert pause.refused
-    assert world.again(command).missed_listings == 0
+    assert world.reload(command).missed_listings == 0
     assert schedule.due_accounts(now=world.now) == []
     world.heal()
     world.forward(minutes=6)
@@ -143,13 +143,13 @@ def test_only_complete_listings_begun_after_the_lease_count_for_not_listed(world
     command = _lost(world)
     world.fault("missing_rows", call="list")
     assert world.sync(complete=True)
-    assert world.again(command).missed_listings == 0, "the lease still ran"
+    assert world.reload(command).missed_listings == 0, "the lease still ran"
     world.forward(seconds=90)
     assert world.sync(complete=True)
-    assert world.again(command).missed_listings == 1
+    assert world.reload(command).missed_listings == 1
     world.forward(seconds=10)
     assert world.sync()
-    assert world.again(command).missed_listings == 1, "a quick one counts for nothing"
+    assert world.reload(command).missed_listings == 1, "a quick one counts for nothing"
 
 
 # --- Paid for ---
@@ -159,7 +159,7 @@ def test_interval_grows_with_the_calls_of_the_listing_and_no_request_shortens_it
     settings.PAGE_SIZE = 1
     world.configure(speed=0.001)
     world.sync(complete=True)
-    world.ask(devices=world.devices[:10])
+    world.request(devices=world.devices[:10])
     while world.deliver():
         pass
     assert world.sync()
@@ -186,7 +186,7 @@ def test_accounts_of_one_credential_share_what_listings_may_cost(world: World) -
 @pytest.mark.usefixtures("scarce")
 def test_more_open_commands_than_calls_are_all_updated_in_time(world: World) -> None:
     """Sync every half minute, although 10 pages are due every 5 seconds and there is one call every 30 seconds."""
-    commands = world.ask(devices=world.devices[:10])
+    commands = world.request(devices=world.devices[:10])
     while world.deliver():
         pass
     world.use_up(Call.LIST)
@@ -214,7 +214,7 @@ def test_a_complete_listing_of_more_pages_than_calls_goes_on_until_its_end(world
     row = world.sync_row()
     assert (row.pass_page, row.complete_at, row.listed_at) == (11, None, None)
     assert Command.objects.filter(started_elsewhere=True).count() == 10
-    assert world.again(lost).missed_listings == 0, "who knows what the other pages have"
+    assert world.reload(lost).missed_listings == 0, "who knows what the other pages have"
     parts = 1
     while world.sync_row().pass_page:
         _to_when_it_is_due(world)
@@ -225,7 +225,7 @@ def test_a_complete_listing_of_more_pages_than_calls_goes_on_until_its_end(world
     assert row.complete_at is not None
     assert begun <= row.complete_at < begun + timedelta(seconds=5), "what came since is for the next one"
     assert foreign <= set(Command.objects.filter(started_elsewhere=True).values_list("remote_id", flat=True))
-    assert world.again(lost).missed_listings == 1
+    assert world.reload(lost).missed_listings == 1
 
 
 @pytest.mark.usefixtures("scarce")
@@ -250,7 +250,7 @@ def test_quick_listings_run_between_the_parts_of_a_complete_one(world: World) ->
 def test_429_during_a_listing_loses_no_page_that_was_read(world: World, settings: Any) -> None:
     settings.PAGE_SIZE = 1
     world.configure(sort="oldest")
-    commands = world.ask(devices=world.devices[:3])
+    commands = world.request(devices=world.devices[:3])
     assert world.deliver()
     world.forward(hours=1)
     world.fault("throttle", call="list", nth=3, seconds=60)
@@ -320,7 +320,7 @@ def test_times_written_by_a_wrong_clock_stop_no_listing(world: World) -> None:
 
 def test_wrong_clock_releases_no_command_that_waits_for_a_complete_listing(world: World) -> None:
     Account.objects.filter(id=world.account.id).update(dialect="current")
-    commands = world.ask(targets=world.targets(world.devices[:2]))
+    commands = world.request(targets=world.targets(world.devices[:2]))
     world.fault("error", nth=1, status=400)
     assert world.deliver()
     AccountSync.objects.update(complete_at=world.now + timedelta(days=1))
@@ -330,12 +330,12 @@ def test_wrong_clock_releases_no_command_that_waits_for_a_complete_listing(world
     assert world.sync(complete=True)
     world.settle()
     assert world.deliver()
-    assert {world.status(one) for one in commands} == {"queued", "PENDING_EXEC"}
+    assert {world.status(command) for command in commands} == {"queued", "PENDING_EXEC"}
 
 
 def test_page_that_never_comes_does_not_hide_the_pages_before_it(world: World, settings: Any) -> None:
     settings.PAGE_SIZE = 2
-    commands = world.ask(targets=world.targets(world.devices[:5]))
+    commands = world.request(targets=world.targets(world.devices[:5]))
     while world.deliver():
         pass
     world.configure(speed=10_000)
@@ -346,7 +346,7 @@ def test_page_that_never_comes_does_not_hide_the_pages_before_it(world: World, s
     world.faults(*third)
     world.forward(minutes=6)
     assert world.sync(complete=True)
-    assert sum(world.status(one) == "SUCCESS" for one in commands) == 4
+    assert sum(world.status(command) == "SUCCESS" for command in commands) == 4
     assert world.sync_row().complete_at is None
 
 

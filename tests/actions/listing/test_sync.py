@@ -25,12 +25,12 @@ pytestmark = pytest.mark.django_db
 
 def _lost(world: World, **rest: Any) -> Command:
     """Return a command that is uncertain because its answer was lost."""
-    (command,) = world.ask(**rest)
+    (command,) = world.request(**rest)
     world.fault("reset", nth=1, when="after")
     assert world.deliver()
     world.heal()
     assert world.status(command) == "uncertain"
-    return world.again(command)
+    return world.reload(command)
 
 
 # --- Forward ---
@@ -46,7 +46,7 @@ def test_statuses_move_forward_as_cloudflare_lists_them(world: World) -> None:
         if world.status(command) != seen[-1]:
             seen.append(world.status(command))
     assert seen == ["PENDING_EXEC", "PENDING_UPLOAD", "SUCCESS"]
-    done = world.again(command)
+    done = world.reload(command)
     assert done.remote_status == "SUCCESS"
     assert done.remote_completed_at is not None
     assert world.artifact(command).filename
@@ -86,10 +86,10 @@ def test_unknown_status_is_shown_and_moves_nothing(world: World) -> None:
     command = world.sent()
     world.fault("unknown_status", call="list", word="PAUSED_BY_THE_MOON")
     assert world.sync()
-    assert (world.status(command), world.again(command).remote_status) == ("PENDING_EXEC", "PAUSED_BY_THE_MOON")
-    told = AccountVersion.objects.get(account=world.account).number
+    assert (world.status(command), world.reload(command).remote_status) == ("PENDING_EXEC", "PAUSED_BY_THE_MOON")
+    version = AccountVersion.objects.get(account=world.account).number
     assert world.sync()
-    assert AccountVersion.objects.get(account=world.account).number == told
+    assert AccountVersion.objects.get(account=world.account).number == version
     world.heal()
     world.forward(QUICK_END)
     assert world.sync()
@@ -107,22 +107,24 @@ def test_unknown_statuses_of_many_commands_cost_as_many_queries_as_of_one(world:
     world.sync(complete=True)
     first = world.sent()
     alone = queries("PAUSED")
-    others = world.ask(devices=[one for one in world.devices if one.device_id != first.device_id][:5])
+    others = world.request(
+        devices=[candidate for candidate in world.devices if candidate.device_id != first.device_id][:5]
+    )
     assert world.deliver()
     assert queries("WAXING") == queries("WANING") == alone
-    assert {world.again(one).remote_status for one in (first, *others)} == {"WANING"}
+    assert {world.reload(candidate).remote_status for candidate in (first, *others)} == {"WANING"}
 
 
 def test_status_longer_than_its_column_is_cut(world: World) -> None:
     command = world.sent()
     world.fault("unknown_status", call="list", word="W" * 90)
     assert world.sync()
-    assert world.again(command).remote_status == "W" * 40
+    assert world.reload(command).remote_status == "W" * 40
 
 
 @pytest.mark.parametrize("fault", ["repeated_rows", "reordered_rows", "created_date_absent", "registration_absent"])
 def test_order_of_the_rows_does_not_matter(world: World, fault: str) -> None:
-    commands = world.ask(devices=world.devices[:4])
+    commands = world.request(devices=world.devices[:4])
     assert world.deliver()
     world.forward(QUICK_END)
     world.fault(fault, call="list")
@@ -153,9 +155,9 @@ def test_missing_row_changes_nothing_until_the_deadline(world: World) -> None:
 def test_command_whose_answer_was_lost_is_found_and_adopted(world: World) -> None:
     command = _lost(world)
     assert world.sync()
-    found = world.again(command)
-    assert found.remote_id == world.created()[0]["id"]
-    assert not found.match_uncertain
+    adopted = world.reload(command)
+    assert adopted.remote_id == world.created()[0]["id"]
+    assert not adopted.match_uncertain
     assert [event.event for event in world.history(command)] == ["requested", "moved", "moved", "adopted"]
 
 
@@ -164,25 +166,25 @@ def test_wrong_clock_hides_no_command(world: World, seconds: int) -> None:
     world.configure(clock_offset=seconds)
     command = _lost(world)
     assert world.sync(complete=True)
-    assert world.again(command).remote_id == world.created()[0]["id"]
+    assert world.reload(command).remote_id == world.created()[0]["id"]
 
 
 def test_absurd_date_in_an_answer_is_ignored(world: World) -> None:
     command = _lost(world)
     world.fault("date_off", call="list", seconds=(datetime(9999, 12, 1, tzinfo=UTC) - world.now).total_seconds())
     assert world.sync(complete=True)
-    assert world.again(command).remote_id == world.created()[0]["id"]
+    assert world.reload(command).remote_id == world.created()[0]["id"]
 
 
 def test_match_without_a_date_is_uncertain(world: World) -> None:
     command = _lost(world)
     world.fault("created_date_absent", call="list")
     assert world.sync()
-    assert world.again(command).match_uncertain
+    assert world.reload(command).match_uncertain
 
 
 def test_match_beside_a_foreign_twin_is_uncertain(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.faults(
         {"match": {"call": "create", "nth": 1}, "effect": {"kind": "foreign_twin", "when": "after"}},
         {"match": {"call": "create", "nth": 1}, "effect": {"kind": "reset", "when": "after"}},
@@ -190,7 +192,7 @@ def test_match_beside_a_foreign_twin_is_uncertain(world: World) -> None:
     assert world.deliver()
     world.heal()
     assert world.sync(complete=True)
-    assert world.again(command).match_uncertain
+    assert world.reload(command).match_uncertain
     world.forward(minutes=10)
     assert world.sync(complete=True)
     assert Command.objects.filter(started_elsewhere=True).count() == 1
@@ -200,7 +202,7 @@ def test_match_beside_a_foreign_twin_is_uncertain(world: World) -> None:
 
 def test_lost_commands_of_two_kinds_on_one_machine_each_find_their_own_row(world: World) -> None:
     first = _lost(world)
-    (second,) = world.ask(DIAG)
+    (second,) = world.request(DIAG)
     world.forward(seconds=10)
     world.fault("reset", nth=1, when="after")
     assert world.deliver()
@@ -208,11 +210,11 @@ def test_lost_commands_of_two_kinds_on_one_machine_each_find_their_own_row(world
     assert world.sync()
     kinds = {row["id"]: row["kind"] for row in world.created()}
     for command in (first, second):
-        assert kinds[world.again(command).remote_id] == command.kind
+        assert kinds[world.reload(command).remote_id] == command.kind
 
 
 def test_row_is_left_alone_while_its_post_is_in_progress(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     claimed = claim(world.account, now=world.now)
     assert claimed is not None
     answer = deliver.post(claimed)
@@ -227,8 +229,12 @@ def test_command_found_with_an_unknown_status_is_running_until_its_deadline(worl
     command = _lost(world)
     world.fault("unknown_status", call="list", word="PAUSED")
     world.sync(complete=True)
-    found = world.again(command)
-    assert (found.remote_id, found.status, found.remote_status) == (world.created()[0]["id"], "PENDING_EXEC", "PAUSED")
+    adopted = world.reload(command)
+    assert (adopted.remote_id, adopted.status, adopted.remote_status) == (
+        world.created()[0]["id"],
+        "PENDING_EXEC",
+        "PAUSED",
+    )
     world.forward(minutes=50)
     world.sync(complete=True)
     world.settle()
@@ -249,7 +255,7 @@ def test_lagging_listing_is_waited_for(world: World) -> None:
     assert world.status(command) == "uncertain"
     world.forward(seconds=100)
     assert world.sync()
-    assert world.again(command).remote_id
+    assert world.reload(command).remote_id
 
 
 # --- Looked for after every deadline ---
@@ -273,7 +279,7 @@ def test_unconfirmed_command_is_updated_when_it_turns_up(world: World, hours: fl
     world.heal()
     _pass_by(world, 25 if hours > 24 else 2)
     assert world.status(command) == "SUCCESS"
-    assert world.again(command).remote_id == world.created()[0]["id"]
+    assert world.reload(command).remote_id == world.created()[0]["id"]
 
 
 def _pass_by(world: World, hours: float) -> None:
@@ -292,7 +298,7 @@ def test_unconfirmed_command_is_not_looked_for_after_a_week(world: World) -> Non
     plan = schedule.plan_listing(world.account, world.sync_row(), now=world.now)
     assert plan is not None
     assert plan.complete
-    assert plan.since > world.again(command).requested_at
+    assert plan.since > world.reload(command).requested_at
 
 
 def test_old_unconfirmed_commands_are_looked_for_in_complete_listings_only(world: World) -> None:
@@ -305,7 +311,7 @@ def test_old_unconfirmed_commands_are_looked_for_in_complete_listings_only(world
     plan = schedule.plan_listing(world.account, world.sync_row(), now=world.now)
     assert plan is not None
     assert not plan.complete
-    assert plan.since > world.again(old).requested_at
+    assert plan.since > world.reload(old).requested_at
 
 
 # --- Imported ---

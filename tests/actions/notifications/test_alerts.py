@@ -49,7 +49,7 @@ def test_refusal_is_emailed_once_with_waiting_commands_and_expiring_results(worl
     world.forward(QUICK_END)
     world.sync()
     world.forward(days=6, hours=12)
-    world.ask(devices=[world.device("linux")])
+    world.request(devices=[world.device("linux")])
     world.faults(refusal("create"))
     world.deliver()
     assert send_due_alerts(now=world.now) == 1
@@ -73,7 +73,7 @@ def test_refusal_is_emailed_once_with_waiting_commands_and_expiring_results(worl
 
 def test_same_refusal_of_another_operation_sends_no_second_email(world: World) -> None:
     _admin()
-    world.ask()
+    world.request()
     world.faults(refusal(""))
     world.deliver()
     send_due_alerts(now=world.now)
@@ -94,7 +94,7 @@ def test_same_refusal_is_emailed_if_the_earlier_one_was_not_tried_for_long(world
     assert send_due_alerts(now=world.now) == 1
     Artifact.objects.all().delete()
     world.forward(days=20)
-    world.ask(devices=[world.device("linux")])
+    world.request(devices=[world.device("linux")])
     world.faults(refusal("create"))
     assert world.deliver()
     assert {(pause.reason_code, pause.remote_message) for pause in world.pauses().values()} == {
@@ -114,14 +114,14 @@ def test_email_says_that_further_refusals_for_the_same_reason_send_no_email(worl
 
 def test_refusal_after_a_success_is_emailed_again(world: World) -> None:
     _admin()
-    world.ask()
+    world.request()
     world.faults(refusal("create"))
     world.deliver()
     send_due_alerts(now=world.now)
     world.heal()
     world.forward(minutes=6)
     assert world.deliver()
-    world.ask(devices=[world.device("linux")])
+    world.request(devices=[world.device("linux")])
     world.faults(refusal("create"))
     assert world.deliver()
     assert send_due_alerts(now=world.now) == 1
@@ -130,7 +130,7 @@ def test_refusal_after_a_success_is_emailed_again(world: World) -> None:
 
 def _try_one(world: World, call: str, status: int = 403) -> None:
     """Request one command, which Cloudflare refuses."""
-    world.ask(devices=[world.device("linux")])
+    world.request(devices=[world.device("linux")])
     world.faults(refusal(call, status))
     assert world.deliver()
 
@@ -159,7 +159,7 @@ def test_refusal_that_nothing_met_for_a_day_is_emailed_again(world: World) -> No
 
 def test_other_reasons_are_emailed_once_each(world: World) -> None:
     _admin()
-    world.ask()
+    world.request()
     world.faults(refusal("", 401))
     world.sync()
     assert send_due_alerts(now=world.now) == 1
@@ -222,7 +222,7 @@ def test_recipients_are_active_people_with_an_address_who_administer_the_account
 
 def test_network_failure_or_rate_limit_sends_no_email(world: World) -> None:
     _admin()
-    world.ask()
+    world.request()
     world.fault("throttle", seconds=30)
     world.deliver()
     world.forward(minutes=6)
@@ -233,7 +233,7 @@ def test_network_failure_or_rate_limit_sends_no_email(world: World) -> None:
 
 
 def test_notification_waits_hourly_until_somebody_has_an_address(world: World) -> None:
-    world.ask()
+    world.request()
     world.faults(refusal("create"))
     world.deliver()
     for _ in range(8):
@@ -252,7 +252,7 @@ def test_notification_waits_hourly_until_somebody_has_an_address(world: World) -
 
 
 def test_missing_recipients_use_up_no_attempt(world: World, settings: Any) -> None:
-    world.ask()
+    world.request()
     world.faults(refusal("create"))
     world.deliver()
     Notification.objects.update(attempts=settings.MAIL_ATTEMPTS - 1)
@@ -262,7 +262,7 @@ def test_missing_recipients_use_up_no_attempt(world: World, settings: Any) -> No
 
 def test_credential_that_cannot_be_decrypted_is_not_blamed_on_cloudflare(world: World, settings: Any) -> None:
     _admin()
-    world.ask()
+    world.request()
     settings.CREDENTIAL_KEYS = ["ZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmZmY="]
     world.deliver()
     assert send_due_alerts(now=world.now) == 1
@@ -278,7 +278,7 @@ def test_result_that_cloudflare_has_deleted_is_not_listed_as_expiring(world: Wor
     world.sent()
     world.forward(QUICK_END)
     world.sync()
-    world.ask(devices=[world.device("linux")])
+    world.request(devices=[world.device("linux")])
     world.faults(refusal("create"))
     world.deliver()
     for ago, count in ((-1, 0), (1, 1)):
@@ -296,7 +296,7 @@ class Broken(EmailBackend):
 
 def test_mail_server_that_is_down_is_tried_quickly_at_first_then_hourly(world: World, settings: Any) -> None:
     _admin()
-    world.ask()
+    world.request()
     world.faults(refusal("create"))
     world.deliver()
     working = settings.MAILERS
@@ -334,7 +334,7 @@ def test_message_that_always_differs_does_not_hurry_a_mail_server_that_is_down(w
 @pytest.mark.django_db(transaction=True)
 def test_one_of_several_workers_sends_the_email(world: World) -> None:
     _admin()
-    world.ask()
+    world.request()
     world.faults(refusal("create"))
     world.deliver()
     now = world.now
@@ -344,7 +344,7 @@ def test_one_of_several_workers_sends_the_email(world: World) -> None:
 
 def test_new_credential_ends_the_refusal_its_notifications_and_is_tried_at_once(world: World) -> None:
     _admin()
-    (command,) = world.ask()
+    (command,) = world.request()
     world.faults(refusal("create"))
     world.deliver()
     world.heal()

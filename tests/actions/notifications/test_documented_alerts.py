@@ -18,8 +18,8 @@ pytestmark = pytest.mark.django_db
 def _scrape(world: World) -> dict[tuple[str, ...], float]:
     """Scrape by the clock that the test moves. Returns the samples by name and operation."""
     text = page.text(metrics.figures(now=world.now), now=world.now).decode()
-    found = [sample for family in parse(text) for sample in family.samples]
-    return {(one.name.removeprefix("dexportal_"), one.labels.get("operation", "")): one.value for one in found}
+    samples = [sample for family in parse(text) for sample in family.samples]
+    return {(each.name.removeprefix("dexportal_"), each.labels.get("operation", "")): each.value for each in samples}
 
 
 def test_hour_without_cloudflare_is_paused_throughout_and_its_listing_old_but_never_late(

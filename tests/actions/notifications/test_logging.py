@@ -22,9 +22,9 @@ def _every_line(caplog: pytest.LogCaptureFixture) -> None:
 
 def _lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     """Return the lines about outcomes since the last call."""
-    found = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
     caplog.clear()
-    return [line for line in found if line["event"] == "outcome"]
+    return [line for line in lines if line["event"] == "outcome"]
 
 
 def _outcomes(caplog: pytest.LogCaptureFixture) -> list[tuple[object, object]]:
@@ -42,7 +42,7 @@ def test_end_of_a_command_is_logged(world: World, caplog: pytest.LogCaptureFixtu
 
 
 def test_uncertain_adopted_and_imported_are_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    world.ask()
+    world.request()
     world.fault("reset", when="after")
     caplog.clear()
     world.deliver()
@@ -56,11 +56,11 @@ def test_uncertain_adopted_and_imported_are_logged(world: World, caplog: pytest.
 
 
 def test_unconfirmed_and_expired_are_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    world.ask()
+    world.request()
     world.fault("reset", when="before")
     world.deliver()
     world.heal()
-    world.ask(devices=[world.device("linux")])
+    world.request(devices=[world.device("linux")])
     world.forward(hours=25)
     caplog.clear()
     world.settle()
@@ -68,7 +68,7 @@ def test_unconfirmed_and_expired_are_logged(world: World, caplog: pytest.LogCapt
 
 
 def test_rolled_back_change_is_not_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     with pytest.raises(ZeroDivisionError):
         _expire_and_fail(world, command.id)
     assert _outcomes(caplog) == []
@@ -82,14 +82,14 @@ def _expire_and_fail(world: World, command_id: Any) -> None:
 
 def _logged(caplog: pytest.LogCaptureFixture, *events: str) -> list[dict[str, Any]]:
     """Return the lines of these events since the last call."""
-    found = [record.msg for record in caplog.records if isinstance(record.msg, dict) and record.msg["event"] in events]
+    lines = [record.msg for record in caplog.records if isinstance(record.msg, dict) and record.msg["event"] in events]
     caplog.clear()
-    return found
+    return lines
 
 
 def test_begin_and_end_of_rate_limiting_are_logged_once_each(world: World, caplog: pytest.LogCaptureFixture) -> None:
     events = ("throttle_begins", "throttle_ends")
-    world.ask()
+    world.request()
     world.fault("throttle", seconds=60)
     for rest in (61, 301):
         world.deliver()
@@ -106,13 +106,13 @@ def test_begin_and_end_of_rate_limiting_are_logged_once_each(world: World, caplo
 
 def test_change_between_failure_and_refusal_is_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
     events = ("pause_begins", "pause_turns", "pause_ends")
-    world.ask(devices=[world.device("mac"), world.device("linux")])
+    world.request(devices=[world.device("mac"), world.device("linux")])
     for rule in (refusal("list", 500), refusal("list"), refusal("list"), refusal("list", 500)):
         world.faults(rule)
         assert not world.sync()
         world.forward(minutes=5, seconds=1)
-    told = [(line["event"], line["refused"]) for line in _logged(caplog, *events)]
-    assert told == [("pause_begins", False), ("pause_turns", True), ("pause_turns", False)]
+    logged = [(line["event"], line["refused"]) for line in _logged(caplog, *events)]
+    assert logged == [("pause_begins", False), ("pause_turns", True), ("pause_turns", False)]
 
 
 def test_decrypted_secret_is_redacted_from_logs(world: World) -> None:

@@ -15,7 +15,7 @@ HOUR = 3600
 
 def _in_doubt(world: World, *, landed: bool) -> Command:
     """Return a command whose POST was never answered."""
-    (command,) = world.ask()
+    (command,) = world.request()
     world.fault("reset", nth=1, when="after" if landed else "before")
     assert world.deliver()
     world.heal()
@@ -39,7 +39,7 @@ def test_answer_dated_an_hour_ago_adopts_no_row_of_that_hour(world: World) -> No
     world.heal()
     assert world.sync(complete=True)
     assert Command.objects.get(remote_id=stranger).started_elsewhere
-    assert world.again(command).remote_id == ""
+    assert world.reload(command).remote_id == ""
 
 
 def test_answer_dated_tomorrow_imports_no_command_of_ours_and_hides_none(world: World) -> None:
@@ -51,12 +51,12 @@ def test_answer_dated_tomorrow_imports_no_command_of_ours_and_hides_none(world: 
     assert world.status(command) == "uncertain"
     world.heal()
     listings = 0
-    while world.again(command).remote_id == "":
+    while world.reload(command).remote_id == "":
         listings += 1
         assert listings < 15, "a doubt is to halve with every listing"
         assert world.sync()
-    found = world.again(command)
-    assert (found.remote_id, found.match_uncertain) == (world.created()[0]["id"], False)
+    reloaded = world.reload(command)
+    assert (reloaded.remote_id, reloaded.match_uncertain) == (world.created()[0]["id"], False)
 
 
 def test_changed_clock_is_believed_when_it_stays(world: World) -> None:
@@ -65,7 +65,7 @@ def test_changed_clock_is_believed_when_it_stays(world: World) -> None:
     command = _in_doubt(world, landed=True)
     for _ in range(6):
         assert world.sync()
-    assert world.again(command).remote_id == world.created()[0]["id"]
+    assert world.reload(command).remote_id == world.created()[0]["id"]
 
 
 def test_listing_in_doubt_of_the_time_closes_no_settle_window(world: World) -> None:
@@ -74,16 +74,16 @@ def test_listing_in_doubt_of_the_time_closes_no_settle_window(world: World) -> N
     world.past_the_lease()
     _date_is_off(world, HOUR)
     assert world.sync(complete=True)
-    assert world.again(command).missed_listings == 0
+    assert world.reload(command).missed_listings == 0
     AccountSync.objects.update(clock_doubt=timedelta())
     assert world.sync(complete=True)
-    assert world.again(command).missed_listings == 1
+    assert world.reload(command).missed_listings == 1
 
 
 def test_commands_refused_together_wait_until_a_listing_knows_the_time(world: World) -> None:
     assert world.sync(complete=True)
     Account.objects.filter(id=world.account.id).update(dialect="current")  # else the other form is tried at once
-    commands = world.ask(targets=world.targets(world.devices[:2]))
+    commands = world.request(targets=world.targets(world.devices[:2]))
     world.fault("accepted_late", nth=1, then="error", status=422, seconds=0)
     assert world.deliver()
     world.heal()
@@ -96,7 +96,7 @@ def test_commands_refused_together_wait_until_a_listing_knows_the_time(world: Wo
     for _ in range(8):
         assert world.sync()
         world.settle()
-    assert {world.again(command).remote_id for command in commands} == {row["id"] for row in world.created()}
+    assert {world.reload(command).remote_id for command in commands} == {row["id"] for row in world.created()}
     assert len(world.created()) == 2
 
 
@@ -136,4 +136,4 @@ def test_absurd_date_among_good_ones_stops_no_listing(world: World, year: int) -
     world.heal()
     for _ in range(30):
         assert world.sync(complete=True)
-    assert world.again(command).remote_id == world.created()[0]["id"]
+    assert world.reload(command).remote_id == world.created()[0]["id"]

@@ -20,24 +20,24 @@ def _claim(world: World) -> Claimed:
 
 def test_failure_recorded_twice_leaves_commands_of_another_post_alone(world: World) -> None:
     """Lose the confirmation of the first commit, so that the worker records again after another worker has claimed."""
-    (command,) = world.ask()
+    (command,) = world.request()
     first = _claim(world)
     failure = NotNow(world.now, PauseReason.CALLS_USED_UP)
     deliver.record(first, failure, now=world.now)
     world.forward(seconds=1)
     second = _claim(world)
     deliver.record(first, failure, now=world.now)
-    held = world.again(command)
+    held = world.reload(command)
     assert (held.status, held.dispatch_id) == ("sending", second.dispatch.id)
 
 
 def test_answer_to_an_earlier_post_leaves_commands_of_another_post_alone(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     first = _claim(world)
     answer = deliver.post(first)
     deliver.record(first, NotNow(world.now, PauseReason.CALLS_USED_UP), now=world.now)
     world.forward(seconds=1)
     second = _claim(world)
     deliver.record(first, answer, now=world.now)
-    held = world.again(command)
+    held = world.reload(command)
     assert (held.status, held.remote_id, held.dispatch_id) == ("sending", "", second.dispatch.id)

@@ -25,7 +25,7 @@ from tests.rows import make_command, make_dispatch, make_run
 
 pytestmark = pytest.mark.django_db
 
-type Ask = Callable[[int], list[Command]]
+type CreateCommands = Callable[[int], list[Command]]
 
 
 @pytest.fixture
@@ -39,8 +39,8 @@ def person() -> User:
 
 
 @pytest.fixture
-def ask(account: Account, person: User) -> Ask:
-    def ask(count: int) -> list[Command]:
+def create_commands(account: Account, person: User) -> CreateCommands:
+    def create_commands(count: int) -> list[Command]:
         targets = [Target(uuid4().hex, "kim@example.com") for _ in range(count)]
         result = submit_run(
             account=account,
@@ -53,19 +53,19 @@ def ask(account: Account, person: User) -> Ask:
         assert isinstance(result, Submitted)
         return list(result.run.commands.order_by("id"))
 
-    return ask
+    return create_commands
 
 
 def version_of(account: Account) -> int:
     return AccountVersion.objects.get(account=account).number
 
 
-def test_move_writes_status_reason_event_and_version(ask: Ask, person: User) -> None:
-    (command,) = ask(1)
+def test_move_writes_status_reason_event_and_version(create_commands: CreateCommands, person: User) -> None:
+    (command,) = create_commands(1)
     now = timezone.now()
-    one = Transition(command.id, Status.WITHDRAWN, CommandReasonCode.HELD_AFTER_PAUSE, "Wrong device.")
+    transition = Transition(command.id, Status.WITHDRAWN, CommandReasonCode.HELD_AFTER_PAUSE, "Wrong device.")
     with change_statuses(by=by_person(person), now=now) as changes:
-        assert changes.write([one]) == [command.id]
+        assert changes.write([transition]) == [command.id]
     command.refresh_from_db()
     assert (command.status, command.status_at, command.version) == ("withdrawn", now, 2)
     assert (command.reason_code, command.remote_message) == ("held_after_pause", "Wrong device.")
@@ -78,8 +78,10 @@ def test_move_writes_status_reason_event_and_version(ask: Ask, person: User) -> 
     )
 
 
-def test_command_that_may_not_move_is_left_alone_and_the_others_move(ask: Ask, account: Account) -> None:
-    first, second, third = ask(3)
+def test_command_that_may_not_move_is_left_alone_and_the_others_move(
+    create_commands: CreateCommands, account: Account
+) -> None:
+    first, second, third = create_commands(3)
     with change_statuses(by=PORTAL, now=timezone.now()) as changes:
         changes.write([Transition(second.id, Status.EXPIRED)])
     before = version_of(account)
@@ -96,8 +98,8 @@ def test_command_that_may_not_move_is_left_alone_and_the_others_move(ask: Ask, a
 
 
 @pytest.mark.parametrize("by", [Mover.PERSON, Mover.CLOUDFLARE, Mover.APPROVER])
-def test_mover_makes_no_move_of_another_mover(ask: Ask, by: Mover) -> None:
-    (command,) = ask(1)
+def test_mover_makes_no_move_of_another_mover(create_commands: CreateCommands, by: Mover) -> None:
+    (command,) = create_commands(1)
     with change_statuses(by=By(by), now=timezone.now()) as changes:
         assert changes.write([Transition(command.id, Status.EXPIRED)]) == []
     command.refresh_from_db()
@@ -119,8 +121,10 @@ def _remote_id(command: Command, target: Status) -> str:
     return "" if target in UNSENT else command.remote_id or uuid4().hex
 
 
-def test_failed_transaction_changes_no_status_event_or_version(ask: Ask, account: Account) -> None:
-    (command,) = ask(1)
+def test_failed_transaction_changes_no_status_event_or_version(
+    create_commands: CreateCommands, account: Account
+) -> None:
+    (command,) = create_commands(1)
     before = version_of(account)
     with pytest.raises(ZeroDivisionError):
         _expire_and_fail(command)
@@ -134,8 +138,8 @@ def _expire_and_fail(command: Command) -> None:
         raise ZeroDivisionError
 
 
-def test_versions_have_no_gaps_and_events_keep_their_order(ask: Ask, person: User) -> None:
-    commands = ask(3)
+def test_versions_have_no_gaps_and_events_keep_their_order(create_commands: CreateCommands, person: User) -> None:
+    commands = create_commands(3)
     for to, by in ((Status.WAITING_DEVICE, PORTAL), (Status.QUEUED, PORTAL), (Status.WITHDRAWN, by_person(person))):
         with change_statuses(by=by, now=timezone.now()) as changes:
             changes.write(Transition(command.id, to) for command in commands)
@@ -148,8 +152,8 @@ def test_versions_have_no_gaps_and_events_keep_their_order(ask: Ask, person: Use
         assert Command.objects.get(id=command.id).version == len(events)
 
 
-def test_account_version_is_raised_once_and_last(ask: Ask, account: Account) -> None:
-    commands = ask(4)
+def test_account_version_is_raised_once_and_last(create_commands: CreateCommands, account: Account) -> None:
+    commands = create_commands(4)
     before = version_of(account)
     with CaptureQueriesContext(connection) as queries, change_statuses(by=PORTAL, now=timezone.now()) as changes:
         changes.write([Transition(commands[0].id, Status.EXPIRED), Transition(commands[1].id, Status.EXPIRED)])
@@ -161,16 +165,16 @@ def test_account_version_is_raised_once_and_last(ask: Ask, account: Account) -> 
     assert raised == [len(statements) - 1]
 
 
-def test_version_stays_when_nothing_moved(ask: Ask, account: Account) -> None:
-    (command,) = ask(1)
+def test_version_stays_when_nothing_moved(create_commands: CreateCommands, account: Account) -> None:
+    (command,) = create_commands(1)
     before = version_of(account)
     with change_statuses(by=CLOUDFLARE, now=timezone.now()) as changes:
         assert changes.write([Transition(command.id, Status.SUCCESS)]) == []
     assert version_of(account) == before
 
 
-def test_thousand_commands_move_in_a_bounded_number_of_queries(ask: Ask) -> None:
-    commands = ask(1000)
+def test_thousand_commands_move_in_a_bounded_number_of_queries(create_commands: CreateCommands) -> None:
+    commands = create_commands(1000)
     transitions = [
         Transition(command.id, Status.EXPIRED, values={"remote_status": f"word {index}"})
         for index, command in enumerate(commands)
@@ -179,13 +183,13 @@ def test_thousand_commands_move_in_a_bounded_number_of_queries(ask: Ask) -> None
         moved = changes.write(reversed(transitions))
     assert moved == [command.id for command in commands]
     assert len(queries) <= 20
-    told = dict(Command.objects.filter(id__in=moved).values_list("id", "remote_status"))
-    assert told == {command.id: f"word {index}" for index, command in enumerate(commands)}
+    remote_statuses = dict(Command.objects.filter(id__in=moved).values_list("id", "remote_status"))
+    assert remote_statuses == {command.id: f"word {index}" for index, command in enumerate(commands)}
     assert Event.objects.filter(command__in=moved, to_status="expired").count() == 1000
 
 
-def test_one_update_writes_equal_values_different_values_and_no_values(ask: Ask) -> None:
-    first, second, third = ask(3)
+def test_one_update_writes_equal_values_different_values_and_no_values(create_commands: CreateCommands) -> None:
+    first, second, third = create_commands(3)
     with CaptureQueriesContext(connection) as queries, change_statuses(by=PORTAL, now=timezone.now()) as changes:
         changes.write(
             [
@@ -201,8 +205,8 @@ def test_one_update_writes_equal_values_different_values_and_no_values(ask: Ask)
     assert messages == ["A", "B", ""]
 
 
-def test_move_without_a_reason_clears_the_old_reason_and_a_note_keeps_it(ask: Ask) -> None:
-    (command,) = ask(1)
+def test_move_without_a_reason_clears_the_old_reason_and_a_note_keeps_it(create_commands: CreateCommands) -> None:
+    (command,) = create_commands(1)
 
     def reason() -> tuple[str, str]:
         command.refresh_from_db()
@@ -217,8 +221,8 @@ def test_move_without_a_reason_clears_the_old_reason_and_a_note_keeps_it(ask: As
         assert reason() == ("", "")
 
 
-def test_transitions_of_several_kinds_are_made_in_one_call(ask: Ask) -> None:
-    first, second, third = ask(3)
+def test_transitions_of_several_kinds_are_made_in_one_call(create_commands: CreateCommands) -> None:
+    first, second, third = create_commands(3)
     with change_statuses(by=PORTAL, now=timezone.now()) as changes:
         changed = changes.write(
             [
@@ -232,8 +236,8 @@ def test_transitions_of_several_kinds_are_made_in_one_call(ask: Ask) -> None:
     assert statuses == ["waiting_device", "expired", "queued"]
 
 
-def test_further_condition_is_checked(ask: Ask) -> None:
-    first, second = ask(2)
+def test_further_condition_is_checked(create_commands: CreateCommands) -> None:
+    first, second = create_commands(2)
     with change_statuses(by=PORTAL, now=timezone.now()) as changes:
         late = Q(expires_at__lte=first.requested_at + timedelta(minutes=1))
         assert (
@@ -242,16 +246,16 @@ def test_further_condition_is_checked(ask: Ask) -> None:
         )
 
 
-def test_message_longer_than_its_column_is_cut(ask: Ask) -> None:
-    (command,) = ask(1)
+def test_message_longer_than_its_column_is_cut(create_commands: CreateCommands) -> None:
+    (command,) = create_commands(1)
     with change_statuses(by=PORTAL, now=timezone.now()) as changes:
         changes.write([Transition(command.id, Status.EXPIRED, remote_message="x" * 900)])
     command.refresh_from_db()
     assert len(command.remote_message) == 500
 
 
-def test_move_with_an_earlier_time_does_not_go_back_in_the_history(ask: Ask) -> None:
-    (command,) = ask(1)
+def test_move_with_an_earlier_time_does_not_go_back_in_the_history(create_commands: CreateCommands) -> None:
+    (command,) = create_commands(1)
     with change_statuses(by=PORTAL, now=command.status_at - timedelta(seconds=1)) as changes:
         assert changes.write([Transition(command.id, Status.EXPIRED)])
     at = list(Event.objects.filter(command=command).order_by("version").values_list("at", flat=True))
@@ -260,8 +264,8 @@ def test_move_with_an_earlier_time_does_not_go_back_in_the_history(ask: Ask) -> 
     assert command.status_at == command.requested_at
 
 
-def test_note_with_a_slow_clock_does_not_go_back_in_the_history(ask: Ask) -> None:
-    (command,) = ask(1)
+def test_note_with_a_slow_clock_does_not_go_back_in_the_history(create_commands: CreateCommands) -> None:
+    (command,) = create_commands(1)
     ahead = command.status_at + timedelta(seconds=2)
     for now in (ahead, command.status_at):
         with change_statuses(by=CLOUDFLARE, now=now) as changes:

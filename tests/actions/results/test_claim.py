@@ -21,12 +21,12 @@ ROUNDS = 5
 def accounts() -> list[Account]:
     """Make three accounts with three files to fetch each. The files of the first are the most urgent."""
     person = make_person("helpdesk", "helpdesk")
-    made = [make_account(name) for name in ("First", "Second", "Third")]
-    for place, account in enumerate(made):
+    accounts = [make_account(name) for name in ("First", "Second", "Third")]
+    for place, account in enumerate(accounts):
         for _ in range(3):
             deleted = timezone.now() + timedelta(days=place + 1)
             make_artifact(make_command(make_run(account, person), Status.SUCCESS), deleted_remotely_at=deleted)
-    return made
+    return accounts
 
 
 def _claimed() -> Account | None:

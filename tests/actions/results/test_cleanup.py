@@ -94,8 +94,8 @@ def test_stored_file_without_a_row_is_logged_and_never_deleted(
     assert all(map(_there, names))
     assert not any(map(_there, ours))
     lines = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
-    told = [line for line in lines if line["event"] == "files_of_another_database"]
-    assert [(one["folder"], one["files"], one["without_row"]) for one in told] == [("0190", 3 + beside, 3)]
+    logged = [line for line in lines if line["event"] == "files_of_another_database"]
+    assert [(row["folder"], row["files"], row["without_row"]) for row in logged] == [("0190", 3 + beside, 3)]
 
 
 @pytest.mark.django_db
@@ -157,8 +157,8 @@ def test_stopped_worker_ends_the_cleanup(world: World) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_cleanups_do_no_harm(world: World, settings: Any) -> None:
-    kept = _artifact(world, "stored")
-    own = _put(kept.storage_name)
+    artifact = _artifact(world, "stored")
+    own = _put(artifact.storage_name)
     folder = own.partition("/")[0]
     lost = [_lost(world, folder) for _ in range(10)]
     spools = [_spool(uuid4(), settings) for _ in range(10)]

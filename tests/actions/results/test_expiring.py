@@ -44,8 +44,8 @@ def test_one_more_email_is_sent_when_results_expire_within_a_day(world: World, m
     assert emails == [0] * 11 + [1]
     email = mail.outbox[-1]
     assert email.body.startswith("Results that Cloudflare deletes within 24 hours and that are not downloaded yet: 1.")
-    for words in (f"/commands/{missing.id}/", "Cloudflare refuses dexportal's calls for the account “Acme”"):
-        assert email.body.count(words) == 1
+    for text in (f"/commands/{missing.id}/", "Cloudflare refuses dexportal's calls for the account “Acme”"):
+        assert email.body.count(text) == 1
     for _ in range(3):
         _refuse_downloads(world)
         world.forward(minutes=6)
@@ -58,7 +58,7 @@ def test_expiring_results_named_in_the_first_email_get_no_second_one(world: Worl
     world.forward(QUICK_END)
     assert world.sync()
     world.forward(days=6, hours=12)
-    world.ask(devices=[world.device("linux")])
+    world.request(devices=[world.device("linux")])
     world.faults(refusal("create"), refusal("download"), refusal("fallback_download"))
     assert world.deliver()
     assert send_due_alerts(now=world.now) == 1
@@ -75,7 +75,7 @@ def test_no_email_about_expiring_results_while_downloads_work(world: World) -> N
     world.sent()
     world.forward(QUICK_END)
     assert world.sync()
-    world.ask(devices=[world.device("linux")])
+    world.request(devices=[world.device("linux")])
     world.faults(refusal("create"))
     assert world.deliver()
     assert send_due_alerts(now=world.now) == 1

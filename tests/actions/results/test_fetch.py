@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 def _direct(world: World, command: Command) -> bytes:
     """Download the file directly from the simulator."""
-    id_ = world.again(command).remote_id
+    id_ = world.reload(command).remote_id
     return world.upstream.call("GET", f"{DEX}/commands/{id_}/downloads/{id_}.zip").body
 
 
@@ -51,9 +51,9 @@ def test_file_is_fetched_verified_and_stored_unchanged(world: World, done: Comma
     assert world.collect()
     assert _is_here(world, done)
     assert not world.collect()
-    told = [event for event in world.history(done) if event.event == "artifact"]
-    assert [event.data["artifact_status"] for event in told] == ["fetching", "stored"]
-    assert told[-1].data["sha256"] == world.artifact(done).sha256
+    events = [event for event in world.history(done) if event.event == "artifact"]
+    assert [event.data["artifact_status"] for event in events] == ["fetching", "stored"]
+    assert events[-1].data["sha256"] == world.artifact(done).sha256
 
 
 def test_file_that_expires_first_is_fetched_first(world: World, done: Command) -> None:
@@ -293,7 +293,7 @@ def test_only_accounts_of_the_current_upstream_are_fetched_from(world: World, do
 
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_workers_fetch_each_file_once(world: World) -> None:
-    commands = world.ask(DIAG, devices=world.devices[:4])
+    commands = world.request(DIAG, devices=world.devices[:4])
     assert world.deliver()
     world.forward(QUICK_END)
     assert world.sync()
@@ -313,8 +313,8 @@ def test_zip_bomb_is_refused_and_ends_no_worker(world: World, done: Command) -> 
         archive.writestr("zeros", bytes(5_000_000))
     Artifact.objects.update(etag='"x"', announced_size=path.stat().st_size)
     assert world.collect()
-    kept = world.artifact(done)
-    assert (kept.status, kept.reason_code) == ("wanted", ArtifactReason.ZIP_COMPRESSION)
+    artifact = world.artifact(done)
+    assert (artifact.status, artifact.reason_code) == ("wanted", ArtifactReason.ZIP_COMPRESSION)
     assert not path.exists()
 
 

@@ -72,8 +72,8 @@ def _is_adopted(world: World, command: Command, content: bytes) -> bool:
     assert (artifact.size, artifact.sha256) == (len(content), hashlib.sha256(content).hexdigest())
     assert artifact.stored_at is not None
     assert (artifact.lease_token, artifact.attempts, artifact.reason_code) == (None, 0, "")
-    told = [event for event in world.history(command) if event.event == "artifact"]
-    assert (told[-1].data["artifact_status"], told[-1].data["sha256"]) == ("stored", artifact.sha256)
+    events = [event for event in world.history(command) if event.event == "artifact"]
+    assert (events[-1].data["artifact_status"], events[-1].data["sha256"]) == ("stored", artifact.sha256)
     return artifact.status == "stored"
 
 

@@ -14,11 +14,11 @@ BEHIND = {"seconds": 31}  # and the file that was refused for so much longer
 
 def _done(world: World, files: int) -> list[Command]:
     """Finish this number of WARP diags, and return them in the order in which their files are fetched."""
-    commands = world.ask(DIAG, devices=world.devices[:files])
+    commands = world.request(DIAG, devices=world.devices[:files])
     assert world.deliver()
     world.forward(QUICK_END)
     assert world.sync()
-    return sorted(map(world.again, commands), key=lambda one: (_when(world, one), world.artifact(one).id))
+    return sorted(map(world.reload, commands), key=lambda command: (_when(world, command), world.artifact(command).id))
 
 
 def _when(world: World, command: Command) -> float:

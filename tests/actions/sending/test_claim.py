@@ -29,8 +29,8 @@ def _strangers(count: int, *, listed: bool = True, platform: str = "mac") -> lis
 
 
 def _claimed(world: World) -> list[Command]:
-    made = claim(world.account, now=world.now)
-    return list(made.commands) if made else []
+    claimed = claim(world.account, now=world.now)
+    return list(claimed.commands) if claimed else []
 
 
 # --- What a POST holds ---
@@ -38,14 +38,14 @@ def _claimed(world: World) -> list[Command]:
 
 def test_post_has_ten_commands_at_most(world: World, settings: Any) -> None:
     settings.POSTS_AT_ONCE = 100
-    world.ask(targets=_strangers(23))
+    world.request(targets=_strangers(23))
     assert [len(_claimed(world)) for _ in range(4)] == [10, 10, 3, 0]
 
 
 def test_post_has_one_kind_and_one_command_for_each_machine(world: World) -> None:
     devices = [world.device("mac"), world.device("linux"), world.device("windows")]
-    world.ask(BOTH, devices=devices)
-    world.ask(PCAP, devices=devices)
+    world.request(BOTH, devices=devices)
+    world.request(PCAP, devices=devices)
     while world.deliver():
         pass
     for post in world.posts():
@@ -55,7 +55,7 @@ def test_post_has_one_kind_and_one_command_for_each_machine(world: World) -> Non
 
 
 def test_second_command_waits_until_the_first_of_its_kind_has_ended(world: World) -> None:
-    first, second = world.ask()[0], world.ask()[0]
+    first, second = world.request()[0], world.request()[0]
     assert world.deliver()
     assert not world.deliver()
     world.forward(minutes=20)
@@ -66,14 +66,14 @@ def test_second_command_waits_until_the_first_of_its_kind_has_ended(world: World
 
 
 def test_another_kind_runs_beside_the_first_where_the_machine_allows_it(world: World) -> None:
-    world.ask(BOTH, devices=[world.device("mac")])
+    world.request(BOTH, devices=[world.device("mac")])
     assert world.deliver()
     assert world.deliver()
     assert {row["kind"] for row in world.created()} == {"pcap", "warp-diag"}
 
 
 def test_on_windows_the_diag_goes_first_and_the_capture_after_it(world: World) -> None:
-    diag, capture = world.ask(BOTH, devices=[world.device("windows")])
+    diag, capture = world.request(BOTH, devices=[world.device("windows")])
     assert (diag.kind, capture.kind) == ("warp-diag", "pcap")
     assert world.deliver()
     assert not world.deliver()
@@ -87,7 +87,7 @@ def test_on_windows_the_diag_goes_first_and_the_capture_after_it(world: World) -
 
 
 def test_a_speed_test_does_not_wait_for_a_capture_on_windows(world: World) -> None:
-    world.ask({Kind.SPEED_TEST: {}, **PCAP}, devices=[world.device("windows")])
+    world.request({Kind.SPEED_TEST: {}, **PCAP}, devices=[world.device("windows")])
     assert world.deliver()
     assert world.deliver()
     assert len(world.created()) == 2
@@ -101,7 +101,7 @@ def test_a_machine_that_is_busy_with_a_command_started_elsewhere_is_skipped(worl
     assert world.sync(complete=True)
     assert Command.objects.get().started_elsewhere
     settings.DISPATCH_LEASE = timedelta(seconds=60)
-    busy, idle = world.ask(devices=[world.device("mac"), world.device("linux")])
+    busy, idle = world.request(devices=[world.device("mac"), world.device("linux")])
     assert world.deliver()
     assert (world.status(busy), world.status(idle)) == ("queued", "PENDING_EXEC")
 
@@ -124,13 +124,13 @@ def test_merged_import_does_not_make_its_machine_busy(world: World) -> None:
     world.sync()
     world.settle()
     assert world.status(elsewhere) == "PENDING_EXEC", "it is no command any more: nothing happens to it"
-    (again,) = world.ask()
+    (again,) = world.request()
     assert world.deliver()
     assert world.status(again) == "PENDING_EXEC"
 
 
 def test_unlisted_target_is_sent_alone(world: World) -> None:
-    world.ask(targets=[*_strangers(3), *_strangers(5, listed=False)[3:]])
+    world.request(targets=[*_strangers(3), *_strangers(5, listed=False)[3:]])
     assert [len(_claimed(world)) for _ in range(2)] == [3, 1]
 
 
@@ -140,8 +140,8 @@ def test_unlisted_target_is_sent_alone(world: World) -> None:
 def test_small_run_goes_before_an_earlier_large_run(world: World, settings: Any) -> None:
     settings.POST_DEVICES = 3
     strangers = _strangers(12)
-    world.ask(targets=strangers[:8])
-    small = world.ask(targets=strangers[8:11])
+    world.request(targets=strangers[:8])
+    small = world.request(targets=strangers[8:11])
     assert {command.id for command in _claimed(world)} == {command.id for command in small}
 
 
@@ -149,7 +149,7 @@ def test_large_runs_take_turns_oldest_first(world: World, settings: Any) -> None
     settings.POST_DEVICES = 3
     settings.POSTS_AT_ONCE = 100
     strangers = _strangers(15)
-    runs = [world.ask(targets=strangers[start : start + 5]) for start in (0, 5, 10)]
+    runs = [world.request(targets=strangers[start : start + 5]) for start in (0, 5, 10)]
     number = {command.id: index for index, commands in enumerate(runs) for command in commands}
     assert [sorted(number[command.id] for command in _claimed(world)) for _ in range(5)] == [[0, 1, 2]] * 5
 
@@ -158,7 +158,7 @@ def test_every_run_gets_its_turn_when_more_runs_wait_than_a_post_takes(world: Wo
     settings.POST_DEVICES = 3
     settings.POSTS_AT_ONCE = 100
     strangers = _strangers(20)
-    runs = [world.ask(targets=strangers[start : start + 5]) for start in (0, 5, 10, 15)]
+    runs = [world.request(targets=strangers[start : start + 5]) for start in (0, 5, 10, 15)]
     number = {command.id: index for index, commands in enumerate(runs) for command in commands}
     order = [number[command.id] for _ in range(4) for command in sorted(_claimed(world), key=_turn)]
     assert order == [0, 1, 2, 3] * 3
@@ -168,10 +168,10 @@ def test_later_run_takes_turns_with_the_rest_of_the_first(world: World, settings
     settings.POST_DEVICES = 4
     settings.POSTS_AT_ONCE = 100
     strangers = _strangers(24)
-    first = {command.id for command in world.ask(targets=strangers[:16])}
+    first = {command.id for command in world.request(targets=strangers[:16])}
     assert len(_claimed(world)) == 4
     assert len(_claimed(world)) == 4
-    later = {command.id for command in world.ask(targets=strangers[16:])}
+    later = {command.id for command in world.request(targets=strangers[16:])}
     claimed = [{command.id for command in _claimed(world)} for _ in range(2)]
     assert [(len(ids & first), len(ids & later)) for ids in claimed] == [(2, 2), (2, 2)]
 
@@ -180,11 +180,11 @@ def test_command_that_waits_for_its_time_does_not_hold_back_other_runs(world: Wo
     settings.POST_DEVICES = 4
     settings.POSTS_AT_ONCE = 100
     strangers = _strangers(24)
-    waiting, *first = world.ask(targets=strangers[:17])
+    waiting, *first = world.request(targets=strangers[:17])
     Command.objects.filter(id=waiting.id).update(not_before=world.now + timedelta(minutes=5))
     for _ in range(2):
         assert len(_claimed(world)) == 4
-    later = {command.id for command in world.ask(targets=strangers[17:])}
+    later = {command.id for command in world.request(targets=strangers[17:])}
     ids = {command.id for command in _claimed(world)}
     assert (len(ids & later), len(ids & {command.id for command in first})) == (2, 2)
 
@@ -197,7 +197,7 @@ def _turn(command: Command) -> tuple[int, UUID]:
 
 
 def test_command_that_is_not_due_or_has_expired_is_not_claimed(world: World) -> None:
-    first, second, third = world.ask(targets=_strangers(3))
+    first, second, third = world.request(targets=_strangers(3))
     Command.objects.filter(id=first.id).update(not_before=world.now + timedelta(seconds=5))
     Command.objects.filter(id=second.id).update(expires_at=world.now - timedelta(seconds=1))
     assert [command.id for command in _claimed(world)] == [third.id]
@@ -207,7 +207,7 @@ def test_command_that_is_not_due_or_has_expired_is_not_claimed(world: World) -> 
 
 def test_only_accounts_with_a_command_to_send_now_are_listed(world: World) -> None:
     assert accounts_with_queued(now=world.now) == []
-    (command,) = world.ask(targets=_strangers(1))
+    (command,) = world.request(targets=_strangers(1))
     assert accounts_with_queued(now=world.now) == [world.account.id]
     Command.objects.filter(id=command.id).update(not_before=world.now + timedelta(seconds=5))
     assert accounts_with_queued(now=world.now) == []
@@ -216,14 +216,14 @@ def test_only_accounts_with_a_command_to_send_now_are_listed(world: World) -> No
 
 
 def test_account_of_another_upstream_is_never_listed(world: World, settings: Any) -> None:
-    world.ask(targets=_strangers(1))
+    world.request(targets=_strangers(1))
     settings.UPSTREAM = replace(settings.UPSTREAM, name="https://api.example.com")
     assert accounts_with_queued(now=world.now) == []
 
 
 def test_posts_in_progress_of_an_account_are_limited(world: World, settings: Any) -> None:
     settings.POSTS_AT_ONCE = 2
-    world.ask(targets=_strangers(40))
+    world.request(targets=_strangers(40))
     assert [len(_claimed(world)) for _ in range(3)] == [10, 10, 0]
     world.past_the_lease()
     assert len(_claimed(world)) == 10
@@ -233,13 +233,13 @@ def test_command_that_a_constraint_calls_busy_is_skipped_and_the_others_go(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Simulate two claims at the same moment: both see a free machine, and the constraint decides."""
-    world.ask(devices=[world.device("mac")])
+    world.request(devices=[world.device("mac")])
     assert world.deliver()
-    busy, idle = world.ask(devices=[world.device("mac"), world.device("linux")])
+    busy, idle = world.request(devices=[world.device("mac"), world.device("linux")])
     monkeypatch.setattr(claiming, "_ready", lambda account, db_now: Command.objects.filter(status="queued"))
-    made = claim(world.account, now=world.now)
-    assert made is not None
-    assert [command.id for command in made.commands] == [idle.id]
+    claimed = claim(world.account, now=world.now)
+    assert claimed is not None
+    assert [command.id for command in claimed.commands] == [idle.id]
     assert [item["device_id"] for item in world.dispatches()[-1].body["commands"]] == [idle.device_id]
     assert (world.status(busy), world.status(idle)) == ("queued", "sending")
     assert claim(world.account, now=world.now) is None
@@ -253,7 +253,7 @@ def test_command_that_a_constraint_calls_busy_is_skipped_and_the_others_go(
 def test_eight_workers_that_claim_at_once_send_each_command_once(world: World, settings: Any) -> None:
     settings.POSTS_AT_ONCE = 3
     devices: list[Device] = world.devices[:8]
-    commands = [command for _ in range(2) for command in world.ask(BOTH, devices=devices)]
+    commands = [command for _ in range(2) for command in world.request(BOTH, devices=devices)]
     account_id = world.account.id
 
     def deliver_all() -> int:
@@ -270,32 +270,32 @@ def test_eight_workers_that_claim_at_once_send_each_command_once(world: World, s
         world.forward(QUICK_END / 2)
         world.sync()
         Command.objects.filter(status="queued").update(expires_at=world.now + timedelta(hours=1))
-    made = world.created()
-    assert len(made) == len(commands)
-    assert {world.again(command).remote_id for command in commands} == {row["id"] for row in made}
-    assert {row["cause"] for row in made} == {""}, "no capture met another on its machine"
+    created = world.created()
+    assert len(created) == len(commands)
+    assert {world.reload(command).remote_id for command in commands} == {row["id"] for row in created}
+    assert {row["cause"] for row in created} == {""}, "no capture met another on its machine"
 
 
 @pytest.mark.django_db(transaction=True)
 def test_workers_that_claim_at_once_keep_to_the_posts_and_the_quota(world: World, settings: Any) -> None:
     settings.POSTS_AT_ONCE = 2
-    world.ask(targets=_strangers(60))
+    world.request(targets=_strangers(60))
     AccountSync.objects.update(quota_total=17, quota_used=0, quota_read_at=world.now, quota_reset_at=None)
     account = world.account
     claimed = race(lambda: claim(account, now=world.now), threads=8)
-    sizes = sorted(len(one.commands) for one in claimed if one is not None)
+    sizes = sorted(len(each.commands) for each in claimed if each is not None)
     assert sizes == [7, 10]
 
 
 def test_the_database_itself_refuses_a_second_command_in_flight(world: World) -> None:
     command = world.sent()
-    (second,) = world.ask()
+    (second,) = world.request()
     with pytest.raises(IntegrityError):
         Command.objects.filter(id=second.id).update(status="uncertain", dispatch=command.dispatch)
 
 
 def test_diag_without_options_is_sent_without_the_key(world: World) -> None:
-    world.ask({Kind.WARP_DIAG: {}})
+    world.request({Kind.WARP_DIAG: {}})
     assert world.deliver()
     ((item,),) = [post["items"] for post in world.posts()]
     assert "args" not in item

@@ -52,7 +52,7 @@ def hasty(settings: Any) -> None:
 def test_commands_of_a_failed_connection_go_back_to_the_queue_behind_a_growing_pause(
     world: World, settings: Any
 ) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     settings.UPSTREAM = replace(settings.UPSTREAM, url=f"http://127.0.0.1:{free_port()}/client/v4")
     rests = []
     for _ in range(3):
@@ -70,7 +70,7 @@ def test_commands_of_a_failed_connection_go_back_to_the_queue_behind_a_growing_p
 
 
 def test_throttled_post_pauses_the_credential_as_long_as_cloudflare_asks(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.fault("throttle", nth=1, seconds=30)
     assert world.deliver()
     assert world.status(command) == "queued"
@@ -84,7 +84,7 @@ def test_throttled_post_pauses_the_credential_as_long_as_cloudflare_asks(world: 
 
 @pytest.mark.parametrize(("kind", "parameters"), REFUSALS)
 def test_refused_account_is_paused_and_loses_no_command(world: World, kind: str, parameters: dict[str, Any]) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.fault(kind, nth=1, **parameters)
     assert world.deliver()
     assert world.status(command) == "queued"
@@ -99,10 +99,10 @@ def test_refused_account_is_paused_and_loses_no_command(world: World, kind: str,
 
 @pytest.mark.parametrize("status", [400, 422, 413])
 def test_rejected_command_keeps_cloudflares_code_and_message(world: World, status: int) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.fault("error", status=status, code=4711, message="no such thing")
     assert world.deliver()
-    command = world.again(command)
+    command = world.reload(command)
     assert command.status == "rejected"
     assert (command.reason_code, command.remote_message) == ("rejected", "no such thing")
     data = world.history(command)[-1].data
@@ -117,11 +117,11 @@ def test_rejected_command_keeps_cloudflares_code_and_message(world: World, statu
 def test_commands_rejected_together_are_sent_alone_after_a_complete_listing(world: World) -> None:
     good, bad, other = world.devices[:3]
     wrong = replace(world.targets([bad])[0], registration_id="00000000-0000-4000-8000-000000000000")
-    commands = world.ask(targets=[*world.targets([good, other]), wrong])
+    commands = world.request(targets=[*world.targets([good, other]), wrong])
     assert world.deliver()
     assert {world.status(command) for command in commands} == {"uncertain"}
     for command in commands:  # whose fault it is, nobody knows: none is told the reason of another
-        rejected = world.again(command)
+        rejected = world.reload(command)
         assert (rejected.reason_code, rejected.remote_message) == ("rejected_together", "")
         assert world.history(command)[-1].data == {"reason_code": "rejected_together"}
     world.settle()
@@ -132,8 +132,8 @@ def test_commands_rejected_together_are_sent_alone_after_a_complete_listing(worl
     assert {world.status(command) for command in commands} == {"queued"}
     while world.deliver():
         pass
-    told = {command.device_id: world.status(command) for command in commands}
-    assert told == {good.device_id: "PENDING_EXEC", other.device_id: "PENDING_EXEC", bad.device_id: "rejected"}
+    statuses = {command.device_id: world.status(command) for command in commands}
+    assert statuses == {good.device_id: "PENDING_EXEC", other.device_id: "PENDING_EXEC", bad.device_id: "rejected"}
     assert sorted(len(post["items"]) for post in world.posts())[-1] == 3
     assert {len(post["items"]) for post in world.posts()[-3:]} == {1}
     assert len(world.created()) == 2
@@ -142,7 +142,7 @@ def test_commands_rejected_together_are_sent_alone_after_a_complete_listing(worl
 def test_command_rejected_together_but_created_is_not_sent_again(world: World) -> None:
     """Let Cloudflare create some commands of a POST that it refuses."""
     Account.objects.filter(id=world.account.id).update(dialect="current")  # else the other form is tried at once
-    commands = world.ask(targets=world.targets(world.devices[:3]))
+    commands = world.request(targets=world.targets(world.devices[:3]))
     world.fault("accepted_late", nth=1, then="error", status=422, seconds=0)
     assert world.deliver()
     assert {world.status(command) for command in commands} == {"uncertain"}
@@ -153,7 +153,7 @@ def test_command_rejected_together_but_created_is_not_sent_again(world: World) -
         world.settle()
         assert not world.deliver()
     assert "queued" not in {world.status(command) for command in commands}
-    assert all(world.again(command).remote_id for command in commands)
+    assert all(world.reload(command).remote_id for command in commands)
     assert len(world.posts()) == 1
     assert not Command.objects.filter(started_elsewhere=True).exists()
 
@@ -163,7 +163,7 @@ def test_command_rejected_together_but_created_is_not_sent_again(world: World) -
 def test_command_that_may_have_been_created_is_uncertain_and_never_sent_again(
     world: World, kind: str, parameters: dict[str, Any], made: int
 ) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.fault(kind, nth=1, **parameters)
     assert world.deliver()
     assert world.status(command) == "uncertain"
@@ -176,38 +176,38 @@ def test_command_that_may_have_been_created_is_uncertain_and_never_sent_again(
         world.settle()
     assert len(world.posts()) == 1
     if made:
-        assert world.again(command).remote_id == world.created()[0]["id"]
+        assert world.reload(command).remote_id == world.created()[0]["id"]
     else:
         assert world.status(command) == ("rejected" if kind == "success_false" else "unconfirmed")
 
 
 def test_command_created_after_the_client_gave_up_is_adopted(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.fault("accepted_late", nth=1, then="reset")
     with world.upstream.late_commands_held():
         assert world.deliver()
         assert world.status(command) == "uncertain"
-    (made,) = world.created()
+    (created,) = world.created()
     world.forward(seconds=5)
     assert world.sync()
-    assert world.again(command).remote_id == made["id"]
+    assert world.reload(command).remote_id == created["id"]
     assert world.story(command)[-1] == "PENDING_EXEC"
     assert len(world.created()) == 1
 
 
 def test_command_missing_in_the_answer_is_uncertain_and_the_others_run(world: World) -> None:
-    commands = world.ask(devices=world.devices[:3])
+    commands = world.request(devices=world.devices[:3])
     world.fault("item_missing", nth=1)
     assert world.deliver()
     assert sorted(world.status(command) for command in commands) == ["PENDING_EXEC", "PENDING_EXEC", "uncertain"]
     world.heal()
     assert world.sync()
-    ids = {world.again(command).remote_id for command in commands}
+    ids = {world.reload(command).remote_id for command in commands}
     assert ids == {row["id"] for row in world.created()}
 
 
 def test_error_in_a_200_response_rejects_with_its_message_when_the_window_closes(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.fault("success_false", nth=1, when="before", code=4711, message="not today")
     assert world.deliver()
     world.heal()
@@ -215,7 +215,7 @@ def test_error_in_a_200_response_rejects_with_its_message_when_the_window_closes
         world.forward(minutes=2)
         world.sync(complete=True)
         world.settle()
-    command = world.again(command)
+    command = world.reload(command)
     assert command.status == "rejected"
     assert (command.reason_code, command.remote_message) == ("error_in_200", "not today")
     assert world.history(command)[-1].data == {
@@ -227,7 +227,7 @@ def test_error_in_a_200_response_rejects_with_its_message_when_the_window_closes
 
 
 def test_error_in_a_200_response_without_listings_is_unconfirmed_and_adopts_its_id_later(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.fault("success_false", nth=1, when="after")
     assert world.deliver()
     world.heal()
@@ -235,17 +235,17 @@ def test_error_in_a_200_response_without_listings_is_unconfirmed_and_adopts_its_
     world.settle()
     assert world.status(command) == "unconfirmed"
     assert world.sync(complete=True)
-    found = world.again(command)
-    assert (found.remote_id, found.status) == (world.created()[0]["id"], "SUCCESS")
+    reloaded = world.reload(command)
+    assert (reloaded.remote_id, reloaded.status) == (world.created()[0]["id"], "SUCCESS")
 
 
 def test_answer_in_any_order_without_registrations_finds_its_commands(world: World) -> None:
     world.configure(shuffle_answer=True)
     world.fault("registration_absent", nth=1)
-    commands = world.ask(devices=world.devices[:4])
+    commands = world.request(devices=world.devices[:4])
     assert world.deliver()
     owners = {row["id"]: row["device_id"] for row in world.created()}
-    assert {world.again(command).remote_id: command.device_id for command in commands} == owners
+    assert {world.reload(command).remote_id: command.device_id for command in commands} == owners
 
 
 # --- The database is away ---
@@ -253,7 +253,7 @@ def test_answer_in_any_order_without_registrations_finds_its_commands(world: Wor
 
 @pytest.mark.django_db(transaction=True)
 def test_database_down_before_the_post_means_not_sent(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     claimed = claim(world.account, now=world.now)
     assert claimed is not None
     with connection.execute_wrapper(_away):
@@ -267,7 +267,7 @@ def test_database_down_before_the_post_means_not_sent(world: World) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_answer_is_recorded_as_soon_as_the_database_is_back(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     outages: list[str] = []
 
     def away_after_the_post(execute: Any, sql: str, *rest: Any) -> Any:
@@ -280,7 +280,7 @@ def test_answer_is_recorded_as_soon_as_the_database_is_back(world: World) -> Non
         assert world.deliver()
     assert len(outages) == 2
     assert world.story(command) == ["queued", "sending", "PENDING_EXEC"]
-    assert [row["id"] for row in world.created()] == [world.again(command).remote_id]
+    assert [row["id"] for row in world.created()] == [world.reload(command).remote_id]
 
 
 def _away(*_: Any) -> NoReturn:
@@ -293,7 +293,7 @@ def _away(*_: Any) -> NoReturn:
 @pytest.mark.parametrize(("spoken", "remembered"), [("legacy", "legacy"), ("current", "current"), ("both", "current")])
 def test_the_dialect_of_the_first_success_is_remembered(world: World, spoken: str, remembered: str) -> None:
     world.configure(dialect=spoken)
-    commands = world.ask(BOTH)
+    commands = world.request(BOTH)
     assert world.deliver()
     assert Account.objects.get(id=world.account.id).dialect == remembered
     tries = len(world.posts())
@@ -306,18 +306,20 @@ def test_the_dialect_of_the_first_success_is_remembered(world: World, spoken: st
 @pytest.mark.parametrize(("spoken", "tries"), [("legacy", 3), ("current", 2)])
 def test_the_record_keeps_what_was_sent_as_cloudflare_received_it(world: World, spoken: str, tries: int) -> None:
     world.configure(dialect=spoken)
-    world.ask(BOTH, devices=[world.device("mac"), world.device("linux")])
+    world.request(BOTH, devices=[world.device("mac"), world.device("linux")])
     while world.deliver():
         pass
     assert [post["outcome"] for post in world.posts()] == ["refused", "created", "created"][-tries:]
     taken = [post["items"] for post in world.posts() if post["outcome"] == "created"]
-    assert [one.body for one in world.dispatches()] == [{"dialect": spoken, "commands": items} for items in taken]
-    assert DEFAULT_TOKEN not in json.dumps([one.body for one in world.dispatches()])
+    assert [dispatch.body for dispatch in world.dispatches()] == [
+        {"dialect": spoken, "commands": items} for items in taken
+    ]
+    assert DEFAULT_TOKEN not in json.dumps([dispatch.body for dispatch in world.dispatches()])
 
 
 def test_dispatch_is_recorded_before_the_answer(world: World) -> None:
     world.fault("reset", when="after")
-    (command,) = world.ask()
+    (command,) = world.request()
     assert world.deliver()
     assert world.status(command) == "uncertain"
     (dispatch,) = world.dispatches()
@@ -327,13 +329,13 @@ def test_dispatch_is_recorded_before_the_answer(world: World) -> None:
 
 def test_dialect_of_an_admin_is_not_overwritten(world: World) -> None:
     Account.objects.filter(id=world.account.id).update(dialect="legacy")
-    world.ask(DIAG)
+    world.request(DIAG)
     assert world.deliver()
     assert Account.objects.get(id=world.account.id).dialect == "legacy"
 
 
 def test_credential_that_cannot_be_decrypted_sends_nothing(world: World, settings: Any) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     settings.CREDENTIAL_KEYS = [Fernet.generate_key().decode()]
     assert world.deliver()
     assert world.status(command) == "queued"
@@ -344,7 +346,7 @@ def test_credential_that_cannot_be_decrypted_sends_nothing(world: World, setting
 def test_unlisted_target_unknown_to_cloudflare_is_rejected_alone(world: World) -> None:
     known = world.devices[:2]
     typo = Target("00000000-0000-4000-8000-00000000dead", "nobody@example.com")
-    commands = world.ask(PCAP, targets=[*world.targets(known), typo])
+    commands = world.request(PCAP, targets=[*world.targets(known), typo])
     while world.deliver():
         pass
     assert [world.status(command) for command in commands] == ["PENDING_EXEC", "PENDING_EXEC", "rejected"]

@@ -27,7 +27,7 @@ def _refused(world: World, *, created: bool = True, listed: bool = True) -> list
     if listed:
         assert world.sync(complete=True)
     Account.objects.filter(id=world.account.id).update(dialect="current")  # else the other form is tried at once
-    commands = world.ask(targets=world.targets(world.devices[:2]))
+    commands = world.request(targets=world.targets(world.devices[:2]))
     if created:
         world.fault("accepted_late", nth=1, then="error", status=422, seconds=0)
     else:
@@ -129,7 +129,7 @@ def test_interrupted_listing_with_a_part_in_doubt_of_the_time_sends_nothing_twic
 
 def test_interrupted_listing_with_a_part_in_doubt_of_the_time_gives_no_command_up(world: World, settings: Any) -> None:
     assert world.sync(complete=True)
-    (command,) = world.ask()
+    (command,) = world.request()
     world.fault("reset", nth=1, when="after")
     assert world.deliver()
     world.past_the_lease()
@@ -139,7 +139,7 @@ def test_interrupted_listing_with_a_part_in_doubt_of_the_time_gives_no_command_u
         world.forward(seconds=5)
         assert world.sync()
     assert world.sync_row().pass_page == 0, "the other piece came, too"
-    assert world.again(command).missed_listings == 0
+    assert world.reload(command).missed_listings == 0
 
 
 def test_rows_created_while_pages_are_read_hide_none_of_ours(
@@ -154,10 +154,10 @@ def test_rows_created_while_pages_are_read_hide_none_of_ours(
     read = Client.list_commands
 
     def list_commands(client: Client, page: int, *filters: Any, **rest: Any) -> Any:
-        found = read(client, page, *filters, **rest)
+        result = read(client, page, *filters, **rest)
         while page == 1 and len(others) > 2:
             world.foreign(others.pop())
-        return found
+        return result
 
     monkeypatch.setattr(Client, "list_commands", list_commands)
     assert world.sync(complete=True)
@@ -177,15 +177,15 @@ def test_command_queued_by_another_settle_and_being_sent_is_not_queued_again(
         if transitions := list(transitions):
             monkeypatch.setattr(StatusWriter, "write", write)
             write(changes, transitions, **rest)
-            while one := claim(Account.objects.select_related("credential").get(id=world.account.id), now=world.now):
-                claimed.append(one)
+            while post := claim(Account.objects.select_related("credential").get(id=world.account.id), now=world.now):
+                claimed.append(post)
         return write(changes, transitions, **rest)
 
     monkeypatch.setattr(StatusWriter, "write", held_up)
     world.settle()
     assert {world.status(command) for command in commands} == {"sending"}
-    for one in claimed:
-        deliver.record(one, deliver.post(one), now=world.now)
+    for post in claimed:
+        deliver.record(post, deliver.post(post), now=world.now)
     while world.deliver():
         pass
     assert len(world.created()) == 2
@@ -204,7 +204,7 @@ def test_older_foreign_command_does_not_keep_ours_from_being_sent_again(world: W
 
 
 def test_reported_error_with_a_possible_match_is_not_rejected(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.fault("success_false", nth=1, when="after")
     assert world.deliver()
     world.configure(clock_offset=3600)

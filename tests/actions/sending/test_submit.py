@@ -38,7 +38,7 @@ def run_of(result: Submitted | Refusal) -> Run:
 
 
 def test_run_has_every_kind_for_every_target_in_order(world: World) -> None:
-    commands = world.ask(BOTH, targets=TARGETS)
+    commands = world.request(BOTH, targets=TARGETS)
     assert [(command.device_id, command.kind) for command in commands] == [
         ("device-1", "warp-diag"),
         ("device-1", "pcap"),
@@ -52,7 +52,7 @@ def test_run_has_every_kind_for_every_target_in_order(world: World) -> None:
 
 
 def test_command_has_its_own_copy_of_its_target(world: World) -> None:
-    first, second = world.ask(PCAP, targets=TARGETS)
+    first, second = world.request(PCAP, targets=TARGETS)
     assert (first.device_name, first.platform, first.registration_id, first.email, first.listed) == (
         "Kim's Mac",
         "mac",
@@ -67,7 +67,7 @@ def test_command_has_its_own_copy_of_its_target(world: World) -> None:
 
 def test_event_records_who_requested_the_command_and_why(world: World) -> None:
     before = AccountVersion.objects.get(account=world.account).number
-    commands = world.ask(PCAP, targets=TARGETS)
+    commands = world.request(PCAP, targets=TARGETS)
     for command in commands:
         (event,) = world.history(command)
         assert (event.event, event.to_status, event.version, event.by, event.mover) == (
@@ -83,7 +83,7 @@ def test_event_records_who_requested_the_command_and_why(world: World) -> None:
 
 
 def test_command_may_wait_an_hour_in_the_queue(world: World) -> None:
-    (command,) = world.ask(PCAP, targets=TARGETS[:1])
+    (command,) = world.request(PCAP, targets=TARGETS[:1])
     assert command.expires_at is not None
     assert command.expires_at - command.requested_at == timedelta(minutes=60)
 
@@ -133,7 +133,7 @@ def test_error_in_the_middle_leaves_nothing(world: World, monkeypatch: pytest.Mo
     assert world.person
     monkeypatch.setattr(audit, "write", fail)
     with pytest.raises(ZeroDivisionError):
-        world.ask(PCAP, targets=TARGETS)
+        world.request(PCAP, targets=TARGETS)
     assert (Run.objects.count(), Command.objects.count(), Event.objects.count()) == (0, 0, 0)
 
 
@@ -142,7 +142,7 @@ def test_thousand_targets_are_written_in_few_queries(world: World, django_assert
     assert world.account
     assert world.person
     with django_assert_max_num_queries(20):
-        world.ask(PCAP, targets=targets)
+        world.request(PCAP, targets=targets)
     assert Command.objects.count() == 1000
 
 

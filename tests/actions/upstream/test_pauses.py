@@ -36,7 +36,7 @@ REFUSALS = [401, 403, 404]
 
 @pytest.mark.parametrize("status", REFUSALS)
 def test_refused_post_pauses_only_sending_and_keeps_commands_queued(world: World, status: int) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.faults(refusal("create", status))
     assert world.deliver()
     assert (world.status(command), set(world.pauses())) == ("queued", {"create"})
@@ -52,7 +52,7 @@ def test_refused_post_pauses_only_sending_and_keeps_commands_queued(world: World
 
 @pytest.mark.parametrize("status", REFUSALS)
 def test_refused_listing_pauses_only_listing(world: World, status: int) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.faults(refusal("list", status))
     assert not world.sync(complete=True)
     assert set(world.pauses()) == {"list"}
@@ -69,7 +69,7 @@ def test_refused_download_pauses_only_downloads(world: World) -> None:
     assert set(world.pauses()) == {"download"}
     assert not collect_one(now=lambda: world.now)
     assert world.artifact(command).status == "wanted"
-    assert world.ask()
+    assert world.request()
     assert world.deliver()
     assert world.sync()
     world.heal()
@@ -80,7 +80,7 @@ def test_refused_download_pauses_only_downloads(world: World) -> None:
 
 
 def test_refused_directory_pauses_only_the_directory(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     AccountDirectory.objects.update(due_at=None)
     world.faults(refusal("devices"), refusal("quota"))
     assert directory.refresh(world.account, now=world.now) == 0
@@ -91,7 +91,7 @@ def test_refused_directory_pauses_only_the_directory(world: World) -> None:
 
 
 def test_429_pauses_all_calls_of_the_credential_until_its_time(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.fault("throttle", seconds=120)
     assert world.deliver()
     assert (world.status(command), world.pauses()) == ("queued", {})
@@ -111,7 +111,7 @@ def test_pauses_of_an_unreachable_upstream_grow_up_to_the_longest(world: World, 
     settings.UPSTREAM = replace(settings.UPSTREAM, url="http://127.0.0.1:1/v4")
     rests = []
     for _ in range(9):
-        world.ask(devices=[device])
+        world.request(devices=[device])
         assert world.deliver()
         pause = world.pauses()["create"]
         rests.append(pause.until - world.now)
@@ -123,7 +123,7 @@ def test_pauses_of_an_unreachable_upstream_grow_up_to_the_longest(world: World, 
 
 
 def test_queued_commands_expire_during_an_endless_pause(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.faults(refusal("create"))
     world.deliver()
     world.forward(minutes=61)
@@ -146,18 +146,18 @@ def _refused_for(world: World, *, minutes: float) -> None:
 
 def _long_pause(world: World) -> tuple[Command, Command]:
     """Pause sending for 11 minutes. Returns a command from before it, and one requested 5 minutes later."""
-    (before,) = world.ask()
+    (before,) = world.request()
     _refused_for(world, minutes=5)
-    (during,) = world.ask(devices=[world.device("linux")])
+    (during,) = world.request(devices=[world.device("linux")])
     world.forward(minutes=6)
     world.settle()
     world.heal()
-    return world.again(before), world.again(during)
+    return world.reload(before), world.reload(during)
 
 
 def test_after_a_long_pause_old_commands_wait_for_send_now_and_new_ones_are_sent(world: World) -> None:
     before, during = _long_pause(world)
-    assert (before.held_at, during.held_at) == (world.again(before).held_at, None)
+    assert (before.held_at, during.held_at) == (world.reload(before).held_at, None)
     assert before.held_at is not None
     assert before.reason_code == "held_after_pause"
     while world.deliver():
@@ -166,16 +166,16 @@ def test_after_a_long_pause_old_commands_wait_for_send_now_and_new_ones_are_sent
     assert holds.release(commands=[before.id, during.id], by=world.person, now=world.now) == [before.id]
     assert world.deliver()
     assert world.status(before) == "PENDING_EXEC"
-    assert [len(world.created_for(one)) for one in (before, during)] == [1, 1]
+    assert [len(world.created_for(command)) for command in (before, during)] == [1, 1]
     tried = ["sending", "queued"] * 2
     assert world.story(before) == ["queued", *tried, "held", "send_now", "sending", "PENDING_EXEC"]
-    said = Event.objects.get(command=before, event="send_now")
-    assert (said.by, said.mover) == (world.person, "person")
+    event = Event.objects.get(command=before, event="send_now")
+    assert (event.by, event.mover) == (world.person, "person")
 
 
 def test_more_old_commands_than_one_claim_holds_are_all_held(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(holds, "MOST", 2)
-    commands = world.ask(targets=world.targets(world.devices[:5]))
+    commands = world.request(targets=world.targets(world.devices[:5]))
     world.faults(refusal("create"))
     for _ in range(3):
         world.deliver()
@@ -183,23 +183,23 @@ def test_more_old_commands_than_one_claim_holds_are_all_held(world: World, monke
     world.heal()
     for _ in range(4):
         assert not world.deliver()
-    assert all(world.again(command).held_at for command in commands)
+    assert all(world.reload(command).held_at for command in commands)
 
 
 def test_after_a_short_pause_all_commands_are_sent(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.faults(refusal("create"))
     world.deliver()
     world.heal()
     world.forward(minutes=6)
     world.settle()
-    assert world.again(command).held_at is None
+    assert world.reload(command).held_at is None
     assert world.deliver()
     assert world.status(command) == "PENDING_EXEC"
 
 
 def test_single_failure_holds_nothing_even_if_nothing_was_sent_for_long_after_it(world: World) -> None:
-    first, second = world.ask(BOTH)
+    first, second = world.request(BOTH)
     world.fault("reset", nth=1, when="after")
     assert world.deliver()
     assert (world.status(first), world.status(second)) == ("uncertain", "queued")
@@ -207,34 +207,34 @@ def test_single_failure_holds_nothing_even_if_nothing_was_sent_for_long_after_it
     world.forward(minutes=11)
     world.settle()
     assert set(world.pauses()) == {"create"}
-    assert world.again(second).held_at is None
+    assert world.reload(second).held_at is None
 
 
 def test_claim_holds_old_commands_if_settle_did_not_run(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     _refused_for(world, minutes=5)
     world.heal()
     world.forward(minutes=6)
     assert not world.deliver()
-    assert world.again(command).held_at is not None
+    assert world.reload(command).held_at is not None
 
 
 def test_long_rate_limiting_holds_old_commands(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.fault("throttle", seconds=400)
     assert world.deliver()
     world.forward(seconds=401)
     assert world.deliver()
     world.forward(seconds=300)
     world.settle()
-    assert world.again(command).held_at is not None
+    assert world.reload(command).held_at is not None
 
 
 def test_command_released_during_a_pause_is_not_held_again(world: World) -> None:
     before, _ = _long_pause(world)
     holds.release(commands=[before.id], by=world.person, now=world.now)
     world.settle()
-    assert world.again(before).held_at is None
+    assert world.reload(before).held_at is None
 
 
 def test_released_command_is_not_released_twice(world: World) -> None:
@@ -245,14 +245,14 @@ def test_released_command_is_not_released_twice(world: World) -> None:
 
 
 def test_failure_long_after_the_last_one_begins_a_new_pause(world: World) -> None:
-    (first,) = world.ask()
+    (first,) = world.request()
     world.faults(refusal("create"))
     world.deliver()
     since = world.pauses()["create"].since
     world.forward(hours=3)
     world.settle()
     assert world.status(first) == "expired"
-    (command,) = world.ask()
+    (command,) = world.request()
     assert world.deliver()
     pause = world.pauses()["create"]
     assert (pause.since > since, pause.failures) == (True, 1)
@@ -260,7 +260,7 @@ def test_failure_long_after_the_last_one_begins_a_new_pause(world: World) -> Non
     assert world.deliver()
     world.forward(minutes=6)
     world.settle()
-    assert world.again(command).held_at is not None
+    assert world.reload(command).held_at is not None
 
 
 # --- One account's trouble ---
@@ -275,7 +275,7 @@ def test_account_with_a_hanging_upstream_delays_no_other_account(world: World, s
     settings.READ_TIMEOUT = settings.GET_DEADLINE = settings.POST_DEADLINE = timedelta(seconds=MAX_WAIT)
     first = world.upstream.control("GET", "config")["accounts"]
     world.configure(accounts=[*first, {"account_id": OTHER, "token": "another-token"}])
-    world.ask(BOTH)
+    world.request(BOTH)
     good = _other_account(world)
     world.faults({"match": {"account_id": world.account.cloudflare_id}, "effect": {"kind": "hang"}})
     AccountDirectory.objects.update(due_at=None)
@@ -284,7 +284,7 @@ def test_account_with_a_hanging_upstream_delays_no_other_account(world: World, s
         stuck = [pool.submit(_closing(task), str(world.account.id)) for task in _ALL * TALK_THREADS]
         went = pool.submit(_closing(lambda _: deliver(good, now=world.now)), str(good.id))
         assert went.result(MAX_WAIT) is True
-        hanging = sum(not one.done() for one in stuck)
+        hanging = sum(not future.done() for future in stuck)
     # The listing may have found its row locked by a claim: then it comes with the next look of beat.
     assert hanging >= 3, "two POSTs and the directory were to hang meanwhile"
     assert Command.objects.get(account=good).status == "PENDING_EXEC"

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 def _refused(world: World) -> None:
     """Refuse sending until the only command has expired, so that there is nothing left to try."""
-    world.ask()
+    world.request()
     world.faults(refusal("create"))
     assert world.deliver()
     world.forward(hours=2)
@@ -43,7 +43,7 @@ def test_probe_ends_a_fixed_refusal_of_sending_and_creates_nothing(world: World)
     pause = world.pauses()["create"]
     assert (pause.refused, pauses.active_pause(world.account, Operation.CREATE, now=world.now)) == (False, None)
     assert world.created() == []
-    (command,) = world.ask()
+    (command,) = world.request()
     assert world.deliver()
     assert world.status(command) == "PENDING_EXEC"
     assert world.pauses() == {}
@@ -67,7 +67,7 @@ def test_probe_ends_a_fixed_refusal_of_downloads(world: World) -> None:
 
 def test_read_only_token_stays_refused_and_is_probed_every_five_minutes(world: World) -> None:
     first = world.upstream.control("GET", "config")["accounts"][0]
-    world.ask()
+    world.request()
     world.configure(accounts=[{**first, "permissions": ["Cloudflare DEX Read"]}])
     assert world.deliver()
     world.forward(hours=2)
@@ -82,7 +82,7 @@ def test_read_only_token_stays_refused_and_is_probed_every_five_minutes(world: W
 
 
 def test_operation_with_something_to_try_is_not_probed(world: World) -> None:
-    world.ask()
+    world.request()
     world.faults(refusal("create"))
     assert world.deliver()
     posts = len(world.posts())
@@ -154,16 +154,16 @@ def test_one_of_several_workers_probes(world: World) -> None:
 
 
 def test_probe_ends_a_refusal_while_all_commands_are_held_and_releases_none(world: World) -> None:
-    (command,) = world.ask()
+    (command,) = world.request()
     world.faults(refusal("create"))
     for _ in range(3):
         world.deliver()
         world.forward(minutes=5, seconds=1)
     world.settle()
-    assert world.again(command).held_at is not None
+    assert world.reload(command).held_at is not None
     world.heal()
     world.forward(minutes=2)
     probe.probe()
     assert not world.pauses()["create"].refused
     assert not world.deliver()
-    assert world.again(command).held_at is not None
+    assert world.reload(command).held_at is not None

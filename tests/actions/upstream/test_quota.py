@@ -43,7 +43,7 @@ def _raise_quota(world: World, figure: int) -> None:
 
 def test_claim_takes_the_quota_so_that_no_post_exceeds_it(world: World) -> None:
     _quota(world, 3)
-    commands = world.ask(devices=world.devices[:5])
+    commands = world.request(devices=world.devices[:5])
     assert world.deliver()
     assert not world.deliver()
     assert sorted(world.status(command) for command in commands) == ["PENDING_EXEC"] * 3 + ["queued"] * 2
@@ -51,7 +51,7 @@ def test_claim_takes_the_quota_so_that_no_post_exceeds_it(world: World) -> None:
 
 def test_quota_is_read_again_before_the_first_post_of_the_next_day(world: World) -> None:
     _quota(world, 1)
-    world.ask(devices=world.devices[:2])
+    world.request(devices=world.devices[:2])
     assert world.deliver()
     assert not world.deliver()
     AccountSync.objects.update(quota_reset_at=world.now)
@@ -65,14 +65,14 @@ def test_quota_is_read_again_before_the_first_post_of_the_next_day(world: World)
 def test_quota_used_by_others_counts(world: World) -> None:
     _quota(world, 4)
     AccountSync.objects.update(quota_used=3)
-    world.ask(devices=world.devices[:3])
+    world.request(devices=world.devices[:3])
     assert world.deliver()
     assert len(world.created()) == 1
 
 
 def test_unknown_quota_stops_no_command(world: World) -> None:
     AccountSync.objects.update(quota_total=None)
-    world.ask(devices=world.devices[:3])
+    world.request(devices=world.devices[:3])
     AccountSync.objects.update(quota_total=None)
     assert world.deliver()
     assert len(world.created()) == 3
@@ -105,7 +105,7 @@ def test_quota_of_the_same_day_is_not_read_again(world: World) -> None:
 
 def test_post_in_progress_during_the_reading_counts(world: World) -> None:
     """Claim before the reading and create after it, so that neither figure contains the command by itself."""
-    commands = world.ask(devices=world.devices[:5])
+    commands = world.request(devices=world.devices[:5])
     claimed = claim(world.account, now=world.now)
     assert claimed is not None
     _read(world)
@@ -120,7 +120,7 @@ def test_post_in_progress_during_the_reading_counts(world: World) -> None:
 
 
 def test_post_of_a_dead_worker_counts(world: World) -> None:
-    world.ask()
+    world.request()
     assert claim(world.account, now=world.now)
     _read(world)
     world.past_the_lease()
@@ -132,7 +132,7 @@ def test_post_of_a_dead_worker_counts(world: World) -> None:
 # --- The total, or what is left ---
 
 
-def _told(world: World, *readings: tuple[int | None, int | None]) -> tuple[int | None, bool]:
+def _stored_quota(world: World, *readings: tuple[int | None, int | None]) -> tuple[int | None, bool]:
     """Return the day's total after these (quota, usage) readings, and whether it counts as what is left."""
     for total, used in readings:
         quota.store(world.account, QuotaReading(total, used, None, None), began=world.now)
@@ -160,7 +160,7 @@ def _told(world: World, *readings: tuple[int | None, int | None]) -> tuple[int |
 def test_figures_show_if_the_quota_is_the_total_or_what_is_left(
     world: World, readings: list[tuple[int | None, int | None]], total: int | None, is_left: bool
 ) -> None:
-    assert _told(world, *readings) == (total, is_left)
+    assert _stored_quota(world, *readings) == (total, is_left)
 
 
 def test_sending_continues_if_the_quota_means_what_is_left(world: World) -> None:

@@ -52,19 +52,19 @@ def test_posts_have_calls_left_after_listings_and_files_used_up_theirs(credentia
 
 
 def test_five_minutes_never_have_more_calls_than_cloudflare_allows(world: World, credential: int) -> None:
-    made = 0
+    calls = 0
     for _ in range(300):
-        made += _spent(credential, Call.CREATE)
+        calls += _spent(credential, Call.CREATE)
         world.forward(seconds=1)
-    assert 38 <= made <= 41
+    assert 38 <= calls <= 41
 
 
 def test_call_over_the_limit_is_allowed_at_the_time_that_the_error_names(world: World, credential: int) -> None:
     _spent(credential, Call.CREATE)
-    with pytest.raises(NotNow) as told:
+    with pytest.raises(NotNow) as refused:
         rate_limit.spend(credential, Call.CREATE)
-    assert world.now < told.value.until < world.now + timedelta(seconds=20)
-    world.forward((told.value.until - world.now).total_seconds() + 0.1)
+    assert world.now < refused.value.until < world.now + timedelta(seconds=20)
+    world.forward((refused.value.until - world.now).total_seconds() + 0.1)
     rate_limit.spend(credential, Call.CREATE)
 
 
@@ -80,9 +80,9 @@ def test_shorter_429_does_not_shorten_the_pause_of_the_credential(world: World, 
     until = rate_limit.pause_credential(credential, retry_after=60, remote_message="slow down")
     rate_limit.pause_credential(credential, retry_after=5, remote_message="slow down")
     for call in Call:
-        with pytest.raises(NotNow) as told:
+        with pytest.raises(NotNow) as refused:
             rate_limit.spend(credential, call)
-        error = told.value
+        error = refused.value
         assert (error.until, error.reason_code, error.remote_message) == (until, "rate_limited", "slow down")
     assert rate_limit.paused_credentials([credential], now=world.now) == {credential}
     world.forward(seconds=61)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 import signal
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,11 +11,13 @@ from urllib.request import Request, urlopen
 
 import psycopg
 
+from tests.html import Page
 from tests.polling import MAX_WAIT, eventually
 from tests.services.production.containers import Container
 from tests.services.production.desk_form import Device, find_devices, submit_run
 from tests.services.production.portal import ProductionPortal, ledger, production_portal
 from tests.simulator_process import SimulatorProcess
+from tests.web.lists import row_ids
 
 
 def test_fifteen_commands_complete_in_the_fewest_posts_and_services_stop_cleanly(
@@ -33,7 +34,7 @@ def test_fifteen_commands_complete_in_the_fewest_posts_and_services_stop_cleanly
         for targets, kind in ((devices[:12], "pcap"), (devices[12:], "warp-diag")):
             response = submit_run(helpdesk, targets, kind)
             assert response.status_code == 303, f"{response.status_code} {response.headers} {response.text}"
-        ids = set(re.findall(r"/commands/([0-9a-f-]{36})/", helpdesk.get("/").text))
+        ids = set(row_ids(Page.parse(helpdesk.get("/").text)))
         assert len(ids) == 15
         files = {
             id_: eventually(lambda id_=id_: _downloaded_file(helpdesk.get(f"/commands/{id_}/download")))  # type: ignore[misc]

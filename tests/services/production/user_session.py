@@ -1,9 +1,8 @@
 """Session of a user behind the proxy that ends TLS: plain HTTP with the headers of the proxy."""
 
-from html.parser import HTMLParser
-
 import requests
 
+from tests.html import Element, Page
 from tests.polling import MAX_WAIT
 
 type Fields = dict[str, list[str]]
@@ -47,26 +46,18 @@ class UserSession:
         assert response.status_code == 302, response.text
 
 
-def find_form(page: str, field: str) -> Fields:
+def find_form(html: str, field: str) -> Fields:
     """Return the form that has this field, with the values of the page."""
-    parser = _FormParser()
-    parser.feed(page)
-    return next(form for form in parser.forms if field in form)
+    forms = [_fields(form) for form in Page.parse(html).select("form")]
+    return next(form for form in forms if field in form)
 
 
-class _FormParser(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.forms: list[Fields] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = dict(attrs)
-        if tag == "form":
-            self.forms.append({})
-        name = attributes.get("name")
-        if tag not in {"input", "textarea", "select"} or not name or not self.forms:
-            return
-        values = self.forms[-1].setdefault(name, [])
-        can_be_checked = attributes.get("type") in {"checkbox", "radio"}
-        if tag == "input" and (not can_be_checked or "checked" in attributes):
-            values.append(attributes.get("value") or ("on" if can_be_checked else ""))
+def _fields(form: Element) -> Fields:
+    fields: Fields = {}
+    for element in form.select("input[name], textarea[name], select[name]"):
+        values = fields.setdefault(element["name"], [])
+        can_be_checked = element.get("type") in {"checkbox", "radio"}
+        if element.node.tag != "input" or (can_be_checked and "checked" not in element):
+            continue
+        values.append(element.get("value") or ("on" if can_be_checked else ""))
+    return fields

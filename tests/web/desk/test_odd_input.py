@@ -7,14 +7,13 @@ import pytest
 from django.test import Client
 
 from commands.models import Account, Command
+from tests.html import Page
 from tests.people import make_person
 from tests.rows import make_device
 from tests.web.conftest import SignIn
+from tests.web.desk.request_form import HTMX, ID
 
 pytestmark = pytest.mark.django_db
-
-HTMX = {"HX-Request": "true"}
-ID = "0123abcd-0123-4123-8123-0123456789ab"
 
 
 @pytest.mark.parametrize(
@@ -33,7 +32,7 @@ ID = "0123abcd-0123-4123-8123-0123456789ab"
 def test_nul_in_an_address_gets_a_page(account: Account, desk: Client, path: str, status: int) -> None:
     answer = desk.get(path)
     assert answer.status_code == status
-    assert ("Page not found" if status == 404 else "Request too large or damaged") in answer.text
+    assert Page.of(answer).text("h1") == ("Page not found" if status == 404 else "Request too large or damaged")
 
 
 def test_nul_in_the_search_of_the_admin_gets_a_page(account: Account, sign_in: SignIn) -> None:
@@ -61,7 +60,7 @@ def test_broken_address_of_the_page_does_not_stop_a_run(account: Account, desk: 
     form = {"account": account.id, "key": uuid4(), "kinds": ["pcap"], "targets": f"{ID}, maria@example.com"}
     answer = desk.post("/", form, headers={**HTMX, "HX-Current-URL": "http://[::1"})
     assert answer.status_code == 200
-    assert "1 command queued." in answer.text
+    assert "1 command queued." in Page.of(answer).text("[data-testid=confirmation]")
 
 
 def test_broken_address_of_the_page_leads_to_the_sign_in_page(client: Client) -> None:

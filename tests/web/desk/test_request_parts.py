@@ -1,9 +1,7 @@
 """Parts of the form that load as somebody types: devices, presets and the plan. All work without htmx too."""
 
-import re
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -11,29 +9,15 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from commands.models import Account, AccountSync, Command, Device, Preset, User
+from commands.models import Account, AccountSync, Command, Preset, User
 from commands.rules.states import Status
-from tests.html import on_one_line
+from tests.html import Page
 from tests.people import make_account, make_person
-from tests.rows import make_command, make_device, make_run, trouble
+from tests.rows import make_command, make_run, trouble
 from tests.web.conftest import SignIn
+from tests.web.desk.request_form import HTMX, ID, laptop, matching_devices, matching_people, plan_of, typed
 
 pytestmark = pytest.mark.django_db
-
-HTMX = {"HX-Request": "true"}
-ID = "0123abcd-0123-4123-8123-0123456789ab"
-
-
-def laptop(account: Account, email: str, name: str, /, **values: Any) -> Device:
-    seen = {"seen_at": timezone.now(), "eligible": True, "client_version": "2026.8.1", "platform": "mac"}
-    return make_device(account, **{"email": email, "name": name, "registration_id": uuid4().hex, **seen, **values})
-
-
-def found(client: Client, text: str, *ticked: Device) -> list[str]:
-    query: dict[str, Any] = {"who": text, "device": [device.pk for device in ticked]}
-    answer = client.get("/ask/devices", query, headers=HTMX)
-    assert answer.status_code == 200
-    return re.findall(r'title="([a-z.]+)@example.com"', answer.text)
 
 
 def test_people_are_found_by_first_or_last_name_address_or_device(account: Account, desk: Client) -> None:
@@ -41,18 +25,18 @@ def test_people_are_found_by_first_or_last_name_address_or_device(account: Accou
     laptop(account, "tom.okafor@example.com", "MBP-0311")
     laptop(make_account("Foreign"), "marius@example.com", "LAP-0001")
     for text in ("maria", "Lopez", "maria lopez", "MARIA.LOPEZ@example.com", "lap-00", " maria "):
-        assert found(desk, text) == ["maria.lopez"], text
-    assert found(desk, "example") == []
-    assert found(desk, "") == []
+        assert matching_people(desk, text) == ["maria.lopez"], text
+    assert matching_people(desk, "example") == []
+    assert matching_people(desk, "") == []
     AccountSync.objects.filter(account=account).update(directory_at=timezone.now())
-    assert "No match for “zoe”." in desk.get("/ask/devices?who=zoe", headers=HTMX).text
+    assert "No match for “zoe”." in matching_devices(desk, "zoe").text(".hint")
 
 
 def test_selected_devices_stay_above_matches_and_are_not_shown_twice(account: Account, desk: Client) -> None:
     maria = laptop(account, "maria@example.com", "LAP-0042")
     laptop(account, "marius@example.com", "LAP-0043")
-    assert found(desk, "mari", maria) == ["maria", "marius"]
-    assert found(desk, "nobody", maria) == ["maria"]
+    assert matching_people(desk, "mari", maria) == ["maria", "marius"]
+    assert matching_people(desk, "nobody", maria) == ["maria"]
 
 
 @pytest.mark.parametrize(
@@ -68,17 +52,7 @@ def test_device_shows_whether_it_can_run_commands_or_why_not(
     account: Account, desk: Client, values: dict[str, Any], expected: str
 ) -> None:
     laptop(account, "maria@example.com", "LAP-0042", **values)
-    assert expected in desk.get("/ask/devices?who=maria", headers=HTMX).text
-
-
-def typed(account: Account, /, **values: Any) -> dict[str, Any]:
-    return {"account": account.id, "key": uuid4(), "kinds": ["pcap"], "targets": "", "ticket": "INC-1", **values}
-
-
-def plan_of(client: Client, form: dict[str, Any]) -> str:
-    answer = client.post("/ask/plan", form, headers=HTMX)
-    assert answer.status_code == 200
-    return " ".join(re.sub("<[^>]*>", " ", answer.text).split())
+    assert expected in matching_devices(desk, "maria").text("[data-testid=device]")
 
 
 def test_button_names_person_and_device_or_counts_devices(account: Account, desk: Client) -> None:
@@ -102,7 +76,7 @@ def test_plan_shows_what_would_happen_and_what_it_costs(account: Account, desk: 
     for expected in (
         "1 waits for the packet capture already running",
         "1 offline for 3 h",
-        "1 not verified: Cloudflare doesn&#x27;t list it",
+        "1 not verified: Cloudflare doesn't list it",
         "1 of 2 lines has a problem; 1 is fine",
         "quota 37 → 40 of 200",
     ):
@@ -133,27 +107,25 @@ def test_preset_selects_its_kinds_and_options_and_keeps_what_was_typed(
     maria = laptop(account, "maria@example.com", "LAP-0042")
     preset = Preset.objects.get(name="Quick look (diag + 2 min)")
     form = typed(account, device=[maria.pk], targets="tom@example.com", preset=preset.pk, reason="VPN slow")
-    text = on_one_line(desk.post("/ask/preset", form, headers=headers).text)
-    assert ("<html" in text) is (not headers)
-    for part in (
-        r'value="pcap" checked',
-        r'value="warp-diag" checked',
-        r'name="pcap-time-limit-min"[^>]* value="2"',
-        r'name="pcap-max-file-size-mb"[^>]* value="50"',
-        rf'value="{maria.pk}" checked',
-        r">tom@example.com</textarea>",
-        r'value="VPN slow"',
-        rf'value="{form["key"]}"',
-        rf'id="preset-{preset.pk}"[^>]*',
-    ):
-        assert re.search(part, text), part
-    assert 'speed-test" checked' not in text
+    page = Page.of(desk.post("/ask/preset", form, headers=headers))
+    assert ("<html" in page.html) is (not headers)
+    assert [kind["value"] for kind in page.select("[name=kinds][checked]")] == ["pcap", "warp-diag"]
+    assert [device["value"] for device in page.select("[name=device][checked]")] == [str(maria.pk)]
+    assert page.text("[name=targets]") == "tom@example.com"
+    for name, value in {
+        "pcap-time-limit-min": "2",
+        "pcap-max-file-size-mb": "50",
+        "reason": "VPN slow",
+        "key": str(form["key"]),
+    }.items():
+        assert page.one(f"#ask input[name={name}]")["value"] == value, name
+    assert page.one(f"#preset-{preset.pk}")["aria-pressed"] == "true"
 
 
 def test_inactive_preset_is_not_found(account: Account, desk: Client) -> None:
     preset = Preset.objects.get(name="Full packets (1 min)")
     Preset.objects.filter(id=preset.pk).update(active=False)
-    assert "Full packets" not in desk.get("/").text
+    assert not Page.of(desk.get("/")).select(f"#preset-{preset.pk}")
     assert desk.post("/ask/preset", typed(account, preset=preset.pk)).status_code == 404
 
 
@@ -164,7 +136,7 @@ def test_parts_of_the_form_need_the_right_to_run(account: Account, sign_in: Sign
     assert client.post("/ask/plan", typed(account)).status_code == 403
 
 
-def test_who_is_enough_when_it_means_one_device(account: Account, desk: Client) -> None:
+def test_who_field_is_enough_if_it_matches_one_device(account: Account, desk: Client) -> None:
     laptop(account, "maria@example.com", "LAP-0042")
     assert desk.post("/", typed(account, who="maria@example.com")).status_code == 303
     assert Command.objects.get().device_name == "LAP-0042"
@@ -175,24 +147,26 @@ def test_email_of_several_devices_offers_them_for_selection(account: Account, de
     laptop(account, "maria@example.com", "MBP-0007")
     answer = desk.post("/", typed(account, who="maria@example.com"))
     assert answer.status_code == 422
-    assert "maria@example.com has 2 devices (LAP-0042, MBP-0007). Enter the device name instead." in answer.text
-    assert len(re.findall(r'name="device"', answer.text)) == 2
+    page = Page.of(answer)
+    error = "maria@example.com has 2 devices (LAP-0042, MBP-0007). Enter the device name instead."
+    assert error in page.text("[data-testid=who-errors]")
+    assert len(page.select("[name=device]")) == 2
 
 
 def test_purpose_has_to_be_one_of_the_offered_ones(account: Account, desk: Client) -> None:
-    [purpose] = re.findall(r'<option value="([^"]+)"', desk.get("/").text)[:1]
+    purpose = Page.of(desk.get("/")).select("#id_purpose option:not([value=''])")[0]["value"]
     assert desk.post("/", typed(account, targets=f"{ID}, m@example.com", purpose=purpose)).status_code == 303
     run = Command.objects.get().run
     assert run is not None
     assert run.purpose == purpose
     answer = desk.post("/", typed(account, targets=f"{ID}, m@example.com", purpose="invented"))
     assert answer.status_code == 422
-    assert "Select a valid choice. invented is not one of the available choices." in answer.text
+    assert "Select a valid choice. invented is not one of the available choices." in Page.of(answer).texts(".error")
 
 
 def test_search_waits_for_the_first_listing_of_devices(desk: Client, account: Account) -> None:
-    waits = desk.get("/ask/devices", {"who": "maria"}, headers=HTMX).text
-    assert "listed any devices yet" in waits
-    assert "load delay" in waits
+    hint = matching_devices(desk, "maria").one(".hint")
+    assert "listed any devices yet" in hint.text()
+    assert "load delay" in hint["hx-trigger"]
     AccountSync.objects.filter(account=account).update(directory_at=timezone.now())
-    assert "No match for" in desk.get("/ask/devices", {"who": "maria"}, headers=HTMX).text
+    assert "No match for" in matching_devices(desk, "maria").text(".hint")

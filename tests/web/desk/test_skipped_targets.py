@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from commands.models import Account, AccountSync, Command, Device, Run, User
 from commands.rules.states import Status
-from tests.html import on_one_line
+from tests.html import Page
 from tests.rows import make_command, make_run
-from tests.web.desk.test_request_parts import HTMX, ID, laptop, plan_of, typed
+from tests.web.desk.request_form import HTMX, ID, laptop, plan_of, typed
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +35,7 @@ def fleet(account: Account) -> list[Device]:
 def test_plan_counts_and_names_devices_and_the_button_counts_those_that_run(
     account: Account, desk: Client, fleet: list[Device]
 ) -> None:
-    text = plan_of(desk, typed(account, device=[one.pk for one in fleet], kinds=["pcap", "warp-diag"]))
+    text = plan_of(desk, typed(account, device=[device.pk for device in fleet], kinds=["pcap", "warp-diag"]))
     for expected in (
         "3 ready LAP-0 (p0@example.com) LAP-1 (p1@example.com) LAP-2 (p2@example.com)",
         "2 not supported: unsupported platform (skipped) TAB-1 (ann@example.com) TAB-2 (bob@example.com)",
@@ -48,26 +48,28 @@ def test_plan_counts_and_names_devices_and_the_button_counts_those_that_run(
 def test_run_skips_the_devices_that_the_plan_skips_and_names_them(
     account: Account, desk: Client, fleet: list[Device]
 ) -> None:
-    text = desk.post("/", typed(account, device=[one.pk for one in fleet]), headers=HTMX).text
-    assert {one.device_name for one in Command.objects.all()} == {"LAP-0", "LAP-1", "LAP-2"}
+    page = Page.of(desk.post("/", typed(account, device=[device.pk for device in fleet]), headers=HTMX))
+    assert {command.device_name for command in Command.objects.all()} == {"LAP-0", "LAP-1", "LAP-2"}
     run = Run.objects.get()
     assert run.devices == 3
-    assert f'<a href="/runs/{run.id}/">3 commands queued.</a>' in text
-    assert "3 of 6 devices were skipped: TAB-1 (ann@example.com): not supported: unsupported platform; TAB-2" in text
+    confirmation = page.one("[data-testid=confirmation]")
+    assert confirmation.text(f"a[href='/runs/{run.id}/']") == "3 commands queued."
+    skipped = "3 of 6 devices were skipped: TAB-1 (ann@example.com): not supported: unsupported platform; TAB-2"
+    assert skipped in confirmation.text()
 
 
 def test_next_page_confirms_without_htmx(account: Account, desk: Client, fleet: list[Device]) -> None:
     answer = desk.post("/", typed(account, device=[fleet[0].pk, fleet[3].pk]))
-    text = desk.get(answer["Location"]).text
-    command = Command.objects.get()
-    assert f'<a href="/commands/{command.id}/">1 command queued.</a>' in text
-    assert "1 of 2 devices was skipped: TAB-1 (ann@example.com): not supported: unsupported platform." in text
+    confirmation = Page.of(desk.get(answer["Location"])).one("main > [role=status]")
+    assert confirmation.text(f"a[href='/commands/{Command.objects.get().id}/']") == "1 command queued."
+    skipped = "1 of 2 devices was skipped: TAB-1 (ann@example.com): not supported: unsupported platform."
+    assert skipped in confirmation.text()
 
 
 @pytest.mark.parametrize(
     ("indexes", "sentence"),
     [
-        ([3], "This device can&#x27;t run it: unsupported platform."),
+        ([3], "This device can't run it: unsupported platform."),
         ([3, 4], "No device can run it: not supported: unsupported platform."),
         ([3, 5], "No device can run it: TAB-1 (ann@example.com): not supported: unsupported platform; OLD-1 (cat"),
     ],
@@ -76,12 +78,12 @@ def test_button_and_run_tell_why_no_device_can_run(
     account: Account, desk: Client, fleet: list[Device], indexes: list[int], sentence: str
 ) -> None:
     form = typed(account, device=[fleet[index].pk for index in indexes])
-    plan = on_one_line(desk.post("/ask/plan", form, headers=HTMX).text)
-    assert 'type="submit" disabled aria-describedby="why-not"' in plan
-    assert sentence in plan
+    plan = Page.of(desk.post("/ask/plan", form, headers=HTMX))
+    assert plan.select("[data-testid=run][disabled][aria-describedby=why-not]")
+    assert sentence in plan.text("#why-not")
     answer = desk.post("/", form, headers=HTMX)
     assert answer.status_code == 422
-    assert sentence in answer.text
+    assert sentence in Page.of(answer).text("#ask")
     assert not Run.objects.exists()
 
 
@@ -95,9 +97,9 @@ def test_shared_device_without_a_registration_is_skipped(account: Account, desk:
 
 def test_command_over_the_quota_is_created_and_waits(account: Account, desk: Client, fleet: list[Device]) -> None:
     AccountSync.objects.filter(account=account).update(quota_used=199, quota_total=200)
-    form = typed(account, device=[one.pk for one in fleet[:2]])
+    form = typed(account, device=[device.pk for device in fleet[:2]])
     text = plan_of(desk, form)
-    assert "1 over today's quota: waits up to 60 min for the reset, then expires" in text.replace("&#x27;", "'")
+    assert "1 over today's quota: waits up to 60 min for the reset, then expires" in text
     assert text.endswith("Run on 2 devices")
     desk.post("/", form)
     assert Command.objects.filter(status=Status.QUEUED).count() == 2
@@ -109,7 +111,7 @@ def test_device_that_cannot_run_commands_is_not_run_again(account: Account, desk
     old = make_command(make_run(account, helpdesk), Status.FAILED, **values)
     answer = desk.post(f"/commands/{old.id}/run-again", {"key": str(uuid4())})
     assert answer.status_code == 403
-    assert "This device can&#x27;t run it: unsupported platform." in answer.text
+    assert "This device can't run it: unsupported platform." in Page.of(answer).text("main")
     Device.objects.update(eligible=True)
     assert desk.post(f"/commands/{old.id}/run-again", {"key": str(uuid4())}).status_code == 303
 
@@ -127,7 +129,10 @@ def test_run_needs_as_many_queries_for_many_devices_as_for_few(account: Account,
     counts = []
     for devices in (many[:10], many):
         with CaptureQueriesContext(connection) as queries:
-            assert desk.post("/", typed(account, device=[one.pk for one in devices]), headers=HTMX).status_code == 200
+            assert (
+                desk.post("/", typed(account, device=[device.pk for device in devices]), headers=HTMX).status_code
+                == 200
+            )
         counts.append(len(queries))
     assert counts[0] == counts[1]
 
@@ -143,12 +148,14 @@ def test_plan_without_a_kind_tells_what_is_missing(account: Account, desk: Clien
 def test_option_out_of_bounds_is_a_problem_in_the_plan(account: Account, desk: Client, fleet: list[Device]) -> None:
     form = typed(account, device=[fleet[0].pk]) | {"pcap-time-limit-min": "11"}
     assert "Duration has to be at most 10 min." in plan_of(desk, form)
-    assert '<span class="bounds">1 to 10</span>' in desk.get("/").text
+    page = Page.of(desk.get("/"))
+    duration = page.one("[name=pcap-time-limit-min]")["id"]
+    assert page.text(f"label[for={duration}] .bounds") == "1 to 10"
 
 
 def test_plan_reminds_to_tell_the_people(account: Account, desk: Client, fleet: list[Device]) -> None:
     text = plan_of(desk, typed(account, device=[fleet[0].pk]))
-    assert "Let p0@example.com know you&#x27;re doing this." in text
+    assert "Let p0@example.com know you're doing this." in text
     assert "Let the 2 people know" in plan_of(desk, typed(account, device=[fleet[0].pk, fleet[1].pk, fleet[3].pk]))
 
 
@@ -180,19 +187,19 @@ def test_account_that_is_not_in_use_has_a_reason_in_place_of_the_form(
     device = laptop(account, "maria@example.com", "LAP-0042")
     old = make_command(make_run(account, helpdesk), Status.FAILED, requested_at=timezone.now() - timedelta(hours=1))
     Account.objects.update(**values)
-    page = desk.get(f"/?account={account.id}").text
-    assert sentence in page
-    assert 'name="kinds"' not in page
-    assert "run-again" not in desk.get(f"/commands/{old.id}/").text
+    page = Page.of(desk.get(f"/?account={account.id}"))
+    assert page.text("#ask [role=status]").startswith(sentence)
+    assert not page.select("[name=kinds]")
+    assert not Page.of(desk.get(f"/commands/{old.id}/")).select("form[action$='/run-again']")
     form = typed(account, device=[device.pk])
     for headers in ({}, HTMX):
         answer = desk.post("/", form, headers=headers)
         assert answer.status_code == 422
-        assert sentence in answer.text
-    plan = desk.post("/ask/plan", form, headers=HTMX).text
-    assert sentence in plan
-    assert "disabled" in plan
+        assert sentence in Page.of(answer).text("#ask")
+    plan = Page.of(desk.post("/ask/plan", form, headers=HTMX))
+    assert sentence in plan.text("#why-not")
+    assert "disabled" in plan.one("[data-testid=run]")
     refused = desk.post(f"/commands/{old.id}/run-again", {"key": str(uuid4())})
     assert refused.status_code == 403
-    assert sentence in refused.text
+    assert sentence in Page.of(refused).text("main")
     assert Run.objects.count() == 1

@@ -1,8 +1,6 @@
-"""The live table: what its token saves, what its filters show, and that no page costs more with more rows."""
+"""List of commands on the desk: its polling, filters, rows and links, and the number of queries of each page."""
 
-import re
 from datetime import timedelta
-from html import unescape
 
 import pytest
 from django.core.files.base import ContentFile
@@ -18,54 +16,60 @@ from commands.rules.ids import new_id
 from commands.rules.reasons import CommandReasonCode
 from commands.rules.states import Status
 from commands.storage import artifact_storage
-from tests.html import on_one_line
+from tests.html import Page
 from tests.people import make_group, make_person
 from tests.rows import make_artifact, make_command, make_event, make_run, trouble
 from tests.web.conftest import SignIn
+from tests.web.desk.request_form import HTMX
+from tests.web.lists import row_ids
 
 pytestmark = pytest.mark.django_db
 
-HTMX = {"HX-Request": "true"}
 BUDGET = 8
 
 
-def poll_url(text: str) -> str:
-    found = re.search(r'hx-get="(/commands/table\?[^"]*token=[^"]*)"', text)
-    assert found
-    return unescape(found[1])
+def desk_page(client: Client, query: str = "") -> Page:
+    return Page.of(client.get(f"/{query}"))
 
 
-def test_a_poll_with_the_token_in_hand_says_nothing(desk: Client, command: Command) -> None:
-    answer = desk.get(poll_url(desk.get("/").text), headers=HTMX)
+def poll_url(page: Page) -> str:
+    url = page.one("#poll")["hx-get"]
+    assert "token=" in url
+    return url
+
+
+def test_poll_with_the_current_token_has_no_content(desk: Client, command: Command) -> None:
+    answer = desk.get(poll_url(desk_page(desk)), headers=HTMX)
     assert answer.status_code == 204
     assert not answer.content
 
 
-def test_a_poll_after_a_change_brings_the_rows_and_the_next_token(desk: Client, command: Command) -> None:
-    url = poll_url(desk.get("/").text)
+def test_poll_after_a_change_brings_rows_and_a_new_token(desk: Client, command: Command) -> None:
+    url = poll_url(desk_page(desk))
     now = timezone.now()
     with change_statuses(by=PORTAL, now=now) as changes:
         changes.write([Transition(command.id, Status.EXPIRED, CommandReasonCode.NOT_SENT_IN_TIME)])
     answer = desk.get(url, headers=HTMX)
     assert answer.status_code == 200
-    assert "It could not be sent in time." in answer.text
-    assert "<html" not in answer.text
-    assert desk.get(poll_url(answer.text), headers=HTMX).status_code == 204
+    part = Page.of(answer)
+    assert "It could not be sent in time." in part.text(f"#row-{command.id}")
+    assert "<html" not in part.html
+    assert desk.get(poll_url(part), headers=HTMX).status_code == 204
 
 
-def test_a_change_of_rights_makes_the_token_old(desk: Client, helpdesk: User, account: Account) -> None:
-    url = poll_url(desk.get("/").text)
+def test_poll_brings_rows_after_a_change_of_rights(desk: Client, helpdesk: User, account: Account) -> None:
+    url = poll_url(desk_page(desk))
     helpdesk.groups.add(make_group("more", account=account, see=True))
     assert desk.get(url, headers=HTMX).status_code == 200
 
 
-def test_it_is_asked_every_3_s_while_something_is_open_and_every_30_s_otherwise(desk: Client, command: Command) -> None:
-    assert 'hx-trigger="every 3s, refresh-now from:body"' in desk.get("/").text
+def test_page_polls_every_3_s_while_a_command_is_open_and_every_30_s_otherwise(desk: Client, command: Command) -> None:
+    assert desk_page(desk).one("#poll")["hx-trigger"] == "every 3s, refresh-now from:body"
     Command.objects.filter(id=command.id).update(status=Status.WITHDRAWN)
-    assert 'hx-trigger="every 30s, refresh-now from:body"' in desk.get("/").text
+    assert desk_page(desk).one("#poll")["hx-trigger"] == "every 30s, refresh-now from:body"
 
 
-def test_filters_show_mine_of_the_week_first_and_everything_on_demand(
+def test_list_shows_own_commands_of_a_week_unless_other_filters_are_chosen(
     desk: Client, account: Account, command: Command
 ) -> None:
     long_ago = timezone.now() - timedelta(days=20)
@@ -74,31 +78,29 @@ def test_filters_show_mine_of_the_week_first_and_everything_on_demand(
     make_command(command.run or colleague, Status.WITHDRAWN, id=new_id(long_ago), email="long-ago@example.com")
     shown = {
         "": ["maria"],
-        "asked=mine&days=all": ["maria", "long-ago"],
-        "asked=everyone": ["of-a-colleague", "maria"],
-        "asked=everyone&kind=warp-diag": ["of-a-colleague"],
-        "asked=everyone&group=open": ["maria"],
-        "asked=everyone&group=failed": ["of-a-colleague"],
-        "asked=nonsense&group=x&kind=y&days=z&before=w": ["maria"],
+        "requested_by=mine&days=all": ["maria", "long-ago"],
+        "requested_by=everyone": ["of-a-colleague", "maria"],
+        "requested_by=everyone&kind=warp-diag": ["of-a-colleague"],
+        "requested_by=everyone&group=open": ["maria"],
+        "requested_by=everyone&group=failed": ["of-a-colleague"],
+        "requested_by=nonsense&group=x&kind=y&days=z&before=w": ["maria"],
     }
     for query, people in shown.items():
-        text = desk.get(f"/commands/table?{query}").text
-        assert re.findall(r'title="([a-z-]+)@example.com"', text) == people, query
+        page = Page.of(desk.get(f"/commands/table?{query}"))
+        assert page.texts("#rows .c-who .main") == [f"{name}@example.com" for name in people], query
 
 
-def test_an_empty_table_says_what_to_do(desk: Client, account: Account, sign_in: SignIn) -> None:
-    first_run = desk.get("/").text
-    assert "No commands yet." in first_run
-    assert "Choose who, what and why, then Run." in first_run
-    assert "New commands show up here." in sign_in(make_person("mona", "manager")).get("/").text
+def test_empty_list_tells_what_to_do(desk: Client, account: Account, sign_in: SignIn) -> None:
+    def empty_list(client: Client) -> str:
+        return desk_page(client).text("#row-none")
+
+    assert empty_list(desk).startswith("No commands yet. Choose who, what and why, then Run.")
+    assert empty_list(sign_in(make_person("mona", "manager"))).endswith("New commands show up here.")
     make_command(make_run(account, make_person("carl", "helpdesk")))
-    assert "No commands match." in desk.get("/").text
-    assert "No commands yet." not in desk.get("/").text
+    assert empty_list(desk).startswith("No commands match.")
 
 
-def test_every_count_opens_the_list_that_it_counts_and_what_failed_is_told_from_doubt_and_from_what_was_not_sent(
-    desk: Client, account: Account, helpdesk: User
-) -> None:
+def test_each_count_links_to_the_commands_that_it_counts(desk: Client, account: Account, helpdesk: User) -> None:
     run = make_run(account, helpdesk)
     for status in Status:
         make_command(run, status)
@@ -110,38 +112,36 @@ def test_every_count_opens_the_list_that_it_counts_and_what_failed_is_told_from_
         "In doubt": {Status.UNCERTAIN, Status.UNCONFIRMED},
         "Not sent": {Status.EXPIRED, Status.WITHDRAWN, Status.DECLINED},
     }
-    text = on_one_line(desk.get("/").text)
-    chips = re.findall(r'<a class="filter"[^>]*href="([^"]*)"[^>]*>([\w ]+) <span class="count">(\d+)', text)
-    assert [label for _, label, _ in chips] == list(expected)
-    for url, label, count in chips:
-        listed = desk.get(unescape(url)).text.split('<tbody id="rows">')[1].count("<tr ")
-        assert listed == int(count) == len(expected[label]), label
+    chips = [chip for chip in desk_page(desk).select("#filters a") if chip.select(".count")]
+    assert [chip.text() for chip in chips] == [f"{label} {len(statuses)}" for label, statuses in expected.items()]
+    for chip, statuses in zip(chips, expected.values(), strict=True):
+        listed = row_ids(Page.of(desk.get(chip["href"])))
+        assert {Command.objects.get(id=row).status for row in listed} == statuses, chip.text()
+        assert len(listed) == len(statuses), chip.text()
 
 
-def test_a_group_in_which_there_is_nothing_takes_no_room(desk: Client, command: Command) -> None:
-    text = desk.get("/").text
-    assert 'Failed <span class="count">0</span>' in text
-    assert "In doubt" not in text
-    assert "In doubt" in desk.get("/?group=doubt").text
+def test_group_without_commands_is_hidden_unless_it_is_selected(desk: Client, command: Command) -> None:
+    assert "Failed 0" in desk_page(desk).texts("#filters a")
+    assert "In doubt" not in desk_page(desk).text("#filters")
+    assert "In doubt" in desk_page(desk, "?group=doubt").text("#filters")
 
 
-def test_who_may_not_ask_is_not_offered_mine(sign_in: SignIn, account: Account) -> None:
+def test_filter_by_own_commands_is_offered_only_with_the_right_to_run(sign_in: SignIn, account: Account) -> None:
     client = sign_in(make_person("mona", "manager"))
-    assert ">Mine<" not in client.get("/").text
-    assert ">Mine<" in client.get("/?asked=mine").text
+    assert "Mine" not in desk_page(client).texts(".scope a")
+    assert "Mine" in desk_page(client, "?requested_by=mine").texts(".scope a")
 
 
 def test_person_device_and_ticket_of_a_row_are_links(desk: Client, command: Command) -> None:
-    row = desk.get("/").text.split('<tbody id="rows">')[1].split("</tr>")[0]
+    row = desk_page(desk).one(f"#row-{command.id}")
     for address in (
         f"/people/{command.email}/",
         f"/devices/{command.device_id}/",
         "/history/",
-        f"/commands/{command.id}/",
     ):
-        assert f'href="{address}' in row
-    for link in re.findall(r'href="(/(?:people|devices|history)/[^"]*)"', row):
-        assert str(command.id) in desk.get(unescape(link)).text
+        page = Page.of(desk.get(row.one(f"a[href^='{address}']")["href"]))
+        assert row_ids(page) == [str(command.id)]
+    assert row.one("[data-testid=open]")["href"] == f"/commands/{command.id}/"
 
 
 @pytest.mark.parametrize(
@@ -152,54 +152,54 @@ def test_person_device_and_ticket_of_a_row_are_links(desk: Client, command: Comm
         ("error_in_200", "", "Cloudflare reported an error, but with a status of success."),
     ],
 )
-def test_row_shows_the_reason_and_cloudflares_message_alone_where_there_is_one(
+def test_row_shows_cloudflares_message_or_else_the_reason(
     desk: Client, account: Account, helpdesk: User, reason_code: str, message: str, shown: str
 ) -> None:
     values = {"reason_code": reason_code, "remote_message": message}
     command = make_command(make_run(account, helpdesk), Status.REJECTED, **values)
-    assert f'<span class="said-of" title="{shown}">{shown}</span>' in desk.get("/").text
-    assert shown in desk.get(f"/commands/{command.id}/").text
+    result = desk_page(desk).one(f"#row-{command.id} .c-result [title]")
+    assert (result.text(), result["title"]) == (shown, shown)
+    assert shown in Page.of(desk.get(f"/commands/{command.id}/")).text(".lead-words")
 
 
-def test_older_rows_are_a_page_away_and_none_is_shown_twice(desk: Client, account: Account, helpdesk: User) -> None:
+def test_older_page_continues_without_a_gap_or_a_repeated_row(desk: Client, account: Account, helpdesk: User) -> None:
     run = make_run(account, helpdesk)
     for number in range(60):
         make_command(run, Status.WITHDRAWN, email=f"p{number}@example.com")
-    text = desk.get("/").text
-    older = re.search(r'href="([^"]*before=[^"]*)"', text)
-    assert older
-    rest = desk.get(unescape(older[1])).text
-    people = re.findall(r"(p\d+)@example.com<", text + rest)
-    assert people == [f"p{number}" for number in reversed(range(60))]
+    newest = desk_page(desk)
+    older = Page.of(desk.get(newest.one("[rel=next]")["href"]))
+    people = [*newest.texts("#rows .c-who .main"), *older.texts("#rows .c-who .main")]
+    assert people == [f"p{number}@example.com" for number in reversed(range(60))]
 
 
-def test_the_words_of_a_row_tell_status_person_command_asker_and_file(
-    desk: Client, account: Account, helpdesk: User
-) -> None:
+def test_row_shows_status_person_command_requester_and_file(desk: Client, account: Account, helpdesk: User) -> None:
     run = make_run(account, helpdesk)
     values = {"email": "maria@example.com", "device_name": "LAP-0042", "platform": "mac"}
     command = make_command(run, Status.SUCCESS, options={"time-limit-min": 5, "packet-size-bytes": 160}, **values)
     make_artifact(command, "stored", size=14_200_000, sha256="f" * 64, stored_at=timezone.now())
-    row = desk.get("/").text.split('<tbody id="rows">')[1]
-    said = " ".join(re.sub("<[^>]*>", " ", row).split())
-    for words in ("Done", "maria@example.com", "LAP-0042 · macOS", "Packet capture", "5 min · 160 bytes", "you"):
-        assert words in said
-    assert "14.2 MB" in row
-    assert f"/commands/{command.id}/download" in row
+    row = desk_page(desk).one(f"#row-{command.id}")
+    assert row.text("[data-testid=status]") == "Done"
+    assert row.text(".c-who") == "maria@example.com LAP-0042 · macOS"
+    assert row.text(".c-what") == "Packet capture 5 min · 160 bytes"
+    assert row.text(".c-requester .main") == "you"
+    download = row.one("[data-testid=download]")
+    assert download["title"].replace("\xa0", " ") == "14.2 MB"
+    assert download["href"] == f"/commands/{command.id}/download"
 
 
-def test_who_may_not_see_contents_sees_no_link_that_would_be_refused(account: Account, helpdesk: User) -> None:
+def test_person_without_the_right_to_see_contents_has_no_download_link(account: Account, helpdesk: User) -> None:
     command = make_command(make_run(account, helpdesk), Status.SUCCESS)
     make_artifact(command, "stored", size=1000, sha256="f" * 64, stored_at=timezone.now())
     client = Client()
     client.force_login(make_person("ada", "auditor"))
-    for address in ("/?asked=everyone", f"/commands/{command.id}/"):
-        text = client.get(address).text
-        assert "1 kB" in text
-        assert "/download" not in text
+    for address in ("/?requested_by=everyone", f"/commands/{command.id}/"):
+        page = Page.of(client.get(address))
+        assert "1 kB" in page.text("main")
+        assert not page.select("[href$='/download']")
 
 
-def rows_everywhere(account: Account, person: User, count: int) -> Command:
+def make_finished_commands(account: Account, person: User, count: int) -> Command:
+    """Create commands with a file and events, and return the last one, which has an event for each command."""
     run = make_run(account, person)
     for _ in range(count):
         command = make_command(run, Status.SUCCESS, requested_by=person)
@@ -216,19 +216,19 @@ PAGES = ["/", "/frame", "/commands/table", "/commands/{id}/", "/commands/{id}/do
 
 @pytest.mark.parametrize("troubled", [False, True])
 @pytest.mark.parametrize("address", PAGES)
-def test_no_page_asks_more_than_its_budget_and_none_asks_more_with_more_rows(
+def test_page_takes_eight_queries_for_any_number_of_rows(
     desk: Client, account: Account, helpdesk: User, address: str, troubled: bool
 ) -> None:
     if troubled:
         trouble(account, helpdesk)
     counts = []
     for more in (1, 20):
-        command = rows_everywhere(account, helpdesk, more)
+        command = make_finished_commands(account, helpdesk, more)
         artifact_storage().save(command.artifact.storage_name, ContentFile(b"zip"))
         with CaptureQueriesContext(connection) as queries:
             answer = desk.get(address.format(id=command.id, run=command.run_id))
             assert answer.status_code == 200
             _ = answer.getvalue()
-        # A download writes its Event in a transaction; what opens and ends that asks for nothing.
+        # A download writes its Event in a transaction. The statements that open and end it do not count.
         counts.append(sum("SAVEPOINT" not in query["sql"] for query in queries))
     assert counts[0] == counts[1] <= BUDGET

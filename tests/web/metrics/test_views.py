@@ -1,4 +1,4 @@
-"""/metrics: figures for Prometheus, and access to them."""
+"""Metrics for Prometheus, and access to them."""
 
 import re
 from datetime import timedelta
@@ -30,23 +30,23 @@ def account() -> Account:
 
 
 def _scrape() -> dict[tuple[str, ...], float]:
-    """Scrape. Returns the samples by name and label values."""
+    """Return the samples of a scrape, by name and label values."""
     response = Client().get("/metrics")
     assert response.status_code == 200
     assert response["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     samples = [sample for family in parse(response.text) for sample in family.samples]
-    return {(one.name.removeprefix("dexportal_"), *one.labels.values()): one.value for one in samples}
+    return {(sample.name.removeprefix("dexportal_"), *sample.labels.values()): sample.value for sample in samples}
 
 
 def test_open_commands_are_counted_by_status_including_zero(account: Account) -> None:
     run = make_run(account, make_person("hanna"))
     for status in (Status.QUEUED, Status.QUEUED, Status.UNCERTAIN, Status.SUCCESS):
         make_command(run, status, requested_at=timezone.now() - timedelta(minutes=5))
-    told = _scrape()
-    assert told["commands_open", "acme", "queued"] == 2
-    assert told["commands_open", "acme", "uncertain"] == 1
-    assert {key[2] for key in told if key[0] == "commands_open"} == {status.value for status in OPEN}
-    assert 295 < told["oldest_unsent_seconds", "acme"] < 360
+    samples = _scrape()
+    assert samples["commands_open", "acme", "queued"] == 2
+    assert samples["commands_open", "acme", "uncertain"] == 1
+    assert {key[2] for key in samples if key[0] == "commands_open"} == {status.value for status in OPEN}
+    assert 295 < samples["oldest_unsent_seconds", "acme"] < 360
 
 
 def test_held_and_barred_commands_do_not_count_as_oldest_unsent(account: Account) -> None:
@@ -54,10 +54,10 @@ def test_held_and_barred_commands_do_not_count_as_oldest_unsent(account: Account
     make_command(run, Status.QUEUED, requested_at=now - timedelta(minutes=5))
     make_command(run, Status.QUEUED, requested_at=now - timedelta(hours=3), held_at=now)
     make_command(run, Status.QUEUED, requested_at=now - timedelta(hours=4), dispatch=make_dispatch(account))
-    told = _scrape()
-    assert 295 < told["oldest_unsent_seconds", "acme"] < 360
-    assert told["commands_held", "acme"] == 1
-    assert told["commands_open", "acme", "queued"] == 3
+    samples = _scrape()
+    assert 295 < samples["oldest_unsent_seconds", "acme"] < 360
+    assert samples["commands_held", "acme"] == 1
+    assert samples["commands_open", "acme", "queued"] == 3
 
 
 def test_wanted_and_expiring_results_are_counted(account: Account) -> None:
@@ -67,9 +67,9 @@ def test_wanted_and_expiring_results_are_counted(account: Account) -> None:
     for hours in (-1, 23, 25):
         make_artifact(make_command(run, Status.SUCCESS), deleted_remotely_at=now + timedelta(hours=hours))
     make_artifact(make_command(run, Status.SUCCESS), ArtifactStatus.GONE, deleted_remotely_at=now + timedelta(hours=1))
-    told = _scrape()
-    assert (told["artifacts_wanted", "acme"], told["artifacts_deleted_soon", "acme"]) == (3, 1)
-    assert told["artifacts_wanted", other.cloudflare_id] == 0
+    samples = _scrape()
+    assert (samples["artifacts_wanted", "acme"], samples["artifacts_deleted_soon", "acme"]) == (3, 1)
+    assert samples["artifacts_wanted", other.cloudflare_id] == 0
 
 
 def test_outcomes_and_durations_cover_the_last_day(account: Account) -> None:
@@ -78,13 +78,13 @@ def test_outcomes_and_durations_cover_the_last_day(account: Account) -> None:
     for seconds in (30, 90):
         make_command(run, Status.SUCCESS, requested_at=now - timedelta(seconds=seconds), status_at=now)
     make_command(run, Status.FAILED, kind="warp-diag", requested_at=now, status_at=now)
-    told = _scrape()
-    assert told["outcomes_last_day", "acme", "pcap", "SUCCESS"] == 2
-    assert told["outcomes_last_day_duration_seconds_mean", "acme", "pcap", "SUCCESS"] == pytest.approx(60)
-    assert told["outcomes_last_day", "acme", "warp-diag", "FAILED"] == 1
+    samples = _scrape()
+    assert samples["outcomes_last_day", "acme", "pcap", "SUCCESS"] == 2
+    assert samples["outcomes_last_day_duration_seconds_mean", "acme", "pcap", "SUCCESS"] == pytest.approx(60)
+    assert samples["outcomes_last_day", "acme", "warp-diag", "FAILED"] == 1
 
 
-def test_commands_started_elsewhere_are_no_outcomes(account: Account) -> None:
+def test_commands_started_elsewhere_do_not_count_as_outcomes(account: Account) -> None:
     run = make_run(account, make_person("hanna"))
     make_command(run, Status.SUCCESS)
     make_command(run, Status.SUCCESS, run=None, requested_by=None, started_elsewhere=True)
@@ -94,11 +94,11 @@ def test_commands_started_elsewhere_are_no_outcomes(account: Account) -> None:
 def test_rate_limited_credential_is_throttled_without_calls_left(account: Account) -> None:
     now = timezone.now()
     CallBudget.objects.update(calls_left=12, list_calls_left=3, counted_at=now, paused_until=now - timedelta(seconds=1))
-    told = _scrape()
-    assert (told["throttled", "acme"], told["calls_left", "acme"] >= 12) == (0, True)
+    samples = _scrape()
+    assert (samples["throttled", "acme"], samples["calls_left", "acme"] >= 12) == (0, True)
     CallBudget.objects.update(paused_until=now + timedelta(minutes=2))
-    told = _scrape()
-    assert (told["throttled", "acme"], told["calls_left", "acme"]) == (1, 0)
+    samples = _scrape()
+    assert (samples["throttled", "acme"], samples["calls_left", "acme"]) == (1, 0)
 
 
 def test_listing_in_progress_is_late_from_the_end_of_its_lease(account: Account) -> None:
@@ -122,19 +122,19 @@ def test_account_has_sync_calls_quota_and_pauses(account: Account, settings: Any
     over = now - settings.SYNC_LEASE
     make_pause(account, "download", until=over, since=over)
     make_pause(account, "directory", until=now, since=now)
-    told = _scrape()
-    assert told["paused", "acme", "list", "true"] == 1
-    assert told["paused", "acme", "directory", "false"] == 1
-    assert ("paused", "acme", "download", "false") not in told
-    assert told["sync_age_seconds", "acme"] == pytest.approx(40, abs=10)
-    assert told["sync_late_seconds", "acme"] == pytest.approx(35, abs=10)
-    assert 12 <= told["calls_left", "acme"] < 60
-    assert told["quota_left", "acme"] == 163
-    assert told["paused", "acme", "create", "true"] == 1
-    assert told["heartbeat_age_seconds", "talk"] == pytest.approx(7, abs=5)
+    samples = _scrape()
+    assert samples["paused", "acme", "list", "true"] == 1
+    assert samples["paused", "acme", "directory", "false"] == 1
+    assert ("paused", "acme", "download", "false") not in samples
+    assert samples["sync_age_seconds", "acme"] == pytest.approx(40, abs=10)
+    assert samples["sync_late_seconds", "acme"] == pytest.approx(35, abs=10)
+    assert 12 <= samples["calls_left", "acme"] < 60
+    assert samples["quota_left", "acme"] == 163
+    assert samples["paused", "acme", "create", "true"] == 1
+    assert samples["heartbeat_age_seconds", "talk"] == pytest.approx(7, abs=5)
 
 
-def test_quota_left_is_of_today_and_less_what_was_sent_since(account: Account) -> None:
+def test_quota_left_counts_commands_sent_after_it_was_read(account: Account) -> None:
     run, now = make_run(account, make_person("hanna")), timezone.now()
     read = {"quota_total": 200, "quota_used": 37, "quota_read_at": now - timedelta(minutes=4)}
     AccountSync.objects.update(**read, quota_reset_at=now + timedelta(hours=1))
@@ -144,21 +144,21 @@ def test_quota_left_is_of_today_and_less_what_was_sent_since(account: Account) -
     assert ("quota_left", "acme") not in _scrape()
 
 
-def test_every_role_is_alive_or_not_even_if_never_seen(account: Account, settings: Any) -> None:
+def test_every_role_is_reported_even_if_never_seen(account: Account, settings: Any) -> None:
     now = timezone.now()
     Heartbeat.objects.create(role="beat", instance="a:1", seen_at=now - settings.HEARTBEAT_LATE)
     Heartbeat.objects.create(role="talk", instance="a:2", seen_at=now - timedelta(hours=1))
     Heartbeat.objects.create(role="talk", instance="a:3", seen_at=now)
-    told = _scrape()
-    alive = {role: told.get(("alive", role)) for role in Heartbeat.Role}
+    samples = _scrape()
+    alive = {role: samples.get(("alive", role)) for role in Heartbeat.Role}
     assert alive == {"beat": 0, "broker": 0, "talk": 1, "fetch": 0}
-    assert ("heartbeat_age_seconds", "fetch") not in told
+    assert ("heartbeat_age_seconds", "fetch") not in samples
 
 
 def test_account_that_was_never_synced_has_no_age(account: Account) -> None:
-    told = _scrape()
-    assert ("sync_age_seconds", "acme") not in told
-    assert ("quota_left", "acme") not in told
+    samples = _scrape()
+    assert ("sync_age_seconds", "acme") not in samples
+    assert ("quota_left", "acme") not in samples
 
 
 @pytest.mark.parametrize("accounts", [1, 6])
@@ -235,10 +235,10 @@ def test_every_documented_alert_has_its_metric(account: Account) -> None:
     now = timezone.now()
     AccountSync.objects.update(listed_at=now)
     make_pause(account, "list", until=now + timedelta(minutes=1), since=now)
-    told = {f"dexportal_{key[0]}" for key in _scrape()}
-    named = re.findall(r"dexportal_\w+", PRODUCTION.read_text())
-    assert len(set(named)) >= 8
-    assert set(named) <= told
+    exported = {f"dexportal_{key[0]}" for key in _scrape()}
+    documented = set(re.findall(r"dexportal_\w+", PRODUCTION.read_text()))
+    assert len(documented) >= 8
+    assert documented <= exported
 
 
 def test_alert_on_old_listings_waits_longer_than_an_idle_account(settings: Any) -> None:

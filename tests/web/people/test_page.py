@@ -155,7 +155,7 @@ def test_registration_without_name_and_person_is_shown_by_its_id() -> None:
         ),
         (
             {"eligible": False, "ineligible_reason": "client too old"},
-            Chip("Not eligible", "failed"),
+            Chip("Not supported", "failed"),
             "client too old",
         ),
     ],

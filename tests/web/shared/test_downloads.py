@@ -1,4 +1,4 @@
-"""The file of a command: whole, recorded before its first byte, and only so many at a time."""
+"""Download of a command's file: its headers, its event, and the limit on downloads at a time."""
 
 import hashlib
 from typing import Any
@@ -14,6 +14,7 @@ from django.utils import timezone
 from commands.models import Account, Artifact, Event, User
 from commands.rules.states import Status
 from commands.storage import artifact_storage
+from tests.html import Page
 from tests.rows import make_artifact, make_command, make_run
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +23,7 @@ CONTENT = b"PK-as-if" * 50_000
 
 
 def end(answer: Any) -> None:
-    """End a browser's request without ending the test's own transaction, as the test client does."""
+    """End a browser's request, but keep the transaction of the test, as the test client does."""
     request_finished.disconnect(close_old_connections)
     answer.close()
     request_finished.connect(close_old_connections)
@@ -34,16 +35,16 @@ def artifact(account: Account, helpdesk: User) -> Artifact:
     command = make_command(run, Status.SUCCESS, device_name="LAP-0042", email="maria@example.com", version=1)
     digest = hashlib.sha256(CONTENT).hexdigest()
     values = {"size": len(CONTENT), "sha256": digest, "stored_at": timezone.now()}
-    made = make_artifact(command, "stored", **values)
-    artifact_storage().save(made.storage_name, ContentFile(CONTENT))
-    return made
+    artifact = make_artifact(command, "stored", **values)
+    artifact_storage().save(artifact.storage_name, ContentFile(CONTENT))
+    return artifact
 
 
 def address(artifact: Artifact) -> str:
     return f"/commands/{artifact.command_id}/download"
 
 
-def test_it_comes_whole_as_an_attachment_that_nobody_keeps(desk: Client, artifact: Artifact) -> None:
+def test_file_is_a_complete_attachment_that_is_never_cached(desk: Client, artifact: Artifact) -> None:
     answer = desk.get(address(artifact))
     assert answer.getvalue() == CONTENT
     assert answer["Content-Type"] == "application/zip"
@@ -53,7 +54,7 @@ def test_it_comes_whole_as_an_attachment_that_nobody_keeps(desk: Client, artifac
     assert answer["X-Content-Type-Options"] == "nosniff"
 
 
-def test_the_event_is_written_before_the_first_byte(desk: Client, helpdesk: User, artifact: Artifact) -> None:
+def test_event_is_written_before_the_first_byte(desk: Client, helpdesk: User, artifact: Artifact) -> None:
     answer = desk.get(address(artifact))
     event = Event.objects.get(event="downloaded")
     assert (event.by, event.command_id) == (helpdesk, artifact.command_id)
@@ -61,7 +62,7 @@ def test_the_event_is_written_before_the_first_byte(desk: Client, helpdesk: User
     end(answer)
 
 
-def test_where_the_event_cannot_be_written_no_byte_leaves(
+def test_download_fails_if_its_event_cannot_be_written(
     desk: Client, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> None:
@@ -69,17 +70,17 @@ def test_where_the_event_cannot_be_written_no_byte_leaves(
 
     monkeypatch.setattr("commands.audit.write", broken)
     desk.raise_request_exception = False
-    for _ in range(settings.STREAMS + 1):  # each gives its place back
+    for _ in range(settings.STREAMS + 1):  # a failed download does not count against the limit
         assert desk.get(address(artifact)).status_code == 500
     assert not Event.objects.filter(event="downloaded").exists()
 
 
-def test_one_more_than_the_limit_gets_a_sentence_and_a_time(desk: Client, artifact: Artifact) -> None:
+def test_download_over_the_limit_is_refused_with_a_time_to_retry(desk: Client, artifact: Artifact) -> None:
     running = [desk.get(address(artifact)) for _ in range(settings.STREAMS)]
     refused = desk.get(address(artifact))
     assert refused.status_code == 503
     assert refused["Retry-After"] == "15"
-    assert f"Too many downloads right now ({settings.STREAMS})" in refused.text
+    assert f"Too many downloads right now ({settings.STREAMS})" in Page.of(refused).text("main")
     assert Event.objects.filter(event="downloaded").count() == settings.STREAMS
     for answer in running:
         end(answer)
@@ -87,7 +88,7 @@ def test_one_more_than_the_limit_gets_a_sentence_and_a_time(desk: Client, artifa
     assert answer.getvalue() == CONTENT
 
 
-def test_a_browser_that_went_away_leaves_its_place_to_the_next(desk: Client, artifact: Artifact) -> None:
+def test_aborted_download_no_longer_counts_against_the_limit(desk: Client, artifact: Artifact) -> None:
     for _ in range(settings.STREAMS + 1):
         answer = desk.get(address(artifact))
         assert answer.status_code == 200
@@ -95,13 +96,13 @@ def test_a_browser_that_went_away_leaves_its_place_to_the_next(desk: Client, art
 
 
 @pytest.mark.parametrize("status", ["wanted", "gone", "refused", "too_large"])
-def test_without_a_file_there_is_nothing(desk: Client, account: Account, helpdesk: User, status: str) -> None:
+def test_command_without_a_file_has_no_download(desk: Client, account: Account, helpdesk: User, status: str) -> None:
     command = make_command(make_run(account, helpdesk), Status.SUCCESS)
     make_artifact(command, status)
     assert desk.get(f"/commands/{command.id}/download").status_code == 404
 
 
-def test_a_file_that_is_gone_from_the_storage_is_a_404_and_keeps_no_place(desk: Client, artifact: Artifact) -> None:
+def test_file_missing_from_the_storage_is_not_found(desk: Client, artifact: Artifact) -> None:
     artifact_storage().delete(artifact.storage_name)
     for _ in range(settings.STREAMS + 1):
         assert desk.get(address(artifact)).status_code == 404

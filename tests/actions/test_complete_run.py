@@ -11,6 +11,6 @@ def test_capture_runs_from_form_to_success_with_one_post(world: World) -> None:
     world.forward(QUICK_END)
     assert world.sync()
     assert world.story(command) == ["queued", "sending", "PENDING_EXEC", "SUCCESS"]
-    assert [row["id"] for row in world.created()] == [world.again(command).remote_id]
+    assert [row["id"] for row in world.created()] == [world.reload(command).remote_id]
     assert len(world.posts()) == 1
     assert world.artifact(command).status == "wanted"
