@@ -1,4 +1,4 @@
-"""Who may: rights come from grants only, and an object is absent for whoever has none."""
+"""Access: rights come from grants only, and an object is not found without a right in its account."""
 
 from uuid import UUID, uuid4
 
@@ -50,40 +50,40 @@ def test_every_right_is_a_column_of_a_grant_and_has_words() -> None:
 
 
 @pytest.mark.parametrize("group", BY_GROUP)
-def test_the_first_groups_have_their_rights_in_every_account(group: str) -> None:
+def test_first_groups_have_their_rights_in_every_account(group: str) -> None:
     person = make_person("one", group)
     assert rights_in(person, make_account("First")) == BY_GROUP[group]
     assert rights_in(person, make_account("Second")) == BY_GROUP[group]
 
 
-def test_a_person_of_two_groups_has_the_rights_of_both() -> None:
+def test_person_in_two_groups_has_the_rights_of_both() -> None:
     person = make_person("one", "helpdesk", "auditor")
     assert rights_of(person).everywhere == BY_GROUP["helpdesk"] | BY_GROUP["auditor"]
 
 
-def test_a_grant_in_one_account_says_nothing_of_another() -> None:
-    here, there = make_account("Here"), make_account("There")
-    make_group("desk", account=here, run=True, see=True)
+def test_grant_in_one_account_gives_no_right_in_another() -> None:
+    first, second = make_account("Here"), make_account("There")
+    make_group("desk", account=first, run=True, see=True)
     person = make_person("one", "desk")
-    assert rights_in(person, here) == {Right.RUN, Right.SEE}
-    assert rights_in(person, there) == frozenset()
+    assert rights_in(person, first) == {Right.RUN, Right.SEE}
+    assert rights_in(person, second) == frozenset()
 
 
-def test_a_grant_in_one_account_adds_to_the_grant_for_all() -> None:
-    here, there = make_account("Here"), make_account("There")
-    Grant.objects.create(group=Group.objects.get(name="auditor"), account=here, run=True)
+def test_grant_in_one_account_adds_to_the_grant_for_all_accounts() -> None:
+    first, second = make_account("Here"), make_account("There")
+    Grant.objects.create(group=Group.objects.get(name="auditor"), account=first, run=True)
     person = make_person("one", "auditor")
-    assert rights_in(person, here) == BY_GROUP["auditor"] | {Right.RUN}
-    assert rights_in(person, there) == BY_GROUP["auditor"]
+    assert rights_in(person, first) == BY_GROUP["auditor"] | {Right.RUN}
+    assert rights_in(person, second) == BY_GROUP["auditor"]
 
 
-def test_a_superuser_has_no_right_without_a_grant() -> None:
+def test_superuser_has_no_right_without_a_grant() -> None:
     person = make_person("root")
     User.objects.filter(id=person.id).update(is_superuser=True, is_staff=True)
     assert rights_of(User.objects.get(id=person.id)) == Rights()
 
 
-def test_the_rights_of_a_person_take_one_query(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_rights_of_a_person_take_one_query(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     accounts = [make_account(f"Account {number}") for number in range(3)]
     for account in accounts:
         make_group(f"desk of {account.name}", account=account, see=True)
@@ -93,7 +93,7 @@ def test_the_rights_of_a_person_take_one_query(django_assert_num_queries: Django
         assert all(rights.within(account.id) == {Right.SEE} for account in accounts)
 
 
-def test_who_is_inactive_or_signed_out_has_nothing(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_inactive_or_signed_out_person_has_no_right(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     account = make_account()
     gone = make_person("gone", "helpdesk")
     gone.is_active = False
@@ -104,12 +104,12 @@ def test_who_is_inactive_or_signed_out_has_nothing(django_assert_num_queries: Dj
 
 
 def test_accounts_with_a_right_are_those_of_its_grants() -> None:
-    here, there = make_account("Here"), make_account("There")
-    make_group("desk", account=here, see=True)
+    first, second = make_account("Here"), make_account("There")
+    make_group("desk", account=first, see=True)
     person, manager = make_person("one", "desk"), make_person("two", "manager")
-    assert list(accounts_with(person, Right.SEE)) == [here]
+    assert list(accounts_with(person, Right.SEE)) == [first]
     assert not accounts_with(person, Right.RUN)
-    assert set(accounts_with(manager, Right.EXPORT)) == {here, there}
+    assert set(accounts_with(manager, Right.EXPORT)) == {first, second}
 
 
 def test_two_grants_show_an_account_once() -> None:
@@ -120,7 +120,7 @@ def test_two_grants_show_an_account_once() -> None:
 
 @pytest.mark.parametrize("right", Right)
 @pytest.mark.parametrize("group", BY_GROUP)
-def test_a_right_opens_and_its_absence_is_named(command: Command, group: str, right: Right) -> None:
+def test_missing_right_is_named_in_the_refusal(command: Command, group: str, right: Right) -> None:
     person, run_id = make_person("one", group), _run_of(command)
     if right in BY_GROUP[group]:
         assert get_command(person, command.id, right) == command
@@ -132,7 +132,7 @@ def test_a_right_opens_and_its_absence_is_named(command: Command, group: str, ri
 
 
 @pytest.mark.parametrize("right", Right)
-def test_without_any_right_it_is_as_if_there_were_none(command: Command, right: Right) -> None:
+def test_existing_and_unknown_command_are_equally_absent_without_rights(command: Command, right: Right) -> None:
     outsider, run_id = make_person("outsider"), _run_of(command)
     messages = set()
     for fetch in (
@@ -147,13 +147,13 @@ def test_without_any_right_it_is_as_if_there_were_none(command: Command, right: 
     assert len(messages) == 1
 
 
-def test_a_grant_of_nothing_is_no_right(command: Command) -> None:
+def test_group_without_a_grant_gives_no_right(command: Command) -> None:
     make_group("idle")
     with pytest.raises(Http404):
         get_command(make_person("one", "idle"), command.id, Right.SEE)
 
 
-def test_what_a_page_needs_comes_in_two_queries_and_nothing_is_loaded_later(
+def test_object_and_rights_of_a_page_take_two_queries(
     command: Command, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     person, run_id = make_person("one", "helpdesk"), _run_of(command)

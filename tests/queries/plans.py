@@ -1,4 +1,4 @@
-"""How the database would answer: the plan of every query on commands, as the database tells it."""
+"""Plans of the queries on commands, as the database explains them."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,7 +11,7 @@ _EXPLAIN = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PL
 
 
 class Plans:
-    """Within `watch()`: what each query on commands_command would do, with the very parameters it is sent with."""
+    """Plans of the queries on commands_command that run within `watch()`, with their parameters."""
 
     def __init__(self) -> None:
         self.of_queries: list[str] = []

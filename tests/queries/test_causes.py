@@ -1,4 +1,4 @@
-"""Which other captures count as a cause: those that can have run on the Windows machine at the same time."""
+"""Other captures that count as a cause, because they may have run on the Windows machine at the same time."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ MACHINE = {"device_id": "d1", "platform": "windows"}
 
 
 @pytest.mark.parametrize(
-    ("status", "begun", "heard", "found"),
+    ("status", "created", "updated", "is_cause"),
     [
         pytest.param(Status.PENDING_UPLOAD, 5, 5, True, id="runs"),
         pytest.param(Status.UNCONFIRMED, 5, 5, True, id="silent since it began"),
@@ -27,14 +27,14 @@ MACHINE = {"device_id": "d1", "platform": "windows"}
         pytest.param(Status.FAILED, 60 * 24 * 30, -1, False, id="of last month, imported since"),
     ],
 )
-def test_a_capture_that_tells_no_end_is_a_cause_only_while_it_can_have_run(
-    status: Status, begun: float, heard: float, found: bool
+def test_capture_without_an_end_is_a_cause_only_while_it_may_have_run(
+    status: Status, created: float, updated: float, is_cause: bool
 ) -> None:
-    """`begun`, `heard`: minutes before the failed one was created."""
+    """Create another command, created and last updated so many minutes before the failed one."""
     account, person = make_account(), make_person("helpdesk", "helpdesk")
     born = timezone.now() - timedelta(minutes=3)
-    times = {"remote_created_at": born - timedelta(minutes=begun), "status_at": born - timedelta(minutes=heard)}
+    times = {"remote_created_at": born - timedelta(minutes=created), "status_at": born - timedelta(minutes=updated)}
     make_command(make_run(account, person), status, kind="warp-diag", **(times | MACHINE))
     ended = {"remote_created_at": born, "remote_completed_at": born + timedelta(seconds=3)}
     failed = make_command(make_run(account, person), Status.FAILED, **(ended | MACHINE))
-    assert [cause.code for cause in causes.of_one(failed)] == ["other_capture" if found else "windows"]
+    assert [cause.code for cause in causes.of_one(failed)] == ["other_capture" if is_cause else "windows"]

@@ -1,4 +1,4 @@
-"""The desk's queries: one each, counts that stop, and nothing of a row that is loaded later."""
+"""Number of queries of the desk, and counts that stop at a limit."""
 
 import pytest
 from django.core.exceptions import FieldFetchBlocked
@@ -25,7 +25,7 @@ def helpdesk(account: Account) -> User:
     return make_person("hanna", "helpdesk")
 
 
-def test_counts_come_in_one_query_and_stop_beyond_a_thousand(
+def test_counts_take_one_query_and_stop_at_a_limit(
     account: Account,
     helpdesk: User,
     monkeypatch: pytest.MonkeyPatch,
@@ -41,7 +41,7 @@ def test_counts_come_in_one_query_and_stop_beyond_a_thousand(
     assert commands.count_up_to([]) == []
 
 
-def test_a_page_of_commands_is_one_query_and_loads_nothing_later(
+def test_page_of_commands_takes_one_query(
     account: Account, helpdesk: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     run = make_run(account, helpdesk)
@@ -55,7 +55,7 @@ def test_a_page_of_commands_is_one_query_and_loads_nothing_later(
         _ = rows[0].run
 
 
-def test_the_place_is_two_queries_however_many_accounts_there_are(
+def test_viewer_context_takes_two_queries_for_any_number_of_accounts(
     account: Account, helpdesk: User, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     for number in range(5):
@@ -69,7 +69,7 @@ def test_the_place_is_two_queries_however_many_accounts_there_are(
     assert len(context.accounts) == 6
 
 
-def test_devices_are_named_in_batches_and_only_those_of_the_account(
+def test_devices_of_the_account_are_found_in_batches(
     account: Account, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     mine = make_device(account, name="LAP-0042", email="maria@example.com")

@@ -1,4 +1,4 @@
-"""No list reads every command: each filter has an index, on SQLite and (in the service tests) on PostgreSQL."""
+"""Plans of queries: each filter has an index, on SQLite and (in the service tests) on PostgreSQL."""
 
 from datetime import timedelta
 from io import StringIO
@@ -29,7 +29,7 @@ COMMANDS = 2000
 
 @pytest.fixture
 def past(db: None) -> Command:
-    """Make one complete command among 2000."""
+    """Create one complete command among 2000."""
     call_command("make_history", commands=COMMANDS, seed=7, stdout=StringIO())
     if connection.vendor == "postgresql":
         # So few rows are read faster than any index; what is asked is whether there is an index that serves.
@@ -65,7 +65,7 @@ FILTERS: dict[str, Any] = {
 }
 
 
-def test_no_filter_of_a_list_reads_every_command(past: Command) -> None:
+def test_filter_of_a_list_does_not_read_every_command(past: Command) -> None:
     plans, matches = Plans(), {}
     for name, fields in FILTERS.items():
         wanted = Filter(past.account_id, **fields(past))
@@ -80,8 +80,8 @@ def test_no_filter_of_a_list_reads_every_command(past: Command) -> None:
     assert matches["everything"]
 
 
-def test_a_list_is_in_order_without_sorting_all_that_it_might_show(past: Command) -> None:
-    """What is open is little, and sorted; a run's commands stand in their own index."""
+def test_list_is_read_in_order_without_sorting_every_match(past: Command) -> None:
+    """Allow only the sorting of open commands, which are few. The commands of a run have an index of their own."""
     if connection.vendor != "sqlite":
         return
     for name, fields in FILTERS.items():
@@ -91,7 +91,7 @@ def test_a_list_is_in_order_without_sorting_all_that_it_might_show(past: Command
         assert ("TEMP B-TREE" in plans.of_queries[0]) == (name == "group open"), (name, plans.of_queries)
 
 
-def test_filters_find_what_a_walk_over_all_commands_finds(past: Command) -> None:
+def test_filters_agree_with_a_scan_of_all_commands(past: Command) -> None:
     everything = list(Command.objects.filter(account=past.account_id).order_by("-id"))
     for name, fields in FILTERS.items():
         wanted = Filter(past.account_id, **fields(past))
@@ -120,7 +120,7 @@ def _fits(one: Command, wanted: Filter) -> bool:
     return all(fits for asked, fits in checks if asked)
 
 
-def test_neither_a_search_nor_a_run_reads_every_command(past: Command) -> None:
+def test_search_and_run_do_not_read_every_command(past: Command) -> None:
     plans, person = Plans(), make_person("mona", "manager")
     with plans.watch():
         for word in (past.email, past.device_name, past.device_id, past.ticket, past.remote_id, str(past.id), "x"):
@@ -132,8 +132,8 @@ def test_neither_a_search_nor_a_run_reads_every_command(past: Command) -> None:
     assert not plans.full_scans()
 
 
-def test_a_claim_learns_which_machines_are_busy_from_what_is_in_flight_alone(past: Command) -> None:
-    """However much is queued: the index holds nothing else."""
+def test_claim_finds_busy_machines_by_the_index_of_commands_in_flight(past: Command) -> None:
+    """Find busy machines by an index that does not hold queued commands, however many there are."""
     never_sent = {"status": Status.QUEUED, "dispatch": None, "remote_id": ""}
     Command.objects.filter(id=past.id).update(**never_sent, expires_at=past.requested_at + timedelta(days=9999))
     plans = Plans()
@@ -145,8 +145,8 @@ def test_a_claim_learns_which_machines_are_busy_from_what_is_in_flight_alone(pas
         assert plan.count("command_in_flight") == len(Kind) + 1
 
 
-def test_results_that_are_not_here_are_counted_by_an_index_that_holds_nothing_else(past: Command) -> None:
-    """At each scrape, and on the status page, among all the results that there ever were."""
+def test_results_to_fetch_are_counted_by_their_own_index(past: Command) -> None:
+    """Count them at each scrape and on the status page, among all results of the past."""
     plans, now = Plans(), timezone.now()
     with plans.watch():
         metrics.figures(now=now)
@@ -156,7 +156,7 @@ def test_results_that_are_not_here_are_counted_by_an_index_that_holds_nothing_el
 
 
 @pytest.mark.parametrize("word", ["id", "remote_id", "device_id", "email", "ticket"])
-def test_no_search_of_the_admin_reads_every_command(past: Command, client: Client, word: str) -> None:
+def test_search_of_the_admin_does_not_read_every_command(past: Command, client: Client, word: str) -> None:
     client.force_login(make_person("adele", "admin"))
     plans = Plans()
     with plans.watch():
