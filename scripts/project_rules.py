@@ -254,6 +254,7 @@ RULES: Sequence[Rule] = (
     templates_have_no_inline_code,
     saves_name_their_fields,
     texts_use_the_agreed_words,
+    docstrings_are_plain,
     tests_are_never_skipped,
     tests_do_not_sleep,
     tests_assert_no_speed,

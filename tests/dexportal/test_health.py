@@ -108,7 +108,7 @@ def test_disk_without_space_for_the_largest_result_is_degraded(client: Client, s
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("listening", [True, False])
-def test_an_s3_that_does_not_answer_is_told_before_it_gives_up(
+def test_s3_that_does_not_answer_is_reported_before_its_time_out(
     listening: bool, client: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.STORAGE_PROBE = timedelta(seconds=0.5)
@@ -161,12 +161,12 @@ ASK = (
 )
 
 
-def test_a_portal_without_its_migrations_is_not_ready(tmp_path: Path) -> None:
+def test_portal_without_its_migrations_is_not_ready(tmp_path: Path) -> None:
     done = run({"VAR_DIR": str(tmp_path)}, "-c", ASK)
     assert done.stdout.strip() == "503 {'status': 'unready', 'reason': 'migrations'}", done.stderr
 
 
-def test_a_portal_without_its_database_is_not_ready(tmp_path: Path) -> None:
+def test_portal_without_its_database_is_not_ready(tmp_path: Path) -> None:
     nowhere = {"VAR_DIR": str(tmp_path), "DATABASE_URL": "postgres://dex:dex@127.0.0.1:1/dex"}
     done = run(nowhere, "-c", ASK)
     assert done.stdout.strip() == "503 {'status': 'unready', 'reason': 'database'}", done.stderr

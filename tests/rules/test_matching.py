@@ -101,7 +101,7 @@ def test_uncertain_command_is_adopted_from_any_listing(complete: bool) -> None:
     ],
     ids=["device", "kind", "registration", "email"],
 )
-def test_a_row_of_another_device_kind_registration_or_email_is_not_ours(stranger: ListedCommand) -> None:
+def test_row_of_another_device_kind_registration_or_email_is_not_ours(stranger: ListedCommand) -> None:
     assert decide([stranger], [ours()]) == [LeaveAlone(stranger, LeaveReason.TOO_YOUNG)]
 
 

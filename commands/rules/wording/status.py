@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 
-from commands.rules.wording import sentence
+from commands.rules.wording import sentence, sentence_for_count
 
 
 class AccountChip(StrEnum):
@@ -70,10 +70,11 @@ ADVICE: Mapping[Advice, str] = {
     Advice.LIST_FAILING: "Sync is paused, so we can't check until Cloudflare responds again.",
     Advice.CHECKED_DAILY: "We check Cloudflare's list for {days} at most.",
 }
+DAYS: Mapping[Advice, tuple[str, str]] = {Advice.CHECKED_DAILY: ("1 more day", "{count} more days")}
 UNCONFIRMED = "If it matters, look in Cloudflare's dashboard. {check} If you still need the result, run it again."
 
 
 def advise(advice: Advice, *, is_unconfirmed: bool, days: int = 0) -> str:
     """Return what to do about a command whose outcome is unknown."""
-    check = sentence(ADVICE, advice, days="1 more day" if days == 1 else f"{days} more days")
+    check = sentence(ADVICE, advice, days=sentence_for_count(DAYS, Advice.CHECKED_DAILY, days))
     return UNCONFIRMED.format(check=check) if is_unconfirmed else check

@@ -190,7 +190,7 @@ def test_uncertain_commands_of_the_backup_get_a_new_settle_window(world: World, 
     assert world.status(command) == "unconfirmed"
 
 
-def test_a_second_call_finds_nothing_to_do(world: World) -> None:
+def test_second_restore_changes_nothing(world: World) -> None:
     world.request(devices=world.devices[:2])
     assert after_restore(now=world.now).uncertain == 2
     events = Event.objects.count()
@@ -210,7 +210,7 @@ def test_restore_resets_leases_and_quota_and_makes_listings_due(world: World) ->
     assert row.due_at <= world.now
 
 
-def test_the_operator_is_told_what_was_done_and_may_say_when_the_backup_was_taken(world: World) -> None:
+def test_command_prints_what_it_did_and_takes_the_time_of_the_backup(world: World) -> None:
     world.request()
     world.request()
     Heartbeat.objects.create(role=Heartbeat.Role.TALK, instance="host:1", seen_at=world.now)

@@ -202,7 +202,7 @@ def test_more_open_commands_than_calls_are_all_updated_in_time(world: World) -> 
 
 
 @pytest.mark.usefixtures("scarce")
-def test_a_complete_listing_of_more_pages_than_calls_goes_on_until_its_end(world: World) -> None:
+def test_complete_listing_with_more_pages_than_calls_continues_until_its_end(world: World) -> None:
     lost = _lost(world)
     foreign = {world.foreign(device) for device in world.devices[1:] for _ in range(3)}
     assert len(foreign) > 12

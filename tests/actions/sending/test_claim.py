@@ -86,14 +86,14 @@ def test_on_windows_the_diag_goes_first_and_the_capture_after_it(world: World) -
     assert {world.status(diag), world.status(capture)} == {"SUCCESS"}
 
 
-def test_a_speed_test_does_not_wait_for_a_capture_on_windows(world: World) -> None:
+def test_speed_test_does_not_wait_for_a_capture_on_windows(world: World) -> None:
     world.request({Kind.SPEED_TEST: {}, **PCAP}, devices=[world.device("windows")])
     assert world.deliver()
     assert world.deliver()
     assert len(world.created()) == 2
 
 
-def test_a_machine_that_is_busy_with_a_command_started_elsewhere_is_skipped(world: World, settings: Any) -> None:
+def test_machine_that_runs_a_command_started_elsewhere_is_skipped(world: World, settings: Any) -> None:
     settings.SETTLE_WINDOW = settings.ADOPT_BEFORE = settings.DISPATCH_LEASE = timedelta(seconds=10)
     world.configure(speed=0.1)
     world.foreign(world.device("mac"))
@@ -287,7 +287,7 @@ def test_workers_that_claim_at_once_keep_to_the_posts_and_the_quota(world: World
     assert sizes == [7, 10]
 
 
-def test_the_database_itself_refuses_a_second_command_in_flight(world: World) -> None:
+def test_database_refuses_a_second_command_in_flight(world: World) -> None:
     command = world.sent()
     (second,) = world.request()
     with pytest.raises(IntegrityError):

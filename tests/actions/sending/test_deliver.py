@@ -291,7 +291,7 @@ def _away(*_: Any) -> NoReturn:
 
 
 @pytest.mark.parametrize(("spoken", "remembered"), [("legacy", "legacy"), ("current", "current"), ("both", "current")])
-def test_the_dialect_of_the_first_success_is_remembered(world: World, spoken: str, remembered: str) -> None:
+def test_dialect_of_the_first_success_is_remembered(world: World, spoken: str, remembered: str) -> None:
     world.configure(dialect=spoken)
     commands = world.request(BOTH)
     assert world.deliver()
@@ -304,7 +304,7 @@ def test_the_dialect_of_the_first_success_is_remembered(world: World, spoken: st
 
 
 @pytest.mark.parametrize(("spoken", "tries"), [("legacy", 3), ("current", 2)])
-def test_the_record_keeps_what_was_sent_as_cloudflare_received_it(world: World, spoken: str, tries: int) -> None:
+def test_dispatch_keeps_the_body_that_cloudflare_received(world: World, spoken: str, tries: int) -> None:
     world.configure(dialect=spoken)
     world.request(BOTH, devices=[world.device("mac"), world.device("linux")])
     while world.deliver():

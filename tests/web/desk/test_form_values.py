@@ -1,4 +1,4 @@
-"""The form never loses what was typed or selected, and one key creates one run."""
+"""Typed and selected values are never lost, and one key of a form creates one run."""
 
 from typing import Any
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""A posted form becomes a run, or comes back with an error at each wrong field."""
+"""Posted forms become runs, or come back with an error at each wrong field."""
 
 from typing import Any
 
