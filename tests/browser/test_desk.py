@@ -205,7 +205,7 @@ def test_selected_row_stays_selected_while_it_changes_and_is_run_again(desk: Pag
     expect(desk.get_by_role("status").filter(has_text="1 command run again")).to_be_visible()
     expect(ours).to_have_count(2)
     expect(bar).to_be_hidden()
-    desk.get_by_role("checkbox", name="Tick all that are shown").check()
+    desk.get_by_role("checkbox", name="Select all commands shown").check()
     expect(ours.get_by_role("checkbox", checked=True)).to_have_count(2)
     bar.get_by_role("button", name="Clear").click()
     expect(bar).to_be_hidden()
