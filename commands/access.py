@@ -32,15 +32,15 @@ class Right(StrEnum):
     ADMINISTER = "administer"
 
     @property
-    def words(self) -> str:
+    def phrase(self) -> str:
         """Return the end of the sentence "you don't have the right to …"."""
-        return _WORDS[self]
+        return _PHRASES[self]
 
 
-_WORDS: Mapping[Right, str] = {
+_PHRASES: Mapping[Right, str] = {
     Right.RUN: "run commands",
     Right.SEE: "see commands",
-    Right.SEE_CONTENTS: "see contents",
+    Right.SEE_CONTENTS: "open or download results",
     Right.EXPORT: "export",
     Right.ADMINISTER: "administer",
 }
@@ -110,7 +110,7 @@ def get_commands(user: Person, ids: Collection[UUID], right: Right) -> list[Comm
         raise not_found()
     for command in commands:
         if right not in rights.within(command.account_id):
-            raise PermissionDenied(f"You don't have the right to {right.words} in {command.account.name}.")
+            raise PermissionDenied(f"You don't have the right to {right.phrase} in {command.account.name}.")
     return commands
 
 
@@ -132,5 +132,5 @@ def _checked[T](user: Person, found: T | None, account: Account | None, right: R
     if found is None or account is None or not rights:
         raise not_found()
     if right not in rights:
-        raise PermissionDenied(f"You don't have the right to {right.words} in {account.name}.")
+        raise PermissionDenied(f"You don't have the right to {right.phrase} in {account.name}.")
     return found

@@ -46,7 +46,7 @@ def _run_of(command: Command) -> UUID:
 
 def test_every_right_is_a_column_of_a_grant_and_has_words() -> None:
     assert {field.name for field in Grant._meta.get_fields()} >= set(Right)
-    assert len({right.words for right in Right}) == len(Right)
+    assert len({right.phrase for right in Right}) == len(Right)
 
 
 @pytest.mark.parametrize("group", BY_GROUP)
@@ -127,7 +127,7 @@ def test_a_right_opens_and_its_absence_is_named(command: Command, group: str, ri
         assert get_run(person, run_id, right).id == run_id
         return
     for fetch in (lambda: get_command(person, command.id, right), lambda: get_run(person, run_id, right)):
-        with pytest.raises(PermissionDenied, match=f"the right to {right.words} in Acme"):
+        with pytest.raises(PermissionDenied, match=f"the right to {right.phrase} in Acme"):
             fetch()
 
 

@@ -56,7 +56,7 @@ class Open:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class OutcomeCount:
     """Commands requested here within WINDOW that have finished, and their mean time from request to end."""
 
     account_id: UUID
@@ -80,7 +80,7 @@ class Figures:
 
     accounts: Sequence[AccountFigures]
     open: Sequence[Open]
-    outcomes: Sequence[Outcome]
+    outcomes: Sequence[OutcomeCount]
     pauses: Sequence[Pause]
     heartbeats: Sequence[HeartbeatAge]
 
@@ -129,11 +129,11 @@ def _open() -> list[Open]:
     return [Open(row["account_id"], row["status"], row["count"], row["held"], row["oldest"]) for row in counted]
 
 
-def _outcomes(now: datetime) -> list[Outcome]:
+def _outcomes(now: datetime) -> list[OutcomeCount]:
     took = ExpressionWrapper(F("status_at") - F("requested_at"), output_field=DurationField())
     rows = Command.objects.ours().filter(id__gte=first_id(now - WINDOW), status__in=sorted(DONE)).order_by()
     counted = rows.values("account_id", "kind", "status").annotate(count=Count("pk"), took=Avg(took))
-    return [Outcome(row["account_id"], row["kind"], row["status"], row["count"], row["took"]) for row in counted]
+    return [OutcomeCount(row["account_id"], row["kind"], row["status"], row["count"], row["took"]) for row in counted]
 
 
 def _heartbeats() -> list[HeartbeatAge]:

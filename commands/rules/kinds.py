@@ -340,19 +340,3 @@ def warnings(kind: Kind, options: Options) -> dict[str, str]:
         if option.name in options
     }
     return {name: sentence for name, sentence in found.items() if sentence}
-
-
-def describe(kind: Kind, options: Options) -> str:
-    """Describe options on one line, such as “5 min · 50 MB · 160 bytes”. '' where there are none."""
-    words = [_words(option, options[option.name]) for option in SPECS[kind].options if option.name in options]
-    return " · ".join(word for word in words if word)
-
-
-def _words(option: Option, value: OptionValue) -> str:
-    match option.type:
-        case OptionType.WHOLE_NUMBER:
-            return f"{value} {option.unit}"
-        case OptionType.SWITCH:
-            return option.label.lower() if value else f"not {option.label.lower()}"
-        case OptionType.CHOICES:
-            return " + ".join(value) if isinstance(value, list) else ""

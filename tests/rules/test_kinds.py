@@ -17,11 +17,11 @@ from commands.rules.kinds import (
     OptionType,
     clean_options,
     deadline,
-    describe,
     on_the_wire,
     options_of,
     warnings,
 )
+from commands.rules.wording.options import describe_options
 
 NUMBERS = [
     (kind, option) for kind, spec in SPECS.items() for option in spec.options if option.type is OptionType.WHOLE_NUMBER
@@ -166,7 +166,7 @@ def test_each_dialect_gets_only_its_own_options() -> None:
     ],
 )
 def test_options_are_described_on_one_line(kind: Kind, options: dict[str, object], words: str) -> None:
-    assert describe(kind, clean_options(kind, options)[0]) == words
+    assert describe_options(kind, clean_options(kind, options)[0]) == words
 
 
 def test_deadline_is_the_offline_time_out_the_run_and_the_upload() -> None:

@@ -25,7 +25,7 @@ from commands.rules.pauses import Operation
 from commands.rules.states import Status
 from commands.rules.wording import notifications as wording
 from commands.rules.wording import sentence
-from commands.rules.wording.notifications import Subject
+from commands.rules.wording.notifications import EmailSubject
 from commands.rules.wording.pauses import OPERATIONS, join_operations
 
 LISTED_RESULTS = 20
@@ -147,9 +147,9 @@ def email(notification: Notification, *, now: datetime) -> Email:
         "url": f"{settings.SITE_URL}{reverse('status')}",
     }
     if results_first:
-        subject = sentence(wording.SUBJECTS, Subject.RESULTS_EXPIRING, account=account.name, count=count)
+        subject = sentence(wording.SUBJECTS, EmailSubject.RESULTS_EXPIRING, account=account.name, count=count)
     else:
-        code = Subject.REFUSED if by_cloudflare else Subject.NO_CREDENTIAL
+        code = EmailSubject.REFUSED if by_cloudflare else EmailSubject.NO_CREDENTIAL
         operations = join_operations(Operation(pause.operation) for pause in by_cloudflare or no_credential)
         subject = sentence(wording.SUBJECTS, code, account=account.name, operations=operations)
     return Email(subject, render_to_string(TEMPLATE, context), lists_results=bool(count))

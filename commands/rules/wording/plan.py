@@ -10,7 +10,7 @@ from commands.rules.wording import sentence, sentence_for_count
 from commands.rules.wording.targets import describe_target
 
 
-class Detail(StrEnum):
+class PlanDetail(StrEnum):
     """Sentences of a verdict that say less or more than its usual one."""
 
     NEVER_ONLINE = "never_online"
@@ -29,16 +29,16 @@ class Unit(StrEnum):
     MINUTE = "minute"
 
 
-SENTENCES: Mapping[Verdict | Detail, str] = {
+SENTENCES: Mapping[Verdict | PlanDetail, str] = {
     Verdict.READY: "ready",
     Verdict.ALREADY_RUNNING: "waits for the {kind} already running",
     Verdict.OFFLINE: "offline for {age}",
-    Detail.NEVER_ONLINE: "offline, never connected so far",
+    PlanDetail.NEVER_ONLINE: "offline, never connected so far",
     Verdict.UNLISTED: "not verified: Cloudflare doesn't list it",
     Verdict.NEEDS_REGISTRATION: "shared device: say which user",
     Verdict.CLIENT_TOO_OLD: "update needed: client {version}, needs {least}",
     Verdict.INELIGIBLE: "not supported",
-    Detail.INELIGIBLE_WITH_MESSAGE: "not supported: {message}",
+    PlanDetail.INELIGIBLE_WITH_MESSAGE: "not supported: {message}",
     Verdict.OVER_QUOTA: "over today's quota",
 }
 LABELS: Mapping[Verdict, str] = {
@@ -89,14 +89,14 @@ def describe_step(line: PlanLine, step: Step) -> str:
         case Verdict.ALREADY_RUNNING if step.after:
             return sentence(SENTENCES, step.verdict, kind=SPECS[step.after].noun)
         case Verdict.OFFLINE if line.unseen is None:
-            return sentence(SENTENCES, Detail.NEVER_ONLINE)
+            return sentence(SENTENCES, PlanDetail.NEVER_ONLINE)
         case Verdict.OFFLINE:
             return sentence(SENTENCES, step.verdict, age=_age(line.unseen or timedelta()))
         case Verdict.CLIENT_TOO_OLD:
             least = ".".join(map(str, facts.least_client))
             return sentence(SENTENCES, step.verdict, version=facts.client_version, least=least)
         case Verdict.INELIGIBLE if facts.ineligible_reason:
-            return sentence(SENTENCES, Detail.INELIGIBLE_WITH_MESSAGE, message=facts.ineligible_reason)
+            return sentence(SENTENCES, PlanDetail.INELIGIBLE_WITH_MESSAGE, message=facts.ineligible_reason)
         case _:
             return sentence(SENTENCES, step.verdict)
 

@@ -13,7 +13,7 @@ from commands.rules.wording.statuses import status_label
 from commands.rules.wording.targets import describe_line_error
 
 
-class Detail(StrEnum):
+class RefusalDetail(StrEnum):
     """Sentences of a code that say more than its usual one."""
 
     TICKET_EXAMPLE = "ticket_example"
@@ -24,7 +24,7 @@ class Detail(StrEnum):
     SAME_REASON = "same_reason"
 
 
-SENTENCES: Mapping[RefusalCode | Detail, str] = {
+SENTENCES: Mapping[RefusalCode | RefusalDetail, str] = {
     RefusalCode.ACCOUNT_RETIRED: "{account} is retired. No commands can be run in it.",
     RefusalCode.OTHER_UPSTREAM: "{account} belongs to a different Cloudflare endpoint.",
     RefusalCode.NO_CREDENTIAL: "{account} has no credential yet. Ask an administrator.",
@@ -33,15 +33,15 @@ SENTENCES: Mapping[RefusalCode | Detail, str] = {
     RefusalCode.TOO_MANY_TARGETS: "A run can have {limit} targets at most.",
     RefusalCode.LINES_NOT_UNDERSTOOD: "{errors}",
     RefusalCode.NOTHING_TO_SEND: "No device can run it: {devices}.",
-    Detail.SAME_REASON: "No device can run it: {reason}.",
-    Detail.CANNOT_RUN: "This device can't run it. Cloudflare doesn't support it.",
-    Detail.CANNOT_RUN_MESSAGE: "This device can't run it: {message}.",
-    Detail.OLD_CLIENT: "This device can't run it: client {version} is too old, it needs {least}.",
-    Detail.SHARED_DEVICE: "Several people use this device. Say which user.",
+    RefusalDetail.SAME_REASON: "No device can run it: {reason}.",
+    RefusalDetail.CANNOT_RUN: "This device can't run it. Cloudflare doesn't support it.",
+    RefusalDetail.CANNOT_RUN_MESSAGE: "This device can't run it: {message}.",
+    RefusalDetail.OLD_CLIENT: "This device can't run it: client {version} is too old, it needs {least}.",
+    RefusalDetail.SHARED_DEVICE: "Several people use this device. Say which user.",
     RefusalCode.KEY_REUSED: "You already sent this form with different details. Reload the page and try again.",
     RefusalCode.TICKET_REQUIRED: "Enter a ticket.",
     RefusalCode.TICKET_INVALID: "“{ticket}” isn't a valid ticket.",
-    Detail.TICKET_EXAMPLE: "Tickets look like {example}.",
+    RefusalDetail.TICKET_EXAMPLE: "Tickets look like {example}.",
     RefusalCode.PURPOSE_REQUIRED: "Choose a purpose.",
     RefusalCode.NEEDS_APPROVAL: "A second person has to approve a {kind}.",
     RefusalCode.UNKNOWN_KIND: "This portal can't run this kind of command.",
@@ -63,7 +63,7 @@ def describe_refusal(refusal: Refusal) -> str:
         case RefusalCode.LINES_NOT_UNDERSTOOD:
             values["errors"] = " ".join(describe_line_error(error) for error in refusal.line_errors[:NAMED])
         case RefusalCode.TICKET_INVALID if values["example"]:
-            return sentence(SENTENCES, Detail.TICKET_EXAMPLE, **values)
+            return sentence(SENTENCES, RefusalDetail.TICKET_EXAMPLE, **values)
         case RefusalCode.ALREADY_FINISHED | RefusalCode.NOT_FINISHED:
             values["status"] = status_label(Status(str(values["status"]))).lower()
         case RefusalCode.NEEDS_APPROVAL:
@@ -76,7 +76,7 @@ def _nothing_to_send(lines: Sequence[PlanLine]) -> str:
     if len(lines) == 1:
         return sentences.pop()
     if len(sentences) == 1:
-        return sentence(SENTENCES, Detail.SAME_REASON, reason=describe_line(lines[0]))
+        return sentence(SENTENCES, RefusalDetail.SAME_REASON, reason=describe_line(lines[0]))
     return sentence(SENTENCES, RefusalCode.NOTHING_TO_SEND, devices=describe_skipped(lines, most=NAMED))
 
 
@@ -84,11 +84,11 @@ def _cannot_run(line: PlanLine) -> str:
     facts = line.facts
     match line.steps[0].verdict:
         case Verdict.NEEDS_REGISTRATION:
-            return sentence(SENTENCES, Detail.SHARED_DEVICE)
+            return sentence(SENTENCES, RefusalDetail.SHARED_DEVICE)
         case Verdict.CLIENT_TOO_OLD:
             least = ".".join(map(str, facts.least_client))
-            return sentence(SENTENCES, Detail.OLD_CLIENT, version=facts.client_version, least=least)
+            return sentence(SENTENCES, RefusalDetail.OLD_CLIENT, version=facts.client_version, least=least)
         case _ if facts.ineligible_reason:
-            return sentence(SENTENCES, Detail.CANNOT_RUN_MESSAGE, message=facts.ineligible_reason)
+            return sentence(SENTENCES, RefusalDetail.CANNOT_RUN_MESSAGE, message=facts.ineligible_reason)
         case _:
-            return sentence(SENTENCES, Detail.CANNOT_RUN)
+            return sentence(SENTENCES, RefusalDetail.CANNOT_RUN)

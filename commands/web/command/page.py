@@ -118,7 +118,7 @@ def build(
         platform=rows.platform_name(command.platform),
         is_verified=command.listed,
         kind=rows.kind_label(command.kind),
-        options=rows.describe_options(command),
+        options=rows.options_label(command),
         purpose=command.run.purpose if command.run else "",
         ticket=command.ticket,
         ticket_url=ticket_url(command.account_id, command.ticket),
@@ -181,5 +181,5 @@ def _file(command: Command, artifact: Artifact, rights: frozenset[Right], now: d
         stored_at=artifact.stored_at,
         deleted_remotely_at=artifact.deleted_remotely_at if is_there else None,
         download_url=reverse("download", args=[command.id]) if has_file and may else "",
-        no_download=f"You don't have the right to {Right.SEE_CONTENTS.words}." if has_file and not may else "",
+        no_download=f"You don't have the right to {Right.SEE_CONTENTS.phrase}." if has_file and not may else "",
     )

@@ -12,8 +12,9 @@ from commands.models import Run
 from commands.queries.commands import ListPage
 from commands.queries.runs import TO_REPEAT
 from commands.queries.viewer_context import ViewerContext
-from commands.rules.kinds import SPECS, Kind, describe
+from commands.rules.kinds import Kind
 from commands.rules.states import DONE, UNSENT, Status
+from commands.rules.wording.options import describe_options
 from commands.rules.wording.statuses import status_label
 from commands.web.shared import rows
 from commands.web.shared.components import EmptyState, FilterGroup, capped
@@ -86,7 +87,7 @@ def build(
         again_url=reverse("again", args=[run.id]) if to_repeat and can_run else "",
         again_key=uuid4(),
         again_label=f"Retry {to_repeat} failed",
-        no_right="" if can_run else f"You don't have the right to {Right.RUN.words}.",
+        no_right="" if can_run else f"You don't have the right to {Right.RUN.phrase}.",
         commands=_commands(context, states, page, address, now),
     )
 
@@ -125,7 +126,7 @@ def _kinds(run: Run) -> list[str]:
 
 
 def _options(kind: str, run: Run) -> str:
-    return describe(SPECS[Kind(kind)].kind, run.options[kind]) if kind in set(Kind) else ""
+    return describe_options(Kind(kind), run.options[kind]) if kind in set(Kind) else ""
 
 
 def _devices(count: int) -> str:

@@ -66,4 +66,4 @@ def account_in(given: str | None) -> UUID | None:
 def need(context: ViewerContext, right: Right) -> None:
     """Raise PermissionDenied, naming the missing right."""
     if right not in context.rights:
-        raise PermissionDenied(f"You don't have the right to {right.words} in {context.account.name}.")
+        raise PermissionDenied(f"You don't have the right to {right.phrase} in {context.account.name}.")

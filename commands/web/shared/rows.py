@@ -13,11 +13,12 @@ from commands.access import Right
 from commands.models import Artifact, Command, User
 from commands.queries import causes
 from commands.queries.commands import CommandRow
-from commands.rules.kinds import SPECS, Kind, describe
+from commands.rules.kinds import SPECS, Kind
 from commands.rules.states import HAS_FILE, OPEN, TONES, ArtifactStatus, Status
 from commands.rules.wording.artifacts import describe_artifact_reason
 from commands.rules.wording.causes import describe_cause
 from commands.rules.wording.commands import describe_reason, summarize_reason
+from commands.rules.wording.options import describe_options
 from commands.rules.wording.statuses import artifact_label, status_label, status_sentence
 from commands.web.shared import operations
 from commands.web.shared.layout import name_of
@@ -114,8 +115,9 @@ def kind_label(kind: str) -> str:
     return SPECS[Kind(kind)].label if kind in set(Kind) else kind
 
 
-def describe_options(command: Command) -> str:
-    return describe(Kind(command.kind), command.options) if command.kind in set(Kind) else ""
+def options_label(command: Command) -> str:
+    """Return the options in words, '' for a kind that we don't know."""
+    return describe_options(Kind(command.kind), command.options) if command.kind in set(Kind) else ""
 
 
 def chip_of(command: Command) -> Chip:
@@ -156,7 +158,7 @@ def build(
         platform="" if subject is ListSubject.DEVICE else platform_name(command.platform),
         operations=operations.allowed_operations(command) if Right.RUN in rights else "",
         kind=kind_label(command.kind),
-        options=describe_options(command),
+        options=options_label(command),
         requester=requester_of(command, viewer),
         requested_at=command.requested_at,
         ticket=TextLink(command.ticket, ticket_url(command.account_id, command.ticket)),

@@ -23,7 +23,7 @@ from commands.web.shared import rows
 
 
 @dataclass(frozen=True, slots=True)
-class PauseLine:
+class PauseItem:
     """One pause of an account.
 
     Attributes:
@@ -82,7 +82,7 @@ class AccountCard:
     barred: int  # from before a restore: looked for, not sent
     doubtful: int
     missing: Missing | None
-    pauses: Sequence[PauseLine]
+    pauses: Sequence[PauseItem]
     desk_url: str
     queued_url: str
     doubtful_url: str
@@ -182,10 +182,10 @@ def _account_chip(state: AccountState, now: datetime) -> AccountChip:
     return next((chip for chip, applies in checks.items() if applies), AccountChip.OK)
 
 
-def _pause(shown: AccountPause, state: AccountState, now: datetime) -> PauseLine:
+def _pause(shown: AccountPause, state: AccountState, now: datetime) -> PauseItem:
     pause = shown.pause
     operation = sentence(OPERATIONS, Operation(pause.operation))
-    return PauseLine(
+    return PauseItem(
         operation=operation[0].upper() + operation[1:],
         reason=pause.reason,
         since=pause.since,
@@ -201,11 +201,11 @@ def _pause(shown: AccountPause, state: AccountState, now: datetime) -> PauseLine
     )
 
 
-def _rate_limit(budget: CallBudget, now: datetime) -> list[PauseLine]:
+def _rate_limit(budget: CallBudget, now: datetime) -> list[PauseItem]:
     until = budget.paused_until
     if until is None or not is_ahead(until, now):
         return []
-    return [PauseLine("All calls with this credential", budget.pause_reason, budget.paused_since or now, until)]
+    return [PauseItem("All calls with this credential", budget.pause_reason, budget.paused_since or now, until)]
 
 
 _ROLES = {Role.BEAT: "Scheduler", Role.BROKER: "Message queue", Role.TALK: "Worker: talk", Role.FETCH: "Worker: fetch"}

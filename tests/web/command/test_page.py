@@ -201,7 +201,7 @@ def test_file_can_be_downloaded_where_it_is_stored(status: ArtifactStatus) -> No
 def test_viewer_without_the_right_to_see_contents_is_told_why_a_file_has_no_link(status: ArtifactStatus) -> None:
     shown = shown_file(status, rights=HELPDESK)
     assert shown.download_url == ""
-    assert shown.no_download == ("You don't have the right to see contents." if status in HAS_FILE else "")
+    assert shown.no_download == ("You don't have the right to open or download results." if status in HAS_FILE else "")
 
 
 def test_file_is_saved_under_the_names_of_kind_and_device() -> None:

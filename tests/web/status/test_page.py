@@ -16,7 +16,7 @@ from commands.rules.reasons import CommandReasonCode
 from commands.rules.states import Status
 from commands.web.shared.rows import Chip
 from commands.web.status import page
-from commands.web.status.page import AccountCard, DoubtfulCommand, PauseLine, Process, StatusPage
+from commands.web.status.page import AccountCard, DoubtfulCommand, PauseItem, Process, StatusPage
 from tests.web.unsaved import ACCOUNT_ID, NOW, unsaved_account, unsaved_command
 
 SOON, RECENTLY = NOW + timedelta(minutes=2), NOW - timedelta(seconds=1)
@@ -69,7 +69,7 @@ def card(account: AccountState, *, is_seen: bool = True) -> AccountCard:
     return shown
 
 
-def pause_line(pause: AccountPause, **values: Any) -> PauseLine:
+def pause_item(pause: AccountPause, **values: Any) -> PauseItem:
     [line] = card(replace(account_state(pause), **values)).pauses
     return line
 
@@ -176,53 +176,53 @@ def test_account_that_misses_nothing_says_nothing() -> None:
     ],
 )
 def test_pause_names_its_operation(operation: Operation, label: str) -> None:
-    assert pause_line(paused(unsaved_pause(operation))).operation == label
+    assert pause_item(paused(unsaved_pause(operation))).operation == label
 
 
 def test_pause_tells_why_and_until_when() -> None:
-    line = pause_line(paused(unsaved_pause(remote_message="Try later", http_status=503)))
+    line = pause_item(paused(unsaved_pause(remote_message="Try later", http_status=503)))
     assert line.reason == "Cloudflare failed. Cloudflare's message: “Try later”. (HTTP 503)"
     assert (line.since, line.retry_at, line.is_retrying) == (RECENTLY, SOON, False)
 
 
 def test_pause_that_ended_just_now_is_being_retried() -> None:
-    line = pause_line(paused(unsaved_pause(until=RECENTLY)))
+    line = pause_item(paused(unsaved_pause(until=RECENTLY)))
     assert (line.retry_at, line.is_retrying) == (None, True)
 
 
 def test_pause_that_ended_long_ago_had_nothing_to_do_since() -> None:
-    line = pause_line(paused(refusal(until=NOW - timedelta(minutes=5))))
+    line = pause_item(paused(refusal(until=NOW - timedelta(minutes=5))))
     assert (line.retry_at, line.is_retrying) == (None, False)
 
 
 def test_refusal_without_anybody_to_notify_says_so() -> None:
-    assert pause_line(paused(refusal()), can_notify=False).lacks_people
-    assert not pause_line(paused(refusal())).lacks_people
-    assert not pause_line(paused(refusal(), notified_at=RECENTLY), can_notify=False).lacks_people
-    assert not pause_line(paused(unsaved_pause()), can_notify=False).lacks_people
+    assert pause_item(paused(refusal()), can_notify=False).lacks_people
+    assert not pause_item(paused(refusal())).lacks_people
+    assert not pause_item(paused(refusal(), notified_at=RECENTLY), can_notify=False).lacks_people
+    assert not pause_item(paused(unsaved_pause()), can_notify=False).lacks_people
 
 
 def test_refusal_tells_when_administrators_were_notified_and_whether_email_fails() -> None:
-    line = pause_line(paused(refusal(), notified_at=RECENTLY, is_email_failing=True))
+    line = pause_item(paused(refusal(), notified_at=RECENTLY, is_email_failing=True))
     assert (line.notified_at, line.lacks_mail) == (RECENTLY, True)
 
 
 @pytest.mark.parametrize("operation", Operation)
 def test_refusals_to_send_and_to_download_are_retested(operation: Operation) -> None:
     is_retested = operation in (Operation.CREATE, Operation.DOWNLOAD)
-    assert pause_line(paused(refusal(operation))).is_probed == is_retested
-    assert not pause_line(paused(unsaved_pause(operation))).is_probed
+    assert pause_item(paused(refusal(operation))).is_probed == is_retested
+    assert not pause_item(paused(unsaved_pause(operation))).is_probed
 
 
 def test_pause_of_downloads_counts_expiring_results() -> None:
-    assert pause_line(paused(unsaved_pause(Operation.DOWNLOAD), expiring=3)).expiring == 3
+    assert pause_item(paused(unsaved_pause(Operation.DOWNLOAD), expiring=3)).expiring == 3
 
 
 def test_rate_limit_is_a_pause_of_all_calls() -> None:
     budget = {"paused_until": SOON, "paused_since": RECENTLY, "pause_reason_code": PauseReason.RATE_LIMITED}
     first, second = card(account_state(paused(unsaved_pause()), budget=budget)).pauses
     assert first.operation == "Sending commands"
-    assert second == PauseLine(
+    assert second == PauseItem(
         "All calls with this credential", "Cloudflare is rate-limiting us.", since=RECENTLY, retry_at=SOON
     )
 
