@@ -21,7 +21,6 @@ from commands.rules.kinds import (
     options_of,
     warnings,
 )
-from commands.rules.wording.options import describe_options
 
 NUMBERS = [
     (kind, option) for kind, spec in SPECS.items() for option in spec.options if option.type is OptionType.WHOLE_NUMBER
@@ -149,24 +148,6 @@ def test_each_dialect_gets_only_its_own_options() -> None:
     assert [option.name for option in options_of(Kind.WARP_DIAG)] == ["test-all-routes"]
     assert "max-file-size-mb" in [option.name for option in options_of(Kind.WARP_DIAG, legacy=True)]
     assert [kind for kind, spec in SPECS.items() if not spec.legacy] == [Kind.SPEED_TEST]
-
-
-@pytest.mark.parametrize(
-    ("kind", "options", "words"),
-    [
-        (
-            Kind.PCAP,
-            {"time-limit-min": 5, "max-file-size-mb": 50, "packet-size-bytes": 160},
-            "5 min · 50 MB · 160 bytes",
-        ),
-        (Kind.WARP_DIAG, {"test-all-routes": True}, "all routes"),
-        (Kind.WARP_DIAG, {"test-all-routes": False}, "not all routes"),
-        (Kind.SPEED_TEST, {"interfaces": ["default", "tunnel"]}, "default + tunnel"),
-        (Kind.SPEED_TEST, {}, ""),
-    ],
-)
-def test_options_are_described_on_one_line(kind: Kind, options: dict[str, object], words: str) -> None:
-    assert describe_options(kind, clean_options(kind, options)[0]) == words
 
 
 def test_deadline_is_the_offline_time_out_the_run_and_the_upload() -> None:
