@@ -3,8 +3,11 @@
 Every rendered line passes `commands/redaction.py`. This module must not decide what is logged.
 """
 
+import logging
 import re
+import time
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -15,6 +18,24 @@ from commands.redaction import HIDDEN, hide, scrub
 _NAMES = re.compile(
     r"authorization|cookie|password|passwd|secret|token|api_?key|auth-key|credential_keys|csrf", re.IGNORECASE
 )
+
+
+REPEAT_AFTER = timedelta(minutes=10)
+
+
+class RarelyFilter(logging.Filter):
+    """Filter that passes messages of the same text, whatever their values, only every 10 minutes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed_at: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now, text = time.monotonic(), str(record.msg)
+        if now - self._passed_at.get(text, float("-inf")) < REPEAT_AFTER.total_seconds():
+            return False
+        self._passed_at[text] = now
+        return True
 
 
 def configure(*, as_json: bool, level: str, secrets: Iterable[str]) -> dict[str, Any]:
@@ -53,6 +74,7 @@ def configure(*, as_json: bool, level: str, secrets: Iterable[str]) -> dict[str,
                 ],
             }
         },
+        "filters": {"rarely": {"()": RarelyFilter}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": _quieter(),
@@ -67,6 +89,7 @@ def _quieter() -> dict[str, dict[str, Any]]:
         "django.request": {"level": "CRITICAL"},
         "celery.app.trace": {"level": "CRITICAL"},
         **{name: {"level": "WARNING"} for name in chatty},
+        "celery.worker.consumer.consumer": {"filters": ["rarely"]},  # writes a line for each retry of a connection
     }
 
 

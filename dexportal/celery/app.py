@@ -20,6 +20,7 @@ from dexportal.celery import (
     file_broker,  # noqa: F401 - registers the spool:// transport
     heartbeat,
     queue_limit,
+    redis_broker,  # noqa: F401 - replaces the transport of redis://
 )
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "dexportal.settings")
@@ -102,6 +103,7 @@ def configuration() -> dict[str, Any]:
         "task_create_missing_queues": False,
         "task_ignore_result": True,
         "task_acks_late": False,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,  # a task needs no broker to finish
         "worker_prefetch_multiplier": 1,
         "worker_hijack_root_logger": False,
         "worker_send_task_events": False,

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import structlog
 from celery import bootsteps
 from celery.beat import ScheduleEntry, Scheduler
 from celery.result import AsyncResult
@@ -21,8 +20,7 @@ from django.conf import settings
 from kombu import Connection
 
 from dexportal.celery import queue_limit
-
-logger = structlog.get_logger(__name__)
+from dexportal.celery.problem_log import ProblemLog
 
 
 def touch() -> None:
@@ -36,7 +34,7 @@ class HeartbeatWriter:
     def __init__(self) -> None:
         self._roles: set[str] = set()
         self._reported = threading.Condition()
-        self._is_failing = False
+        self._problems = ProblemLog("heartbeats are not written", "heartbeats are written again")
         threading.Thread(target=self._write_forever, name="heartbeat", daemon=True).start()
 
     def report(self, roles: Iterable[str]) -> None:
@@ -61,11 +59,9 @@ class HeartbeatWriter:
         try:
             heartbeats.beat(*map(Heartbeat.Role, roles), now=clock.database_now())
         except Exception as problem:  # mostly of the database; the next heartbeat tries again
-            if not self._is_failing:
-                logger.warning("heartbeat not written", problem=repr(problem))
-            self._is_failing = True
+            self._problems.report(problem)
         else:
-            self._is_failing = False
+            self._problems.clear()
         connection.close()  # the next write is seconds away, and an open connection might be dead by then
 
 
@@ -115,6 +111,10 @@ class HeartbeatScheduler(Scheduler):
     _reported_at = float("-inf")
     _accepted_at = float("-inf")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._problems = ProblemLog("beat cannot send to the broker", "beat sends to the broker again")
+        super().__init__(*args, **kwargs)
+
     def tick(self, *args: Any, **kwargs: Any) -> float:
         touch()
         delay: float = super().tick(*args, **kwargs)
@@ -134,6 +134,15 @@ class HeartbeatScheduler(Scheduler):
             return sent
         finally:
             self._report()
+
+    def apply_entry(self, entry: ScheduleEntry, producer: Any = None) -> None:
+        """Send the message of an entry. Celery would log a traceback every few seconds while the broker is down."""
+        try:
+            self.apply_async(entry, producer=producer, advance=False)
+        except Exception as problem:
+            self._problems.report(problem)
+        else:
+            self._problems.clear()
 
     def _report(self) -> None:
         """Report a heartbeat once an interval, after beat tried to send a message and so knows the broker's state."""

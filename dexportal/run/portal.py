@@ -6,12 +6,14 @@ command lines are in programs.py, and supervisor.py keeps them running. This mod
 """
 
 import argparse
+import fcntl
 import http.client
 import os
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -50,6 +52,25 @@ def require_writable(folder: Path) -> None:
         raise CannotStart(f"Can't write to {folder} ({problem.strerror}). Set VAR_DIR to another folder.") from None
 
 
+@contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Make sure that no other portal runs in the folder. The lock ends with this process, however it ends."""
+    with (folder / "portal.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            process = file.read().strip() or "unknown"
+            raise CannotStart(
+                f"Another portal is running in {folder} (process {process}). Stop it first, or "
+                "choose another folder and port: VAR_DIR=… PORT=… make run"
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind((HOST, 0))
@@ -84,10 +105,15 @@ def announce_when_up(port: int, sign_ins: str) -> Callable[[], bool]:
 
 
 def run(supervisor: Supervisor, *, dev: bool = False) -> int:
-    port = env.number("PORT", 8000, least=1, most=65535)
-    require_free_port(port)
     var = Path(env.text("VAR_DIR") or BASE_DIR / "var")
     require_writable(var)
+    with lock(var):
+        return run_in(var, supervisor, dev=dev)
+
+
+def run_in(var: Path, supervisor: Supervisor, *, dev: bool) -> int:
+    port = env.number("PORT", 8000, least=1, most=65535)
+    require_free_port(port)
     web = programs.development_web(port) if dev else programs.web(port)
     to_start = [programs.worker("talk", programs.TALK_THREADS), programs.worker("fetch", 2), programs.beat(), web]
     if dev:

@@ -41,9 +41,10 @@ def web(port: int) -> Program:
         "--workers-kill-timeout",
         "5",
     ]
-    return Program("web", [*granian, *limits, "dexportal.wsgi:application"])
+    return Program("web", [*granian, *limits, "dexportal.wsgi:application"], is_essential=True)
 
 
 def development_web(port: int) -> Program:
     """Return Django's own server, which reloads itself. WhiteNoise serves the static files, as it does in `web`."""
-    return Program("web", [sys.executable, "manage.py", "runserver", "--nostatic", f"{HOST}:{port}"])
+    command = [sys.executable, "manage.py", "runserver", "--nostatic", f"{HOST}:{port}"]
+    return Program("web", command, is_essential=True)

@@ -1,5 +1,7 @@
 """Supervisor of a few programs: it starts them, prefixes their output, restarts those that crash, and stops them all.
 
+A program that keeps crashing is restarted ever more slowly and takes no other one with it, unless it is essential.
+
 Each program leads its own session, so that Ctrl-C reaches only the supervisor, and so that the supervisor can kill the
 whole process group. This module must not know which programs it runs (see programs.py), and must not load Django.
 """
@@ -24,17 +26,25 @@ _output_lock = threading.Lock()
 
 @dataclass(frozen=True)
 class Program:
+    """Program to keep running. If an essential one crashes too often, everything stops."""
+
     name: str
     command: Sequence[str]
+    is_essential: bool = False
 
 
 @dataclass(frozen=True)
 class SupervisorLimits:
-    """Limits of the supervisor, in seconds. Everything stops after `max_crashes` of a program within `crash_window`."""
+    """Limits of the supervisor, in seconds.
+
+    A program that crashes again within `crash_window` waits twice as long for its restart, up to `restart_most`.
+    Everything stops when an essential program crashes `max_crashes` times within `crash_window`.
+    """
 
     max_crashes: int = 5
     crash_window: float = 60.0
     restart_after: float = 1.0
+    restart_most: float = 60.0
     stop_one: float = 3.0  # for one program to stop, before the next one gets its signal
     stop_all: float = 15.0  # for all programs to stop, before they are killed
     read_rest: float = 2.0  # to read the last output of a program; a process it left may keep the pipe open
@@ -98,6 +108,7 @@ class Child:
     reader: threading.Thread = field(init=False)
     crashes: deque[float] = field(default_factory=deque)
     start_at: float | None = None  # set while it is down after a crash; monotonic clock
+    pause: float = 0.0  # before the last restart
 
     def start(self) -> None:
         self.start_at = None
@@ -115,13 +126,15 @@ class Child:
         return self.start_at is None and self.process.poll() is not None
 
     def note_crash(self, now: float, limits: SupervisorLimits) -> bool:
-        """Kill the rest of the process group and schedule the restart. Return False if there were too many crashes."""
+        """Kill the rest of the process group and schedule the restart. Return False if everything must stop."""
         kill_group(self.process)
+        is_first = not self.crashes or self.crashes[-1] < now - self.pause - limits.crash_window
+        self.pause = limits.restart_after if is_first else min(2 * self.pause, limits.restart_most)
         self.crashes.append(now)
         while self.crashes[0] < now - limits.crash_window:
             self.crashes.popleft()
-        self.start_at = now + limits.restart_after
-        return len(self.crashes) < limits.max_crashes
+        self.start_at = now + self.pause
+        return not self.program.is_essential or len(self.crashes) < limits.max_crashes
 
 
 class Supervisor:
@@ -162,7 +175,7 @@ class Supervisor:
             self.children.append(child)
 
     def run(self, when_up: Callable[[], bool]) -> int:
-        """Keep the programs running. Return 0 after a signal to stop, and 1 if a program crashed too often.
+        """Keep the programs running. Return 0 after a signal to stop, and 1 if an essential program crashed too often.
 
         `when_up` is called until it returns True.
         """
@@ -176,11 +189,14 @@ class Supervisor:
         return 0
 
     def _restart_if_crashed(self, child: Child) -> bool:
-        """Return False if the program crashed too often to restart it."""
+        """Return False if an essential program crashed too often to restart it."""
         now = time.monotonic()
         if child.has_crashed():
-            print_lines(f"{child.program.name} stopped unexpectedly (exit status {child.process.returncode}).")
-            if not child.note_crash(now, self.limits):
+            status = child.process.returncode
+            may_go_on = child.note_crash(now, self.limits)
+            restart = f" Restarting it in {child.pause:.0f} s." if may_go_on else ""
+            print_lines(f"{child.program.name} stopped unexpectedly (exit status {status}).{restart}")
+            if not may_go_on:
                 times = f"{self.limits.max_crashes} times within {self.limits.crash_window:.0f} s"
                 print_lines(f"{child.program.name} crashed {times}. Stopping everything.")
                 return False

@@ -80,7 +80,7 @@ class Supervised:
 
 
 def supervised(programs: Mapping[str, str], limits: Mapping[str, float] | None = None) -> Supervised:
-    """Start a supervisor of these programs: names and shell scripts, in the order in which they start."""
+    """Start a supervisor of these programs: names and shell scripts, in order. One named “essential” is essential."""
     return Supervised(["-m", "tests.house.supervised", json.dumps([dict(programs), dict(limits or {})])])
 
 
@@ -100,7 +100,8 @@ def main(configuration: str) -> int:
     programs, limits = json.loads(configuration)
     supervisor = Supervisor(ROOT, os.environ, SupervisorLimits(**{**GENEROUS, **limits}))
     supervisor.handle_signals()
-    supervisor.start([Program(name, ["sh", "-c", script]) for name, script in programs.items()])
+    essential = {"essential"}
+    supervisor.start([Program(name, ["sh", "-c", script], name in essential) for name, script in programs.items()])
     try:
         return supervisor.run(lambda: True)
     finally:

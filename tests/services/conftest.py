@@ -22,7 +22,7 @@ _NEEDS = {
     "npm": (shutil.which("npm") is not None, ["test_prism.py"]),
     "tshark": (shutil.which("tshark") is not None, ["test_tshark.py"]),
     "PostgreSQL": (postgresql_folder() is not None, ["test_servers.py"]),
-    "Redis": (redis_server() is not None, ["test_servers.py"]),
+    "Redis": (redis_server() is not None, ["test_redis_refuses_writes.py", "test_servers.py"]),
 }
 
 collect_ignore = sorted({file for available, files in _NEEDS.values() if not available for file in files})

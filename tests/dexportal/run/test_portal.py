@@ -1,5 +1,6 @@
 """Tests of `python -m dexportal.run`: refused starts, and whole starts and stops of the real portal."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dexportal.run.portal import CannotStart, free_port, require_free_port
+from dexportal.run.portal import CannotStart, free_port, lock, require_free_port
 from tests.dexportal.portals import run
 from tests.house.supervised import Supervised
 from tests.polling import MAX_WAIT
@@ -107,3 +108,12 @@ def processes_of(var: Path) -> list[str]:
     """Find every process that has this folder in its environment."""
     table = subprocess.run(["ps", "axeww", "-o", "pid,command"], capture_output=True, text=True, check=True).stdout
     return [line for line in table.splitlines() if f"VAR_DIR={var}" in line]
+
+
+def test_second_portal_in_one_folder_is_reported_in_one_line_and_the_first_goes_on(tmp_path: Path) -> None:
+    with lock(tmp_path), portal(PORT=str(free_port()), VAR_DIR=str(tmp_path)) as refused:
+        assert refused.wait() == 1
+    assert len(refused.output) == 1
+    assert f"Another portal is running in {tmp_path} (process {os.getpid()})" in refused.output[0]
+    with lock(tmp_path):
+        pass
