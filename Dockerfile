@@ -32,11 +32,11 @@ ENV PATH=/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     VAR_DIR=/var/lib/dexportal \
-    GRANIAN_HOST=0.0.0.0 \
-    GRANIAN_PORT=8000
+    WEB_HOST=0.0.0.0 \
+    WEB_PORT=8000
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --start-interval=2s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['GRANIAN_PORT'] + '/readyz', timeout=9)"]
-CMD ["granian", "--interface", "wsgi", "--no-ws", "--workers", "2", "--blocking-threads", "8", "--backpressure", "256", "--respawn-failed-workers", "--workers-kill-timeout", "20", "dexportal.wsgi:application"]
+    CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ['WEB_PORT'] + '/readyz', timeout=9)"]
+CMD ["python", "-m", "dexportal.serve", "--processes", "2"]

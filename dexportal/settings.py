@@ -172,8 +172,10 @@ OPTION_CEILINGS = {  # Cloudflare's documented maxima, which it may raise
     ("pcap", "packet-size-bytes"): env.number("CAPTURE_BYTES_MAX", 1500, least=1, most=65_535),
     ("warp-diag", "max-file-size-mb"): env.number("DIAG_MB_MAX", 100, least=1, most=10_000),
 }
-DATA_UPLOAD_MAX_MEMORY_SIZE = PASTE_MAX_BYTES + 100_000  # the paste is one field of a form
+# A paste is one field of a form. A browser writes one byte as up to three, such as %0A.
+BODY_MAX_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE = 3 * PASTE_MAX_BYTES + 200_000
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 6000
+FILE_UPLOAD_HANDLERS = ["dexportal.uploads.NoFiles"]
 
 # --- Database, cache, broker, files, email -----------------------------------------------------------------------
 

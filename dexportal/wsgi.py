@@ -1,4 +1,4 @@
-"""WSGI application that granian serves."""
+"""WSGI application that dexportal/serve.py serves."""
 
 import os
 

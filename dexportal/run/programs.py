@@ -28,20 +28,8 @@ def beat() -> Program:
 
 
 def web(port: int) -> Program:
-    """Return granian. Its backpressure is far above the threads, because it counts the idle connections of browsers."""
-    granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(port)]
-    limits = [
-        "--no-ws",
-        "--workers",
-        "1",
-        "--blocking-threads",
-        "8",
-        "--backpressure",
-        "256",
-        "--workers-kill-timeout",
-        "5",
-    ]
-    return Program("web", [*granian, *limits, "dexportal.wsgi:application"], is_essential=True)
+    command = [sys.executable, "-m", "dexportal.serve", "--host", HOST, "--port", str(port)]
+    return Program("web", command, is_essential=True)
 
 
 def development_web(port: int) -> Program:

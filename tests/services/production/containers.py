@@ -43,7 +43,7 @@ class Host:
 
     def environment(self, service: Service, container: str) -> dict[str, str]:
         values = {name: os.environ[name] for name in PASSED_THROUGH if name in os.environ}
-        values |= {"HOME": "/tmp", **service.environment, "GRANIAN_PORT": str(self.web_port)}
+        values |= {"HOME": "/tmp", **service.environment, "WEB_PORT": str(self.web_port)}
         values_by_path = self.replacements(container)
         pattern = re.compile("|".join(map(re.escape, values_by_path)))
         return {name: pattern.sub(lambda match: values_by_path[match[0]], value) for name, value in values.items()}

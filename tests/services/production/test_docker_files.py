@@ -23,7 +23,7 @@ VARIABLES = {
     "TRUSTED_PROXIES": "172.16.0.0/12",
     "CLOUDFLARE_ACCOUNT_ID": "0123456789abcdef0123456789abcdef",
 }
-BUILT_IN = {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "GRANIAN_HOST", "GRANIAN_PORT"}
+BUILT_IN = {"PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "WEB_HOST", "WEB_PORT"}
 WORKERS = ("worker-talk", "worker-fetch")
 PORTAL_SERVICES = ("web", *WORKERS, "beat", "migrate")
 
@@ -143,12 +143,15 @@ def test_workers_and_beat_have_the_commands_of_make_run(services: dict[str, Serv
         assert services[service].command == list(program.command)[2:]
 
 
-def test_web_process_has_two_workers_of_eight_threads_and_a_backlog_limit(services: dict[str, Service]) -> None:
-    command = " ".join(services["web"].command)
-    assert command.startswith("granian --interface wsgi ")
-    assert command.endswith(" dexportal.wsgi:application")
-    for option in ("--workers 2", "--blocking-threads 8", "--backpressure 256", "--respawn-failed-workers"):
-        assert option in command
+def test_web_has_two_processes(services: dict[str, Service]) -> None:
+    assert services["web"].command == ["python", "-m", "dexportal.serve", "--processes", "2"]
+
+
+def test_temporary_folders_have_a_size(services: dict[str, Service]) -> None:
+    """Check that a full one costs the request or the task that fills it, and not the memory of the machine."""
+    for name, service in services.items():
+        for entry in service.raw.get("tmpfs", []):
+            assert ":size=" in entry, name
 
 
 def test_services_start_after_migration_and_workers_also_after_redis(services: dict[str, Service]) -> None:
