@@ -124,8 +124,12 @@ class Resolved:
 
     targets: list[Target] = field(default_factory=list)
     errors: list[LineError] = field(default_factory=list)
-    choices: list[ListedDevice] = field(default_factory=list)
+    _choices: dict[int, ListedDevice] = field(default_factory=dict)
     _seen: dict[tuple[str, str], tuple[Target, int]] = field(default_factory=dict)
+
+    @property
+    def choices(self) -> list[ListedDevice]:
+        return list(self._choices.values())
 
     def add(self, target: Target, line: PastedLine | None = None) -> None:
         """Add a target. The same registration counts once, and is an error when given to two people."""
@@ -144,22 +148,39 @@ class Resolved:
 
     def offer(self, devices: Iterable[ListedDevice]) -> None:
         """Add devices to choose from, each once."""
-        known = {device.key for device in self.choices}
-        self.choices.extend(device for device in devices if device.key not in known)
+        for device in devices:
+            self._choices.setdefault(device.key, device)
 
 
-def read_lines(text: str) -> list[PastedLine]:
-    """Read the lines of a paste or CSV file, without empty lines, comments and a heading."""
+class TooManyLines(Exception):
+    """Raised for a paste with more lines than allowed. `count` includes a heading if there is one."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.count = count
+
+
+def read_lines(text: str, most: int | None = None) -> list[PastedLine]:
+    """Read the lines of a paste or CSV file, without empty lines, comments and a heading.
+
+    Raises TooManyLines. Lines are counted before any is read, because reading a million of them takes seconds.
+    """
+    numbered = [
+        (number, stripped)
+        for number, raw in enumerate(text.removeprefix("\ufeff").splitlines(), start=1)
+        if (stripped := raw.strip()) and not stripped.startswith("#")
+    ]
+    if most is not None and len(numbered) > most + 1:
+        raise TooManyLines(len(numbered))
     lines: list[PastedLine] = []
-    for number, raw in enumerate(text.removeprefix("\ufeff").splitlines(), start=1):
-        stripped = raw.strip()
-        if not stripped or stripped.startswith("#"):
-            continue
+    for number, stripped in numbered:
         cells = _cells(stripped)
         if not lines and len(cells) > 1 and all(cell in _HEADINGS or "registration" in cell for cell in cells):
             continue
         if any(cells):
             lines.append(PastedLine(number, stripped, cells))
+    if most is not None and len(lines) > most:
+        raise TooManyLines(len(lines))
     return lines
 
 

@@ -24,6 +24,7 @@ from commands.rules.targeting import (
     PastedLine,
     Resolved,
     Target,
+    TooManyLines,
     identifiers,
     is_typeable,
     read_lines,
@@ -49,6 +50,20 @@ class LinesField(forms.CharField):
         ]
 
 
+class KeysField(forms.Field):
+    """Keys of the selected devices, each once. Django's field for choices compares each value with each choice."""
+
+    widget = forms.MultipleHiddenInput
+
+    def clean(self, value: Any) -> list[int]:
+        keys = list(dict.fromkeys(value or ()))
+        if not all(is_key(str(key)) for key in keys):
+            raise forms.ValidationError("A selected device could not be read. Select it again.")
+        if len(keys) > settings.TARGETS_MAX:
+            raise forms.ValidationError(f"A run can have {settings.TARGETS_MAX} targets at most.")
+        return [int(key) for key in keys]
+
+
 class RequestForm(forms.Form):
     account = forms.UUIDField(widget=forms.HiddenInput)
     key = forms.UUIDField(
@@ -60,11 +75,7 @@ class RequestForm(forms.Form):
             "invalid_choice": "This account's API can't run “%(value)s”.",
         },
     )
-    device = forms.TypedMultipleChoiceField(
-        coerce=int,
-        required=False,
-        error_messages={"invalid_choice": "A selected device could not be read. Select it again."},
-    )
+    device = KeysField(required=False)
     who = LinesField(max_length=WHO_LENGTH)
     targets = LinesField(strip=False)
     purpose = forms.ChoiceField(required=False)
@@ -89,8 +100,6 @@ class RequestForm(forms.Form):
         self.resolved = Resolved()
         kinds = [(kind.value, SPECS[kind].label) for kind in kinds_of(account)]
         self.fields["kinds"].choices = kinds  # type: ignore[attr-defined]
-        keys = data.getlist("device") if data is not None else []
-        self.fields["device"].choices = [(key, key) for key in keys if is_key(key)]  # type: ignore[attr-defined]
         purposes = [(purpose, purpose) for purpose in choices.purposes]
         self.fields["purpose"].choices = [("", "Purpose"), *purposes]  # type: ignore[attr-defined]
 
@@ -119,11 +128,12 @@ class RequestForm(forms.Form):
         return cleaned
 
     def _read_targets(self, cleaned: Mapping[str, Any]) -> None:
-        lines = read_lines(cleaned["targets"])
-        self.line_count = len(lines)
-        if len(lines) > settings.TARGETS_MAX:
-            self.add_error("targets", f"{len(lines)} lines. A run can have {settings.TARGETS_MAX} targets at most.")
+        try:
+            lines = read_lines(cleaned["targets"], settings.TARGETS_MAX)
+        except TooManyLines as problem:
+            self.add_error("targets", f"{problem.count} lines. A run can have {settings.TARGETS_MAX} targets at most.")
             return
+        self.line_count = len(lines)
         keys: list[int] = cleaned.get("device", [])
         account_id = self.account_row.id
         selected = devices.get_by_pks(account_id, keys) if keys else []

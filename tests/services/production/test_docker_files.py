@@ -195,7 +195,7 @@ def test_portal_containers_can_only_write_to_their_volume_and_tmp(services: dict
         assert raw["read_only"] is True
         assert raw["cap_drop"] == ["ALL"]
         assert raw["volumes"] == ["files:/var/lib/dexportal"]
-        assert raw["tmpfs"] == ["/tmp"]
+        assert raw["tmpfs"] == ["/tmp:size=1g"]
         assert services[name].environment["VAR_DIR"] == "/var/lib/dexportal"
 
 
