@@ -86,7 +86,6 @@ def _quieter() -> dict[str, dict[str, Any]]:
     chatty = ("celery.worker.strategy", "celery.beat", "kombu", "urllib3", "botocore")
     return {
         "waitress.queue": {"level": "ERROR"},  # warns of each request that waits for a thread
-
         "django": {"handlers": [], "propagate": True},
         "django.request": {"level": "CRITICAL"},
         "celery.app.trace": {"level": "CRITICAL"},

@@ -35,8 +35,8 @@ if _public.path:
 SITE_URL = PUBLIC_URL or _public.geturl()  # links in emails begin with it
 _https = _public.scheme == "https"
 
-# The loopback names are for health probes on the same machine.
-ALLOWED_HOSTS = [*([_public.hostname] if PRODUCTION else []), "localhost", "127.0.0.1", "[::1]"]
+# Health probes may use any host, see middleware.HealthOfAnyHost.
+ALLOWED_HOSTS = [str(_public.hostname)] if PRODUCTION else ["127.0.0.1", "localhost", "[::1]"]
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if PRODUCTION else []
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES")  # X-Forwarded-For and -Proto count only from these
 
@@ -53,9 +53,7 @@ else:
         VAR_DIR / "credential_keys", lambda: Fernet.generate_key().decode()
     )
 CREDENTIAL_KEYS = env.fernet_keys("CREDENTIAL_KEYS", _credential_keys)  # the first encrypts, all decrypt
-METRICS_TOKEN = env.text(
-    "METRICS_TOKEN"
-)  # needed for /metrics, except on this machine; empty: private networks may read it
+METRICS_TOKEN = env.text("METRICS_TOKEN")  # for /metrics; without PUBLIC_URL this machine needs none
 DEMO_PASSWORD = env.text("DEXPORTAL_DEMO_PASSWORD")  # empty: generated when the demo people are created
 
 # --- The upstream ------------------------------------------------------------------------------------------------
@@ -279,7 +277,9 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "dexportal.middleware.TrustedProxies",
+    "dexportal.middleware.HealthOfAnyHost",
     "dexportal.middleware.RequestLog",
+    "dexportal.middleware.ResponseHeaders",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -362,6 +362,21 @@ SECURE_CSP = {
 }
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+PERMISSIONS_POLICY = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        "accelerometer",
+        "camera",
+        "display-capture",
+        "geolocation",
+        "gyroscope",
+        "magnetometer",
+        "microphone",
+        "midi",
+        "payment",
+        "usb",
+    )
+)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")  # TrustedProxies removes it if untrusted
 SECURE_SSL_REDIRECT = _https
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
@@ -371,8 +386,9 @@ SILENCED_SYSTEM_CHECKS = ["security.W021"]  # HSTS preload is the domain owner's
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 12 * 3600  # a working day, in seconds
-SESSION_COOKIE_NAME = "__Host-dexportal" if _https else "dexportal"
-CSRF_COOKIE_NAME = "__Host-dexportal-csrf" if _https else "dexportal-csrf"
+# Browsers ignore the port, so two portals on one machine would overwrite each other's cookies.
+_cookie = "__Host-dexportal" if _https else "dexportal" if PRODUCTION else f"dexportal-{PORT}"
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = _cookie, f"{_cookie}-csrf"
 
 # --- Logs --------------------------------------------------------------------------------------------------------
 

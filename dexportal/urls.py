@@ -10,7 +10,10 @@ from dexportal import health
 # Django's own sign-in page of the admin has no rate limits.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
+handler400 = "commands.web.shared.errors.bad_request"
 handler403 = "commands.web.shared.forbidden.refused"
+handler404 = "commands.web.shared.errors.not_found"
+handler500 = "commands.web.shared.errors.server_error"
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
@@ -18,6 +21,8 @@ urlpatterns = [
     # Only administrators change email addresses, because the history shows people by them.
     path("accounts/email/", RedirectView.as_view(pattern_name="account_change_password")),
     path("accounts/", include("allauth.account.urls")),
+    # The page of the admin has no rate limit and sends no email about the change.
+    path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("admin/", admin.site.urls),
     path("", include("commands.urls")),
 ]

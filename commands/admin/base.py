@@ -59,7 +59,27 @@ def administered(request: HttpRequest) -> frozenset[UUID] | None:
     return account_ids
 
 
-class AccountScopedAdmin[M: Model](ModelAdmin[M]):
+class PortalAdmin[M: Model](ModelAdmin[M]):
+    """Base of every admin. Lists take only the filters that they offer.
+
+    Django would take almost any lookup from the address: regular expressions, columns that the list doesn't show, and
+    columns of other tables.
+    """
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        offered: Any = self.get_list_filter(request)  # names, or pairs of a name and a filter
+        names = [entry if isinstance(entry, str) else entry[0] for entry in offered]
+        plain = {f"{name}__exact" for name in names}
+        related = {
+            f"{name}__{suffix}"
+            for name in names
+            if self.opts.get_field(name).is_relation
+            for suffix in ("id__exact", "isnull")
+        }
+        return lookup in plain | related
+
+
+class AccountScopedAdmin[M: Model](PortalAdmin[M]):
     """Admin of rows that belong to an account. Rows of accounts that the user doesn't administer answer 404.
 
     The query holds the ids themselves instead of a subquery, so that the index on account and id returns a list in its
@@ -73,7 +93,7 @@ class AccountScopedAdmin[M: Model](ModelAdmin[M]):
         return rows if ids is None else rows.filter(**{f"{self.account_path}__in": ids})
 
 
-class PortalWideAdmin[M: Model](ModelAdmin[M]):
+class PortalWideAdmin[M: Model](PortalAdmin[M]):
     """Admin of rows that affect every account. Only users who administer all accounts can change them."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -104,7 +124,7 @@ def status_label(status: Status | ArtifactStatus | str) -> str:
     return _LABELS.get(status, status)
 
 
-class UndeletableAdmin[M: Model](ModelAdmin[M]):
+class UndeletableAdmin[M: Model](PortalAdmin[M]):
     """Admin of rows that nobody can delete."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -4,7 +4,6 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin import ModelAdmin
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +11,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
 from commands.actions.administration import accounts
-from commands.admin.base import administered
+from commands.admin.base import PortalAdmin, administered
 from commands.models import Account, Credential
 from commands.models.encrypted_field import CannotDecrypt
 
@@ -45,7 +44,7 @@ def used_only_by(account_ids: Collection[UUID]) -> Q:
 
 
 @admin.register(Credential)
-class CredentialAdmin(ModelAdmin[Credential]):
+class CredentialAdmin(PortalAdmin[Credential]):
     """Write-only admin of credentials. A stored value is never shown, neither here nor in the history."""
 
     form = CredentialForm

@@ -1,6 +1,6 @@
 """Client addresses and protocol behind trusted proxies, and without one."""
 
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -37,7 +37,10 @@ def through(**meta: Any) -> HttpRequest:
         ("::ffff:203.0.113.5", "198.51.100.7", "203.0.113.5"),
         ("192.0.2.1", "", "192.0.2.1"),
         ("192.0.2.1", "192.0.2.8", "192.0.2.1"),
-        ("192.0.2.1", "nonsense", "192.0.2.1"),
+        ("192.0.2.1", "198.51.100.7:4711", "198.51.100.7"),
+        ("192.0.2.1", "[2001:db9::7]:4711", "2001:db9::7"),
+        ("192.0.2.1", "[2001:db9::7]", "2001:db9::7"),
+        ("192.0.2.1", "203.0.113.9, 198.51.100.7:4711, 192.0.2.9:80", "198.51.100.7"),
         ("203.0.113.5", "198.51.100.7", "203.0.113.5"),
         ("", "198.51.100.7", ""),
     ],
@@ -46,6 +49,19 @@ def test_client_is_the_nearest_address_that_is_not_a_trusted_proxy(peer: str, ch
     request = through(REMOTE_ADDR=peer, HTTP_X_FORWARDED_FOR=chain)
     assert request.META["REMOTE_ADDR"] == client
     assert "HTTP_X_FORWARDED_FOR" not in request.META
+
+
+@pytest.mark.parametrize(
+    "hop", ["unknown", "nonsense", "_hidden", "127.0.0.1:x", "[::1", "::1]:80", "10.0.0.1:80:80", "é"]
+)
+def test_unreadable_hop_is_never_a_local_or_private_address_and_no_bucket_for_all(hop: str) -> None:
+    clients = [
+        ip_address(through(REMOTE_ADDR="192.0.2.1", HTTP_X_FORWARDED_FOR=chain).META["REMOTE_ADDR"])
+        for chain in (hop, f"203.0.113.9, {hop}", f"203.0.113.8, {hop}", f"127.0.0.1, {hop}")
+    ]
+    assert len(set(clients)) == len(clients)
+    assert not any(address.is_loopback or address.is_private or address.is_link_local for address in clients)
+    assert not any(address in network for address in clients for network in (ip_network("192.0.2.0/24"),))
 
 
 def test_proxy_can_be_configured_in_either_address_form(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,5 +72,6 @@ def _do(
 def _back(request: SignedIn) -> HttpResponse:
     """Redirect to the list that the commands were selected in. Other sites' addresses lead to the desk."""
     back = request.POST.get("back", "")
-    is_ours = back.startswith("/") and url_has_allowed_host_and_scheme(back, allowed_hosts=None)
+    # A header can hold no line end and no control character.
+    is_ours = back.startswith("/") and back.isprintable() and url_has_allowed_host_and_scheme(back, allowed_hosts=None)
     return see_other(back if is_ours else reverse("desk"))
