@@ -5,7 +5,7 @@ from django.contrib.admin import TabularInline
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest
 
@@ -40,3 +40,12 @@ class GroupWithGrantsAdmin(PortalWideAdmin[Group], GroupAdmin):
     """Admin of groups. Grants are rights in the portal, and permissions are rights in this admin."""
 
     inlines = (GrantInline,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        """Restrict to groups with a right in an account that the user administers."""
+        groups, ids = super().get_queryset(request), administered(request)
+        return (
+            groups
+            if ids is None
+            else groups.filter(Exists(Grant.objects.filter(account__in=ids, group=OuterRef("pk"))))
+        )

@@ -2,11 +2,11 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
-from commands.admin.base import PortalWideAdmin, UndeletableAdmin
-from commands.models import User
+from commands.admin.base import PortalWideAdmin, UndeletableAdmin, administered
+from commands.models import Grant, User
 
 
 @admin.register(User)
@@ -30,6 +30,14 @@ class PersonAdmin(PortalWideAdmin[User], UserAdmin[User], UndeletableAdmin[User]
     list_filter = ("is_active", "is_staff", "groups")
     filter_horizontal = ("groups",)
     actions = ("deactivate",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """Restrict to people with a right in an account that the user administers, and to the user's own row."""
+        people, ids = super().get_queryset(request), administered(request)
+        if ids is None:
+            return people
+        grants = Grant.objects.filter(account__in=ids, group__user=OuterRef("pk"))
+        return people.filter(Exists(grants) | Q(pk=request.user.pk))
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Let only superusers change superusers: an administrator could otherwise set their password and sign in."""

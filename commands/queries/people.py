@@ -1,11 +1,21 @@
 """People who sign in here. Read-only."""
 
-from django.db.models import FETCH_RAISE, Q
+from uuid import UUID
 
-from commands.models import User
+from django.db.models import FETCH_RAISE, Exists, OuterRef, Q
+
+from commands.models import Command, Grant, User
 
 
-def signs_in_as(name: str) -> User | None:
-    """Return the person with this user name or email, whatever its capitals. Deactivated people too. One query."""
+def requester(name: str, account_id: UUID) -> User | None:
+    """Return the person with this user name or email, whatever its capitals, who has to do with the account.
+
+    That is a person who has requested a command there, or has a right there. For anyone else the answer is the same as
+    for a name that nobody has, because people of other accounts must not be found out. Deactivated people count. One
+    query.
+    """
+    requested = Command.objects.filter(account=account_id, requested_by=OuterRef("pk"))
+    granted = Grant.objects.filter(Q(account=account_id) | Q(account=None), group__user=OuterRef("pk"))
     rows = User.objects.filter(Q(username__iexact=name) | Q(email__iexact=name))
+    rows = rows.filter(Exists(requested) | Exists(granted))
     return rows.fetch_mode(FETCH_RAISE).order_by("-is_active", "id").first()

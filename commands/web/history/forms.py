@@ -62,9 +62,9 @@ class HistoryForm(forms.Form):
     # The browser's time zone. Times are shown in it, so dates are read in it too. Without JavaScript both are UTC.
     zone = forms.CharField(max_length=64, required=False, widget=forms.HiddenInput(attrs={"data-zone": ""}))
 
-    def __init__(self, data: Mapping[str, Any], *, viewer: User, can_run: bool = True) -> None:
+    def __init__(self, data: Mapping[str, Any], *, account_id: UUID, viewer: User, can_run: bool = True) -> None:
         super().__init__(data, auto_id="id_%s", use_required_attribute=False)
-        self.viewer = viewer
+        self.viewer, self.account_id = viewer, account_id
         if not can_run:  # “me” would find nothing
             self.fields["requested_by"].widget.attrs["placeholder"] = "user name or email"
         for name in self.errors:
@@ -86,7 +86,7 @@ class HistoryForm(forms.Form):
         name: str = self.cleaned_data["requested_by"].lower()
         if name in ("", ME):
             return self.viewer if name else None
-        user = people.signs_in_as(name)
+        user = people.requester(name, self.account_id)
         if user is None:
             raise forms.ValidationError("No user with that name or email.")
         return user
@@ -117,14 +117,14 @@ class HistoryForm(forms.Form):
     def is_oldest_first(self) -> bool:
         return self.data.get("order") == OLDEST
 
-    def filter(self, account_id: UUID) -> Filter:
+    def filter(self) -> Filter:
         """Return the filter of a valid form."""
         cleaned = self.cleaned_data
         status, started = cleaned["status"], cleaned["started"]
         device, requester = cleaned["device"], cleaned["requested_by"]
         is_status = status in set(Status)
         return Filter(
-            account_id=account_id,
+            account_id=self.account_id,
             requested_by=requester.pk if requester else None,
             group="" if is_status else status,
             kind=Kind(cleaned["kind"]) if cleaned["kind"] else None,

@@ -21,11 +21,13 @@ def history(request: SignedIn) -> HttpResponseBase:
     context = find_context(request, now=now)
     if is_unchanged(request, context):
         return HttpResponse(status=204)
-    form = HistoryForm(request.GET, viewer=request.user, can_run=Right.RUN in context.rights)
+    form = HistoryForm(
+        request.GET, account_id=context.account.id, viewer=request.user, can_run=Right.RUN in context.rights
+    )
     address = address_of(request, context, form.given, is_oldest_first=form.is_oldest_first)
     found, count = None, 0
     if form.is_valid():
-        filter_ = form.filter(context.account.id)
+        filter_ = form.filter()
         in_order = rows.oldest if form.is_oldest_first else rows.newest
         found = in_order(filter_, address.cursor)
         [count] = rows.count_up_to([filter_])

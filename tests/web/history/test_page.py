@@ -26,7 +26,7 @@ EVERYTHING = f"/history/?account={ACCOUNT_ID}"
 def shown_history(
     query: dict[str, str] | None = None, rows: ListPage | None = None, count: int = 0, *, rights: Any = HELPDESK
 ) -> HistoryPage:
-    form = HistoryForm(query or {}, viewer=unsaved_user())
+    form = HistoryForm(query or {}, account_id=ACCOUNT_ID, viewer=unsaved_user())
     address = list_address(filters=form.given, is_oldest_first=form.is_oldest_first)
     found = (rows or list_page()) if form.is_valid() else None
     return page.build(viewer_context(*rights), form, found, count, address=address, now=NOW)
