@@ -290,7 +290,7 @@ def test_search_finds_nothing_of_a_foreign_account(word: str, own: Things, forei
 # --- The admin
 
 
-ADMIN_OPEN = {"admin:login", "admin:logout"}
+ADMIN_OPEN = {"admin:password_change", "admin:login", "admin:logout"}
 
 
 def test_admin_is_for_staff_only(own: Things) -> None:

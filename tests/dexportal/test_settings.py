@@ -74,12 +74,20 @@ def test_missing_secret_file_is_named(tmp_path: Path) -> None:
 
 def test_public_address_sets_hosts_origins_and_cookies(tmp_path: Path) -> None:
     s = settings_of(production(tmp_path))
-    assert s.ALLOWED_HOSTS == ["dex.example.com", "localhost", "127.0.0.1", "[::1]"]
+    assert s.ALLOWED_HOSTS == ["dex.example.com"]
     assert s.CSRF_TRUSTED_ORIGINS == ["https://dex.example.com"]
     assert s.SESSION_COOKIE_SECURE
     assert s.CSRF_COOKIE_SECURE
     assert s.SECURE_SSL_REDIRECT
     assert not s.DEBUG
+
+
+def test_cookies_of_two_portals_on_one_machine_have_different_names(tmp_path: Path) -> None:
+    names = set()
+    for port in ("8000", "8001"):
+        s = settings_of({"VAR_DIR": str(tmp_path), "PORT": port})
+        names |= {s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME}
+    assert len(names) == 4
 
 
 @pytest.mark.parametrize(

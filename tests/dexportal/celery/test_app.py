@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from celery import Celery
 from celery.worker import request
-from kombu import Connection, Queue
+from kombu import Connection
 from pytest_django import Settings
 
 from commands.tasks import BeatTask
@@ -174,9 +174,8 @@ def test_messages_are_read_complete_and_once_during_writes(tmp_path: Path, app: 
 
     def write(_writer: int) -> None:
         with Connection(app.conf.broker_url, transport_options=app.conf.broker_transport_options) as connection:
-            producer = connection.Producer()
             for number in range(each):
-                producer.publish({"number": number}, routing_key="talk", declare=[Queue("talk", routing_key="talk")])
+                app.send_task("own.note", args=(number,), connection=connection)
 
     def read() -> int:
         taken = 0
