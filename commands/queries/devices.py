@@ -1,6 +1,7 @@
 """Devices that Cloudflare listed, found in our own tables by what people type."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import fields
 from itertools import batched
 from uuid import UUID
 
@@ -18,18 +19,18 @@ _BATCH = 500
 
 def find_by_identifiers(account_id: UUID, identifiers: Collection[str]) -> list[ListedDevice]:
     """Find every device whose id, email or name is one of these, in lower case. One query for 500 identifiers."""
-    by_key: dict[int, Device] = {}
+    by_key: dict[int, ListedDevice] = {}
     for batch in batched(sorted(identifiers), _BATCH):
         rows = _listed(account_id).annotate(lower_name=Lower("name"))
         rows = rows.filter(Q(device_id__in=batch) | Q(email__in=batch) | Q(lower_name__in=batch))
-        by_key.update((row.pk, row) for row in rows)
+        by_key.update((device.key, device) for device in _read(rows))
     return _by_person(by_key.values())
 
 
 def get_by_pks(account_id: UUID, keys: Iterable[int]) -> list[ListedDevice]:
     """Return the selected devices of this account. One query for 500 keys."""
     batches = batched(sorted(set(keys)), _BATCH)
-    return _by_person(row for batch in batches for row in _listed(account_id).filter(pk__in=batch))
+    return _by_person(row for batch in batches for row in _read(_listed(account_id).filter(pk__in=batch)))
 
 
 def suggest(account_id: UUID, text: str) -> list[ListedDevice]:
@@ -37,7 +38,10 @@ def suggest(account_id: UUID, text: str) -> list[ListedDevice]:
 
     One more than SUGGESTIONS means that there are more than are shown.
     """
-    return [_listed_device(row) for row in beginning([account_id], text)[: SUGGESTIONS + 1]]
+    return [
+        ListedDevice(*(getattr(row, column) for column in _COLUMNS))
+        for row in beginning([account_id], text)[: SUGGESTIONS + 1]
+    ]
 
 
 def beginning(account_ids: Iterable[UUID], text: str) -> list[Device]:
@@ -76,9 +80,9 @@ def of_machines(account_id: UUID, device_ids: Collection[str]) -> list[ListedDev
     """Return all registrations of these machines, the last seen first. One query for 500 machines."""
     in_order = F("seen_at").desc(nulls_last=True)
     return [
-        _listed_device(row)
+        device
         for batch in batched(sorted(device_ids), _BATCH)
-        for row in _listed(account_id).filter(device_id__in=batch).order_by(in_order, "pk")
+        for device in _read(_listed(account_id).filter(device_id__in=batch).order_by(in_order, "pk"))
     ]
 
 
@@ -109,20 +113,13 @@ def _listed(account_id: UUID) -> QuerySet[Device]:
     return Device.objects.filter(account_id=account_id).fetch_mode(FETCH_RAISE)
 
 
-def _by_person(rows: Iterable[Device]) -> list[ListedDevice]:
-    return [_listed_device(row) for row in sorted(rows, key=lambda row: (row.email, row.name, row.pk))]
+def _by_person(devices: Iterable[ListedDevice]) -> list[ListedDevice]:
+    return sorted(devices, key=lambda device: (device.email, device.name, device.key))
 
 
-def _listed_device(row: Device) -> ListedDevice:
-    return ListedDevice(
-        key=row.pk,
-        device_id=row.device_id,
-        email=row.email,
-        registration_id=row.registration_id,
-        name=row.name,
-        platform=row.platform,
-        client_version=row.client_version,
-        eligible=row.eligible,
-        ineligible_reason=row.ineligible_reason,
-        seen_at=row.seen_at,
-    )
+_COLUMNS = ("pk", *(column.name for column in fields(ListedDevice) if column.name != "key"))
+
+
+def _read(rows: QuerySet[Device]) -> Iterator[ListedDevice]:
+    """Read rows without model instances, which take most of the time of a run on a thousand devices."""
+    return (ListedDevice(*values) for values in rows.values_list(*_COLUMNS).iterator())

@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 import yaml
 
-from dexportal import settings
+from dexportal import serve, settings
 from dexportal.run import programs
 from tests.services.production import docker_files
 from tests.services.production.docker_files import ROOT, Service
@@ -177,8 +177,7 @@ def test_lasting_services_restart_and_have_a_health_check(services: dict[str, Se
 def test_grace_period_exceeds_the_longest_post_and_its_record(services: dict[str, Service]) -> None:
     longest_post = max(settings.POST_DEADLINE, settings.DISPATCH_LEASE).total_seconds()
     assert services["worker-talk"].grace > longest_post + 10
-    kill = services["web"].command.index("--workers-kill-timeout")
-    assert services["web"].grace > float(services["web"].command[kill + 1])
+    assert services["web"].grace > serve.STOP_SECONDS
 
 
 def test_only_the_web_process_is_published_and_only_on_loopback(services: dict[str, Service]) -> None:
