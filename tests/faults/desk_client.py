@@ -14,7 +14,6 @@ from tests.html import Page
 
 TIMEOUT = 5.0  # seconds for a response, before the form is sent again
 RETRY_DELAY = 0.3
-COOKIE = "dexportal-csrf"
 TOO_MANY_REQUESTS = 429
 SERVER_ERROR = 500
 BAD_REQUEST = 400  # also the response of a terminating web process that received only a part of the form
@@ -72,11 +71,14 @@ class DeskClient:
 
     def _try_post(self, path: str, fields: Fields) -> requests.Response | None:
         try:
-            if "dexportal" not in self._session.cookies:
+            if all(_is_csrf(name) for name in self._session.cookies.keys()):
                 self.sign_in()
             return self._request("POST", path, fields)
         except requests.RequestException:
             return None
+
+    def _csrf_token(self) -> str:
+        return next((value for name, value in self._session.cookies.items() if value and _is_csrf(name)), "")
 
     def _is_signed_out(self, response: requests.Response) -> bool:
         is_signed_out = (
@@ -91,10 +93,15 @@ class DeskClient:
             method,
             self.base + path,
             data=fields,
-            headers={"X-CSRFToken": self._session.cookies.get(COOKIE, "")},
+            headers={"X-CSRFToken": self._csrf_token()},
             timeout=TIMEOUT,
             allow_redirects=False,
         )
+
+
+def _is_csrf(cookie_name: str) -> bool:
+    """Tell the cookie of the form from that of the session. Both names contain the port of the portal."""
+    return cookie_name.endswith("-csrf")
 
 
 def _error_message(path: str, response: requests.Response) -> str:
