@@ -71,7 +71,7 @@ class DeskClient:
 
     def _try_post(self, path: str, fields: Fields) -> requests.Response | None:
         try:
-            if all(_is_csrf(name) for name in self._session.cookies.keys()):
+            if all(_is_csrf(cookie.name) for cookie in self._session.cookies):
                 self.sign_in()
             return self._request("POST", path, fields)
         except requests.RequestException:
