@@ -5,11 +5,14 @@ A credential has a label for the ledger, so that no secret leaves this module.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from simulator.config import DEX_WRITE, READ_PERMISSIONS, AccountConfig
 from simulator.responses import ApiError, authentication_error
+
+_SECRET = re.compile(r"[A-Za-z0-9._~+/=-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +42,24 @@ class Credentials:
         authorization = headers.get("Authorization", "")
         if authorization:
             scheme, _, token = authorization.partition(" ")
-            if scheme.lower() != "bearer" or not token.strip():
-                raise ApiError(400, 6003, "Invalid request headers")
+            if scheme.lower() != "bearer" or not _SECRET.fullmatch(token.strip()):
+                raise _malformed(6111, "Invalid format for Authorization header")
             return _require_known(self._by_token.get(token.strip()), ApiError(403, 9109, "Invalid access token"))
         email, key = headers.get("X-Auth-Email", ""), headers.get("X-Auth-Key", "")
+        if key and not _SECRET.fullmatch(key):
+            raise _malformed(6103, "Invalid format for X-Auth-Key header")
+        if email and "@" not in email:
+            raise _malformed(6102, "Invalid format for X-Auth-Email header")
         if not email or not key:
             raise ApiError(401, 9106, "Missing X-Auth-Key, X-Auth-Email or Authorization headers")
         return _require_known(
             self._by_key.get((email.lower(), key)), ApiError(401, 10001, "Unable to authenticate request")
         )
+
+
+def _malformed(code: int, message: str) -> ApiError:
+    """Build the error for a credential of the wrong form, whose exact cause is in `error_chain`."""
+    return ApiError(400, 6003, "Invalid request headers", chain=[ApiError(400, code, message)])
 
 
 def _require_known(credential: Credential | None, error: ApiError) -> Credential:

@@ -5,7 +5,7 @@ This module must not know any single call of the API.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -25,16 +25,27 @@ class Response:
 class ApiError(Exception):
     """Error that the simulated API reports to its client. It is no fault of the simulator itself."""
 
-    def __init__(self, status: int, code: int, message: str, *, pointer: str = "", retry_after: int = 0) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: int,
+        message: str,
+        *,
+        pointer: str = "",
+        retry_after: int = 0,
+        chain: Sequence[ApiError] = (),
+    ) -> None:
         super().__init__(message)
         self.status, self.code, self.message = status, code, message
-        self.pointer, self.retry_after = pointer, retry_after
+        self.pointer, self.retry_after, self.chain = pointer, retry_after, chain
 
     def to_json(self) -> dict[str, object]:
         """Build the entry for the envelope's `errors` or `messages`."""
         error: dict[str, object] = {"code": self.code, "message": self.message}
         if self.pointer:
             error["source"] = {"pointer": self.pointer}
+        if self.chain:
+            error["error_chain"] = [cause.to_json() for cause in self.chain]
         return error
 
     def to_response(self) -> Response:

@@ -37,7 +37,13 @@ class CloudflareError(Exception):
     @property
     def remote_message(self) -> str:
         """Cloudflare's own text, each of its messages once. '' without one."""
-        return "; ".join(dict.fromkeys(problem.message for problem in self.problems if problem.message))
+        problems = (problem for entry in self.problems for problem in entry.all)
+        return "; ".join(dict.fromkeys(problem.message for problem in problems if problem.message))
+
+    @property
+    def names_credential(self) -> bool:
+        """Tell whether a code names the credential. Then every call with it fails until somebody changes it."""
+        return any(problem.names_credential for problem in self.problems)
 
 
 class NotSent(CloudflareError):
@@ -45,7 +51,7 @@ class NotSent(CloudflareError):
 
 
 class Refused(CloudflareError):
-    """Account or credential refused (401, 403, 404, a redirect). Nothing was created."""
+    """Account or credential refused: 401, 403, 404, a redirect, or a code of the credential. Nothing was created."""
 
 
 class NotFound(Refused):

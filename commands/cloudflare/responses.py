@@ -28,12 +28,15 @@ _MAX_DEPTH = 40
 def error_for_status(response: Response, auth: Auth) -> CloudflareError | None:
     """Return None for a 2xx response, else the error that its status stands for.
 
-    The body of an error response only adds Cloudflare's messages. It never changes the type of the error.
+    The body of an error response adds Cloudflare's messages. A code in it that names the credential turns a rejected
+    request into a refused credential. It never tells that something was created, or that nothing was.
     """
     if 200 <= response.status < 300:
         return None
     error_type, summary = _classify(response.status)
     problems = _problems(_error_body(response), auth)
+    if error_type in (Rejected, NotFound) and any(problem.names_credential for problem in problems):
+        error_type, summary = Refused, "Cloudflare refused the credential"
     return error_type(
         response.call,
         _message(f"{summary} (HTTP {response.status})", problems),
@@ -143,7 +146,13 @@ def _problem(entry: dict[str, Json], auth: Auth) -> Problem:
         code=coerce.count(entry.get("code")) or 0,
         message=coerce.text(_redacted(entry.get("message"), auth)),
         pointer=coerce.text(_redacted(pointer, auth)),
+        chain=_chain(entry.get("error_chain"), auth),
     )
+
+
+def _chain(value: Json, auth: Auth) -> tuple[Problem, ...]:
+    entries = value if isinstance(value, list) else []
+    return tuple(_problem(entry, auth) for entry in entries[:_MAX_PROBLEMS] if isinstance(entry, dict))
 
 
 def _redacted(value: Json, auth: Auth) -> Json:
@@ -151,5 +160,9 @@ def _redacted(value: Json, auth: Auth) -> Json:
 
 
 def _message(summary: str, problems: tuple[Problem, ...]) -> str:
-    details = "; ".join(f"{problem.message or 'no message'} (code {problem.code})" for problem in problems)
+    details = "; ".join(": ".join(_describe(problem) for problem in entry.all) for entry in problems)
     return f"{summary}: {details}." if details else f"{summary}."
+
+
+def _describe(problem: Problem) -> str:
+    return f"{problem.message or 'no message'} (code {problem.code})"

@@ -57,13 +57,32 @@ class ClientLimits:
     max_pages: int = 2000
 
 
+_CREDENTIAL_CODES = frozenset({6003, *range(6100, 6112), 9103, 9106, 9109, 10000, 10001})
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One entry of Cloudflare's `errors`. `pointer` is the JSON pointer to the field that caused it, or ''."""
+    """One entry of Cloudflare's `errors`.
+
+    Attributes:
+        pointer: JSON pointer to the field that caused it, or ''.
+        chain: Cloudflare's `error_chain`, the more exact causes of this problem.
+    """
 
     code: int
     message: str
     pointer: str = ""
+    chain: tuple["Problem", ...] = ()
+
+    @property
+    def all(self) -> tuple["Problem", ...]:
+        """The problem itself and every problem of its chain."""
+        return (self, *(problem for cause in self.chain for problem in cause.all))
+
+    @property
+    def names_credential(self) -> bool:
+        """Tell whether Cloudflare complains about the token or key, whatever the HTTP status is."""
+        return any(problem.code in _CREDENTIAL_CODES for problem in self.all)
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,7 +226,6 @@ def _calls(subject: str, client: Client, now: Callable[[], datetime]) -> Iterato
 
 
 def _try(subject: str, action: str, call: Callable[[], object], permission: str) -> CheckResult:
-    host = urlsplit(settings.UPSTREAM.url).hostname
     try:
         call()
     except NotNow as wait:
@@ -236,15 +235,23 @@ def _try(subject: str, action: str, call: Callable[[], object], permission: str)
     except Throttled as problem:
         advice = "Wait 5 minutes, until Cloudflare accepts calls again."
         return CheckResult(subject, f"not reached: {problem.message}", advice, is_unreachable=True)
-    except Refused as problem:
+    except CloudflareError as problem:
+        return _problem(subject, action, permission, problem)
+    return CheckResult(subject, f"can {action}")
+
+
+def _problem(subject: str, action: str, permission: str, problem: CloudflareError) -> CheckResult:
+    host = urlsplit(settings.UPSTREAM.url).hostname
+    if problem.names_credential and problem.status not in (401, 403):
+        advice = "Enter the account's token or key again: Cloudflare can't read it."
+        return CheckResult(subject, f"can't {action}: {problem.message}", advice)
+    if isinstance(problem, Refused):
         advice = f"Check the account's id, and give its token the permission: {permission}."
         return CheckResult(subject, f"can't {action}: {problem.message}", advice)
-    except NotSent as problem:
+    if isinstance(problem, NotSent):
         return CheckResult(subject, f"not reached: {problem.message}", _network_advice(host), is_unreachable=True)
-    except CloudflareError as problem:
-        advice = f"Cloudflare has a problem, or {host} is the wrong host."
-        return CheckResult(subject, f"{action}: {problem.message}", advice)
-    return CheckResult(subject, f"can {action}")
+    advice = f"Cloudflare has a problem, or {host} is the wrong host."
+    return CheckResult(subject, f"{action}: {problem.message}", advice)
 
 
 def _network_advice(host: str | None) -> str:

@@ -72,6 +72,8 @@ def cause_of(error: CloudflareError | NoCredential) -> PauseCause:
 
 
 def _reason_code(error: CloudflareError) -> PauseReason:
+    if error.names_credential and error.status != 403:  # the code of a 403 may also mean the account
+        return PauseReason.CREDENTIAL_REFUSED
     if type(error) is Refused:
         return _REFUSALS.get(error.status, PauseReason.REDIRECTED)
     for error_type, reason in _REASONS.items():

@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 
 from commands import tasks
+from commands.actions.administration.accounts import change_credential
 from commands.actions.results.fetch import collect as collect_one
 from commands.actions.results.spool import spool_path
 from commands.actions.sending import holds
@@ -19,11 +20,12 @@ from commands.actions.sending.submit import Submitted, submit_run
 from commands.actions.upstream import directory
 from commands.actions.upstream.rate_limit import NotNow, spend
 from commands.cloudflare.types import Call
-from commands.models import Account, AccountDirectory, AccountSync, Command, Device, Event
+from commands.models import Account, AccountDirectory, AccountSync, Command, Device, Event, Notification, Pause
 from commands.rules.kinds import Kind
+from commands.rules.states import Status
 from dexportal.run.programs import TALK_THREADS
 from tests.actions.world import BOTH, QUICK_END, World, refusal
-from tests.people import make_account, make_credential
+from tests.people import make_account, make_credential, make_person
 from tests.polling import MAX_WAIT
 
 pytestmark = pytest.mark.django_db
@@ -312,3 +314,20 @@ def _other_account(world: World) -> Account:
     result = submit_run(account=account, by=world.person, now=world.now, key=uuid4(), kinds=options, targets=targets)
     assert isinstance(result, Submitted)
     return account
+
+
+MALFORMED_TOKEN = "token:of-the-wrong-form"  # the simulator answers as Cloudflare does: HTTP 400, code 6003
+
+
+def test_malformed_token_pauses_the_account_and_loses_no_command(world: World) -> None:
+    make_person("ada", "admin")
+    (command,) = world.request()
+    assert world.account.credential
+    change_credential(world.account.credential, value=MALFORMED_TOKEN)
+    world.deliver()
+    assert world.reload(command).status == Status.QUEUED
+    pause = Pause.objects.get(operation="create")
+    assert (pause.reason_code, pause.http_status, pause.code, pause.refused) == ("credential_refused", 400, 6003, True)
+    assert pause.remote_message == "Invalid request headers; Invalid format for Authorization header"
+    assert Notification.objects.filter(kind=Notification.Kind.REFUSED).count() == 1
+    assert world.created() == []
