@@ -76,7 +76,7 @@ class Problem:
 
     @property
     def all(self) -> tuple["Problem", ...]:
-        """The problem itself and every problem of its chain."""
+        """This problem, and every problem of its chain."""
         return (self, *(problem for cause in self.chain for problem in cause.all))
 
     @property
