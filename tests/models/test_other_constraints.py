@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
-from commands.models import Account, Credential, Dispatch, Grant, Heartbeat, Run
+from commands.models import Account, Credential, Dispatch, Grant, Heartbeat, Run, User
 from commands.rules.ids import new_id
 from commands.rules.pauses import Operation
 from tests import rows
@@ -71,6 +71,11 @@ def strange_notification(account: Account) -> None:
     rows.make_notification(rows.make_pause(account), kind="gossip")
 
 
+def second_person_with_an_address(account: Account) -> None:
+    User.objects.create(username="ann", email="ann@example.com")
+    User.objects.create(username="other", email="Ann@Example.com")
+
+
 VIOLATIONS: dict[str, Callable[[Account], None]] = {
     "account_once_per_upstream": second_account,
     "credential_key_has_email": key_without_email,
@@ -83,6 +88,7 @@ VIOLATIONS: dict[str, Callable[[Account], None]] = {
     "notification_once_a_key": second_notification,
     "pause_once_an_operation": second_pause,
     "pause_operation_known": strange_operation,
+    "user_email_unique": second_person_with_an_address,
 }
 ELSEWHERE = {"command_", "artifact_", "event_"}  # in the files of their own
 RUNS = {"run_once_a_form"}

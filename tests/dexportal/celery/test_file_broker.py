@@ -123,6 +123,7 @@ HOSTILE: Mapping[str, str] = {
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.filterwarnings("ignore:Exception raised outside body")  # how Celery reports wrong callbacks
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_worker_goes_on_after_a_hostile_message(app: Celery, folder: Path, text: str) -> None:
     ran = threading.Event()
