@@ -242,4 +242,5 @@ def moved_database_clock(world: World, patch: pytest.MonkeyPatch) -> None:
 
 def refusal(call: str, status: int = 403, **match: object) -> dict[str, object]:
     """Return a fault rule by which Cloudflare refuses this call until the rule is removed."""
-    return {"match": {"call": call, **match}, "effect": {"kind": "error", "status": status, "code": 10000}}
+    code = {401: 10000, 403: 10000, 404: 7003}.get(status, 1000)
+    return {"match": {"call": call, **match}, "effect": {"kind": "error", "status": status, "code": code}}

@@ -210,7 +210,7 @@ def success(result: object) -> dict[str, object]:
     return {"success": True, "errors": [], "messages": [], "result": result}
 
 
-def failure(code: int = 10000, message: str = "Authentication error") -> dict[str, object]:
+def failure(code: int = 1000, message: str = "Something is wrong") -> dict[str, object]:
     return {
         "success": False,
         "errors": [{"code": code, "message": message}],

@@ -235,7 +235,7 @@ def test_file_missing_at_both_urls_is_not_found(serve: Serve, connect: Connect) 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_refusal_by_the_undocumented_url_counts_as_not_found(status: int, serve: Serve, connect: Connect) -> None:
-    upstream = serve(respond(failure(7003), 404), respond(failure(10000), status))
+    upstream = serve(respond(failure(7003), 404), respond(failure(), status))
     with pytest.raises(NotFound) as caught:
         download(connect(upstream), device_id="dev-1")
     assert caught.value.code == 7003
