@@ -1,6 +1,6 @@
 """Probable causes of a failed command, as codes. The sentences are in `wording.causes`.
 
-no reason given for a failure. But Cloudflare documents when commands fail. The times of a command, and what
+Cloudflare gives no reason for a failure, but it documents when commands fail. The times of a command, and what
 else ran on its machine, often point to one of these causes. Pure: facts in, causes out, the most probable first.
 """
 

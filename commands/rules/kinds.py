@@ -3,11 +3,7 @@
 Cloudflare's option names, defaults and ceilings are here, with their labels and help. Raised ceilings and scaled
 durations are the caller's. Who may run a kind is in `access.py`.
 
-How to add a kind:
-1. a value of `Kind` (Cloudflare's word for it).
-2. its `KindSpec` in `SPECS`, at the place in which it goes when one device gets several.
-3. its section in the reader (`commands/artifacts/`), and its result in the simulator.
-4. a preset, if the desk should offer one.
+CONTRIBUTING.md says how to add a kind.
 """
 
 from collections.abc import Callable, Iterable, Mapping
