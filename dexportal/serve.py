@@ -21,6 +21,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 
 from dexportal import env
+from dexportal.run.supervisor import die_with_parent
 
 THREADS = 8
 CONNECTIONS = 1000
@@ -126,7 +127,7 @@ def supervise(command: Sequence[str], processes: int) -> int:
 
     Docker, or whatever started this process, starts all of them again.
     """
-    children = [subprocess.Popen(command) for _ in range(processes)]  # noqa: S603 - our own command
+    children: list[subprocess.Popen[bytes]] = []
 
     def stop(*_signal: object) -> None:
         for child in children:
@@ -134,6 +135,14 @@ def supervise(command: Sequence[str], processes: int) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    parent = os.getpid()
+    for _ in range(processes):
+        children.append(
+            subprocess.Popen(  # noqa: S603 - our own command
+                command,
+                preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509 - it makes system calls only
+            )
+        )
     pid, status = os.wait()
     ended = next(child for child in children if child.pid == pid)
     ended.returncode = os.waitstatus_to_exitcode(status)

@@ -8,11 +8,10 @@ from commands.models import Command, Grant, User
 
 
 def requester(name: str, account_id: UUID) -> User | None:
-    """Return the person with this user name or email, whatever its capitals, who has to do with the account.
+    """Return the person with this user name or email, whatever its capitals, if the account knows the person.
 
-    That is a person who has requested a command there, or has a right there. For anyone else the answer is the same as
-    for a name that nobody has, because people of other accounts must not be found out. Deactivated people count. One
-    query.
+    It knows people who have requested a command there or have a right there, deactivated ones too. All others are as
+    unknown as a name that nobody has, so that the answer tells nothing about other accounts. One query.
     """
     requested = Command.objects.filter(account=account_id, requested_by=OuterRef("pk"))
     granted = Grant.objects.filter(Q(account=account_id) | Q(account=None), group__user=OuterRef("pk"))
